@@ -19,6 +19,7 @@ mod pattern;
 mod put_events;
 mod rule_targets;
 mod targets;
+mod waiting;
 
 use std::{
     collections::BTreeMap,
@@ -42,10 +43,8 @@ pub use pattern::{InvalidPattern, Pattern};
 pub use targets::{HttpParameters, InputTransformer, RetryPolicy, TargetSpec};
 
 use self::{
-    api_destinations::DESTINATIONS,
-    connections::CONNECTIONS,
-    deliveries::{DELIVERIES, Delivery, Sender},
-    kept::Kept,
+    deliveries::{Delivery, Sender},
+    kept::{Kept, Resource},
 };
 use crate::{
     ACCOUNT_ID,
@@ -196,9 +195,9 @@ impl EventBridge {
         let transaction = store.index.begin_write()?;
         transaction.open_table(BUSES)?;
         transaction.open_table(RULES)?;
-        transaction.open_table(CONNECTIONS)?;
-        transaction.open_table(DESTINATIONS)?;
-        transaction.open_table(DELIVERIES)?;
+        transaction.open_table(ConnectionSpec::TABLE)?;
+        transaction.open_table(ApiDestinationSpec::TABLE)?;
+        waiting::open(&transaction)?;
         transaction.commit()?;
         let service = Self {
             store,
@@ -237,15 +236,8 @@ impl EventBridge {
                 }
             }
         }
-        for entry in reader.open_table(CONNECTIONS)?.iter()? {
-            let kept: Kept<ConnectionSpec> = read(entry?.1.value())?;
-            state.connections.insert(kept.spec.name.clone(), kept);
-        }
-        for entry in reader.open_table(DESTINATIONS)?.iter()? {
-            let kept: Kept<ApiDestinationSpec> = read(entry?.1.value())?;
-            state.destinations.insert(kept.spec.name.clone(), kept);
-        }
-        Ok(())
+        kept::load::<ConnectionSpec>(&reader, &mut state)?;
+        kept::load::<ApiDestinationSpec>(&reader, &mut state)
     }
 
     /// Adds a bus, unless it is there already.
@@ -293,7 +285,7 @@ impl EventBridge {
             for outgoing in self.outgoing(&event.bus, &envelope) {
                 match outgoing {
                     Outgoing::Invocation(queued) => self.queue.put(&transaction, &queued)?,
-                    Outgoing::Delivery(delivery) => deliveries::put(&transaction, &delivery)?,
+                    Outgoing::Delivery(delivery) => waiting::put(&transaction, &delivery)?,
                 }
             }
             lines.push((format!("event-bus-{}", event.bus.replace('/', "-")), envelope));

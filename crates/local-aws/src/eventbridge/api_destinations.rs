@@ -1,22 +1,21 @@
 //! API destinations: HTTP endpoints that get events.
 
-use std::sync::PoisonError;
+use std::{collections::BTreeMap, sync::PoisonError};
 
 use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use url::{Host, Url};
+use url::Url;
 
 use super::{
-    EventBridge,
+    EventBridge, State,
     api::{ListRequest, named},
     connections::{ConnectionSpec, connection_arn},
-    kept::{Kept, id_of, is_name},
+    kept::{Kept, Resource, id_of, is_name},
 };
-use crate::{ACCOUNT_ID, aws_error::AwsError, iam::Principal, json_protocol::validation};
-
-pub(super) const DESTINATIONS: TableDefinition<&str, &[u8]> =
-    TableDefinition::new("eventbridge-api-destinations");
+use crate::{
+    ACCOUNT_ID, aws_error::AwsError, front_door::is_loopback, iam::Principal, json_protocol::validation,
+};
 
 const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
@@ -66,12 +65,38 @@ pub(super) fn name_in(arn: &str) -> &str {
     arn.split('/').nth(1).unwrap_or_default()
 }
 
+impl Resource for ApiDestinationSpec {
+    const TABLE: TableDefinition<'static, &'static str, &'static [u8]> =
+        TableDefinition::new("eventbridge-api-destinations");
+    const KIND: &'static str = "ApiDestination";
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn arn(region: &str, name: &str) -> String {
+        api_destination_arn(region, name)
+    }
+
+    fn titled(name: &str) -> String {
+        format!("An api-destination '{name}'")
+    }
+
+    fn all(state: &State) -> &BTreeMap<String, Kept<Self>> {
+        &state.destinations
+    }
+
+    fn all_mut(state: &mut State) -> &mut BTreeMap<String, Kept<Self>> {
+        &mut state.destinations
+    }
+}
+
 impl ApiDestinationSpec {
     pub(super) fn check(&self) -> Result<(), String> {
         let endpoint = Url::parse(&self.invocation_endpoint).ok();
         let is_safe = endpoint.is_some_and(|url| match url.scheme() {
             "https" => true,
-            "http" => is_loopback(&url),
+            "http" => is_loopback(url.authority()),
             _ => false,
         });
         if !is_name(&self.name) {
@@ -89,15 +114,6 @@ impl ApiDestinationSpec {
         } else {
             Ok(())
         }
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 
@@ -145,26 +161,20 @@ impl EventBridge {
         request: DestinationRequest,
         is_new: bool,
     ) -> Result<Value, AwsError> {
-        let action = match is_new {
-            true => "events:CreateApiDestination",
-            false => "events:UpdateApiDestination",
-        };
-        let name = self.destination_name(caller, action, request.name)?;
-        let mut kept = match self.destination(&name) {
-            Ok(_) if is_new => {
-                let message = format!("An api-destination '{name}' already exists.");
-                return Err(AwsError::new(400, "ResourceAlreadyExistsException", message));
-            }
-            Ok(before) => before,
-            Err(_) if is_new => Kept::new(ApiDestinationSpec {
+        let (connection, endpoint, method) = (
+            request.connection_arn.clone(),
+            request.invocation_endpoint.clone(),
+            request.http_method.clone(),
+        );
+        let mut kept = self.to_change(caller, (request.name, is_new), |name| {
+            Ok(ApiDestinationSpec {
                 name,
-                connection_arn: named(request.connection_arn.clone(), "ConnectionArn")?,
-                invocation_endpoint: named(request.invocation_endpoint.clone(), "InvocationEndpoint")?,
-                http_method: named(request.http_method.clone(), "HttpMethod")?,
+                connection_arn: named(connection, "ConnectionArn")?,
+                invocation_endpoint: named(endpoint, "InvocationEndpoint")?,
+                http_method: named(method, "HttpMethod")?,
                 ..ApiDestinationSpec::default()
-            }),
-            Err(missing) => return Err(missing),
-        };
+            })
+        })?;
         let spec = &mut kept.spec;
         spec.description = request.description.or(spec.description.take());
         spec.rate_limit = request.invocation_rate_limit_per_second.or(spec.rate_limit);
@@ -180,11 +190,7 @@ impl EventBridge {
             let message = format!("Connection '{}' does not exist.", spec.connection_arn);
             return Err(AwsError::new(400, "ResourceNotFoundException", message));
         }
-        let kept = kept.changed();
-        self.keep_spec(DESTINATIONS, &kept.spec.name, &kept)?;
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.destinations.insert(kept.spec.name.clone(), kept.clone());
-        drop(state);
+        let kept = self.keep_changed(kept)?;
         Ok(self.shown_destination(&kept))
     }
 
@@ -193,8 +199,8 @@ impl EventBridge {
         caller: &Principal,
         request: DestinationRequest,
     ) -> Result<Value, AwsError> {
-        let name = self.destination_name(caller, "events:DescribeApiDestination", request.name)?;
-        self.destination(&name).map(|kept| self.shown_destination(&kept))
+        let name = self.permitted::<ApiDestinationSpec>(caller, "Describe", request.name)?;
+        self.find(&name).map(|kept| self.shown_destination(&kept))
     }
 
     pub(super) fn delete_destination(
@@ -202,11 +208,7 @@ impl EventBridge {
         caller: &Principal,
         request: DestinationRequest,
     ) -> Result<Value, AwsError> {
-        let name = self.destination_name(caller, "events:DeleteApiDestination", request.name)?;
-        self.destination(&name)?;
-        self.forget(DESTINATIONS, &name)?;
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.destinations.remove(&name);
+        self.forget::<ApiDestinationSpec>(caller, request.name)?;
         Ok(json!({}))
     }
 
@@ -215,39 +217,13 @@ impl EventBridge {
         caller: &Principal,
         request: &ListRequest,
     ) -> Result<Value, AwsError> {
-        self.authorize(caller, "events:ListApiDestinations", "*")?;
-        let prefix = request.name_prefix.as_deref().unwrap_or_default();
-        let found: Vec<Kept<ApiDestinationSpec>> = {
-            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            let found = state.destinations.values().filter(|kept| {
-                let connection = request.connection_arn.as_ref();
-                kept.spec.name.starts_with(prefix)
-                    && connection.is_none_or(|arn| *arn == kept.spec.connection_arn)
-            });
-            found.cloned().collect()
-        };
-        let found: Vec<Value> = found.iter().map(|kept| self.shown_destination(kept)).collect();
+        let found = self.listed::<ApiDestinationSpec>(caller, request)?;
+        let connection = request.connection_arn.as_ref();
+        let is_of_it =
+            |kept: &&Kept<ApiDestinationSpec>| connection.is_none_or(|arn| *arn == kept.spec.connection_arn);
+        let found = found.iter().filter(is_of_it);
+        let found: Vec<Value> = found.map(|kept| self.shown_destination(kept)).collect();
         Ok(json!({ "ApiDestinations": found }))
-    }
-
-    fn destination_name(
-        &self,
-        caller: &Principal,
-        action: &str,
-        name: Option<String>,
-    ) -> Result<String, AwsError> {
-        let name = named(name, "Name")?;
-        self.authorize(caller, action, &api_destination_arn(&self.region, &name))?;
-        Ok(name)
-    }
-
-    fn destination(&self, name: &str) -> Result<Kept<ApiDestinationSpec>, AwsError> {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let kept = state.destinations.get(name).cloned();
-        kept.ok_or_else(|| {
-            let message = format!("An api-destination '{name}' does not exist.");
-            AwsError::new(400, "ResourceNotFoundException", message)
-        })
     }
 
     fn shown_destination(&self, kept: &Kept<ApiDestinationSpec>) -> Value {

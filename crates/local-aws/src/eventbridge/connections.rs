@@ -1,6 +1,6 @@
 //! Connections: with what EventBridge shows itself to an HTTP endpoint.
 
-use std::{fmt, sync::PoisonError};
+use std::{collections::BTreeMap, fmt, sync::PoisonError};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use redb::TableDefinition;
@@ -8,13 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    EventBridge,
+    EventBridge, State,
     api::{ListRequest, named},
-    kept::{Kept, id_of, is_name},
+    kept::{Kept, Resource, id_of, is_name},
 };
 use crate::{ACCOUNT_ID, aws_error::AwsError, iam::Principal, json_protocol::validation};
-
-pub(super) const CONNECTIONS: TableDefinition<&str, &[u8]> = TableDefinition::new("eventbridge-connections");
 
 /// A connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +108,32 @@ pub fn connection_arn(region: &str, name: &str) -> String {
     )
 }
 
+impl Resource for ConnectionSpec {
+    const TABLE: TableDefinition<'static, &'static str, &'static [u8]> =
+        TableDefinition::new("eventbridge-connections");
+    const KIND: &'static str = "Connection";
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn arn(region: &str, name: &str) -> String {
+        connection_arn(region, name)
+    }
+
+    fn titled(name: &str) -> String {
+        format!("Connection '{name}'")
+    }
+
+    fn all(state: &State) -> &BTreeMap<String, Kept<Self>> {
+        &state.connections
+    }
+
+    fn all_mut(state: &mut State) -> &mut BTreeMap<String, Kept<Self>> {
+        &mut state.connections
+    }
+}
+
 impl ConnectionSpec {
     pub(super) fn check(&self) -> Result<(), String> {
         let has = (
@@ -199,29 +223,19 @@ impl EventBridge {
         request: ConnectionRequest,
         is_new: bool,
     ) -> Result<Value, AwsError> {
-        let action = match is_new {
-            true => "events:CreateConnection",
-            false => "events:UpdateConnection",
-        };
-        let name = self.connection_name(caller, action, request.name)?;
+        let of_type = request.authorization_type.clone();
+        let mut kept = self.to_change(caller, (request.name, is_new), |name| {
+            Ok(ConnectionSpec {
+                name,
+                description: None,
+                authorization_type: named(of_type, "AuthorizationType")?,
+                auth_parameters: AuthParameters::default(),
+            })
+        })?;
         if request.invocation_connectivity_parameters.is_some() {
             let what = "InvocationConnectivityParameters of a connection";
             return Err(AwsError::not_implemented("events", what));
         }
-        let mut kept = match self.connection(&name) {
-            Ok(_) if is_new => {
-                let message = format!("Connection {name} already exists.");
-                return Err(AwsError::new(400, "ResourceAlreadyExistsException", message));
-            }
-            Ok(before) => before,
-            Err(_) if is_new => Kept::new(ConnectionSpec {
-                name,
-                description: None,
-                authorization_type: named(request.authorization_type.clone(), "AuthorizationType")?,
-                auth_parameters: AuthParameters::default(),
-            }),
-            Err(missing) => return Err(missing),
-        };
         let spec = &mut kept.spec;
         spec.description = request.description.or(spec.description.take());
         spec.authorization_type = request
@@ -235,12 +249,8 @@ impl EventBridge {
             spec.auth_parameters = auth_parameters(parameters).map_err(validation)?;
         }
         spec.check().map_err(validation)?;
-        let kept = kept.changed();
-        self.keep_spec(CONNECTIONS, &kept.spec.name, &kept)?;
-        let shown = self.shown_connection(&kept, false);
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.connections.insert(kept.spec.name.clone(), kept);
-        Ok(shown)
+        let kept = self.keep_changed(kept)?;
+        Ok(self.shown_connection(&kept, false))
     }
 
     pub(super) fn describe_connection(
@@ -248,9 +258,8 @@ impl EventBridge {
         caller: &Principal,
         request: ConnectionRequest,
     ) -> Result<Value, AwsError> {
-        let name = self.connection_name(caller, "events:DescribeConnection", request.name)?;
-        self.connection(&name)
-            .map(|kept| self.shown_connection(&kept, true))
+        let name = self.permitted::<ConnectionSpec>(caller, "Describe", request.name)?;
+        self.find(&name).map(|kept| self.shown_connection(&kept, true))
     }
 
     pub(super) fn delete_connection(
@@ -258,12 +267,9 @@ impl EventBridge {
         caller: &Principal,
         request: ConnectionRequest,
     ) -> Result<Value, AwsError> {
-        let name = self.connection_name(caller, "events:DeleteConnection", request.name)?;
-        let mut shown = self.shown_connection(&self.connection(&name)?, false);
+        let kept = self.forget(caller, request.name)?;
+        let mut shown = self.shown_connection(&kept, false);
         shown["ConnectionState"] = json!("DELETING");
-        self.forget(CONNECTIONS, &name)?;
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.connections.remove(&name);
         Ok(shown)
     }
 
@@ -272,37 +278,12 @@ impl EventBridge {
         caller: &Principal,
         request: &ListRequest,
     ) -> Result<Value, AwsError> {
-        self.authorize(caller, "events:ListConnections", "*")?;
-        let prefix = request.name_prefix.as_deref().unwrap_or_default();
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let found = state
-            .connections
-            .iter()
-            .filter(|(name, _)| name.starts_with(prefix));
+        let found = self.listed(caller, request)?;
         let found: Vec<Value> = found
-            .map(|(_, kept)| self.shown_connection(kept, false))
+            .iter()
+            .map(|kept| self.shown_connection(kept, false))
             .collect();
         Ok(json!({ "Connections": found }))
-    }
-
-    fn connection_name(
-        &self,
-        caller: &Principal,
-        action: &str,
-        name: Option<String>,
-    ) -> Result<String, AwsError> {
-        let name = named(name, "Name")?;
-        self.authorize(caller, action, &connection_arn(&self.region, &name))?;
-        Ok(name)
-    }
-
-    fn connection(&self, name: &str) -> Result<Kept<ConnectionSpec>, AwsError> {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let kept = state.connections.get(name).cloned();
-        kept.ok_or_else(|| {
-            let message = format!("Connection '{name}' does not exist.");
-            AwsError::new(400, "ResourceNotFoundException", message)
-        })
     }
 
     fn shown_connection(&self, kept: &Kept<ConnectionSpec>, is_whole: bool) -> Value {

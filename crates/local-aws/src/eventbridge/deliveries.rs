@@ -19,7 +19,6 @@ use aws_smithy_types::body::SdkBody;
 use chrono::{SecondsFormat, Utc};
 use futures::StreamExt;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use redb::{ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -30,10 +29,9 @@ use super::{
     api_destinations::{ApiDestinationSpec, name_in},
     connections::{ConnectionSpec, Parameter},
     targets::{HttpParameters, RetryPolicy},
+    waiting::{self, Place},
 };
 use crate::{iam::Principal, invocation_queue::epoch_millis};
-
-pub(super) const DELIVERIES: TableDefinition<u64, &[u8]> = TableDefinition::new("eventbridge-deliveries");
 
 /// Time for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -110,8 +108,12 @@ fn judge(response: &HttpResponse) -> Tried {
     let asked: Option<i64> = asked.and_then(|seconds| seconds.trim().parse().ok());
     match (status, asked.unwrap_or_default()) {
         (200..300, _) => Tried::Taken,
-        (429 | 500.., pause @ 0..) => Tried::NotNow {
+        (429 | 500.., 0) => Tried::NotNow {
             why,
+            pause: Duration::ZERO,
+        },
+        (429 | 500.., pause @ 1..) => Tried::NotNow {
+            why: format!("{why}, to come again in {pause} s"),
             pause: Duration::from_secs(pause.unsigned_abs()),
         },
         // A negative pause asks not to come again.
@@ -119,23 +121,13 @@ fn judge(response: &HttpResponse) -> Tried {
     }
 }
 
-/// Adds a delivery as part of `transaction`.
-pub(super) fn put(transaction: &WriteTransaction, delivery: &Delivery) -> Result<(), redb::Error> {
-    let mut table = transaction.open_table(DELIVERIES)?;
-    let key = table.last()?.map_or(0, |(key, _)| key.value() + 1);
-    table.insert(key, encode(delivery).as_slice())?;
-    Ok(())
-}
-
-fn encode(delivery: &Delivery) -> Vec<u8> {
-    serde_json::to_vec(delivery).expect("a delivery has only string keys")
-}
-
 impl EventBridge {
     /// Sends events to API destinations, for ever. Provision everything before.
     pub async fn run(&self) {
         loop {
-            let (due, next_ms) = match self.due() {
+            // The earliest alone: one destination that does not answer holds up no other for longer than its own timeout.
+            let found = waiting::due(&self.store.index, epoch_millis(), AT_ONCE);
+            let (due, next_ms) = match found {
                 Ok(found) => found,
                 Err(error) => {
                     tracing::error!(%error, "events for API destinations cannot be read");
@@ -143,7 +135,7 @@ impl EventBridge {
                 }
             };
             futures::stream::iter(due)
-                .for_each_concurrent(AT_ONCE, |(key, delivery)| self.deliver(key, delivery))
+                .for_each_concurrent(AT_ONCE, |(place, delivery)| self.deliver(place, delivery))
                 .await;
             let sleep = Duration::from_millis(next_ms.saturating_sub(epoch_millis()));
             tokio::time::sleep(SHORTEST_SLEEP).await;
@@ -153,28 +145,8 @@ impl EventBridge {
         }
     }
 
-    /// Returns what is due, and when more is.
-    fn due(&self) -> Result<(Vec<(u64, Delivery)>, u64), redb::Error> {
-        let table = self.store.index.begin_read()?.open_table(DELIVERIES)?;
-        let (mut due, mut next_ms, now_ms) = (Vec::new(), u64::MAX, epoch_millis());
-        for entry in table.iter()? {
-            let (key, json) = entry?;
-            let delivery: Delivery = super::read(json.value())?;
-            match delivery.not_before_ms <= now_ms {
-                true => due.push((key.value(), delivery)),
-                false => next_ms = next_ms.min(delivery.not_before_ms),
-            }
-        }
-        // The earliest alone: one destination that does not answer holds up no other for longer than its own timeout.
-        due.sort_by_key(|(_, delivery)| delivery.not_before_ms);
-        due.truncate(AT_ONCE);
-        // What fails now is due before the longest sleep is over.
-        let next_ms = if due.is_empty() { next_ms } else { now_ms };
-        Ok((due, next_ms))
-    }
-
     /// Tries once, and keeps what came of it.
-    async fn deliver(&self, key: u64, mut delivery: Delivery) {
+    async fn deliver(&self, place: Place, mut delivery: Delivery) {
         let tried = match self.request(&delivery) {
             Ok(request) => self.sender.send(request).await,
             Err(reason) => Tried::Refused(reason),
@@ -184,9 +156,8 @@ impl EventBridge {
         let kept = match tried {
             Tried::Taken => None,
             Tried::Refused(reason) => self.give_up(&delivery, &reason),
-            Tried::NotNow { why, .. } if delivery.is_over(now_ms) => self.give_up(&delivery, &why),
+            // By then it may be too old.
             Tried::NotNow { why, pause } if delivery.is_over(after(now_ms, pause)) => {
-                let why = format!("{why}, to be sent again when it is too old");
                 self.give_up(&delivery, &why)
             }
             Tried::NotNow { why, pause } => {
@@ -201,24 +172,12 @@ impl EventBridge {
                 Some(delivery)
             }
         };
-        let service = self.clone();
-        let settled = tokio::task::spawn_blocking(move || service.settle(key, kept.as_ref())).await;
+        let store = self.store.clone();
+        let settle = move || waiting::settle(&store.index, place, kept.as_ref());
+        let settled = tokio::task::spawn_blocking(settle).await;
         if let Err(error) = settled.expect("storing does not panic and is not aborted") {
             tracing::error!(%error, "what came of an event for an API destination cannot be stored");
         }
-    }
-
-    fn settle(&self, key: u64, kept: Option<&Delivery>) -> Result<(), redb::Error> {
-        let transaction = self.store.index.begin_write()?;
-        {
-            let mut table = transaction.open_table(DELIVERIES)?;
-            match kept {
-                Some(delivery) => table.insert(key, encode(delivery).as_slice())?,
-                None => table.remove(key)?,
-            };
-        }
-        transaction.commit()?;
-        Ok(())
     }
 
     /// Tells that an event is not sent again.
@@ -262,9 +221,9 @@ impl EventBridge {
 }
 
 impl Delivery {
-    /// Returns whether the last try was the last.
-    fn is_over(&self, now_ms: u64) -> bool {
-        let age_ms = now_ms.saturating_sub(self.accepted_ms);
+    /// Returns whether there is no further try at that time.
+    fn is_over(&self, at_ms: u64) -> bool {
+        let age_ms = at_ms.saturating_sub(self.accepted_ms);
         self.attempts > self.retry.maximum_retry_attempts
             || age_ms >= u64::from(self.retry.maximum_event_age_in_seconds) * 1_000
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{
     BucketSpec, Versioning,
     checksum::{Algorithm, Checksum},
+    filled::{Entry, Filled},
     versions::{VERSIONS, Version},
 };
 
@@ -308,6 +309,7 @@ pub(super) fn list(tables: &impl Tables, listing: &Listing<'_>) -> Result<Page, 
         limit,
     } = *listing;
     let mut page = Page::default();
+    let mut filled = Filled::new(prefix, delimiter, after, limit);
     let mut last = None;
     let start = if after >= prefix {
         Bound::Excluded((bucket, after))
@@ -321,30 +323,21 @@ pub(super) fn list(tables: &impl Tables, listing: &Listing<'_>) -> Result<Page, 
         if found_bucket != bucket || !key.starts_with(prefix) || limit == 0 {
             break;
         }
-        let common = common_prefix(key, prefix, delimiter);
-        if common.is_some_and(|common| {
-            common == after || page.common_prefixes.last().is_some_and(|seen| seen == common)
-        }) {
-            continue;
-        }
-        if page.objects.len() + page.common_prefixes.len() == limit {
-            page.next = last;
-            break;
-        }
-        last = Some(common.unwrap_or(key).to_owned());
-        match common {
-            Some(common) => page.common_prefixes.push(common.to_owned()),
-            None => page.objects.push((key.to_owned(), decode(value.value().0)?)),
+        match filled.take(key) {
+            Entry::Seen => {}
+            Entry::Beyond => {
+                page.next = last;
+                break;
+            }
+            Entry::Common(common) => last = Some(common.to_owned()),
+            Entry::Key => {
+                last = Some(key.to_owned());
+                page.objects.push((key.to_owned(), decode(value.value().0)?));
+            }
         }
     }
+    page.common_prefixes = filled.common_prefixes;
     Ok(page)
-}
-
-/// Returns the part of `key` up to the first delimiter behind the prefix.
-pub(super) fn common_prefix<'a>(key: &'a str, prefix: &str, delimiter: Option<&str>) -> Option<&'a str> {
-    let delimiter = delimiter.filter(|delimiter| !delimiter.is_empty())?;
-    let at = key[prefix.len()..].find(delimiter)?;
-    Some(&key[..prefix.len() + at + delimiter.len()])
 }
 
 #[cfg(test)]

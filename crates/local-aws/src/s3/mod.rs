@@ -30,6 +30,7 @@ mod conditions;
 mod deletion;
 mod error;
 mod events;
+mod filled;
 mod index;
 mod lifecycle;
 mod listing;

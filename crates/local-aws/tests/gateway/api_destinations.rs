@@ -21,6 +21,14 @@ struct Received {
 
 /// Listens on this machine and gives these answers, then success; returns its address and what it gets.
 async fn receiver(answers: Vec<u16>) -> (String, mpsc::UnboundedReceiver<Received>) {
+    receiver_that_pauses(answers, "0").await
+}
+
+/// The same of one that says in how many seconds it may be asked again.
+async fn receiver_that_pauses(
+    answers: Vec<u16>,
+    seconds: &'static str,
+) -> (String, mpsc::UnboundedReceiver<Received>) {
     let answers = Arc::new(Mutex::new(answers.into_iter()));
     let (sender, received) = mpsc::unbounded_channel();
     let router = Router::new().fallback(move |target: Uri, headers: HeaderMap, body: Bytes| async move {
@@ -32,7 +40,8 @@ async fn receiver(answers: Vec<u16>) -> (String, mpsc::UnboundedReceiver<Receive
             body,
         }));
         let status = answers.lock().expect("no panic").next().unwrap_or(200);
-        StatusCode::from_u16(status).expect("a status")
+        let status = StatusCode::from_u16(status).expect("a status");
+        (status, [("retry-after", seconds)])
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -175,6 +184,26 @@ async fn what_is_refused_or_tried_often_enough_is_written_down() {
         assert_eq!(line["attempts"], attempts);
         assert_eq!(line["ruleArn"], "arn:aws:events:us-east-1:000000000000:rule/all");
     }
+}
+
+#[tokio::test]
+async fn an_event_that_may_come_again_only_when_it_is_too_old_is_given_up_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let aws = LocalAws::open(folder.path(), "us-east-1", "http://127.0.0.1:4566").expect("a free folder");
+    put_role(&aws, "events:*");
+    aws.start();
+    let (url, mut received) = receiver_that_pauses(vec![503], "61").await;
+    let retries = json!({"RetryPolicy": {"MaximumRetryAttempts": 9, "MaximumEventAgeInSeconds": 60}});
+    set_up(&aws, &url, retries).await;
+
+    let id = tell(&aws).await;
+    let line = given_up(folder.path()).await;
+    aws.shutdown().await;
+
+    assert_eq!(line["eventId"], id);
+    assert_eq!(line["reason"], "HTTP 503, to come again in 61 s");
+    assert_eq!(line["attempts"], 1);
+    assert!(received.try_recv().is_ok() && received.try_recv().is_err());
 }
 
 #[tokio::test]

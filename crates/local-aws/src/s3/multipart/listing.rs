@@ -7,6 +7,7 @@ use super::kind;
 use crate::s3::{
     backend::Backend,
     checksum::fill_checksum,
+    filled::{Entry, Filled},
     index::{self, Failure, Tables, UPLOADS, UploadRecord},
     objects::timestamp,
 };
@@ -68,7 +69,8 @@ impl Backend {
         let limit = usize::try_from(input.max_uploads.unwrap_or(1000))
             .unwrap_or(0)
             .min(1000);
-        let (mut uploads, mut prefixes): (Vec<MultipartUpload>, Vec<String>) = Default::default();
+        let mut uploads: Vec<MultipartUpload> = Vec::new();
+        let mut filled = Filled::new(&prefix, delimiter, &key_marker, limit);
         let (mut last, mut next) = (None, None);
         let table = reader.table(UPLOADS).map_err(redb::Error::from)?;
         let start = (input.bucket.as_str(), prefix.as_str(), "");
@@ -83,28 +85,27 @@ impl Backend {
             }
             let seen = key < key_marker.as_str()
                 || key == key_marker && (id_marker.is_empty() || id <= id_marker.as_str());
-            let common = index::common_prefix(key, &prefix, delimiter);
-            let listed = common.is_some_and(|common| {
-                common == key_marker || prefixes.last().is_some_and(|last| last == common)
-            });
-            if seen || listed {
+            if seen {
                 continue;
             }
-            if uploads.len() + prefixes.len() == limit {
-                next = last;
-                break;
-            }
-            last = Some((common.unwrap_or(key).to_owned(), id.to_owned()));
-            match common {
-                Some(common) => prefixes.push(common.to_owned()),
-                None => {
+            let of_upload = |key: &str| Some((key.to_owned(), id.to_owned()));
+            match filled.take(key) {
+                Entry::Seen => {}
+                Entry::Beyond => {
+                    next = last;
+                    break;
+                }
+                Entry::Common(common) => last = of_upload(common),
+                Entry::Key => {
+                    last = of_upload(key);
                     let record: UploadRecord = index::decode(json.value())?;
                     uploads.push(shown(&record, key, id));
                 }
             }
         }
         let (next_key_marker, next_upload_id_marker) = next.unzip();
-        let common_prefixes = prefixes
+        let common_prefixes = filled
+            .common_prefixes
             .into_iter()
             .map(|prefix| CommonPrefix { prefix: Some(prefix) });
         Ok(ListMultipartUploadsOutput {

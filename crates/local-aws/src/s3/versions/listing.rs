@@ -5,7 +5,10 @@ use std::{iter, ops::Bound};
 use redb::ReadableTable;
 
 use super::{VERSIONS, VersionRecord, Wanted, find, id, name, newest, place};
-use crate::s3::index::{self, OBJECTS, ObjectRecord, Tables, common_prefix};
+use crate::s3::{
+    filled::{Entry, Filled},
+    index::{self, OBJECTS, ObjectRecord, Tables},
+};
 
 /// Which versions to list.
 pub(in crate::s3) struct VersionListing<'a> {
@@ -96,24 +99,22 @@ fn first_page(
     latest: Option<u64>,
 ) -> Result<VersionPage, redb::Error> {
     let mut page = VersionPage::default();
+    let mut filled = Filled::new(listing.prefix, listing.delimiter, listing.after, listing.limit);
     let mut seen_key = listing.after_version.map(|_| listing.after.to_owned());
     let mut last = None;
     for entry in entries {
         let (key, record) = entry?;
-        let common = common_prefix(&key, listing.prefix, listing.delimiter);
-        if common.is_some_and(|common| {
-            common == listing.after || page.common_prefixes.last().is_some_and(|seen| seen == common)
-        }) {
-            continue;
-        }
-        if page.versions.len() + page.common_prefixes.len() == listing.limit {
-            page.next = last;
-            break;
-        }
-        if let Some(common) = common {
-            last = Some((common.to_owned(), None));
-            page.common_prefixes.push(common.to_owned());
-            continue;
+        match filled.take(&key) {
+            Entry::Seen => continue,
+            Entry::Beyond => {
+                page.next = last;
+                break;
+            }
+            Entry::Common(common) => {
+                last = Some((common.to_owned(), None));
+                continue;
+            }
+            Entry::Key => {}
         }
         last = Some((key.clone(), Some(name(record.version()))));
         let is_latest = seen_key.as_ref() != Some(&key)
@@ -125,6 +126,7 @@ fn first_page(
             is_latest,
         });
     }
+    page.common_prefixes = filled.common_prefixes;
     Ok(page)
 }
 

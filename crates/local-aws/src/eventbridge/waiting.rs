@@ -1,0 +1,188 @@
+//! Events that wait for their next try, in the order of its time: a look costs what is due, whatever else waits.
+
+use redb::{ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+
+use super::deliveries::Delivery;
+
+/// By the time of the next try, then by the order in which they came.
+const WAITING: TableDefinition<Place, &[u8]> = TableDefinition::new("eventbridge-waiting");
+/// The number of the next event. Numbers are not used twice.
+const NEXT: TableDefinition<(), u64> = TableDefinition::new("eventbridge-waiting-next");
+/// As a version before kept them: by the order in which they came alone.
+const BEFORE: TableDefinition<u64, &[u8]> = TableDefinition::new("eventbridge-deliveries");
+
+/// Where an event waits: the time of its next try in milliseconds since the epoch, and its number.
+pub(super) type Place = (u64, u64);
+
+/// Makes the tables, and takes over what a version before has left.
+pub(super) fn open(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    transaction.open_table(WAITING)?;
+    let mut before = Vec::new();
+    {
+        let mut table = transaction.open_table(BEFORE)?;
+        while let Some((_, json)) = table.pop_first()? {
+            before.push(json.value().to_vec());
+        }
+    }
+    for json in before {
+        match super::read(&json) {
+            Ok(delivery) => put(transaction, &delivery)?,
+            Err(error) => tracing::error!(%error, "an event for an API destination is given up"),
+        }
+    }
+    Ok(())
+}
+
+/// Adds an event.
+pub(super) fn put(transaction: &WriteTransaction, delivery: &Delivery) -> Result<(), redb::Error> {
+    let mut next = transaction.open_table(NEXT)?;
+    let number = next.get(())?.map_or(0, |number| number.value());
+    next.insert((), number + 1)?;
+    insert(transaction, number, delivery)
+}
+
+fn insert(transaction: &WriteTransaction, number: u64, delivery: &Delivery) -> Result<(), redb::Error> {
+    let json = serde_json::to_vec(delivery).expect("a delivery has only string keys");
+    let place = (delivery.not_before_ms, number);
+    transaction.open_table(WAITING)?.insert(place, json.as_slice())?;
+    Ok(())
+}
+
+/// Returns what is due, the earliest first and so many at most, and when there is more to do.
+pub(super) fn due(
+    index: &redb::Database,
+    now_ms: u64,
+    most: usize,
+) -> Result<(Vec<(Place, Delivery)>, u64), redb::Error> {
+    let table = index.begin_read()?.open_table(WAITING)?;
+    let entries = table.range(..=(now_ms, u64::MAX))?.take(most);
+    let due: Result<Vec<_>, redb::Error> = entries
+        .map(|entry| {
+            let (place, json) = entry?;
+            Ok((place.value(), super::read(json.value())?))
+        })
+        .collect();
+    let due = due?;
+    // What fails now is due before the longest sleep is over.
+    let next_ms = match (due.is_empty(), table.first()?) {
+        (true, Some((place, _))) => place.value().0,
+        (true, None) => u64::MAX,
+        (false, _) => now_ms,
+    };
+    Ok((due, next_ms))
+}
+
+/// Keeps what came of a try: the event for its next one, or nothing.
+pub(super) fn settle(
+    index: &redb::Database,
+    place: Place,
+    kept: Option<&Delivery>,
+) -> Result<(), redb::Error> {
+    let transaction = index.begin_write()?;
+    transaction.open_table(WAITING)?.remove(place)?;
+    if let Some(delivery) = kept {
+        insert(&transaction, place.1, delivery)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{eventbridge::EventBridge, invocation_queue::InvocationQueue, store::Store};
+
+    fn delivery(event_id: &str, not_before_ms: u64) -> Delivery {
+        Delivery {
+            destination_arn: "arn:aws:events:us-east-1:000000000000:api-destination/a/1".to_owned(),
+            rule_arn: "arn".to_owned(),
+            event_id: event_id.to_owned(),
+            role_arn: None,
+            payload: "{}".to_owned(),
+            http: Default::default(),
+            retry: Default::default(),
+            accepted_ms: 1,
+            attempts: 0,
+            not_before_ms,
+        }
+    }
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path()).expect("a free folder");
+        (folder, store)
+    }
+
+    fn ids(due: &[(Place, Delivery)]) -> Vec<&str> {
+        due.iter()
+            .map(|(_, delivery)| delivery.event_id.as_str())
+            .collect()
+    }
+
+    #[test]
+    fn a_look_reads_what_is_due_in_the_order_of_its_time_and_nothing_else() {
+        let (_folder, store) = store();
+        let transaction = store.index.begin_write().expect("a transaction");
+        open(&transaction).expect("opened");
+        for (id, at) in [("third", 30), ("first", 10), ("second", 10), ("later", 50)] {
+            put(&transaction, &delivery(id, at)).expect("kept");
+        }
+        {
+            let mut table = transaction.open_table(WAITING).expect("a table");
+            // Who read it would fail.
+            table.insert((60, 9), b"damaged".as_slice()).expect("kept");
+        }
+        transaction.commit().expect("kept");
+
+        let (two, soon) = due(&store.index, 40, 2).expect("read");
+        let (all, _) = due(&store.index, 40, 16).expect("read");
+        let (none, next_ms) = due(&store.index, 9, 16).expect("read");
+
+        assert_eq!((ids(&two), soon), (vec!["first", "second"], 40));
+        assert_eq!(ids(&all), ["first", "second", "third"]);
+        assert_eq!((none.len(), next_ms), (0, 10));
+    }
+
+    #[test]
+    fn what_is_tried_again_waits_for_its_time_and_what_is_settled_is_gone() {
+        let (_folder, store) = store();
+        let transaction = store.index.begin_write().expect("a transaction");
+        open(&transaction).expect("opened");
+        put(&transaction, &delivery("a", 10)).expect("kept");
+        put(&transaction, &delivery("b", 10)).expect("kept");
+        transaction.commit().expect("kept");
+        let (found, _) = due(&store.index, 10, 16).expect("read");
+
+        settle(&store.index, found[0].0, Some(&delivery("a", 70))).expect("kept");
+        settle(&store.index, found[1].0, None).expect("kept");
+
+        assert_eq!(due(&store.index, 69, 16).expect("read").1, 70);
+        let (again, _) = due(&store.index, 70, 16).expect("read");
+        assert_eq!((ids(&again), again[0].0), (vec!["a"], (70, 0)));
+    }
+
+    #[test]
+    fn what_a_version_before_has_left_waits_on() {
+        let (_folder, store) = store();
+        let transaction = store.index.begin_write().expect("a transaction");
+        {
+            let mut table = transaction.open_table(BEFORE).expect("a table");
+            for (key, id, at) in [(3, "late", 20), (4, "early", 10)] {
+                let json = serde_json::to_vec(&delivery(id, at)).expect("JSON");
+                table.insert(key, json.as_slice()).expect("kept");
+            }
+        }
+        transaction.commit().expect("kept");
+        let store = std::sync::Arc::new(store);
+        let open = || {
+            let queue = InvocationQueue::new(store.clone());
+            EventBridge::new(store.clone(), Default::default(), queue, "us-east-1".to_owned())
+        };
+
+        open().expect("readable");
+        open().expect("readable again");
+
+        let (found, _) = due(&store.index, 20, 16).expect("read");
+        assert_eq!(ids(&found), ["early", "late"]);
+    }
+}
