@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{
     outputs::StackOutputs,
     portal_function::PortalFunction,
-    sign_in::{role, url_of},
+    sign_in::{known_as, role, tell_spelling, url_of},
 };
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -135,16 +135,18 @@ async fn invite(
     };
     let answer = portal.call(&operation).await?;
     let (url, until) = (url_of(&answer)?, &answer["expiresAt"]);
+    let known = known_as(&answer, &name);
+    tell_spelling(&name, known);
     if json {
         println!(
             "{}",
-            json!({"url": url, "expiresAt": until, "reviewer": name, "role": role})
+            json!({"url": url, "expiresAt": until, "reviewer": known, "role": role})
         );
         return Ok(());
     }
     println!("{url}");
     let until = until.as_str().unwrap_or("an hour from now");
-    eprintln!("Give it to {name}. It works once, until {until}, and is not shown again.");
+    eprintln!("Give it to {known}. It works once, until {until}, and is not shown again.");
     Ok(())
 }
 
@@ -158,9 +160,11 @@ async fn change(
 ) -> Result<(), Failure> {
     let reviewer = name.clone();
     let answer = portal.call(&operation(Changed { reviewer, by })).await?;
+    let known = known_as(&answer, &name);
+    tell_spelling(&name, known);
     match json {
         true => println!("{answer}"),
-        false => println!("{name} {done}."),
+        false => println!("{known} {done}."),
     }
     Ok(())
 }

@@ -34,12 +34,26 @@ pub async fn print_link(
     Options { reviewer, role, json }: Options,
     stack: impl FnOnce() -> Result<StackOutputs, Failure>,
 ) -> Result<(), Failure> {
-    let link = create_link_as(&stack()?, &reviewer, role).await?;
+    let answer = ask_for_link(&stack()?, &reviewer, role).await?;
+    let (link, known) = (url_of(&answer)?, known_as(&answer, &reviewer));
     match json {
-        true => println!("{}", json!({"url": link, "reviewer": reviewer, "role": role})),
+        true => println!("{}", json!({"url": link, "reviewer": known, "role": role})),
         false => println!("{link}"),
     }
+    tell_spelling(&reviewer, known);
     Ok(())
+}
+
+/// Returns the name by which somebody is known, as the function answers it.
+pub fn known_as<'a>(answer: &'a Value, name: &'a str) -> &'a str {
+    answer["reviewer"].as_str().unwrap_or(name)
+}
+
+/// Says by which name somebody is known, where it is spelt otherwise.
+pub fn tell_spelling(name: &str, known: &str) {
+    if name != known {
+        eprintln!("{name} is known as {known}: case and white space tell no names apart.");
+    }
 }
 
 /// Makes a link that signs `reviewer` in, once. On AWS, `aws lambda invoke` does the same.
@@ -57,13 +71,17 @@ pub async fn create_link(stack: &StackOutputs, reviewer: &str) -> Result<String,
 ///
 /// [`PortalError`], for example when the stack does not run.
 pub async fn create_link_as(stack: &StackOutputs, reviewer: &str, role: Role) -> Result<String, PortalError> {
+    url_of(&ask_for_link(stack, reviewer, role).await?)
+}
+
+async fn ask_for_link(stack: &StackOutputs, reviewer: &str, role: Role) -> Result<Value, PortalError> {
     let portal = PortalFunction::of_stack(stack).await?;
     let operation = Operation::CreateSignInLink {
         reviewer: reviewer.to_owned(),
         portal_url: portal.portal_url(),
         role,
     };
-    url_of(&portal.call(&operation).await?)
+    portal.call(&operation).await
 }
 
 /// Returns the link in an answer of the function.

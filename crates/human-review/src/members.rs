@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use active_learning_aws::bucket::{Bucket, BucketError, Change};
-use active_learning_core::keys;
+use active_learning_core::{keys, labels::label_key::label_key};
 use chrono::{DateTime, Duration, Utc};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
@@ -268,6 +268,32 @@ impl Members {
             match page.next {
                 Some(next) => after = next,
                 None => return Ok(ids),
+            }
+        }
+    }
+
+    /// Returns the spelling by which somebody is known, if it is another than this one: the names of new people are told apart
+    /// by neither case nor white space. Who is known by this very name is asked for by it.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn other_spelling(
+        &self,
+        name: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<String>, BucketError> {
+        if self.of(&Worker::of(name), now).await?.is_some() {
+            return Ok(None);
+        }
+        let (key, mut after) = (label_key(name), String::new());
+        loop {
+            let page = self.page(&after).await?;
+            let mut names = page.reviewers.into_iter().map(|listed| listed.member.name);
+            match (names.find(|known| label_key(known) == key), page.next) {
+                (Some(known), _) => return Ok(Some(known)),
+                (None, Some(next)) => after = next,
+                (None, None) => return Ok(None),
             }
         }
     }

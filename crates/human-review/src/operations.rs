@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::audit_log::{AuditLog, Deed};
 use crate::event::HttpRequest;
-use crate::members::MemberChange;
+use crate::members::{Invitation, MemberChange};
 use crate::session::{Claims, Purpose, Role, SIGN_IN_LINK_LIFETIME, sign_in_url};
 use crate::{HumanReview, HumanReviewError, checked_reviewer};
 
@@ -158,9 +158,11 @@ impl HumanReview {
     ) -> Result<Value, HumanReviewError> {
         let reviewer = checked_reviewer(reviewer)?;
         let portal_url = self.portal_url(portal_url)?;
+        let known = self.members.other_spelling(reviewer, now).await?;
+        let reviewer = known.as_deref().unwrap_or(reviewer);
         let claims = Claims::new(Purpose::SignIn, reviewer, now).with_role(role);
         let token = self.key.recent(now).await.sign(&claims);
-        Ok(link(&portal_url, &token, now + SIGN_IN_LINK_LIFETIME))
+        Ok(link(&portal_url, &token, (reviewer, now + SIGN_IN_LINK_LIFETIME)))
     }
 
     async fn invite(
@@ -186,7 +188,12 @@ impl HumanReview {
         let invitation = AuditLog::of_invocation(&self.bucket, by, now)
             .record(deed, self.members.invite(&key, reviewer, (role, teams), now))
             .await?;
-        Ok(link(&portal_url, &invitation.token, invitation.expires_at))
+        let Invitation {
+            reviewer,
+            token,
+            expires_at,
+        } = invitation;
+        Ok(link(&portal_url, &token, (&reviewer, expires_at)))
     }
 
     async fn change_member(
@@ -201,10 +208,10 @@ impl HumanReview {
             subject: reviewer,
             value: "",
         };
-        AuditLog::of_invocation(&self.bucket, by, now)
+        let changed = AuditLog::of_invocation(&self.bucket, by, now)
             .record(deed, self.members.apply(reviewer, change, now))
             .await?;
-        Ok(json!({ "reviewer": reviewer }))
+        Ok(json!({ "reviewer": changed }))
     }
 
     fn portal_url(&self, given: Option<String>) -> Result<String, HumanReviewError> {
@@ -255,9 +262,11 @@ impl HumanReview {
     }
 }
 
-fn link(portal_url: &str, token: &str, expires_at: DateTime<Utc>) -> Value {
+/// Says of a link whose it is, by the name that they are known by, and until when.
+fn link(portal_url: &str, token: &str, (reviewer, expires_at): (&str, DateTime<Utc>)) -> Value {
     json!({
         "url": sign_in_url(portal_url, token),
+        "reviewer": reviewer,
         "expiresAt": expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
     })
 }

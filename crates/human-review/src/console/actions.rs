@@ -6,6 +6,7 @@ use active_learning_aws::adjudication::{Choice, adjudicate};
 use active_learning_aws::overview::{FAILED_EVENTS, model_before, switches};
 use active_learning_aws::redrive::redrive;
 use active_learning_aws::{approval, rfc3339};
+use active_learning_core::labels::label_key::label_key;
 use chrono::SecondsFormat;
 
 use super::data::is_record_id;
@@ -15,7 +16,6 @@ use super::versions::{PAGE, is_execution_name};
 use super::{Console, ConsoleError, View, done_redirect};
 use crate::audit_log::{AuditLog, Deed};
 use crate::event::HttpReply;
-use crate::human_loop::Worker;
 use crate::loops::LoopError;
 use crate::members::MemberChange;
 use crate::pages::redirect;
@@ -364,16 +364,24 @@ impl Console<'_> {
         let name = checked_reviewer(name)
             .map_err(|error: HumanReviewError| ConsoleError::Invalid(error.to_string()))?;
         let invitation = self.members.invite(self.key, name, (role, &[]), self.now).await?;
+        let known = (invitation.reviewer != name).then(|| {
+            format!(
+                "{name} is known as {}: case and white space tell no names apart.",
+                invitation.reviewer
+            )
+        });
+        let name = &invitation.reviewer;
 
         let until = invitation.expires_at.to_rfc3339_opts(SecondsFormat::Secs, true);
         let link = sign_in_url(&self.portal_url, &invitation.token);
-        let blocks = vec![
+        let mut blocks: Vec<Block> = known.into_iter().map(Block::text).collect();
+        blocks.extend([
             Block::text(format!(
                 "Give this link to {name}. It works once, until {until}, and is not shown again."
             )),
             Block::Copy(format!("Sign-in link for {name} ({})", role.as_str()), link),
             Block::Link("reviewers".to_owned(), "Back to the reviewers".to_owned()),
-        ];
+        ]);
         let view = View {
             title: "Sign-in link".to_owned(),
             blocks,
@@ -383,9 +391,9 @@ impl Console<'_> {
     }
 }
 
-/// Returns whether two names are of one person.
+/// Returns whether two names are of one person: case and white space tell none apart.
 fn is_same(one: &str, other: &str) -> bool {
-    Worker::of(one).id == Worker::of(other).id
+    label_key(one) == label_key(other)
 }
 
 /// Returns whether a text may be the ARN of a model. Source: Amazon Comprehend, `DocumentClassifierArn`.

@@ -40,6 +40,8 @@ pub enum MemberError {
 /// A sign-in link that was made for a member: shown once, stored nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invitation {
+    /// Name of whom it is for, as they are known.
+    pub reviewer: String,
     /// What the link carries.
     pub token: String,
     /// When it stops to work.
@@ -84,7 +86,8 @@ impl MemberChange<'_> {
 }
 
 impl Members {
-    /// Changes somebody who is known. What a link of before would undo makes their links void.
+    /// Changes somebody who is known, and returns the name by which they are. What a link of before would undo makes their
+    /// links void.
     ///
     /// # Errors
     ///
@@ -94,7 +97,9 @@ impl Members {
         name: &str,
         change: MemberChange<'_>,
         now: DateTime<Utc>,
-    ) -> Result<(), MemberError> {
+    ) -> Result<String, MemberError> {
+        let known = self.other_spelling(name, now).await?;
+        let name = known.as_deref().unwrap_or(name);
         let worker = Worker::of(name);
         if self.of(&worker, now).await?.is_none() {
             return Err(MemberError::Unknown);
@@ -115,7 +120,7 @@ impl Members {
             }
         })
         .await?;
-        Ok(())
+        Ok(name.to_owned())
     }
 
     /// Makes a link for somebody, who is known from then on; a member of these work teams, or of those of before where none is
@@ -131,6 +136,8 @@ impl Members {
         (role, teams): (Role, &[String]),
         now: DateTime<Utc>,
     ) -> Result<Invitation, BucketError> {
+        let known = self.other_spelling(name, now).await?;
+        let name = known.as_deref().unwrap_or(name);
         let member = self
             .change(&Worker::of(name), now, |member| {
                 member.invited_at = Some(now);
@@ -151,6 +158,7 @@ impl Members {
         };
         let link = Claims::new(Purpose::SignIn, name, made_at).with_role(role);
         Ok(Invitation {
+            reviewer: name.to_owned(),
             token: key.sign(&link),
             expires_at: made_at + SIGN_IN_LINK_LIFETIME,
         })

@@ -71,6 +71,44 @@ async fn jobs_that_a_version_before_made_are_listed() {
 }
 
 #[tokio::test]
+async fn a_mark_of_a_creation_that_came_to_nothing_lists_its_job_no_second_time() {
+    let review = Review::new();
+    for name in ["a", "b"] {
+        create(&review, &request(name, json!({}))).await;
+        review.wait(Duration::seconds(1));
+    }
+    // The name of `a` was wanted by somebody else, who was stopped before the marks were taken back.
+    let time = review.now().timestamp_micros();
+    let newest_first = 9_999_999_999_999_999 - time;
+    review.put_marks([
+        format!("human-review/labelling-jobs-by-time/{time:016}-a"),
+        format!("human-review/labelling-jobs-newest-first/{newest_first:016}-a"),
+    ]);
+
+    for (order, expected) in [("Descending", ["b", "a"]), ("Ascending", ["a", "b"])] {
+        let (mut names, mut token) = (Vec::new(), Value::Null);
+        for _ in 0..6 {
+            let mut asked = json!({ "MaxResults": 1, "SortBy": "CreationTime", "SortOrder": order });
+            if token.is_string() {
+                asked["NextToken"] = token;
+            }
+            let page = call(&review, "ListLabelingJobs", &asked).await.json();
+            let jobs = page["LabelingJobSummaryList"].as_array().expect("jobs");
+            names.extend(jobs.iter().map(|job| job["LabelingJobName"].clone()));
+            token = page["NextToken"].clone();
+            if token.is_null() {
+                break;
+            }
+        }
+        assert_eq!(
+            (names, token),
+            (expected.map(Value::from).to_vec(), Value::Null),
+            "{order}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_listing_costs_what_it_shows_where_thousands_of_jobs_were_made_before() {
     let review = Review::new();
     put(&review, "in.manifest", "").await;

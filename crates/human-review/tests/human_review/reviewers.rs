@@ -64,6 +64,31 @@ async fn who_is_changed_must_be_known_and_the_attempt_is_in_the_log() {
 }
 
 #[tokio::test]
+async fn a_link_for_another_spelling_of_a_name_is_for_who_is_known_and_says_so() {
+    let review = Review::new();
+    let invite = |name: &str| json!({ "operation": "invite-reviewer", "reviewer": name, "by": "ada" });
+    review.handle(invite("u1")).await;
+
+    let again = review.handle(invite(" U1")).await;
+    let link = json!({ "operation": "create-sign-in-link", "reviewer": "U1" });
+    let link = review.handle(link).await;
+    let paused = review
+        .handle(json!({ "operation": "pause-reviewer", "reviewer": "U1" }))
+        .await;
+    let other = review.handle(invite("u2")).await;
+
+    for answer in [again, link, paused] {
+        assert_eq!(answer["reviewer"], "u1", "{answer}");
+    }
+    assert_eq!(other["reviewer"], "u2");
+    let listed = review.handle(json!({ "operation": "list-reviewers" })).await;
+    let reviewers = listed["reviewers"].as_array().expect("a list");
+    let mut names: Vec<&Value> = reviewers.iter().map(|member| &member["name"]).collect();
+    names.sort_by_key(|name| name.to_string());
+    assert_eq!(names, ["u1", "u2"]);
+}
+
+#[tokio::test]
 async fn a_reviewer_is_the_same_however_their_address_is_spelt() {
     let review = Review::new();
     review.start("tc-1", &two_items()).await;
