@@ -91,6 +91,23 @@ fn a_user_pool_of_cognito_is_refused_by_name_on_one_machine_and_beside_another_p
     assert!(try_shipped(&with_provider()).is_ok());
 }
 
+#[test]
+fn a_class_with_a_comma_is_refused_with_the_ways_by_which_it_comes_in() {
+    for classes in ["Bills, paid", "Login,\"Bills,paid\""] {
+        let name = "ComprehendClassificationCategories".to_owned();
+        let refused = try_shipped(&BTreeMap::from([(name, classes.to_owned())]));
+        let said = refused.expect_err(classes).to_string();
+        for way in [
+            "labels add NAME",
+            "start --labels",
+            "double quotes",
+            "training data",
+        ] {
+            assert!(said.contains(way), "{way}: {said}");
+        }
+    }
+}
+
 /// Arguments of the shipped template that turn on what helps to operate it.
 fn operated() -> BTreeMap<String, String> {
     [
