@@ -6,7 +6,7 @@ use super::{
     plan::{Fate, Plan},
     store::Known,
 };
-use crate::wording::{counted, listed};
+use crate::wording::{counted, counted_as, listed};
 
 /// Says what becomes of the texts with labels.
 ///
@@ -16,18 +16,21 @@ pub(super) fn fates(plan: &Plan, stack: Option<&Known>) -> Vec<String> {
     let trains = plan.count(&Fate::Trains) - tie - outvoted;
     let mut said = Vec::new();
     if trains > 0 {
-        said.push(format!("{} the next model", do_what(trains, "trains", "train")));
+        said.push(format!(
+            "{} the next model",
+            counted_as(trains, "trains", "train")
+        ));
     }
     if tie > 0 {
         let one = "contradicts what people answered here";
-        let what = do_what(tie, one, "contradict what people answered here");
+        let what = counted_as(tie, one, "contradict what people answered here");
         said.push(format!(
             "{what}: an adjudicator decides, see `active-learning disputed`"
         ));
     }
     if outvoted > 0 {
         let one = "contradicts what more people answered here";
-        let what = do_what(outvoted, one, "contradict what more people answered here");
+        let what = counted_as(outvoted, one, "contradict what more people answered here");
         said.push(format!("{what}: their answer stays, the label is kept as a vote"));
     }
     let mut say = |named: Vec<(String, usize)>, what: &dyn Fn(usize) -> String, then: &str| {
@@ -42,7 +45,7 @@ pub(super) fn fates(plan: &Plan, stack: Option<&Known>) -> Vec<String> {
             Fate::Waits(name) => Some(name),
             _ => None,
         }),
-        &|texts| do_what(texts, "waits for acceptance", "wait for acceptance"),
+        &|texts| counted_as(texts, "waits for acceptance", "wait for acceptance"),
         "people are asked meanwhile",
     );
     say(
@@ -50,7 +53,7 @@ pub(super) fn fates(plan: &Plan, stack: Option<&Known>) -> Vec<String> {
             Fate::Several(name) => Some(name),
             _ => None,
         }),
-        &|texts| do_what(texts, "names several labels", "name several labels"),
+        &|texts| counted_as(texts, "names several labels", "name several labels"),
         "a text has one here (parameter ReviewSeveralLabels), so that this is one proposed label; people are asked",
     );
     say(
@@ -58,7 +61,7 @@ pub(super) fn fates(plan: &Plan, stack: Option<&Known>) -> Vec<String> {
             Fate::Split(name) => Some(name),
             _ => None,
         }),
-        &|texts| do_what(texts, "has a label that was split", "have a label that was split"),
+        &|texts| counted_as(texts, "has a label that was split", "have a label that was split"),
         "it is kept as evidence, and people are asked",
     );
     say(
@@ -66,7 +69,7 @@ pub(super) fn fates(plan: &Plan, stack: Option<&Known>) -> Vec<String> {
             Fate::Retired(name) => Some(name),
             _ => None,
         }),
-        &|texts| do_what(texts, "has a retired label", "have a retired label"),
+        &|texts| counted_as(texts, "has a retired label", "have a retired label"),
         "it is kept and left out; people are not asked",
     );
     let (tied, unusable) = (plan.count(&Fate::Tied), plan.unusable);
@@ -79,7 +82,7 @@ pub(super) fn fates(plan: &Plan, stack: Option<&Known>) -> Vec<String> {
     if unusable > 0 {
         said.push(format!(
             "{} what can be no label, such as `__none__`: people are asked",
-            do_what(unusable, "names", "name")
+            counted_as(unusable, "names", "name")
         ));
     }
     said
@@ -101,14 +104,6 @@ pub(super) fn known(known: &Known) -> Vec<(&'static str, String)> {
         said.push(("changed", format!("label changed: {changed}; {what}")));
     }
     said
-}
-
-/// Says what one does or several do.
-pub(super) fn do_what(count: usize, one: &str, several: &str) -> String {
-    match count {
-        1 => format!("1 {one}"),
-        count => format!("{count} {several}"),
-    }
 }
 
 /// Counts the texts of a fate by name, for a program.

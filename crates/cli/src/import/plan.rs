@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use active_learning_aws as aws;
 use active_learning_core::{
     dataset::{Spellings, TextId, one_line},
-    feedback::prediction::join_as_written,
     labels::{
         consolidation::Consensus,
         human_loop::Answer,
@@ -13,6 +12,7 @@ use active_learning_core::{
         label_set::{LabelSet, LabelSetError, Resolution, can_be_label},
         vote::{Vote, VoteSource},
     },
+    text::look_alike,
 };
 use serde::Serialize;
 use text_import::{Summary, Tool};
@@ -80,6 +80,8 @@ pub(super) struct Plan {
     /// Texts whose only label can be none.
     pub unusable: usize,
     pub new_labels: Vec<Counted>,
+    /// Labels of several files, or of a file and the label set, that are one label, in sentences.
+    pub joined: Vec<String>,
     /// Whether the new labels become labels: the fates are those of then.
     pub adds_labels: bool,
     /// In how many texts personal data was replaced, by its kind.
@@ -122,8 +124,9 @@ impl Plan {
         votes()
             .flat_map(|vote| &vote.labels)
             .for_each(|label| spellings.add(label, 1));
-        let (spelling, _) = spellings.finish();
+        let (spelling, joined) = spellings.finish();
         let mut plan = Self {
+            joined: joined_across(files, joined),
             looks_swapped: summary.votes >= 10 && 10 * summary.labels.len() >= 9 * summary.votes,
             summary,
             ..Self::default()
@@ -225,8 +228,31 @@ impl Plan {
                 }),
                 _ => {}
             }
+            self.joined.extend(read_as(set, &label.name));
         }
     }
+}
+
+/// Returns the spellings that are joined across files: those within one are told with it.
+fn joined_across(files: &[File], joined: Vec<String>) -> Vec<String> {
+    let of_files: Vec<String> = (files.iter())
+        .flat_map(|file| Summary::of(&file.import.rows).joined)
+        .collect();
+    let across = joined.into_iter().filter(|joined| !of_files.contains(joined));
+    across.collect()
+}
+
+/// Says which label of the set a name is that is spelt otherwise.
+fn read_as(set: &LabelSet, name: &str) -> Option<String> {
+    let own = &set.find(name)?.name;
+    if own == name {
+        return None;
+    }
+    let how = look_alike(name, own).map(|how| format!(" ({how})"));
+    Some(format!(
+        "`{name}` is the label `{own}`{}",
+        how.unwrap_or_default()
+    ))
 }
 
 /// Returns what becomes of a text with these votes.
@@ -339,16 +365,13 @@ fn answer<'a>(set: &LabelSet, labels: impl Iterator<Item = &'a str>) -> Option<A
             }
         }
     }
-    if is_known {
-        names.sort();
-        names.dedup();
-    }
+    // What is named twice is named once.
+    names.sort();
+    names.dedup();
     let is_in_use = |name: &String| matches!(set.resolve(name), Resolution::Label(_));
     match is_known && names.iter().all(is_in_use) && set.allows(&names) {
         _ if names.is_empty() => None,
         true => Some(Answer::labels(names)),
-        false => Some(Answer::NewLabel {
-            label: join_as_written(names),
-        }),
+        false => Some(Answer::proposal(names)),
     }
 }

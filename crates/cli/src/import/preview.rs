@@ -7,13 +7,13 @@ use text_import::{Conflict, Import, LabelCount, Role, Row, Summary};
 
 use super::{
     File,
-    fates::{by_name, do_what, fates, known},
+    fates::{by_name, fates, known},
     plan::{Fate, Plan},
     store::{Done, Known},
 };
 use crate::{
     personal_data,
-    wording::{counted, listed},
+    wording::{counted, counted_as, listed},
 };
 
 /// Things that are shown one by one; the rest is counted.
@@ -41,6 +41,9 @@ pub(super) fn in_words(files: &[File], plan: &Plan, known: Option<&Known>) -> St
             counted(plan.contradictory, "text")
         );
         line(&mut text, "conflicts", reason);
+    }
+    for joined in &plan.joined {
+        line(&mut text, "joined", joined);
     }
     if known.is_some() && !plan.new_labels.is_empty() {
         line(
@@ -244,6 +247,7 @@ pub(super) fn as_json(files: &[File], plan: &Plan, known: Option<&Known>) -> Val
         "tied": plan.count(&Fate::Tied),
         "unusable": plan.unusable,
         "newLabels": plan.new_labels,
+        "joined": plan.joined,
         "waitForAcceptance": by_name(plan, |fate| match fate { Fate::Waits(name) => Some(name), _ => None }),
         "severalLabels": by_name(plan, |fate| match fate { Fate::Several(name) => Some(name), _ => None }),
         "split": by_name(plan, |fate| match fate { Fate::Split(name) => Some(name), _ => None }),
@@ -291,7 +295,7 @@ pub(super) fn done_in_words(done: &Done, plan: &Plan) -> String {
         let _ = writeln!(
             text,
             "{} the next model; `active-learning build` builds it now.",
-            do_what(done.training, "label trains", "labels train")
+            counted_as(done.training, "label trains", "labels train")
         );
     }
     text

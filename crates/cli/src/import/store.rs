@@ -67,7 +67,7 @@ pub(super) struct Known {
 
 /// What is known of a text with labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Before {
+pub(super) enum Before {
     /// Nobody here said this of it.
     Nothing,
     /// All of it.
@@ -82,7 +82,7 @@ enum Before {
 
 /// What a corrected file takes the place of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Replaced {
+pub(super) struct Replaced {
     /// When the newest such word was given.
     at: String,
     /// The labels that the text had.
@@ -152,7 +152,7 @@ impl Known {
 }
 
 /// Returns what a question knows of what is said of a text. A label that counts only by now is no news, but is done.
-fn before(set: &LabelSet, labelled: &Labelled, question: Option<&Question>) -> Before {
+pub(super) fn before(set: &LabelSet, labelled: &Labelled, question: Option<&Question>) -> Before {
     let Some(question) = question else {
         return Before::Nothing;
     };
@@ -163,13 +163,15 @@ fn before(set: &LabelSet, labelled: &Labelled, question: Option<&Question>) -> B
         own.max_by_key(|vote| (vote.at.clone(), vote.answer.clone()))
     };
     let last: Vec<Option<&Vote>> = labelled.votes.iter().map(last_of).collect();
-    let is_same = |(vote, last): (&Vote, &Option<&Vote>)| last.is_some_and(|last| last.answer == vote.answer);
+    let is_same = |(vote, last): (&Vote, &Option<&Vote>)| {
+        last.is_some_and(|last| last.answer.says_the_same(&vote.answer))
+    };
     let counts = labelled.fate != Fate::Trains || question.state != State::Asked;
     if counts && labelled.votes.iter().zip(&last).all(is_same) {
         return Before::All;
     }
     let other = labelled.votes.iter().zip(&last).filter_map(|(vote, last)| {
-        let last = last.filter(|last| last.answer != vote.answer)?;
+        let last = last.filter(|last| !last.answer.says_the_same(&vote.answer))?;
         Some(last.at.clone())
     });
     let labels = match question.answer() {
@@ -188,13 +190,16 @@ fn against(question: &Question, labelled: &Labelled) -> Before {
     let Some(answer) = question.answer() else {
         return Before::Nothing;
     };
-    let says_otherwise = labelled.votes.iter().all(|vote| vote.answer != *answer);
+    let says_otherwise = labelled
+        .votes
+        .iter()
+        .all(|vote| !vote.answer.says_the_same(answer));
     let mut together = question.clone();
     together.answer_with(&labelled.votes);
     match together.answer() {
         _ if !says_otherwise => Before::Nothing,
         None => Before::Ties,
-        Some(still) if still == answer => Before::Outvoted,
+        Some(still) if still.says_the_same(answer) => Before::Outvoted,
         Some(_) => Before::Nothing,
     }
 }

@@ -1,8 +1,14 @@
-use active_learning_core::labels::human_loop::Answer;
+use active_learning_core::{
+    feedback::{FeedbackRequest, Source},
+    labels::{human_loop::Answer, question::Question, vote::Vote},
+};
 use clap::Parser;
 use text_import::read;
 
-use super::*;
+use super::{
+    store::{Before, before},
+    *,
+};
 
 #[derive(Parser)]
 struct Line {
@@ -108,6 +114,73 @@ fn a_stack_of_several_labels_takes_several_of_a_cell() {
         [("import", Answer::labels(["Billing", "Login"]))]
     );
     assert!(plan.pool.is_empty());
+}
+
+const TWO_OF_ONE: &str = "text,label\none,Refund|Billing\ntwo,Refund\nthree,Billing\n";
+
+#[test]
+fn several_names_of_one_text_are_one_proposal_in_one_order_whichever_of_them_is_a_label_by_now() {
+    let files = files(&[TWO_OF_ONE]);
+    let both = |names: &[&str], several| {
+        let set = set(names).with_several_labels(several);
+        answers(&Plan::of(&files, &set, &options(&[])))[0][0].1.clone()
+    };
+
+    let proposal = Answer::NewLabel {
+        label: "Billing|Refund".to_owned(),
+    };
+    for names in [&[][..], &["Refund"], &["Billing"], &["Other"]] {
+        assert_eq!(both(names, true), proposal, "{names:?}");
+        assert_eq!(both(names, false), proposal, "{names:?}");
+    }
+    let all = ["Refund", "Billing"];
+    assert_eq!(both(&all, false), proposal, "a text has one label here");
+    assert_eq!(both(&all, true), Answer::labels(["Billing", "Refund"]));
+}
+
+#[test]
+fn a_file_that_names_what_it_named_before_is_no_change_also_where_that_was_stored_in_another_order() {
+    for several in [false, true] {
+        let set = set(&["Billing"]).with_several_labels(several);
+        let plan = Plan::of(&files(&[TWO_OF_ONE]), &set, &options(&[]));
+        let labelled = &plan.labelled[0];
+        let request = FeedbackRequest {
+            sentence: labelled.text.clone(),
+            ..FeedbackRequest::default()
+        };
+        let record = request.into_record(Source::ExplicitBatch, "2026-11-20T10:00:00Z");
+        let mut question = Question::known(record.expect("a text"));
+        let stored = |label: &str| Vote {
+            answer: Answer::NewLabel {
+                label: label.to_owned(),
+            },
+            ..labelled.votes[0].clone()
+        };
+
+        question.answer_with(&[stored("Refund|Billing")]);
+        assert_eq!(before(&set, labelled, Some(&question)), Before::All);
+
+        question.answer_with(&[stored("Refund|Invoices")]);
+        assert_ne!(before(&set, labelled, Some(&question)), Before::All);
+    }
+}
+
+#[test]
+fn spellings_that_are_one_label_are_told_also_across_files_and_against_the_set_and_when_they_look_the_same() {
+    let files = files(&[
+        "text,label\none,Caf\u{e9}\ntwo,Caf\u{e9}\nthree,BILLING\n",
+        "text,label\nfour,Cafe\u{301}\nfive,Caf\u{e9}\n",
+    ]);
+    let plan = Plan::of(&files, &set(&["Billing"]), &options(&[]));
+
+    let text = preview::in_words(&files, &plan, Some(&Known::default()));
+
+    for said in [
+        "joined      `Cafe\u{301}` (1; they look the same: U+0065 U+0301 instead of U+00E9) is read as `Caf\u{e9}`",
+        "joined      `BILLING` is the label `Billing`",
+    ] {
+        assert!(text.contains(said), "{said}:\n{text}");
+    }
 }
 
 #[test]
