@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use active_learning_core::feedback::FeedbackRecord;
+use active_learning_core::{feedback::FeedbackRecord, text::counted_as};
 use aws_sdk_firehose::{Client, error::BoxError, primitives::Blob, types::Record};
 
 use crate::failure::Refusal;
@@ -24,7 +24,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// Records that the stream did not take.
 #[derive(Debug, thiserror::Error)]
-#[error("{remaining} feedback records were not stored")]
+#[error("{} not stored", counted_as(*remaining, "feedback record was", "feedback records were"))]
 pub struct PublishError {
     /// Number of records that are not stored.
     pub remaining: usize,

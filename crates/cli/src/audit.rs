@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use human_review::operations::Operation;
 use serde_json::{Value, json};
 
-use crate::{outputs::StackOutputs, place::Place, portal_function::PortalFunction};
+use crate::{outputs::StackOutputs, place::Place, portal_function::PortalFunction, wording::counted};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -185,10 +185,10 @@ async fn begin(place: &Place, portal: &PortalFunction, is_local: bool, start: St
         return Err(refusal(&answer).into());
     }
     println!(
-        "{} of {} labelled texts wait for another reviewer in the portal. When they are done:\n  \
+        "{} of {} wait for another reviewer in the portal. When they are done:\n  \
          active-learning audit report {} --output {}",
         drawn.len(),
-        all.len(),
+        counted(all.len(), "labelled text"),
         start.name,
         start.output
     );

@@ -24,6 +24,7 @@ use tokio::time::{Duration, sleep};
 use crate::{
     encoder::{self, PlaceError},
     personal_data,
+    wording::counted_as,
 };
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -147,7 +148,11 @@ impl Beginning {
             let (lines, counts) = personal_data::mask_lines(masking, &texts.lines).await?;
             match uploads.create(&texts.key, JSON_LINES, lines).await? {
                 Created::Created => {
-                    println!("{} texts of {} wait to be labelled.", texts.count, texts.key);
+                    println!(
+                        "{} to be labelled, of {}.",
+                        counted_as(texts.count, "text waits", "texts wait"),
+                        texts.key
+                    );
                     if !counts.is_empty() {
                         println!("{}: {}.", texts.key, personal_data::in_words(&counts));
                     }
@@ -231,12 +236,17 @@ fn read_texts(file: &Path, text_column: Option<&str>) -> Result<Texts, Failure> 
         eprintln!("{shown}, line {}: left out, {}", rejected.line, rejected.reason);
     }
     if let Some(more) = import.rejected.len().checked_sub(SHOWN + 1) {
-        eprintln!("{shown}: {} more rows are left out", more + 1);
+        eprintln!(
+            "{shown}: {} left out",
+            counted_as(more + 1, "more row is", "more rows are")
+        );
     }
     let labelled = import.labelled().count();
     if labelled > 0 {
         eprintln!(
-            "{shown}: {labelled} rows have labels already, which are not used here: `active-learning import` takes them"
+            "{shown}: {} already, which {} not used here: `active-learning import` takes them",
+            counted_as(labelled, "row has a label", "rows have labels"),
+            if labelled == 1 { "is" } else { "are" }
         );
     }
     if import.rows.is_empty() {

@@ -13,7 +13,9 @@ use self::{
 };
 use local_stack::boot::{Running, Settings};
 
-use crate::{beginning::Beginning, encoder, models::Models, outputs::StackOutputs, report, run};
+use crate::{
+    beginning::Beginning, encoder, models::Models, outputs::StackOutputs, report, run, wording::counted,
+};
 
 mod progress;
 mod review;
@@ -141,7 +143,8 @@ async fn play(
         }
         if missing > 0 {
             println!(
-                "{missing} items did not arrive. The functions' logs are in the state folder, below logs/."
+                "{} did not arrive. The functions' logs are in the state folder, below logs/.",
+                counted(missing, "item")
             );
             return Ok(false);
         }
@@ -167,8 +170,8 @@ async fn build(
     exam: &[Labelled],
 ) -> Result<(Round, bool), Failure> {
     println!(
-        "Building a model from {} labels …",
-        answers.agreed(&played.expected)
+        "Building a model from {} …",
+        counted(answers.agreed(&played.expected), "label")
     );
     let built = models.build().await?;
     println!("\n{}", built.describe());

@@ -14,7 +14,11 @@ use active_learning_core::{
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
-use crate::{outputs::StackOutputs, place::Place, wording::one_line};
+use crate::{
+    outputs::StackOutputs,
+    place::Place,
+    wording::{counted_as, one_line},
+};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -103,8 +107,10 @@ pub async fn list(
         .filter(LoopName::is_further_round);
     match further.count() {
         0 => {}
-        1 => println!("1 task asks somebody else for one more opinion."),
-        tasks => println!("{tasks} tasks ask somebody else for one more opinion."),
+        tasks => println!(
+            "{} somebody else for one more opinion.",
+            counted_as(tasks, "task asks", "tasks ask")
+        ),
     }
     for question in &disputes {
         println!("{}  {}", question.record.id, one_line(&question.record.utterance));

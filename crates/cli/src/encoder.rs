@@ -16,7 +16,10 @@ use serde::Serialize;
 use text_encoder::{Encoder, EncoderError, FILES, read_folder};
 use text_model::{MAX_ENCODED, Prediction, TrainingSet};
 
-use crate::phases;
+use crate::{
+    phases,
+    wording::{counted, counted_as},
+};
 
 /// Texts between two lines about the progress.
 const PROGRESS_EVERY: usize = 2_000;
@@ -261,7 +264,8 @@ impl Vectors {
             let vectors = encoder.encode(part);
             let vectors = vectors.iter().map(|vector| Vector::of(vector));
             by_text.extend(part.iter().map(|text| (*text).to_owned()).zip(vectors));
-            phases::note(&format!("{} of {} texts are encoded", by_text.len(), texts.len()));
+            let all = counted_as(texts.len(), "text is", "texts are");
+            phases::note(&format!("{} of {all} encoded", by_text.len()));
         }
         Self { encoder, by_text }
     }
@@ -290,8 +294,8 @@ impl Vectors {
         vectors.by_text.extend(reused);
         if !old.is_empty() {
             phases::note(&format!(
-                "vectors of {} texts are taken from {}",
-                old.len(),
+                "vectors of {} are taken from {}",
+                counted(old.len(), "text"),
                 file.display()
             ));
         }

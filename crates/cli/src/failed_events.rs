@@ -7,7 +7,7 @@ use active_learning_aws::{
 };
 use clap::Args;
 
-use crate::{confirm::confirmed, outputs::StackOutputs, place};
+use crate::{confirm::confirmed, outputs::StackOutputs, place, wording::counted};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -63,7 +63,7 @@ pub async fn redrive(
         println!("No failed events in {}.", bucket.name());
         return Ok(true);
     }
-    if !options.yes && !confirmed(&format!("Send {} failed events again?", keys.len()))? {
+    if !options.yes && !confirmed(&format!("Send {} again?", counted(keys.len(), "failed event")))? {
         return Ok(true);
     }
     Ok(report(&redrive::redrive(&bucket, keys).await))
@@ -71,7 +71,10 @@ pub async fn redrive(
 
 fn report(outcome: &Outcome) -> bool {
     for (operation, count) in &outcome.scheduled {
-        println!("{count} calls of `{operation}` by its schedule removed: it calls again by itself.");
+        println!(
+            "{} of `{operation}` by its schedule removed: it calls again by itself.",
+            counted(*count, "call")
+        );
     }
     println!("{} sent again, {} kept.", outcome.redriven, outcome.kept.len());
     for kept in &outcome.kept {

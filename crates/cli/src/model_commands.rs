@@ -9,7 +9,12 @@ use model_building::{
     export::{ExportSummary, Format},
 };
 
-use crate::{models::Models, outputs::StackOutputs, place, report, status};
+use crate::{
+    models::Models,
+    outputs::StackOutputs,
+    place, report, status,
+    wording::{counted, counted_as},
+};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -204,12 +209,22 @@ async fn export(models: &Models, format: Format, output: Option<PathBuf>) -> Res
         escaped,
         left_out,
     } = summary;
-    eprintln!("{rows} rows, and {copies} copies that their answers serve");
+    eprintln!(
+        "{}, and {} that their answers serve",
+        counted(rows, "row"),
+        counted_as(copies, "copy", "copies")
+    );
     if several > 0 {
-        eprintln!("{several} of them have several labels, between which `|` stands");
+        eprintln!(
+            "{} several labels, between which `|` stands",
+            counted_as(several, "of them has", "of them have")
+        );
     }
     if escaped > 0 {
-        eprintln!("{escaped} of them have a label whose name holds `|`: it is written `\\|`");
+        eprintln!(
+            "{} a label whose name holds `|`: it is written `\\|`",
+            counted_as(escaped, "of them has", "of them have")
+        );
     }
     for (why, count) in left_out {
         eprintln!("{count} left out: {why}");

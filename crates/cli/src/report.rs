@@ -13,6 +13,8 @@ use active_learning_core::{
 };
 use model_building::{Outcome, VersionSummary};
 
+use crate::wording::counted_as;
+
 /// Writes the table of champion against challenger, the rules and the verdict; indented by two spaces.
 pub fn decision(decision: &Decision) -> String {
     let challenger = &decision.challenger.evaluation;
@@ -185,7 +187,10 @@ fn beside(version: &VersionSummary) -> Vec<String> {
         lines.push(format!("automated labelling at {target} {state}: {reason}"));
     }
     let rows = version.machine_rows;
-    lines.extend(rows.map(|rows| format!("trained on {rows} more rows that were labelled automatically")));
+    lines.extend(rows.map(|rows| {
+        let more = counted_as(rows, "more row that was", "more rows that were");
+        format!("trained on {more} labelled automatically")
+    }));
     lines.extend(came_to(version));
     lines.extend(version.deleted_at.map(|at| {
         let day = at.format("%Y-%m-%d");

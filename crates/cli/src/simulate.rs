@@ -36,6 +36,7 @@ use self::{
 use crate::{
     encoder::{self, Vectors},
     phases::{self, Counter},
+    wording::counted,
 };
 
 /// What is simulated.
@@ -92,8 +93,9 @@ pub enum SimulateError {
     Classes(PathBuf, usize),
     /// There is not enough to label or to test on.
     #[error(
-        "the data {path} leaves {to_label} texts to label and {to_test} to test on; at least {needed} (start and \
-         one batch) and {needed_to_test} are needed: use a larger file, or smaller --start, --batch or --imbalance"
+        "the data {path} leaves {} to label and {to_test} to test on; at least {needed} (start and \
+         one batch) and {needed_to_test} are needed: use a larger file, or smaller --start, --batch or --imbalance",
+        counted(*to_label, "text")
     )]
     TooFewTexts {
         /// The file.

@@ -5,7 +5,7 @@ use active_learning_core::dataset::TrainingFileState;
 use model_building::describe_training_file;
 use serde::Serialize;
 
-use crate::models::Models;
+use crate::{models::Models, wording::counted};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -27,9 +27,9 @@ fn told_of(unknown: &[UnknownClass]) -> Option<String> {
     if unknown.is_empty() {
         return None;
     }
-    let texts = |class: &UnknownClass| match class.texts.count {
-        1 => "1 text".to_owned(),
-        _ => format!("{} texts", class.texts),
+    let texts = |class: &UnknownClass| match class.texts.has_more {
+        true => format!("{} texts", class.texts),
+        false => counted(class.texts.count, "text"),
     };
     let some = unknown.iter().take(NAMED);
     let some: Vec<String> = some

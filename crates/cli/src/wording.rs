@@ -1,15 +1,9 @@
 //! Counts, lists and beginnings of texts, as sentences have them.
 
+pub use active_learning_core::text::{counted, counted_as};
+
 /// Most things that are listed; the rest is counted.
 const MAX_LISTED: usize = 20;
-
-/// Counts things: `1 text`, `2 texts`.
-pub fn counted(count: usize, one: &str) -> String {
-    match count {
-        1 => format!("1 {one}"),
-        count => format!("{count} {one}s"),
-    }
-}
 
 /// Lists things by name, as many as can be read.
 pub fn listed<T>(things: &[T], name: impl Fn(&T) -> String) -> String {

@@ -8,6 +8,7 @@ use active_learning_core::{
         CANNOT_BE_LOADED,
         evaluation::{LabelNames, TestPrediction},
     },
+    text::counted,
 };
 use aws_sdk_comprehend::types::{InputDataConfig, InputFormat, JobStatus, OutputDataConfig};
 use chrono::Utc;
@@ -194,9 +195,9 @@ impl ModelBuilding {
             read.map_err(|error| StepError::Failed(format!("the output {uri} cannot be read: {error}")))?;
         if read.by_line.is_empty() {
             return Err(StepError::Failed(format!(
-                "the evaluation of {} has no prediction for any of {} rows",
+                "the evaluation of {} has no prediction for any of {}",
                 job.model_arn,
-                rows.len()
+                counted(rows.len(), "row")
             )));
         }
         let predicted = rows.iter().enumerate().map(|(line, row)| {

@@ -1,8 +1,11 @@
 //! What people are told, in one paragraph: what was compared, the numbers, the decision, why, what to do.
 
-use active_learning_core::model::{
-    accuracy_guarantee::{Promise, PromiseState},
-    comparison::Measured,
+use active_learning_core::{
+    model::{
+        accuracy_guarantee::{Promise, PromiseState},
+        comparison::Measured,
+    },
+    text::{counted, counted_as},
 };
 
 use crate::{
@@ -139,21 +142,22 @@ fn deleted(count: usize) -> String {
 
 fn compared(decision: &DecisionRecord) -> String {
     let (dataset, decision) = (&decision.dataset, &decision.decision);
-    let mut trained = format!("{} rows", dataset.train.summary.rows);
+    let mut trained = counted(dataset.train.summary.rows, "row");
     if let Some(machine) = &dataset.machine_labelled {
         trained += &format!(
-            " of people and {} that were labelled automatically",
-            machine.file.summary.rows
+            " of people and {} labelled automatically",
+            counted_as(machine.file.summary.rows, "that was", "that were")
         );
     }
     let rows = decision.challenger.evaluation.rows;
     let how = match dataset.test.summary.rows {
         0 => "on rows that it had not seen, in cross-validation".to_owned(),
-        _ => format!("on {rows} held-out rows"),
+        _ => format!("on {}", counted(rows, "held-out row")),
     };
     match &decision.champion {
         Some(champion) => format!(
-            "Trained on {trained}; on {rows} held-out rows {} (champion) has {}, {} (challenger) has {}.",
+            "Trained on {trained}; on {} {} (champion) has {}, {} (challenger) has {}.",
+            counted(rows, "held-out row"),
             name(&champion.model_arn),
             scores(champion),
             name(&decision.challenger.model_arn),

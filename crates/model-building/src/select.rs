@@ -11,6 +11,7 @@ use active_learning_core::{
         evaluation::{LabelNames, TestPrediction, evaluate},
     },
     statistics::binomial_at_most,
+    text::counted_as,
 };
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
@@ -260,10 +261,10 @@ fn better_than_a_guess(predictions: &[TestPrediction], on: &str) -> Reason {
     Reason {
         in_favour: model > guess && probability <= MAX_CHANCE,
         text: format!(
-            "{on} {right} of {} rows are right (by chance alone with a \
+            "{on} {right} of {} right (by chance alone with a \
              probability of {chance}, at most {MAX_CHANCE} is allowed), and macro F1 is {model:.4}, with the commonest \
              label for each of them {guess:.4}",
-            predictions.len()
+            counted_as(predictions.len(), "row is", "rows are")
         ),
     }
 }

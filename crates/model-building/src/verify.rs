@@ -5,6 +5,7 @@ use std::time::Duration;
 use active_learning_aws::{failure::Refusal, predictions};
 use active_learning_core::{
     feedback::prediction::split_labels, labels::label_set::LabelSet, model::evaluation::LabelNames,
+    text::counted,
 };
 use tokio::time::sleep;
 
@@ -58,8 +59,8 @@ impl ModelBuilding {
         if different * 10 > expected.len() {
             build.status = Status::NotVerified;
             build.why = format!(
-                "the endpoint answered {different} of {} known rows otherwise than its model did",
-                expected.len()
+                "the endpoint answered {different} of {} otherwise than its model did",
+                counted(expected.len(), "known row")
             );
         } else {
             build.status = Status::Verified;

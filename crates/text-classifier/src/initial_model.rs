@@ -10,6 +10,7 @@ use active_learning_core::{
     },
     erasure::{ERASED, rows_without},
     labels::label_set::{Label, LabelSet, Origin, Resolution},
+    text::counted_as,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
@@ -246,11 +247,7 @@ fn shown(labels: &[&str]) -> String {
 
 /// Says how many rows were left out since their texts were erased.
 fn told_of_erased(rows: usize) -> Option<String> {
-    match rows {
-        0 => None,
-        1 => Some(format!("1 row is left out: {ERASED}")),
-        rows => Some(format!("{rows} rows are left out: {ERASED}")),
-    }
+    (rows > 0).then(|| format!("{} left out: {ERASED}", counted_as(rows, "row is", "rows are")))
 }
 
 /// Names the labels of the parameter that training data took the place of and does not have. Where it has none of them,

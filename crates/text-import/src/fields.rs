@@ -8,6 +8,8 @@ use crate::{
     names::{folded, is_weak_text_name, label_place, text_place},
 };
 
+use active_learning_core::text::counted_as;
+
 /// Gives fields that mean the same the same name: another spelling (`Text`, `text`) that no row has beside it, and in rows
 /// without the field of texts another one for them, with its label. Says so.
 pub(crate) fn alike(mut objects: Vec<(u64, Fields)>, collected: &mut Collected<'_>) -> Vec<(u64, Fields)> {
@@ -82,8 +84,14 @@ fn other_shapes(objects: &mut [(u64, Fields)], collected: &mut Collected<'_>) {
         }
     }
     for (other, count) in read {
-        let note =
-            format!("{count} texts without a field `{text}` were read from `{other}`, with their labels");
+        let note = format!(
+            "{} read from `{other}`, with the labels",
+            counted_as(
+                count,
+                &format!("text without a field `{text}` was"),
+                &format!("texts without a field `{text}` were")
+            )
+        );
         collected.notes.push(note);
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use active_learning_core::feedback::prediction::{LABEL_DELIMITER, split_labels};
+use active_learning_core::{
+    feedback::prediction::{LABEL_DELIMITER, split_labels},
+    text::counted,
+};
 use serde_json::Value;
 
 use crate::{draft::Fields, workbook::is_error};
@@ -170,15 +173,14 @@ impl Cut {
                 let left = || cells.iter().filter(holds_bar).count();
                 let note = match found {
                     Some(delimiter) => Some(format!(
-                        "several labels in one cell were cut at `{delimiter}` ({holding} different {}); \
+                        "several labels in one cell were cut at `{delimiter}` ({}); \
                          --label-delimiter none keeps them whole",
-                        if holding == 1 { "cell" } else { "cells" }
+                        counted(holding, "different cell")
                     )),
                     None if left() > 0 => Some(format!(
-                        "a `{LABEL_DELIMITER}` within a label was read as part of its name ({} different {}); \
+                        "a `{LABEL_DELIMITER}` within a label was read as part of its name ({}); \
                          --label-delimiter '{LABEL_DELIMITER}' cuts there",
-                        left(),
-                        if left() == 1 { "label" } else { "labels" }
+                        counted(left(), "different label")
                     )),
                     None if is_list && cuts(&cells, ' ', true) => Some(
                         "labels with spaces were read as one label each; --label-delimiter ' ' cuts them"

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use active_learning_core::text::counted;
 use serde_json::Value;
 
 use crate::{
@@ -71,7 +72,8 @@ impl Table {
             } else {
                 let found = cells.len();
                 let reason = format!(
-                    "{found} columns where the others have {columns} (a text with the delimiter needs quotes)"
+                    "{} where the others have {columns} (a text with the delimiter needs quotes)",
+                    counted(found, "column")
                 );
                 collected.reject(line, reason);
             }

@@ -18,7 +18,7 @@ use active_learning_core::{
     },
     feedback::prediction::{cut_labels, split_labels},
     labels::{label_key::label_key, label_set::is_written_as_others},
-    text::{Vector, VectorId, is_blank, vector_id},
+    text::{Vector, VectorId, counted, counted_as, is_blank, look_alike, vector_id},
 };
 
 use crate::{features::Features, labelled::Labelled};
@@ -492,12 +492,19 @@ impl Collector {
                 .iter()
                 .take(SHOWN_NAMES)
                 .map(|((written, own), rows)| {
-                    let unit = if *rows == 1 { "row" } else { "rows" };
-                    format!("`{written}` ({rows} {unit}) is read as `{own}`, as the label set calls it")
+                    let how = look_alike(written, own).map(|how| format!("; {how}"));
+                    format!(
+                        "`{written}` ({}{}) is read as `{own}`, as the label set calls it",
+                        counted(*rows, "row"),
+                        how.unwrap_or_default()
+                    )
                 }),
         );
         let more = self.renamed.len().saturating_sub(SHOWN_NAMES);
-        repairs.extend((more > 0).then(|| format!("{more} more labels have the names of the label set")));
+        repairs.extend((more > 0).then(|| {
+            let more = counted_as(more, "more label has its name", "more labels have the names");
+            format!("{more} of the label set")
+        }));
         repairs.extend(findings.repairs.iter().cloned());
         repairs.extend(warn_of_single_rows(labels.iter().map(String::as_str).zip(counts)));
         Ok(TrainingSet {

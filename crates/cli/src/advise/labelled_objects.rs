@@ -10,6 +10,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::Evidence;
 
+use crate::wording::counted;
+
 const READS_IN_FLIGHT: usize = 16;
 
 /// Why labelled records were left out.
@@ -113,8 +115,8 @@ fn select(objects: &[Vec<u8>], serving: Option<&str>) -> Evidence {
         .filter(|judged| judged.selection_probability < 1.0)
         .count();
     let source = format!(
-        "{} reviewed predictions of {version}, {role}: {by_chance} of them chosen by chance{left_out}.",
-        judged.len(),
+        "{} of {version}, {role}: {by_chance} of them chosen by chance{left_out}.",
+        counted(judged.len(), "reviewed prediction"),
     );
     Evidence {
         judged,

@@ -14,7 +14,10 @@ use text_encoder::Encoder;
 use text_model::{Model, TrainingSet, train};
 
 use super::{Evidence, Failure};
-use crate::encoder::{self, Vectors};
+use crate::{
+    encoder::{self, Vectors},
+    wording::{counted, counted_as},
+};
 
 /// Parts of the file; a model trained on the others judges each.
 const FOLDS: NonZeroU32 = NonZeroU32::new(5).expect("five is not zero");
@@ -69,11 +72,11 @@ pub fn judge(file: &[u8], encoder: Option<Arc<Encoder>>) -> Result<Evidence, Fai
     Ok(Evidence {
         judged,
         source: format!(
-            "{} labelled texts{}, each classified by the built-in model trained on four of five parts without it.",
-            texts.len(),
+            "{}{}, each classified by the built-in model trained on four of five parts without it.",
+            counted(texts.len(), "labelled text"),
             match copies {
                 0 => String::new(),
-                copies => format!(" ({copies} copies left out)"),
+                copies => format!(" ({} left out)", counted_as(copies, "copy", "copies")),
             }
         ),
         ..Evidence::default()
@@ -156,7 +159,7 @@ pub fn predictions(file: impl Read) -> Result<Option<Evidence>, Failure> {
             number,
         ));
     }
-    let source = format!("{} predictions with their labels.", all.len());
+    let source = format!("{} with their labels.", counted(all.len(), "prediction"));
     Ok(Some(Evidence {
         judged: all,
         source,

@@ -9,7 +9,7 @@ use human_review::operations::Operation;
 use serde_json::{Value, json};
 
 use super::{AFTER, BEFORE, Failure, Folder, control_plane};
-use crate::portal_function::PortalFunction;
+use crate::{portal_function::PortalFunction, wording::counted_as};
 
 /// Prints the report of an audit, as far as it is.
 pub(super) async fn print(
@@ -32,10 +32,11 @@ pub(super) async fn print(
             .as_str()
             .map(|reason| format!(": {reason}"))
             .unwrap_or_default();
-        let counters = &job["LabelCounters"];
+        let count = |name: &str| job["LabelCounters"][name].as_u64().unwrap_or_default();
         return Err(format!(
-            "the audit {name} is {status}{reason}: {} texts have been looked at, {} wait",
-            counters["TotalLabeled"], counters["Unlabeled"]
+            "the audit {name} is {status}{reason}: {} been looked at, {}",
+            counted_as(count("TotalLabeled"), "text has", "texts have"),
+            counted_as(count("Unlabeled"), "waits", "wait")
         )
         .into());
     };
@@ -83,8 +84,10 @@ fn document(name: &str, audit: &LabelAudit) -> Value {
 
 fn text(name: &str, lines: usize, audit: &LabelAudit) -> String {
     let mut text = format!(
-        "Audit {name}: {} of {lines} texts were looked at again, {} labels were wrong.\n\n",
-        audit.all.audited, audit.all.wrong
+        "Audit {name}: {} of {} looked at again, {} wrong.\n\n",
+        audit.all.audited,
+        counted_as(lines, "text was", "texts were"),
+        counted_as(audit.all.wrong, "label was", "labels were")
     );
     text.push_str(&row("", &audit.all, true));
     for (title, rates) in [("label", &audit.by_label), ("reviewer", &audit.by_reviewer)] {

@@ -8,6 +8,8 @@ use std::{
 
 use active_learning_core::{feedback::record_id, random::Random};
 
+use crate::wording::counted;
+
 /// Name of the classifier that clients name.
 pub(super) const CLASSIFIER: &str = "faults";
 
@@ -265,10 +267,10 @@ impl Ledger {
     pub(super) fn progress(&self) -> String {
         let state = self.state();
         format!(
-            "{} of {} acknowledged, {} answers",
+            "{} of {} acknowledged, {}",
             state.acknowledged.len(),
             self.records,
-            state.answers.len()
+            counted(state.answers.len(), "answer")
         )
     }
 

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use super::ledger::Verdict;
 
+use crate::wording::counted;
+
 /// What became of all texts of one piece or of several, and what befell them.
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -60,8 +62,9 @@ impl Table {
         let (verdict, seconds) = (&self.verdict, self.whole.as_secs());
         let outcome = if self.is_clean() { "clean" } else { "NOT CLEAN" };
         format!(
-            "{} texts, {} labelled, {outcome}, {seconds} s",
-            verdict.acknowledged, verdict.labelled
+            "{}, {} labelled, {outcome}, {seconds} s",
+            counted(verdict.acknowledged, "text"),
+            verdict.labelled
         )
     }
 }

@@ -3,14 +3,16 @@
 use active_learning_core::labels::label_set::{Label, LabelSet, State};
 use model_building::proposals::Proposal;
 
+use crate::wording::counted;
+
 /// Lists what is proposed, with its votes.
 pub(super) fn proposed(proposals: &[Proposal]) -> String {
     if proposals.is_empty() {
         return "Nothing is proposed.\n".to_owned();
     }
     let lines = proposals.iter().map(|proposal| {
-        let votes = if proposal.votes == 1 { "vote" } else { "votes" };
-        format!("{}\t{} {votes}\n", proposal.name, proposal.votes)
+        let votes = counted(proposal.votes, "vote");
+        format!("{}\t{votes}\n", proposal.name)
     });
     lines.collect()
 }

@@ -8,6 +8,8 @@ use super::{
     summary::{Curve, Mean, Summary},
 };
 
+use crate::wording::{counted, counted_as};
+
 /// Accuracies for which the labels are counted, in percent.
 const TARGETS: [u8; 10] = [50, 60, 70, 75, 80, 85, 90, 95, 98, 99];
 /// Shares of the accuracy with all labels for which the labels are counted, in percent.
@@ -42,8 +44,12 @@ pub(super) fn opening(texts: &Texts, streams: &[Stream], imbalance: f64, labels:
         String::new()
     };
     format!(
-        "{rows} rows: {copies} copies and {near_copies} near copies of test texts are left out{imbalance}.\n\
-         {to_label} texts to label, {to_test} to test on; up to {labels} labels."
+        "{}: {} and {} of test texts are left out{imbalance}.\n\
+         {to_label} texts to label, {to_test} to test on; up to {}.",
+        counted(*rows, "row"),
+        counted_as(*copies, "copy", "copies"),
+        counted_as(*near_copies, "near copy", "near copies"),
+        counted(labels, "label")
     )
 }
 

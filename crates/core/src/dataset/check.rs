@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{FileSummary, Mode};
+use crate::text::{counted, counted_as};
 
 /// Longest class name, in characters. Source: Amazon Comprehend, guidelines and quotas.
 const MAX_CLASS_CHARACTERS: usize = 5_000;
@@ -103,7 +104,7 @@ impl Problem {
 
 fn too_few_classes(train: &FileSummary) -> Option<Problem> {
     let classes = train.classes.len();
-    let classes = (classes < 2).then(|| count(classes, "class", "classes"))?;
+    let classes = (classes < 2).then(|| counted_as(classes, "class", "classes"))?;
     Some(Problem::error(format!(
         "the training data has {classes}, at least two are needed"
     )))
@@ -117,7 +118,10 @@ fn too_many_classes(train: &FileSummary, rules: &Rules) -> Option<Problem> {
 
 fn too_few_rows(train: &FileSummary, rules: &Rules) -> Option<Problem> {
     let (rows, least) = (train.rows, rules.min_rows);
-    let message = || format!("the training data has {rows} rows, at least {least} are needed");
+    let message = || {
+        let rows = counted(rows, "row");
+        format!("the training data has {rows}, at least {least} are needed")
+    };
     (rows < least).then(|| Problem::error(message()))
 }
 
@@ -129,7 +133,7 @@ fn too_large(train: &FileSummary, test: Option<&FileSummary>, rules: &Rules) -> 
 
 fn too_few_rows_of(class: &str, rows: u64, rules: &Rules) -> Option<Problem> {
     let (least, advised) = (rules.min_rows_per_class, rules.advised_rows_per_class);
-    let (class, found) = (shown(class), count(rows as usize, "row", "rows"));
+    let (class, found) = (shown(class), counted(rows, "row"));
     let message = |least: u64, verb: &str| {
         format!("class {class} has {found} to train on, at least {least} are {verb}")
     };
@@ -184,10 +188,6 @@ fn missing(from: &FileSummary, of: &FileSummary) -> String {
         .keys()
         .filter(|class| !from.classes.contains_key(*class));
     missing.map(|class| shown(class)).collect::<Vec<_>>().join(", ")
-}
-
-fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// Quotes a class name for a message, cut to a readable length.

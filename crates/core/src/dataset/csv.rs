@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     feedback::prediction::{LABEL_DELIMITER, join_labels},
-    text::is_blank,
+    text::{counted, is_blank},
 };
 
 /// Bad rows that are reported one by one; the rest is counted.
@@ -231,7 +231,7 @@ pub fn inspect_csv(reader: impl Read, mode: Mode) -> (FileSummary, Vec<Problem>)
         }
     }
     if more > 0 {
-        let message = format!("{more} more rows cannot be used");
+        let message = format!("{} cannot be used", counted(more, "more row"));
         problems.push(Problem {
             severity: Severity::Error,
             message,

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
-use crate::{labels::label_key::label_key, text::normal_form};
+use crate::{
+    labels::label_key::label_key,
+    text::{look_alike, normal_form},
+};
 
 /// Rows from which a file in which nearly every row is its own class is refused, whatever the columns look
 /// like.
@@ -82,7 +85,10 @@ impl Spellings {
             if spellings.len() > 1 {
                 let others = spellings.iter().filter(|(spelling, _)| *spelling != most);
                 let others: Vec<String> = others
-                    .map(|(spelling, count)| format!("{} ({count})", shown(spelling)))
+                    .map(|(spelling, count)| match look_alike(spelling, most) {
+                        Some(how) => format!("{} ({count}; {how})", shown(spelling)),
+                        None => format!("{} ({count})", shown(spelling)),
+                    })
                     .collect();
                 let are = if others.len() == 1 { "is" } else { "are" };
                 joined.push(format!("{} {are} read as {}", others.join(", "), shown(most)));

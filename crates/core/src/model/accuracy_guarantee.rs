@@ -45,6 +45,7 @@ use crate::{
         threshold::{CONFIDENCE, fallback, grid, threshold_of},
     },
     statistics::{evidence_of_fewer, lower_bound_at_any_time},
+    text::{counted, counted_as},
 };
 
 /// Where the promises lie in the training bucket.
@@ -296,8 +297,10 @@ impl Promise {
             if all != self.evidence {
                 self.evidence = all;
                 self.reason = format!(
-                    "{} audited predictions, {} of them wrong, do not show yet that any threshold keeps the target",
-                    all.audited, all.wrong
+                    "{}, {} of them wrong, {} not show yet that any threshold keeps the target",
+                    counted(all.audited, "audited prediction"),
+                    all.wrong,
+                    if all.audited == 1 { "does" } else { "do" }
                 );
             }
             return;
@@ -307,9 +310,13 @@ impl Promise {
             state: PromiseState::On,
             since: now.to_owned(),
             reason: format!(
-                "above {threshold} {} of {} audited predictions are right: at least {:.1} % in all",
+                "above {threshold} {} of {} right: at least {:.1} % in all",
                 evidence.audited - evidence.wrong,
-                evidence.audited,
+                counted_as(
+                    evidence.audited,
+                    "audited prediction is",
+                    "audited predictions are"
+                ),
                 100.0 * accuracy_at_least
             ),
             threshold: Some(threshold),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     dataset::{Problem, Severity},
     model::evaluation::{Evaluation, LabelNames, McNemar, TestPrediction, evaluate},
+    text::counted,
 };
 
 /// What a challenger must show. There are no defaults: these are the operator's decisions.
@@ -271,7 +272,11 @@ impl Decision {
         let verdict = if against { "is against" } else { "is not against" };
         let few = match rows {
             rows if rows < FEW_ROWS => {
-                format!(". There are only {rows} test rows: the comparison says little")
+                format!(
+                    ". There {} only {}: the comparison says little",
+                    if rows == 1 { "is" } else { "are" },
+                    counted(rows, "test row")
+                )
             }
             _ => String::new(),
         };

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     labels::label_set::{LabelSet, Resolution},
     sampling::query_strategy::LabelCounts,
+    text::counted,
 };
 
 /// `builds/first-model.json`: what people have labelled so far, and what the first model needs. It is removed once a
@@ -70,8 +71,8 @@ impl FirstModel {
             let next = match &self.refused {
                 None => ": it is built now".to_owned(),
                 Some(reason) => format!(
-                    ". The last attempt gave no model: {reason}. The next one follows {} more labels",
-                    self.labels.len().max(1)
+                    ". The last attempt gave no model: {reason}. The next one follows {}",
+                    counted(self.labels.len().max(1), "more label")
                 ),
             };
             return format!("{have} of {need} labels to the first model{next}");

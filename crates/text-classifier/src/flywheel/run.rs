@@ -1,6 +1,6 @@
 //! What is done for flywheels outside requests: rows are taken into the lake.
 
-use active_learning_core::dataset::is_initial_file;
+use active_learning_core::{dataset::is_initial_file, text::counted_as};
 use chrono::Utc;
 
 use text_model::training_data::LABEL_DELIMITER;
@@ -204,8 +204,8 @@ fn end_dataset(dataset: &mut Dataset, taken: Result<&Taken, &str>) {
             properties.number_of_documents = Some(taken.rows);
             properties.message = (taken.unknown > 0).then(|| {
                 format!(
-                    "{} rows have no label that the flywheel knows: they are left out",
-                    taken.unknown
+                    "{} no label that the flywheel knows, and left out",
+                    counted_as(taken.unknown, "row has", "rows have")
                 )
             });
         }
