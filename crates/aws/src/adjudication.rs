@@ -48,7 +48,7 @@ pub enum AdjudicationError {
 }
 
 /// Decides a dispute, or corrects what was decided before; returns the answer. `function` says who counts a question that is
-/// damaged.
+/// damaged. The first bucket holds labels, the second one questions.
 ///
 /// The label is written first: whoever comes after a crash finds the dispute, and decides it again.
 ///
@@ -57,8 +57,8 @@ pub enum AdjudicationError {
 /// [`AdjudicationError`].
 pub async fn adjudicate(
     function: &'static str,
-    training: &Bucket,
-    feedback: &Bucket,
+    (training, feedback): (&Bucket, &Bucket),
+    label_sets: &LabelSets,
     record_id: &str,
     choice: &Choice,
     by: &str,
@@ -72,7 +72,8 @@ pub async fn adjudicate(
         None => questions.read(record_id).await?.filter(is_adjudicated),
     };
     let dispute = dispute.ok_or_else(|| AdjudicationError::NotDisputed(record_id.to_owned()))?;
-    let set = LabelSets::new(training.clone()).current().await?;
+    label_sets.forget().await;
+    let set = label_sets.current().await?;
     let vote = Vote {
         worker: format!("adjudicator:{by}"),
         answer: answer(choice, set.as_deref())?,

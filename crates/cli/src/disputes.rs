@@ -3,6 +3,7 @@
 use active_learning_aws::{
     self as aws,
     adjudication::{Choice, adjudicate as adjudicate_in},
+    label_set::LabelSets,
 };
 use active_learning_core::{
     keys,
@@ -153,8 +154,8 @@ pub async fn adjudicate(
     let (record, by) = (&adjudication.record, &adjudication.by);
     let answer = adjudicate_in(
         "adjudicate",
-        &place.training,
-        &place.feedback,
+        (&place.training, &place.feedback),
+        &LabelSets::new(place.training.clone()).with_several_labels(place.several_labels),
         record,
         &choice,
         by,

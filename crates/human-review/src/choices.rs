@@ -67,10 +67,11 @@ pub fn name_predictions(input: &mut Value, set: Option<&LabelSet>) {
         let Ok(record) = serde_json::from_value::<FeedbackRecord>(item.clone()) else {
             continue;
         };
-        let predicted = record.prediction.clone();
-        let named = set.with_own_names(record);
-        if named.prediction != predicted {
+        let named = set.with_own_names(record.clone());
+        if named.prediction != record.prediction {
             item["prediction"] = json!(named.prediction);
+        }
+        if named.classes != record.classes {
             item["classes"] = json!(named.classes);
         }
     }
@@ -119,7 +120,15 @@ mod tests {
         assert_eq!(items[0]["prediction"], "Sport");
         assert_eq!(items[0]["classes"][0], json!({"name": "Sport", "score": 0.5}));
         assert_eq!(items[0]["utterance"], "A late goal");
-        assert_eq!(items[1], before["comprehendPredictions"][1]);
+        assert_eq!(items[1]["prediction"], "World");
+        assert_eq!(
+            items[1]["classes"], items[0]["classes"],
+            "the runner-up has its new name"
+        );
+        assert_eq!(
+            items[1]["utterance"],
+            before["comprehendPredictions"][1]["utterance"]
+        );
         assert_eq!(items[2], 7);
     }
 

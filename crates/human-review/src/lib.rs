@@ -209,7 +209,6 @@ impl HumanReview {
             histories: Histories::new(bucket.clone()),
             job_choices: Recent::default(),
             flows: Flows::new(bucket.clone(), &config.flow_definition_arn),
-            config,
             rules,
             sdk: None,
             bus: None,
@@ -220,7 +219,9 @@ impl HumanReview {
             bucket,
             erased: ErasedList::new(feedback.clone()),
             feedback,
-            label_sets: LabelSets::new(training.clone()),
+            label_sets: LabelSets::new(training.clone())
+                .with_several_labels(config.show_rules.several_labels),
+            config,
             training,
             loops,
             key: KeyInUse::fixed(signing_secret),

@@ -163,24 +163,12 @@ const ASSIGNED: f32 = 0.5;
 
 impl Prediction {
     /// Makes a prediction of classes that have been given the names of labels; `None` when none has a name and a finite score.
-    ///
-    /// Classes that became one label are one: their scores add up where one label is right, and the greater one counts
-    /// where several may be.
+    /// Classes that became one label are one: see [`merged`].
     pub fn of_labels(classes: Vec<ClassScore>, several_labels: bool) -> Option<Self> {
-        let mut by_name: BTreeMap<String, f32> = BTreeMap::new();
-        for class in classes.into_iter().filter(|class| class.score.is_finite()) {
-            let score = by_name.entry(class.name).or_default();
-            *score = match several_labels {
-                true => score.max(class.score),
-                false => (*score + class.score).min(1.0),
-            };
-        }
-        let classes = by_name
-            .into_iter()
-            .map(|(name, score)| ClassScore { name, score });
+        let classes = merged(classes, several_labels);
         match several_labels {
-            true => Self::multi_label(classes.collect()),
-            false => Self::multi_class(classes.collect()),
+            true => Self::multi_label(classes),
+            false => Self::multi_class(classes),
         }
     }
 
@@ -235,6 +223,23 @@ impl Prediction {
             classes,
         })
     }
+}
+
+/// Makes one of the classes that have the same name, best first: their scores add up where one label is right, and the
+/// greater one counts where several may be. Those without a name or a finite score are left out.
+pub fn merged(classes: Vec<ClassScore>, several_labels: bool) -> Vec<ClassScore> {
+    let mut by_name: BTreeMap<String, f32> = BTreeMap::new();
+    for class in classes.into_iter().filter(|class| class.score.is_finite()) {
+        let score = by_name.entry(class.name).or_default();
+        *score = match several_labels {
+            true => score.max(class.score),
+            false => (*score + class.score).min(1.0),
+        };
+    }
+    let classes = by_name
+        .into_iter()
+        .map(|(name, score)| ClassScore { name, score });
+    best_first(classes.collect())
 }
 
 fn best_first(mut classes: Vec<ClassScore>) -> Vec<ClassScore> {

@@ -313,8 +313,8 @@ impl Console<'_> {
         let (by, at) = (&self.session.reviewer, rfc3339(self.now));
         adjudicate(
             "human-review",
-            self.training,
-            self.feedback,
+            (self.training, self.feedback),
+            self.label_sets,
             record_id,
             choice,
             by,

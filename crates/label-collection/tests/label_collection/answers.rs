@@ -3,6 +3,7 @@
 use active_learning_aws::{
     adjudication::{Choice, adjudicate},
     bucket::Bucket,
+    label_set::LabelSets,
 };
 use active_learning_core::labels::{
     consolidation::DecidedBy,
@@ -112,8 +113,8 @@ async fn a_correction_after_an_adjudicator_s_last_word_changes_nothing_and_is_ke
     let business = Choice::Labels(vec!["Business".to_owned()]);
     adjudicate(
         "test",
-        &training,
-        &feedback,
+        (&training, &feedback),
+        &LabelSets::new(training.clone()),
         id,
         &business,
         "eve",

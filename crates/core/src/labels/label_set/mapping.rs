@@ -7,7 +7,9 @@ use crate::{
     dataset::Mode,
     feedback::{
         FeedbackRecord,
-        prediction::{ClassScore, cut_labels, cut_names, join_as_written, single_label, split_labels},
+        prediction::{
+            ClassScore, cut_labels, cut_names, join_as_written, merged, single_label, split_labels,
+        },
     },
     labels::{
         human_loop::Answer,
@@ -244,8 +246,30 @@ impl LabelSet {
         }
     }
 
+    /// Returns what a class of a model is called here: the label in use whose name it is, in whatever spelling, or whose
+    /// synonym, or that was renamed or merged since; else as the model calls it.
+    pub fn class_name<'a>(&'a self, class: &'a str) -> &'a str {
+        match self.resolve(class) {
+            Resolution::Label(label) => label,
+            Resolution::Retired(_) | Resolution::Split(_) | Resolution::Proposed(_) => class,
+        }
+    }
+
+    /// Returns the names that the labels of a prediction have now, each once: see [`LabelSet::class_name`].
+    pub fn prediction_names(&self, prediction: &str) -> Vec<String> {
+        let known = |name: &str| match self.find(name) {
+            None if name.contains(LABEL_DELIMITER) => None,
+            _ => Some(self.class_name(name).trim().to_owned()),
+        };
+        let mut names = cut_labels(prediction, known).unwrap_or_else(|| vec![prediction.trim().to_owned()]);
+        let mut seen = BTreeSet::new();
+        names.retain(|name| seen.insert(name.clone()));
+        names
+    }
+
     /// Writes a record's prediction by the names that labels have now: an answer that came after a rename or a merge is held
-    /// against what was predicted before it.
+    /// against what was predicted before it. Its classes have these names too, and those that became one label are one, as
+    /// in the answers of the model: see [`merged`]. What was predicted, and how sure the model was of it, stays.
     #[must_use]
     pub fn with_own_names(&self, record: FeedbackRecord) -> FeedbackRecord {
         let predicted = record.predicted_labels();
@@ -256,21 +280,23 @@ impl LabelSet {
                 called.push(name.to_owned());
             }
         }
-        if called == predicted {
-            return record;
-        }
-        let mut classes: Vec<ClassScore> = Vec::with_capacity(record.classes.len());
-        for class in &record.classes {
-            let name = self.own_name(&class.name);
-            if classes.iter().all(|other| other.name != name) {
-                classes.push(ClassScore {
-                    name: name.to_owned(),
-                    score: class.score,
+        let prediction = match called == predicted {
+            true => record.prediction,
+            false => Some(join_as_written(called)),
+        };
+        let is_renamed = |class: &ClassScore| self.own_name(&class.name) != class.name;
+        let classes = match record.classes.iter().any(is_renamed) {
+            true => {
+                let own = record.classes.into_iter().map(|class| ClassScore {
+                    name: self.own_name(&class.name).to_owned(),
+                    ..class
                 });
+                merged(own.collect(), self.several)
             }
-        }
+            false => record.classes,
+        };
         FeedbackRecord {
-            prediction: Some(join_as_written(called)),
+            prediction,
             classes,
             ..record
         }

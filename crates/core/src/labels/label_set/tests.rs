@@ -4,7 +4,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::*;
 use crate::{
-    feedback::{FeedbackRecord, Signal},
+    feedback::{ClassScore, FeedbackRecord, Prediction, Signal},
     labels::{
         human_loop::Answer,
         question::{Effect, Opinion, Question},
@@ -465,13 +465,82 @@ fn a_prediction_of_before_a_rename_or_a_merge_has_the_name_of_now_and_else_stays
             ("Sport|World", "Sport, World"),
         ),
         ("Sports|Games", &["Sports", "Games"], ("Sport", "Sport")),
-        ("World", &["World", "Sports"], ("World", "World, Sports")),
-        ("Fax", &["Fax", "Sports"], ("Fax", "Fax, Sports")),
+        ("World", &["World", "Sports"], ("World", "Sport, World")),
+        ("Fax", &["Fax", "Sports"], ("Fax", "Fax, Sport")),
         ("Home|Garden", &["Home|Garden"], ("Home|Garden", "Home|Garden")),
         ("Politics", &["Politics"], ("Politics", "Politics")),
     ] {
         let (said, scored) = named(prediction, classes);
         assert_eq!((said.as_str(), scored.as_str()), expected, "{prediction}");
+    }
+}
+
+#[test]
+fn scores_of_merged_classes_add_up_where_one_label_is_right_and_the_greater_counts_where_several_may_be() {
+    let mut set = set(&["Sports", "Games", "World", "Business"]);
+    set.merge("Games", "Sports").expect("active");
+    set.rename("Business", "Economy").expect("free");
+    let line = br#"{"classifier":"news","utterance":"Rates rise","prediction":"World","confidence":0.4375,
+        "classes":[{"name":"World","score":0.4375},{"name":"Sports","score":0.25},{"name":"Games","score":0.25},
+        {"name":"Business","score":0.0625}]}"#;
+    let record = FeedbackRecord::parse(line).expect("a line");
+    let scores = |several: bool| {
+        let named = set
+            .clone()
+            .with_several_labels(several)
+            .with_own_names(record.clone());
+        assert_eq!(named.prediction.as_deref(), Some("World"));
+        assert_eq!(named.confidence, Some(0.4375), "what the model said of it stays");
+        let classes = named.classes.into_iter();
+        classes.map(|class| (class.name, class.score)).collect::<Vec<_>>()
+    };
+    let expected = |classes: &[(&str, f32)]| -> Vec<(String, f32)> {
+        classes
+            .iter()
+            .map(|(name, score)| ((*name).to_owned(), *score))
+            .collect()
+    };
+
+    assert_eq!(
+        scores(false),
+        expected(&[("Sports", 0.5), ("World", 0.4375), ("Economy", 0.0625)])
+    );
+    assert_eq!(
+        scores(true),
+        expected(&[("World", 0.4375), ("Sports", 0.25), ("Economy", 0.0625)])
+    );
+    // As the model's own answer is named.
+    let called = record.classes.iter().map(|class| ClassScore {
+        name: set.class_name(&class.name).to_owned(),
+        score: class.score,
+    });
+    let answered = Prediction::of_labels(called.collect(), false).expect("classes");
+    let answered = answered
+        .classes
+        .into_iter()
+        .map(|class| (class.name, class.score));
+    assert_eq!(answered.collect::<Vec<_>>(), scores(false));
+}
+
+#[test]
+fn a_prediction_of_several_labels_has_the_names_of_now_one_by_one_and_an_unknown_class_its_own() {
+    let mut set = set(&["Sports", "Games", "World", "Fax", "Home|Garden"]);
+    set.rename("Sports", "Sport").expect("free");
+    set.merge("Games", "Sport").expect("active");
+    set.retire("Fax").expect("active");
+
+    for (prediction, names) in [
+        ("Sports", &["Sport"][..]),
+        (" games", &["Sport"]),
+        ("Sports|World", &["Sport", "World"]),
+        ("Sports|Games", &["Sport"]),
+        ("Sports|Politics", &["Sport", "Politics"]),
+        ("Home|Garden", &["Home|Garden"]),
+        ("Fax", &["Fax"]),
+        ("Politics", &["Politics"]),
+        (r"Left\|Right", &[r"Left\|Right"]),
+    ] {
+        assert_eq!(set.prediction_names(prediction), names, "{prediction}");
     }
 }
 
