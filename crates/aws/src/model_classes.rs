@@ -1,23 +1,35 @@
 //! Which classes a model has, as far as the training bucket knows.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use active_learning_core::{dataset::DatasetManifest, keys};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant};
 
 use crate::bucket::{Bucket, BucketError};
 
 /// How the resource of an ARN begins that is a model of Comprehend.
 const OF_COMPREHEND: &str = "document-classifier/";
 
-/// The classes of the model that serves: read once for each model.
+/// How long they are not looked for where nothing said which they are: they may be written after the model serves.
+const PAUSE_WHERE_NONE: Duration = Duration::from_secs(60);
+
+/// The classes of the model that serves: read once for each model, and where there are none looked for once a minute.
 #[derive(Debug)]
 pub struct ModelClasses {
     training: Bucket,
-    /// The model that was asked about last, and its classes.
-    known: Mutex<Option<(String, Arc<[String]>)>>,
+    /// What was found of the model that was asked about last.
+    known: Mutex<Option<Known>>,
+}
+
+/// What was found of a model.
+#[derive(Debug)]
+struct Known {
+    model_arn: String,
+    classes: Arc<[String]>,
+    /// Until when this counts; for good where there are classes, since no model changes.
+    until: Option<Instant>,
 }
 
 impl ModelClasses {
@@ -35,13 +47,23 @@ impl ModelClasses {
     ///
     /// [`BucketError`].
     pub async fn of(&self, model_arn: &str) -> Result<Arc<[String]>, BucketError> {
+        self.of_at(model_arn, Instant::now()).await
+    }
+
+    async fn of_at(&self, model_arn: &str, now: Instant) -> Result<Arc<[String]>, BucketError> {
         let mut known = self.known.lock().await;
-        if let Some((_, classes)) = known.as_ref().filter(|(of, _)| of == model_arn) {
-            return Ok(classes.clone());
+        let counts =
+            |known: &&Known| known.model_arn == model_arn && known.until.is_none_or(|until| now < until);
+        if let Some(known) = known.as_ref().filter(counts) {
+            return Ok(known.classes.clone());
         }
         let classes = classes_of(&self.training, model_arn).await?.unwrap_or_default();
         let classes: Arc<[String]> = classes.into_iter().collect();
-        *known = Some((model_arn.to_owned(), classes.clone()));
+        *known = Some(Known {
+            model_arn: model_arn.to_owned(),
+            until: classes.is_empty().then(|| now + PAUSE_WHERE_NONE),
+            classes: classes.clone(),
+        });
         Ok(classes)
     }
 }
@@ -108,5 +130,27 @@ mod tests {
         assert_eq!(first[..], ["Sports", "World"]);
         assert_eq!(again, first);
         assert!(foreign.is_empty() && hosted.is_empty());
+    }
+
+    #[tokio::test]
+    async fn classes_that_were_not_there_yet_are_looked_for_again_a_minute_later_and_not_before() {
+        let arn = "arn:aws:comprehend:us-east-1:123456789012:document-classifier/news/version/one";
+        let key = "text-classifier/document-classifier/news/version/one.json";
+        let training = training();
+        let classes = ModelClasses::new(training.clone());
+        let start = Instant::now();
+        let after = |seconds: u64| start + Duration::from_secs(seconds);
+
+        let before = classes.of_at(arn, start).await.expect("read");
+        let state = json!({"trained": {"labels": ["World", "Sports"]}});
+        training.put_document(key, &state).await.expect("written");
+        let soon = classes.of_at(arn, after(59)).await.expect("remembered");
+        let later = classes.of_at(arn, after(60)).await.expect("read");
+        training.delete(key).await.expect("deleted");
+        let for_good = classes.of_at(arn, after(100_000)).await.expect("remembered");
+
+        assert!(before.is_empty() && soon.is_empty(), "one look a minute");
+        assert_eq!(later[..], ["Sports", "World"]);
+        assert_eq!(for_good, later);
     }
 }
