@@ -3,10 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use active_learning_core::{
-    feedback::prediction::ClassScore,
-    labels::label_set::{LabelSet, Resolution},
-};
+use active_learning_core::{feedback::prediction::ClassScore, labels::label_set::LabelSet};
 use lambda_runtime::tracing::{debug, warn};
 use tokio::{
     sync::Mutex,
@@ -40,24 +37,32 @@ struct State {
 }
 
 impl ClassNames {
-    /// Reads the set of a training bucket.
-    pub fn new(training: Bucket) -> Self {
+    /// Reads the set of a training bucket, by which a text may have several labels or one.
+    pub fn new(training: Bucket, several_labels: bool) -> Self {
         Self {
-            sets: LabelSets::new(training),
+            sets: LabelSets::new(training).with_several_labels(several_labels),
             state: Arc::default(),
         }
     }
 
     /// Returns the label set; where it cannot be read, which is logged, as it was read last. None where there is none.
     pub async fn set(&self) -> Option<Arc<LabelSet>> {
+        self.set_at(Instant::now()).await
+    }
+
+    async fn set_at(&self, now: Instant) -> Option<Arc<LabelSet>> {
         let mut state = self.state.lock().await;
-        if state.pause.is_some_and(|until| Instant::now() < until) {
+        if state.pause.is_some_and(|until| now < until) {
             return state.known.clone();
         }
         let length = match timeout(TIMEOUT, self.sets.current()).await {
-            Ok(Ok(set)) => {
-                state.known.clone_from(&set);
-                return set;
+            Ok(Ok(Some(set))) => {
+                state.known = Some(set.clone());
+                return Some(set);
+            }
+            Ok(Ok(None)) => {
+                state.known = None;
+                PAUSE_WHERE_NONE
             }
             // Without the right to list, S3 hides that there is none yet.
             Ok(Err(error)) if error.code() == Some("AccessDenied") => {
@@ -76,7 +81,7 @@ impl ClassNames {
                 PAUSE
             }
         };
-        state.pause = Some(Instant::now() + length);
+        state.pause = Some(now + length);
         state.known.clone()
     }
 
@@ -91,20 +96,87 @@ impl ClassNames {
     }
 }
 
-/// Returns what a class is called here: the label in use whose name it is, in whatever spelling, or whose synonym, or that
-/// was renamed or merged since; else as the model calls it.
+/// Returns what a class is called here, as far as there is a set: see [`LabelSet::class_name`].
 pub fn class_name(set: Option<&LabelSet>, class: &str) -> String {
-    match set.map(|set| set.resolve(class)) {
-        Some(Resolution::Label(label)) => label.to_owned(),
-        _ => class.to_owned(),
-    }
+    set.map_or(class, |set| set.class_name(class)).to_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    use active_learning_core::labels::label_set::Origin;
+    use active_learning_core::labels::label_set::{LABEL_SET_KEY, Origin};
+    use local_aws::{LocalAws, s3::BucketSpec, script::Script};
 
     use super::*;
+    use crate::bucket::JSON;
+
+    const READ: &str = "GET /training/label-set.json";
+
+    /// A training bucket with a set in which `Sports` is called `Sport`.
+    async fn renamed(script: &Script) -> Bucket {
+        let aws = LocalAws::in_memory();
+        let bucket = BucketSpec {
+            name: "training".to_owned(),
+            ..BucketSpec::default()
+        };
+        aws.s3.put_bucket(bucket).expect("a new bucket");
+        let s3 = aws_sdk_s3::Client::new(&script.sdk_config(aws.router()));
+        let training = Bucket::new(s3, "training");
+        let mut set = LabelSet::seed(["World", "Sports"], Origin::Parameter, "2026-11-20T10:00:00.000Z");
+        set.rename("Sports", "Sport").expect("a free name");
+        let put = training.put(LABEL_SET_KEY, JSON, set.to_json()).await;
+        put.expect("written");
+        training
+    }
+
+    fn name(set: Option<Arc<LabelSet>>) -> String {
+        class_name(set.as_deref(), "Sports")
+    }
+
+    #[tokio::test]
+    async fn the_set_that_was_read_last_stands_in_while_it_cannot_be_read_and_is_looked_for_after_a_pause() {
+        // Damaged for a minute; or, as S3 says it of what is not there, not allowed for ten seconds.
+        let denied = "<Error><Code>AccessDenied</Code></Error>";
+        for (status, answer, pause) in [(200, "no set", PAUSE), (403, denied, PAUSE_WHERE_NONE)] {
+            let script = Script::default();
+            let training = renamed(&script).await;
+            let names = ClassNames::new(training.clone(), false);
+            let start = Instant::now();
+
+            let first = name(names.set_at(start).await);
+            names.sets.forget().await;
+            script.answer(1, READ, status, answer);
+            let standing_in = name(names.set_at(start).await);
+            let reads = script.calls(READ).len();
+            let in_pause = name(names.set_at(start + pause - Duration::from_millis(1)).await);
+            let reads_in_pause = script.calls(READ).len() - reads;
+            let mut set = LabelSet::seed(["World", "Sports"], Origin::Parameter, "2026-11-21T10:00:00.000Z");
+            set.rename("Sports", "Games").expect("a free name");
+            let put = training.put(LABEL_SET_KEY, JSON, set.to_json()).await;
+            put.expect("written");
+            let later = name(names.set_at(start + pause).await);
+
+            assert_eq!(
+                [first.as_str(), &standing_in, &in_pause],
+                ["Sport"; 3],
+                "{status}"
+            );
+            assert_eq!(reads_in_pause, 0, "nobody waits for it again meanwhile");
+            assert_eq!(later, "Games");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_any_set_that_was_read_classes_are_called_as_the_model_calls_them() {
+        let script = Script::default();
+        let names = ClassNames::new(renamed(&script).await, false);
+        script.answer(1, READ, 200, "no set");
+        let start = Instant::now();
+
+        let unread = name(names.set_at(start).await);
+        let later = name(names.set_at(start + PAUSE).await);
+
+        assert_eq!((unread.as_str(), later.as_str()), ("Sports", "Sport"));
+    }
 
     #[test]
     fn a_class_is_called_by_the_label_that_it_means_and_else_as_the_model_calls_it() {

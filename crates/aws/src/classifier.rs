@@ -27,6 +27,8 @@ pub struct ClassifierSettings {
     pub url: Option<String>,
     /// The hosted model, if one classifies.
     pub hosted: Option<HostedSettings>,
+    /// Whether a text may have several labels.
+    pub several_labels: bool,
 }
 
 impl ClassifierSettings {
@@ -45,6 +47,7 @@ impl ClassifierSettings {
             endpoint_arn,
             url: env.optional("CLASSIFIER_URL")?,
             hosted,
+            several_labels: env.required("SEVERAL_LABELS")?,
         })
     }
 }
@@ -98,7 +101,7 @@ impl Classifier {
     /// Makes the classifier of the settings, with clients of its own. Its classes get their names from the label set in
     /// `training`.
     pub fn new(sdk: &SdkConfig, settings: ClassifierSettings, training: Bucket) -> Self {
-        let names = ClassNames::new(training);
+        let names = ClassNames::new(training, settings.several_labels);
         match settings.hosted {
             Some(hosted) => Self::Hosted(Box::new(HostedModel::new(sdk, hosted, names))),
             None => Self::Comprehend {
