@@ -14,6 +14,7 @@ use std::{collections::BTreeMap, future::ready};
 use active_learning_aws::{
     self as aws,
     bucket::{Bucket, BucketError},
+    class_names::ClassNames,
     env::{ConfigError, Env},
     erased::ErasedList,
     feedback_stream::{FeedbackStream, PublishError},
@@ -49,6 +50,10 @@ const BATCHES_IN_FLIGHT: usize = 4;
 pub struct Config {
     feedback_stream: String,
     feedback_bucket: String,
+    /// Bucket of the label set.
+    training_bucket: String,
+    /// Whether a text may have several labels.
+    several_labels: bool,
     /// What becomes of personal data before a text is stored.
     personal_data: personal_data::Settings,
     /// Of items that name none.
@@ -67,6 +72,8 @@ impl Config {
         Ok(Self {
             feedback_stream: env.required("FEEDBACK_STREAM_NAME")?,
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
+            training_bucket: env.required("TRAINING_BUCKET_NAME")?,
+            several_labels: env.required("SEVERAL_LABELS")?,
             personal_data: personal_data::Settings::from_env(env)?,
             default_classifier: env.required("DEFAULT_CLASSIFIER_NAME")?,
             claim_retention: TimeDelta::days(env.required::<u32>("CLAIM_RETENTION_DAYS")?.into()),
@@ -171,6 +178,8 @@ pub struct BatchFeedback {
     bucket: Bucket,
     feedback: FeedbackStream,
     erased: ErasedList,
+    /// What labels are called by now.
+    names: ClassNames,
     masking: Masking,
     default_classifier: String,
     claim_retention: TimeDelta,
@@ -183,6 +192,7 @@ impl BatchFeedback {
         let bucket = Bucket::new(aws_sdk_s3::Client::new(sdk), config.feedback_bucket);
         Self {
             erased: ErasedList::new(bucket.clone()),
+            names: ClassNames::new(bucket.other(&config.training_bucket), config.several_labels),
             bucket,
             feedback: FeedbackStream::new(firehose, config.feedback_stream),
             masking: Masking::new(config.personal_data, sdk),
@@ -333,6 +343,7 @@ impl BatchFeedback {
             received_at,
             masking: self.masking.clone(),
             erased,
+            set: self.names.set().await,
         };
         let reading = reader::start(body, whole, made, sender);
         let chunks = stream::unfold(receiver, async |mut receiver| {

@@ -1,9 +1,12 @@
 //! Takes personal data out of the items of a file before anything is made of them.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, sync::Arc};
 
 use active_learning_aws::personal_data::{Kinds, Masking, NotMasked};
-use active_learning_core::{feedback::Source, labels::label_set::check_suggestion};
+use active_learning_core::{
+    feedback::Source,
+    labels::label_set::{LabelSet, check_suggestion},
+};
 use text_import::feedback::Item;
 use tokio::runtime::Handle;
 
@@ -17,6 +20,8 @@ const LEFT_OUT: &str =
 /// Collects items and hands them on without personal data, with the kinds that were found.
 pub(crate) struct Masked<F> {
     masking: Masking,
+    /// What labels are called by now.
+    set: Option<Arc<LabelSet>>,
     runtime: Handle,
     waiting: Vec<Item>,
     hand_on: F,
@@ -25,9 +30,10 @@ pub(crate) struct Masked<F> {
 
 impl<F: FnMut(Item, Kinds) -> ControlFlow<()>> Masked<F> {
     /// Makes it, on a thread beside those of the runtime.
-    pub(crate) fn new(masking: Masking, runtime: Handle, hand_on: F) -> Self {
+    pub(crate) fn new(masking: Masking, set: Option<Arc<LabelSet>>, runtime: Handle, hand_on: F) -> Self {
         Self {
             masking,
+            set,
             runtime,
             waiting: Vec::new(),
             hand_on,
@@ -62,7 +68,7 @@ impl<F: FnMut(Item, Kinds) -> ControlFlow<()>> Masked<F> {
             return ControlFlow::Break(());
         }
         let mut items = std::mem::take(&mut self.waiting);
-        let masked = self.runtime.block_on(mask(&self.masking, &mut items));
+        let masked = (self.runtime).block_on(mask(&self.masking, self.set.as_deref(), &mut items));
         match masked {
             Ok(kinds) => items
                 .into_iter()
@@ -77,11 +83,15 @@ impl<F: FnMut(Item, Kinds) -> ControlFlow<()>> Masked<F> {
 }
 
 /// Returns the kinds of each item: none of one that is set aside, of which the copy is masked.
-async fn mask(masking: &Masking, items: &mut [Item]) -> Result<Vec<Kinds>, NotMasked> {
+async fn mask(
+    masking: &Masking,
+    set: Option<&LabelSet>,
+    items: &mut [Item],
+) -> Result<Vec<Kinds>, NotMasked> {
     let mut kinds = vec![Kinds::new(); items.len()];
     let (mut places, mut texts) = (Vec::new(), Vec::new());
     for (place, item) in items.iter_mut().enumerate() {
-        if let Some(reason) = why_unusable(item) {
+        if let Some(reason) = why_unusable(item, set) {
             let is_left_out = masking.apply_to_raw(&mut item.raw).await?;
             let left_out = if is_left_out { LEFT_OUT } else { "" };
             item.content = Err(reason + left_out);
@@ -98,12 +108,12 @@ async fn mask(masking: &Masking, items: &mut [Item]) -> Result<Vec<Kinds>, NotMa
 }
 
 /// Returns why an item will be set aside: before its text is sent anywhere.
-fn why_unusable(item: &Item) -> Option<String> {
+fn why_unusable(item: &Item, set: Option<&LabelSet>) -> Option<String> {
     let request = match &item.content {
         Ok(request) => request.clone(),
         Err(reason) => return Some(reason.clone()),
     };
-    let record = request.into_record(Source::ExplicitBatch, "");
+    let record = request.into_record_by(set, Source::ExplicitBatch, "");
     let checked = record.and_then(|record| check_suggestion(&record).map(|()| record));
     checked.err().map(|error| error.to_string())
 }

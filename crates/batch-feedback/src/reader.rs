@@ -18,7 +18,7 @@ use active_learning_core::{
         batch::{BadItem, ReadError},
         record_id,
     },
-    labels::label_set::check_suggestion,
+    labels::label_set::{LabelSet, check_suggestion},
 };
 use aws_sdk_s3::primitives::ByteStream;
 use text_import::feedback::{self, Item, Whole};
@@ -87,6 +87,8 @@ pub(crate) struct Making {
     pub(crate) masking: Masking,
     /// Texts that are not taken again.
     pub(crate) erased: Arc<ErasedTexts>,
+    /// What labels are called by now.
+    pub(crate) set: Option<Arc<LabelSet>>,
 }
 
 /// Starts reading the file; its chunks are sent until they are no longer wanted or the file ends.
@@ -104,10 +106,11 @@ pub(crate) fn start(
             received_at,
             masking,
             erased,
+            set,
         } = making;
         let send = |chunk| sender.blocking_send(chunk).is_ok();
-        let mut collector = Collector::new(received_at, erased, send);
-        let mut masked = Masked::new(masking, runtime, |item, kinds| collector.take(item, &kinds));
+        let mut collector = Collector::new(received_at, erased, set.clone(), send);
+        let mut masked = Masked::new(masking, set, runtime, |item, kinds| collector.take(item, &kinds));
         let repairs = feedback::read(body, &whole, &classifier, &mut |item| masked.take(item))?;
         masked.finish()?;
         Ok(Outcome {
@@ -133,6 +136,7 @@ pub(crate) async fn finished<T, E: From<ReadError>>(reading: JoinHandle<Result<T
 struct Collector<F> {
     received_at: String,
     erased: Arc<ErasedTexts>,
+    set: Option<Arc<LabelSet>>,
     send: F,
     lines: Vec<String>,
     bytes: usize,
@@ -161,10 +165,11 @@ impl Seen {
 }
 
 impl<F: FnMut(Chunk) -> bool> Collector<F> {
-    fn new(received_at: String, erased: Arc<ErasedTexts>, send: F) -> Self {
+    fn new(received_at: String, erased: Arc<ErasedTexts>, set: Option<Arc<LabelSet>>, send: F) -> Self {
         Self {
             received_at,
             erased,
+            set,
             send,
             lines: Vec::new(),
             bytes: 0,
@@ -209,7 +214,8 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
     }
 
     fn record(&self, request: FeedbackRequest) -> Result<FeedbackRecord, String> {
-        let record = request.into_record(Source::ExplicitBatch, &self.received_at);
+        let set = self.set.as_deref();
+        let record = request.into_record_by(set, Source::ExplicitBatch, &self.received_at);
         let checked = record.and_then(|record| check_suggestion(&record).map(|()| record));
         let record = checked.map_err(|error| error.to_string())?;
         match self.erased.contains(&record.utterance) {
@@ -278,7 +284,7 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
 mod tests {
     use std::cell::RefCell;
 
-    use active_learning_core::feedback::Opinion;
+    use active_learning_core::{feedback::Opinion, labels::label_set::Origin};
 
     use super::*;
 
@@ -307,7 +313,7 @@ mod tests {
         for text in erased {
             list.insert(text);
         }
-        let mut collector = Collector::new("2026-11-20T10:00:00Z".into(), list.into(), |chunk| {
+        let mut collector = Collector::new("2026-11-20T10:00:00Z".into(), list.into(), None, |chunk| {
             chunks.borrow_mut().push(chunk);
             true
         });
@@ -370,6 +376,28 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_likes_a_renamed_class_by_its_new_name_is_taken() {
+        let mut set = LabelSet::seed(["World"], Origin::Parameter, "2026-11-20T10:00:00Z");
+        set.rename("World", "World news").expect("free");
+        let mut like = item(1, "One");
+        if let Ok(request) = &mut like.content {
+            request.feedback = Some(Opinion::Like);
+            request.prediction = Some("World".to_owned());
+            request.label = Some("World news".to_owned());
+        }
+        let taken = |set: Option<LabelSet>| {
+            let set = set.map(Arc::new);
+            let mut collector = Collector::new(String::new(), Arc::default(), set, |_| true);
+            assert!(collector.take(like.clone(), &Kinds::new()).is_continue());
+            let outcome = collector.finish();
+            (outcome.accepted, outcome.rejected)
+        };
+
+        assert_eq!(taken(Some(set)), (1, 0));
+        assert_eq!(taken(None), (0, 1), "nothing says that they are one label");
+    }
+
+    #[test]
     fn a_request_that_is_no_record_is_set_aside_as_it_was() {
         let (chunks, outcome) = collect([item(7, " ")]);
 
@@ -424,7 +452,7 @@ mod tests {
 
     #[test]
     fn reading_ends_when_nobody_wants_more() {
-        let mut collector = Collector::new(String::new(), Arc::default(), |_| false);
+        let mut collector = Collector::new(String::new(), Arc::default(), None, |_| false);
         let mut items = (0..10_000).map(|number| item(number, &format!("Text {number}")));
 
         let taken = items

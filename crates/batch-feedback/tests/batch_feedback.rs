@@ -81,6 +81,8 @@ impl Services {
         let env = Env::from([
             ("FEEDBACK_STREAM_NAME", "feedback"),
             ("FEEDBACK_BUCKET_NAME", "feedback"),
+            ("TRAINING_BUCKET_NAME", "training"),
+            ("SEVERAL_LABELS", "false"),
             ("DEFAULT_CLASSIFIER_NAME", "house"),
             ("PERSONAL_DATA", personal_data),
             ("LANGUAGE_CODE", "en"),
@@ -561,6 +563,8 @@ async fn a_large_file_is_never_in_memory_as_a_whole() {
     let env = Env::from([
         ("FEEDBACK_STREAM_NAME", "feedback"),
         ("FEEDBACK_BUCKET_NAME", "feedback"),
+        ("TRAINING_BUCKET_NAME", "training"),
+        ("SEVERAL_LABELS", "false"),
         ("DEFAULT_CLASSIFIER_NAME", "house"),
         ("PERSONAL_DATA", "keep"),
         ("LANGUAGE_CODE", "en"),

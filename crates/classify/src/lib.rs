@@ -99,7 +99,11 @@ impl Classify {
             automated_labelling: automated_labelling.map(|target| AutomatedLabelling::new(training, target)),
             outdated_labels: OutdatedLabels::new(classifier.clone()),
             model_arn: ModelArn::new(classifier.clone()),
-            results: Results::new(bucket.clone(), config.asked_before.claim_retention()),
+            results: Results::new(
+                bucket.clone(),
+                config.asked_before.claim_retention(),
+                classifier.clone(),
+            ),
             erased: ErasedList::new(bucket.clone()),
             asked_before: AskedBefore::new(s3, config.asked_before.clone()),
             masking: Masking::new(config.personal_data.clone(), sdk),

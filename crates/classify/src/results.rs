@@ -8,6 +8,7 @@ use std::time::Duration;
 use active_learning_aws::{
     bucket::{BINARY, Bucket, BucketError, MAX_DOCUMENT_BYTES},
     claims::{ClaimError, Claims},
+    classifier::Classifier,
     questions,
 };
 use active_learning_core::{
@@ -40,14 +41,17 @@ pub enum ResultError {
 pub struct Results {
     bucket: Bucket,
     claims: Claims,
+    classifier: Classifier,
 }
 
 impl Results {
-    /// Keeps predictions in the feedback bucket; `claim_retention` is that of the questions.
-    pub fn new(bucket: Bucket, claim_retention: Duration) -> Self {
+    /// Keeps predictions in the feedback bucket; `claim_retention` is that of the questions. Labels are called as the
+    /// classifier's classes are.
+    pub fn new(bucket: Bucket, claim_retention: Duration, classifier: Classifier) -> Self {
         Self {
             claims: Claims::new(bucket.clone(), claim_retention),
             bucket,
+            classifier,
         }
     }
 
@@ -125,7 +129,8 @@ impl Results {
                 None => None,
             },
         };
-        Ok(kept.result(question.as_ref()))
+        let set = self.classifier.label_set().await;
+        Ok(kept.result(question.as_ref(), set.as_deref()))
     }
 
     /// Returns the record whose question was asked instead, where this text is a duplicate.

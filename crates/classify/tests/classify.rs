@@ -3,8 +3,14 @@
 use active_learning_aws::env::Env;
 use active_learning_core::{
     erasure::ErasedTexts,
+    feedback::FeedbackRecord,
     keys,
-    labels::label_set::{LabelSet, LabelSetError, Origin},
+    labels::{
+        human_loop::Answer,
+        label_set::{LabelSet, LabelSetError, Origin},
+        question::Question,
+        vote::{Vote, VoteSource},
+    },
 };
 use classify::{Classify, Config};
 use lambda_http::{Body, Request, Response, http};
@@ -1049,4 +1055,69 @@ async fn what_is_queued_and_kept_of_a_renamed_class_has_its_new_name() {
     assert_eq!(answer["review"]["reason"], "low-confidence");
     assert_eq!(sent["prediction"], "Economy");
     assert_eq!(sent["classes"][0]["name"], "Economy");
+}
+
+#[tokio::test]
+async fn a_prediction_from_before_a_rename_a_merge_or_an_accepted_proposal_is_told_by_the_names_of_now() {
+    let aws = with_feedback_bucket();
+    let s3 = aws_sdk_s3::Client::new(&aws.sdk_config());
+    let script = healthy("0.8");
+    let kept = body(
+        &classify_auditing(&script, &aws, "0")
+            .handle(event(CONFIDENT))
+            .await,
+    );
+    let id = kept["predictionId"].as_str().expect("an id");
+    let text = kept["utterance"].as_str().expect("a text");
+    let mut set = LabelSet::seed(["Business", "Sports", "World"], Origin::Edited, "");
+    set.rename("Business", "Economy").expect("free");
+    set.add("Weather", "").expect("accepted");
+    let json = String::from_utf8(set.to_json()).expect("UTF-8");
+    script.always("GET /training-123456789012/label-set.json", 200, json);
+    let told = async || {
+        // One that knows nothing of the set from before.
+        let classify = classify_auditing(&script, &aws, "0");
+        body(&classify.handle(get_result(id, "")).await)
+    };
+
+    let before = told().await;
+    let mut answers = Vec::new();
+    for answer in [
+        Answer::labels(["Business"]),
+        Answer::NewLabel {
+            label: "weather".to_owned(),
+        },
+    ] {
+        let line = json!({"classifier": "news", "utterance": text, "prediction": "Business"}).to_string();
+        let record = FeedbackRecord::parse(line.as_bytes()).expect("a record");
+        let mut question = Question::asked(record, "review-1", 1);
+        question.answer_with(&[Vote {
+            worker: "w1".to_owned(),
+            answer,
+            source: VoteSource::HumanReview,
+            at: "2026-11-28T11:00:00.000Z".to_owned(),
+            seconds: None,
+            note: Default::default(),
+        }]);
+        let put = s3
+            .put_object()
+            .bucket("feedback")
+            .key(keys::question(&question.record.id));
+        put.body(question.to_json().into()).send().await.expect("stored");
+        answers.push(told().await);
+    }
+
+    assert_eq!(kept["prediction"], "Business");
+    assert_eq!(
+        (&before["prediction"], &before["status"]),
+        (&json!("Economy"), &json!("predicted"))
+    );
+    let seen: Vec<(&Value, &Value, &Value)> = (answers.iter())
+        .map(|told| (&told["prediction"], &told["answer"], &told["label"]))
+        .collect();
+    let (economy, labels, weather) = (json!("Economy"), json!("labels"), json!("Weather"));
+    assert_eq!(
+        seen,
+        [(&economy, &labels, &economy), (&economy, &labels, &weather)]
+    );
 }

@@ -521,7 +521,7 @@ async fn a_client_hears_that_no_answer_will_come_about_an_erased_text() {
     world.erase().await;
 
     let kept: Option<KeptPrediction> = feedback.read_document(&keys::prediction(id)).await.expect("JSON");
-    let status = kept.expect("it is kept").result(None).status;
+    let status = kept.expect("it is kept").result(None, None).status;
     assert_eq!(status, Status::Erased);
     assert!(status.is_final());
 }

@@ -2,12 +2,13 @@
 //!
 //! Success is answered only once the feedback stream holds the record.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use active_learning_aws::{
     self as aws,
     asked_before::{AskedBefore, Decided, NotAsked, Settings},
     bucket::{BINARY, Bucket, BucketError, MAX_DOCUMENT_BYTES},
+    class_names::ClassNames,
     env::{ConfigError, Env},
     erased::ErasedList,
     failure::chain,
@@ -23,7 +24,11 @@ use active_learning_core::{
         is_same_prediction, take_opinion,
     },
     keys,
-    labels::{label_set::check_suggestion, prediction_result::KeptPrediction, vote::Vote},
+    labels::{
+        label_set::{LabelSet, check_suggestion},
+        prediction_result::KeptPrediction,
+        vote::Vote,
+    },
 };
 use aws_config::SdkConfig;
 use lambda_http::{
@@ -42,6 +47,10 @@ const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Config {
     feedback_stream: String,
     feedback_bucket: String,
+    /// Bucket of the label set.
+    training_bucket: String,
+    /// Whether a text may have several labels.
+    several_labels: bool,
     asked_before: Settings,
     /// What becomes of personal data before a text is stored.
     personal_data: personal_data::Settings,
@@ -60,6 +69,8 @@ impl Config {
         Ok(Self {
             feedback_stream: env.required("FEEDBACK_STREAM_NAME")?,
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
+            training_bucket: env.required("TRAINING_BUCKET_NAME")?,
+            several_labels: env.required("SEVERAL_LABELS")?,
             asked_before: Settings::from_env(env)?,
             personal_data: personal_data::Settings::from_env(env)?,
             default_classifier: env.required("DEFAULT_CLASSIFIER_NAME")?,
@@ -186,6 +197,8 @@ impl From<&FeedbackApiError> for Problem {
 pub struct FeedbackApi {
     feedback: FeedbackStream,
     feedback_bucket: Bucket,
+    /// What labels are called by now.
+    names: ClassNames,
     asked_before: AskedBefore,
     erased: ErasedList,
     masking: Masking,
@@ -198,7 +211,9 @@ impl FeedbackApi {
         let firehose = aws_sdk_firehose::Client::new(sdk);
         let s3 = aws_sdk_s3::Client::new(sdk);
         let feedback_bucket = Bucket::new(s3.clone(), &config.feedback_bucket);
+        let training = feedback_bucket.other(&config.training_bucket);
         Self {
+            names: ClassNames::new(training, config.several_labels),
             feedback: FeedbackStream::new(firehose, config.feedback_stream.clone()),
             erased: ErasedList::new(feedback_bucket.clone()),
             feedback_bucket,
@@ -233,13 +248,16 @@ impl FeedbackApi {
         check_texts(&request.classifier, &request.sentence)?;
         let masked = self.masking.apply(&mut request.sentence).await?;
         let said = request.feedback;
-        let mut record = request.into_record(Source::ExplicitApi, received_at)?;
+        let set = self.set_for(&request).await;
+        let mut record = request.into_record_by(set.as_deref(), Source::ExplicitApi, received_at)?;
         check_suggestion(&record)?;
         let is_erased = self.erased.contains(&record.utterance).await;
         if is_erased.map_err(FeedbackApiError::NotHeldAgainstErased)? {
             return Err(FeedbackApiError::Erased);
         }
-        let kept = self.hold_against_prediction(&mut record, said).await?;
+        let kept = self
+            .hold_against_prediction(&mut record, said, set.as_deref())
+            .await?;
         let why_not = async {
             match record.signal.needs_review() {
                 true => self.asked_before.why_not(&record).await,
@@ -264,12 +282,26 @@ impl FeedbackApi {
 }
 
 impl FeedbackApi {
+    /// Returns the label set where names of labels may have to be compared.
+    async fn set_for(&self, request: &FeedbackRequest) -> Option<Arc<LabelSet>> {
+        let names = [
+            request.prediction.is_some(),
+            request.label.is_some(),
+            request.prediction_id.is_some(),
+        ];
+        match names.into_iter().filter(|is_given| *is_given).count() {
+            0 | 1 => None,
+            _ => self.names.set().await,
+        }
+    }
+
     /// Takes what was predicted from the prediction that is named, and refuses what the client says otherwise. One that is not kept,
     /// or cannot be read in time, is taken at the client's word. Returns its id if it is kept.
     async fn hold_against_prediction(
         &self,
         record: &mut FeedbackRecord,
         said: Option<Opinion>,
+        set: Option<&LabelSet>,
     ) -> Result<Option<String>, FeedbackApiError> {
         let Some(Ok(id)) = record.prediction_id.as_deref().map(uuid::Uuid::try_parse) else {
             return Ok(None);
@@ -293,14 +325,14 @@ impl FeedbackApi {
         }
 
         match (&record.prediction, kept.prediction) {
-            (Some(said), Some(kept)) if !is_same_prediction(said, &kept) => {
+            (Some(said), Some(kept)) if !is_same_prediction(said, &kept, set) => {
                 return Err(InvalidFeedback::OtherPrediction.into());
             }
             (Some(_), _) => {}
             (None, predicted) => {
                 record.prediction = predicted;
                 record.confidence = record.confidence.or(kept.confidence);
-                take_opinion(record, said)?;
+                take_opinion(record, said, set)?;
             }
         }
         Ok(Some(kept.prediction_id))

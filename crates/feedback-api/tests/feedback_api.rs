@@ -3,7 +3,10 @@
 use active_learning_aws::env::Env;
 use active_learning_core::{
     feedback::{ClassScore, Prediction, record_id},
-    labels::prediction_result::KeptPrediction,
+    labels::{
+        label_set::{LabelSet, Origin},
+        prediction_result::KeptPrediction,
+    },
 };
 use axum::Router;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -34,6 +37,8 @@ async fn answer_with(script: &Script, request: Request, budget: &str, personal_d
     let env = Env::from([
         ("FEEDBACK_STREAM_NAME", "feedback"),
         ("FEEDBACK_BUCKET_NAME", "feedback"),
+        ("TRAINING_BUCKET_NAME", "training"),
+        ("SEVERAL_LABELS", "false"),
         ("DEFAULT_CLASSIFIER_NAME", "house"),
         ("PERSONAL_DATA", personal_data),
         ("LANGUAGE_CODE", "en"),
@@ -533,4 +538,73 @@ async fn what_can_be_no_label_is_refused_by_field() {
         );
     }
     assert_eq!(script.calls("PutRecord").len(), 0);
+}
+
+#[tokio::test]
+async fn a_prediction_from_before_a_rename_is_liked_by_its_old_and_its_new_name_and_disliked_by_neither() {
+    let text = "The minister opened the velodrome.";
+    let mut set = LabelSet::seed(["World", "Sports"], Origin::Edited, "2026-11-20T10:00:00.000Z");
+    set.rename("World", "World news").expect("free");
+    let set = String::from_utf8(set.to_json()).expect("UTF-8");
+    let said = async |fields: Value| {
+        let script = predicting(text);
+        script.always("GET /training/label-set.json", 200, set.clone());
+        let mut request = json!({"classifier": "news", "sentence": text});
+        for (name, value) in fields.as_object().expect("fields") {
+            request[name] = value.clone();
+        }
+        let response = answer(&script, post(&request.to_string())).await;
+        (response.status().as_u16(), body(&response)["feedback"].clone())
+    };
+
+    let (like, dislike) = (json!("like"), json!("dislike"));
+    for (fields, expected) in [
+        (
+            json!({"predictionId": PREDICTION, "feedback": "like", "label": "World news"}),
+            (200, &like),
+        ),
+        (
+            json!({"predictionId": PREDICTION, "feedback": "like", "label": "world"}),
+            (200, &like),
+        ),
+        (
+            json!({"predictionId": PREDICTION, "label": "World news"}),
+            (200, &like),
+        ),
+        (
+            json!({"prediction": "World", "feedback": "like", "label": "World news"}),
+            (200, &like),
+        ),
+        (
+            json!({"predictionId": PREDICTION, "prediction": "World news"}),
+            (200, &dislike),
+        ),
+        (
+            json!({"predictionId": PREDICTION, "feedback": "dislike", "label": "World news"}),
+            (400, &Value::Null),
+        ),
+        (
+            json!({"predictionId": PREDICTION, "feedback": "like", "label": "Sports"}),
+            (400, &Value::Null),
+        ),
+        (
+            json!({"predictionId": PREDICTION, "label": "Sports"}),
+            (200, &dislike),
+        ),
+    ] {
+        let (status, feedback) = said(fields.clone()).await;
+
+        assert_eq!((status, &feedback), expected, "{fields}");
+    }
+}
+
+#[tokio::test]
+async fn the_label_set_is_read_only_where_two_names_may_have_to_be_compared() {
+    let script = predicting("The minister opened the velodrome.");
+    let request = json!({"classifier": "news", "sentence": "Rates rise", "label": "Sports"});
+
+    let response = answer(&script, post(&request.to_string())).await;
+
+    assert_eq!(response.status(), 200);
+    assert_eq!(script.calls("GET /training/").len(), 0);
 }

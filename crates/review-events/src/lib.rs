@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use active_learning_aws::{
     bucket::{Bucket, BucketError},
+    class_names::ClassNames,
     env::{ConfigError, Env},
     event_bus::{Event, EventBus, EventBusError},
     lambda, metrics, questions,
@@ -54,6 +55,8 @@ const MESSAGE_TYPE: &str = "prediction.reviewed";
 pub struct Config {
     feedback_bucket: String,
     training_bucket: String,
+    /// Whether a text may have several labels.
+    several_labels: bool,
     event_bus: String,
     /// Where webhooks go, and the ARN of the secret; none where there are none.
     webhook: Option<(WebhookUrl, String)>,
@@ -81,6 +84,7 @@ impl Config {
         Ok(Self {
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
             training_bucket: env.required("TRAINING_BUCKET_NAME")?,
+            several_labels: env.required("SEVERAL_LABELS")?,
             event_bus: env.required("EVENT_BUS_NAME")?,
             webhook,
         })
@@ -139,6 +143,8 @@ struct Message<'a> {
 pub struct ReviewEvents {
     feedback: Bucket,
     training: Bucket,
+    /// What labels are called by now.
+    names: ClassNames,
     bus: EventBus,
     webhook: Option<Webhook>,
 }
@@ -147,8 +153,10 @@ impl ReviewEvents {
     /// Makes the function with clients of its own.
     pub fn new(config: Config, sdk: &SdkConfig) -> Self {
         let feedback = Bucket::new(aws_sdk_s3::Client::new(sdk), config.feedback_bucket);
+        let training = feedback.other(config.training_bucket);
         Self {
-            training: feedback.other(config.training_bucket),
+            names: ClassNames::new(training.clone(), config.several_labels),
+            training,
             feedback,
             bus: EventBus::new(sdk, config.event_bus),
             webhook: config.webhook.map(|(url, secret)| Webhook::new(sdk, url, secret)),
@@ -207,7 +215,8 @@ impl ReviewEvents {
         predictions: Vec<String>,
         changed_at: DateTime<Utc>,
     ) -> Result<(), ReviewEventsError> {
-        let Some(event) = ReviewEvent::of(record_id, question, predictions) else {
+        let set = self.names.set().await;
+        let Some(event) = ReviewEvent::of(record_id, question, predictions, set.as_deref()) else {
             return Ok(());
         };
         let (told, sent) = tokio::join!(self.put(&event), self.send(&event, changed_at));

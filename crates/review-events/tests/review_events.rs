@@ -12,6 +12,7 @@ use active_learning_core::{
     keys,
     labels::{
         human_loop::Answer,
+        label_set::{LABEL_SET_KEY, LabelSet, Origin},
         question::Question,
         vote::{Vote, VoteSource},
     },
@@ -97,6 +98,7 @@ impl Stack {
         let env = [
             ("FEEDBACK_BUCKET_NAME", FEEDBACK),
             ("TRAINING_BUCKET_NAME", TRAINING),
+            ("SEVERAL_LABELS", "false"),
             ("EVENT_BUS_NAME", "reviewed"),
             ("RESULT_WEBHOOK_URL", webhook),
             ("RESULT_WEBHOOK_SECRET_ARN", &secret),
@@ -371,4 +373,22 @@ async fn a_duplicate_of_a_text_that_was_answered_is_told_on_its_own() {
         (&detail["label"], &detail["predictionId"]),
         (&json!("Business"), &json!("p-1"))
     );
+}
+
+#[tokio::test]
+async fn an_answer_to_a_prediction_from_before_a_rename_is_told_by_the_names_of_now() {
+    let stack = Stack::new();
+    let mut set = LabelSet::seed(["World", "Business"], Origin::Edited, "2026-11-20T10:00:00.000Z");
+    set.rename("World", "World news").expect("free");
+    set.merge("Business", "World news").expect("active");
+    stack.put(TRAINING, LABEL_SET_KEY, set.to_json()).await;
+    let question = answered("p-1");
+    let key = keys::question(&question.record.id);
+    stack.put(FEEDBACK, &key, question.to_json()).await;
+
+    stack.function("").handle(event(&key)).await.expect("told");
+
+    let detail = &stack.events()[0]["detail"];
+    let (now, told) = (json!("World news"), (&detail["prediction"], &detail["label"]));
+    assert_eq!(told, (&now, &now), "{detail}");
 }

@@ -124,3 +124,45 @@ async fn a_classification_may_wait_for_people_and_a_trusted_one_becomes_a_questi
     assert_eq!((complained, answered.0), (200, 200));
     assert_eq!(answered.2["label"], "World", "{}", answered.2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prediction_from_before_a_rename_is_told_and_liked_by_the_new_name_and_liked_by_the_old_one_too() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let rows = news();
+    let trusting = [
+        ("ComprehendClassificationScoreThreshold", "0"),
+        ("AuditSampleRate", "0"),
+    ];
+    let parameters = [&BY_HAND[..], &trusting].concat();
+    let stack = Stack::start(folder.path(), &rows[..24], &parameters).await;
+    let predicted = stack.classify(TEXT).await;
+    let old = predicted["prediction"].as_str().expect("a label").to_owned();
+    let rename = ["labels", "rename", &old, "Another name", "--yes"];
+
+    let (renamed, printed) = harness::command(folder.path(), &rename).await;
+    let mut told = Value::Null;
+    // Functions know a set for ten seconds.
+    until(async || {
+        told = result(&stack, id(&predicted), None).await.2;
+        told["prediction"] == "Another name"
+    })
+    .await;
+    let like = async |label: &str| {
+        let body = json!({
+            "classifier": "news", "sentence": TEXT, "feedback": "like", "label": label,
+            "predictionId": predicted["predictionId"],
+        });
+        let url = stack.outputs.output("FeedbackAPIGatewayID");
+        harness::post(url, &stack.outputs.api_key_value, &body).await.0
+    };
+    let liked = [
+        like("Another name").await,
+        like(&old).await,
+        like("Neither").await,
+    ];
+    stack.stop().await;
+
+    assert!(renamed, "{printed}");
+    assert_eq!(told["status"], "predicted", "{told}");
+    assert_eq!(liked, [200, 200, 400]);
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::labels::label_key::label_key;
+use crate::labels::{label_key::label_key, label_set::LabelSet};
 
 use super::{
     FeedbackRecord, InvalidFeedback, Signal, Source,
@@ -114,12 +114,28 @@ impl FeedbackRequest {
         self
     }
 
-    /// Checks the request and turns it into a record.
+    /// Checks the request and turns it into a record. Labels are compared as they are spelt: see
+    /// [`FeedbackRequest::into_record_by`].
     ///
     /// # Errors
     ///
     /// [`InvalidFeedback`] naming the field that is missing, too long or out of range.
     pub fn into_record(self, source: Source, received_at: &str) -> Result<FeedbackRecord, InvalidFeedback> {
+        self.into_record_by(None, source, received_at)
+    }
+
+    /// Checks the request and turns it into a record. By a label set the earlier names of a label are that label: what was
+    /// predicted before a rename or a merge may be liked by either name.
+    ///
+    /// # Errors
+    ///
+    /// As [`FeedbackRequest::into_record`].
+    pub fn into_record_by(
+        self,
+        set: Option<&LabelSet>,
+        source: Source,
+        received_at: &str,
+    ) -> Result<FeedbackRecord, InvalidFeedback> {
         check_texts(&self.classifier, &self.sentence)?;
         let fields = [
             ("prediction", &self.prediction),
@@ -154,7 +170,7 @@ impl FeedbackRequest {
             user: known(self.user),
             received_at: received_at.to_owned(),
         };
-        take_opinion(&mut record, self.feedback)?;
+        take_opinion(&mut record, self.feedback, set)?;
         Ok(record.with_signal_of_text())
     }
 }
@@ -162,17 +178,21 @@ impl FeedbackRequest {
 /// Takes what a user says of a prediction into its record. Who says nothing and gives the predicted label holds it right.
 ///
 /// A like must hold right what was predicted, and a dislike something else, where both are known: otherwise one of two words
-/// is wrong, and nobody can tell which.
+/// is wrong, and nobody can tell which. Names that mean one label by a set are the same.
 ///
 /// # Errors
 ///
 /// [`InvalidFeedback::Contradiction`], [`InvalidFeedback::DislikedLabel`].
-pub fn take_opinion(record: &mut FeedbackRecord, said: Option<Opinion>) -> Result<(), InvalidFeedback> {
+pub fn take_opinion(
+    record: &mut FeedbackRecord,
+    said: Option<Opinion>,
+    set: Option<&LabelSet>,
+) -> Result<(), InvalidFeedback> {
     let both = record
         .suggested_label
         .as_deref()
         .zip(record.prediction.as_deref());
-    let is_predicted = both.map(|(label, prediction)| is_same_prediction(label, prediction));
+    let is_predicted = both.map(|(label, prediction)| is_same_prediction(label, prediction, set));
     record.signal = match (said, is_predicted) {
         (Some(Opinion::Like), Some(false)) => return Err(InvalidFeedback::Contradiction),
         (Some(Opinion::Dislike), Some(true)) => return Err(InvalidFeedback::DislikedLabel),
@@ -182,11 +202,11 @@ pub fn take_opinion(record: &mut FeedbackRecord, said: Option<Opinion>) -> Resul
     Ok(())
 }
 
-/// Returns whether two texts name the same labels, however they are spelt.
-pub fn is_same_prediction(one: &str, other: &str) -> bool {
-    let keys = |label: &str| -> BTreeSet<String> {
-        split_labels(label).iter().map(|name| label_key(name)).collect()
-    };
+/// Returns whether two texts name the same labels, however they are spelt, and by a set by whichever of their names.
+pub fn is_same_prediction(one: &str, other: &str, set: Option<&LabelSet>) -> bool {
+    let names = |label: &str| set.map_or_else(|| split_labels(label), |set| set.prediction_names(label));
+    let keys =
+        |label: &str| -> BTreeSet<String> { names(label).iter().map(|name| label_key(name)).collect() };
     keys(one) == keys(other)
 }
 

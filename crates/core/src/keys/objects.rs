@@ -977,10 +977,13 @@ pub const OBJECTS: &[ObjectKind] = &[
         writers: &[A2I_TRIGGER, HUMAN_REVIEW, TEXT_CLASSIFIER, Operator],
         readers: &[
             A2I_TRIGGER,
+            BATCH_FEEDBACK,
             CLASSIFY,
+            FEEDBACK_API,
             HUMAN_REVIEW,
             LABEL_COLLECTION,
             MODEL_BUILDING,
+            REVIEW_EVENTS,
             TEXT_CLASSIFIER,
             Operator,
         ],

@@ -5,10 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::{
     consolidation::{Consensus, DecidedBy},
     human_loop::Answer,
+    label_set::LabelSet,
     question::{Question, State},
 };
 use crate::{
-    feedback::{Signal, prediction::Prediction, record_id},
+    feedback::{
+        Signal,
+        prediction::{Prediction, join_as_written},
+        record_id,
+    },
     sampling::duplicates::form_of,
 };
 
@@ -148,11 +153,12 @@ impl KeptPrediction {
             || form_of(&self.classifier, utterance) == self.form
     }
 
-    /// Returns what became of it; `question` is the one whose answer is its answer, where people were asked.
-    pub fn result(&self, question: Option<&Question>) -> PredictionResult {
+    /// Returns what became of it, by the names that labels have in a set; `question` is the one whose answer is its answer,
+    /// where people were asked.
+    pub fn result(&self, question: Option<&Question>, set: Option<&LabelSet>) -> PredictionResult {
         let result = PredictionResult {
             prediction_id: Some(self.prediction_id.clone()),
-            prediction: self.prediction.clone(),
+            prediction: called_now(self.prediction.as_deref(), set),
             confidence: self.confidence,
             review: self.review,
             status: match self.review {
@@ -163,24 +169,24 @@ impl KeptPrediction {
             ..PredictionResult::without_answer(&self.classifier, &self.predicted_at)
         };
         match question {
-            Some(question) => result.with(question),
+            Some(question) => result.with(question, set),
             None => result,
         }
     }
 }
 
 impl PredictionResult {
-    /// Returns what became of the prediction that people were asked about first.
-    pub fn of(question: &Question) -> Self {
+    /// Returns what became of the prediction that people were asked about first, by the names that labels have in a set.
+    pub fn of(question: &Question, set: Option<&LabelSet>) -> Self {
         let record = &question.record;
         let result = Self {
             prediction_id: record.prediction_id.clone(),
-            prediction: record.prediction.clone(),
+            prediction: called_now(record.prediction.as_deref(), set),
             confidence: record.confidence,
             review: Some(record.signal),
             ..Self::without_answer(&record.classifier, &record.received_at)
         };
-        result.with(question)
+        result.with(question, set)
     }
 
     /// Returns what is known of a prediction beside itself while people have not answered.
@@ -204,19 +210,20 @@ impl PredictionResult {
     }
 
     /// Adds what people say.
-    fn with(mut self, question: &Question) -> Self {
+    fn with(mut self, question: &Question, set: Option<&LabelSet>) -> Self {
         self.status = of_state(question.state);
         self.votes = question.votes.len();
         if question.state == State::Answered {
-            self.take(question);
+            self.take(question, set);
         }
         self
     }
 
-    fn take(&mut self, question: &Question) {
+    fn take(&mut self, question: &Question, set: Option<&LabelSet>) {
         let Some(Consensus::Agreed { answer, confidence }) = &question.consensus else {
             return;
         };
+        let answer = set.map_or_else(|| answer.clone(), |set| set.answer_now(answer));
         self.answer = Some(match answer {
             Answer::Labels { .. } => "labels",
             Answer::NoneFits => "none-fits",
@@ -224,7 +231,7 @@ impl PredictionResult {
             Answer::Unsure => "unsure",
         });
         if let Answer::Labels { labels } = answer {
-            self.labels.clone_from(labels);
+            self.labels = labels;
         }
         if let [label] = self.labels.as_slice() {
             self.label = Some(label.clone());
@@ -233,6 +240,15 @@ impl PredictionResult {
         self.decided_by = question.decided_by;
         self.answered_at = question.votes.iter().map(|vote| vote.at.clone()).max();
     }
+}
+
+/// Returns what was predicted by the names that its labels have now.
+fn called_now(prediction: Option<&str>, set: Option<&LabelSet>) -> Option<String> {
+    let prediction = prediction?;
+    Some(match set {
+        Some(set) => join_as_written(set.prediction_names(prediction)),
+        None => prediction.to_owned(),
+    })
 }
 
 fn of_state(state: State) -> Status {
@@ -293,13 +309,10 @@ mod tests {
     fn a_prediction_is_trusted_in_review_or_answered_with_label_votes_agreement_and_time() {
         let world = Answer::labels(["World"]);
 
-        let trusted = kept(None).result(None);
-        let waiting = kept(Some(Signal::LowConfidence)).result(None);
-        let answered = kept(Some(Signal::LowConfidence)).result(Some(&question(&[
-            world.clone(),
-            world,
-            Answer::labels(["Sports"]),
-        ])));
+        let trusted = kept(None).result(None, None);
+        let waiting = kept(Some(Signal::LowConfidence)).result(None, None);
+        let votes = [world.clone(), world, Answer::labels(["Sports"])];
+        let answered = kept(Some(Signal::LowConfidence)).result(Some(&question(&votes)), None);
 
         assert_eq!(
             (trusted.status, waiting.status),
@@ -317,7 +330,7 @@ mod tests {
 
     #[test]
     fn what_is_not_one_label_is_told_by_its_kind() {
-        let of = |answer: Answer| kept(None).result(Some(&question(&[answer])));
+        let of = |answer: Answer| kept(None).result(Some(&question(&[answer])), None);
 
         let several = of(Answer::labels(["A", "B"]));
         let none = of(Answer::NoneFits);
@@ -328,12 +341,54 @@ mod tests {
     }
 
     #[test]
+    fn a_prediction_and_its_answer_from_before_a_change_of_the_set_have_the_names_of_now() {
+        let mut set = LabelSet::none();
+        for name in ["Sports", "World", "Fax"] {
+            set.add(name, "").expect("free");
+        }
+        set.rename("Sports", "Sport").expect("free");
+        set.add("Weather", "").expect("accepted");
+        set.merge("World", "Weather").expect("active");
+        set.retire("Fax").expect("active");
+        let proposal = |label: &str| Answer::NewLabel {
+            label: label.to_owned(),
+        };
+        let told = |answer: Answer| {
+            let result = kept(None).result(Some(&question(&[answer])), Some(&set));
+            assert_eq!(result.prediction.as_deref(), Some("Sport"));
+            (result.answer.expect("answered"), result.labels)
+        };
+
+        for (answer, kind, labels) in [
+            (Answer::labels(["Sports"]), "labels", &["Sport"][..]),
+            (Answer::labels(["World"]), "labels", &["Weather"]),
+            (
+                Answer::labels(["Sports", "World"]),
+                "labels",
+                &["Sport", "Weather"],
+            ),
+            (proposal(" weather"), "labels", &["Weather"]),
+            (proposal("Climate"), "new-label", &[]),
+            (Answer::labels(["Fax"]), "labels", &["Fax"]),
+            (Answer::NoneFits, "none-fits", &[]),
+        ] {
+            assert_eq!(
+                told(answer.clone()),
+                (kind, labels.iter().map(|name| (*name).to_owned()).collect()),
+                "{answer:?}"
+            );
+        }
+        let trusted = kept(None).result(None, Some(&set));
+        assert_eq!(trusted.prediction.as_deref(), Some("Sport"));
+    }
+
+    #[test]
     fn a_tie_is_in_review_and_a_kept_prediction_is_read_back() {
         let tie = [Answer::labels(["A"]), Answer::labels(["B"])];
         let kept = kept(Some(Signal::Audit));
         let json = serde_json::to_vec(&kept).expect("JSON");
 
-        assert_eq!(kept.result(Some(&question(&tie))).status, Status::InReview);
+        assert_eq!(kept.result(Some(&question(&tie)), None).status, Status::InReview);
         assert_eq!(KeptPrediction::parse(&json), Some(kept));
         assert!(!String::from_utf8(json).expect("UTF-8").contains("Rates"));
         assert_eq!(KeptPrediction::parse(b"{}"), None);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{prediction_result::PredictionResult, question::Question};
+use super::{label_set::LabelSet, prediction_result::PredictionResult, question::Question};
 
 /// Predictions that one event names, at most: an event of EventBridge has 256 KiB.
 pub const MAX_PREDICTIONS: usize = 500;
@@ -27,12 +27,18 @@ pub struct ReviewEvent {
 }
 
 impl ReviewEvent {
-    /// Makes the event about a record from the question whose answer is its answer; `None` while people are asked.
+    /// Makes the event about a record from the question whose answer is its answer, by the names that labels have in a set;
+    /// `None` while people are asked.
     ///
     /// The id depends on the record, the state, the answer and the rule that gave it, and on which turn of the question
     /// this is: what was answered, opened again and answered likewise is told twice. Votes of users that change none of
     /// these leave the id as it is.
-    pub fn of(record_id: &str, question: &Question, predictions: Vec<String>) -> Option<Self> {
+    pub fn of(
+        record_id: &str,
+        question: &Question,
+        predictions: Vec<String>,
+        set: Option<&LabelSet>,
+    ) -> Option<Self> {
         if !question.state.is_final() {
             return None;
         }
@@ -50,7 +56,7 @@ impl ReviewEvent {
             record_id: record_id.to_owned(),
             prediction_ids,
             more_predictions,
-            result: PredictionResult::of(question),
+            result: PredictionResult::of(question, set),
         })
     }
 
@@ -111,7 +117,7 @@ mod tests {
 
     fn event(question: &Question, predictions: &[&str]) -> ReviewEvent {
         let predictions = predictions.iter().map(|id| (*id).to_owned()).collect();
-        ReviewEvent::of(&question.record.id, question, predictions).expect("people are done")
+        ReviewEvent::of(&question.record.id, question, predictions, None).expect("people are done")
     }
 
     #[test]
@@ -136,7 +142,10 @@ mod tests {
     fn nothing_is_told_while_people_are_asked() {
         let question = asked();
 
-        assert_eq!(ReviewEvent::of(&question.record.id, &question, Vec::new()), None);
+        assert_eq!(
+            ReviewEvent::of(&question.record.id, &question, Vec::new(), None),
+            None
+        );
     }
 
     #[test]
@@ -160,7 +169,8 @@ mod tests {
         let mut question = asked();
         question.answer_with(&[review("w1", "B", 0)]);
 
-        let of_duplicate = ReviewEvent::of("duplicate", &question, vec!["p7".to_owned()]).expect("answered");
+        let of_duplicate =
+            ReviewEvent::of("duplicate", &question, vec!["p7".to_owned()], None).expect("answered");
 
         assert_eq!(of_duplicate.prediction_ids, ["p7"]);
         assert_eq!(of_duplicate.result.label.as_deref(), Some("B"));
@@ -173,7 +183,7 @@ mod tests {
         question.answer_with(&[review("w1", "B", 0)]);
         let many = (0..501).map(|number| format!("{number:036}")).collect();
 
-        let event = ReviewEvent::of(&question.record.id, &question, many).expect("answered");
+        let event = ReviewEvent::of(&question.record.id, &question, many, None).expect("answered");
 
         assert_eq!((event.prediction_ids.len(), event.more_predictions), (500, true));
         assert!(event.to_json().len() < 32 << 10);

@@ -8,7 +8,8 @@ use crate::{
     feedback::{
         FeedbackRecord,
         prediction::{
-            ClassScore, cut_labels, cut_names, join_as_written, merged, single_label, split_labels,
+            ClassScore, LABEL_DELIMITER, cut_labels, cut_names, join_as_written, merged, single_label,
+            split_labels,
         },
     },
     labels::{
@@ -143,10 +144,7 @@ impl LabelSet {
             Mapped::Retired | Mapped::Split if vote.source == VoteSource::Import => {
                 self.proposed(&said.answer)
             }
-            Mapped::Retired | Mapped::Split => match &said.answer {
-                Answer::NewLabel { label } => self.names_in_use(self.read(label)),
-                answer => self.names_in_use(answer.clone()),
-            },
+            Mapped::Retired | Mapped::Split => self.answer_now(&said.answer),
         };
         Vote { answer, ..said }
     }
@@ -299,6 +297,15 @@ impl LabelSet {
             prediction,
             classes,
             ..record
+        }
+    }
+
+    /// Writes an answer of people by the names that labels have now: renames and merges are followed, and a proposal that
+    /// was accepted since is its label. What is no longer in use stays what they answered.
+    pub fn answer_now(&self, answer: &Answer) -> Answer {
+        match answer {
+            Answer::NewLabel { label } => self.names_in_use(self.read(label)),
+            answer => self.names_in_use(answer.clone()),
         }
     }
 
