@@ -12,6 +12,7 @@
 mod at_once;
 mod backlog;
 mod config;
+mod early_likes;
 mod erased;
 mod machine_labels;
 mod opinions;

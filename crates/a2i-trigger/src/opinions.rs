@@ -118,10 +118,10 @@ impl A2iTrigger {
                     let settled = self.questions.settle(&record.id).await;
                     settled.map_err(A2iTriggerError::Store)?;
                 }
-                match noted {
-                    Some((question, vote)) => self.keep_vote(&question, vote, record).await,
-                    None => Ok(()),
+                if let Some((question, vote)) = noted {
+                    self.keep_vote(&question, vote, occurrence(record)).await?;
                 }
+                self.hear_early(record).await
             })
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_for_each(|()| ready(Ok(())))
@@ -158,6 +158,10 @@ impl A2iTrigger {
             None if asked == WasAsked::Certainly => {
                 self.begin_and_tell(question_id, record, &opinion).await?
             }
+            // People may be asked meanwhile.
+            None if self.keep_early(record, &opinion).await? => {
+                self.find_and_tell(question_id, record, &opinion).await?
+            }
             told => told,
         };
         let Some((effect, mut question)) = told else {
@@ -169,7 +173,7 @@ impl A2iTrigger {
             Opinion::Against(_) | Opinion::AgainstAll | Opinion::None => question.retract(&opinion, record),
         };
         if let Some(vote) = vote {
-            self.keep_vote(&question, vote, record).await?;
+            self.keep_vote(&question, vote, occurrence(record)).await?;
         }
 
         // Also what an earlier run of the same event has begun.
@@ -241,14 +245,14 @@ impl A2iTrigger {
         Ok(self.questions.change(question_id, tell).await?)
     }
 
-    /// Keeps a vote as a labelled line of the question, for training. Idempotent.
-    async fn keep_vote(
+    /// Keeps a vote as a labelled line of the question, for training. Idempotent: the occurrence is that of the feedback.
+    pub(crate) async fn keep_vote(
         &self,
         question: &Question,
         vote: Vote,
-        record: &FeedbackRecord,
+        occurrence: u64,
     ) -> Result<(), A2iTriggerError> {
-        let name = format!("vote-{}-{:016x}", question.record.id, occurrence(record));
+        let name = format!("vote-{}-{occurrence:016x}", question.record.id);
         let mut line = LabelledRecord::new(question.record.clone(), Vec::new(), &name, "");
         line.labelled_at = vote.at.clone();
         line.votes = vec![vote];

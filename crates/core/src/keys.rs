@@ -281,6 +281,11 @@ pub fn claim(name: &str) -> String {
     format!("claims/{name}")
 }
 
+/// Returns the key of the likes of a text of this form that came before people were asked about it. It expires as claims do.
+pub fn liked(form: &str) -> String {
+    claim(&format!("liked-{form}"))
+}
+
 /// Returns when the human loop was started whose mark in the queue has this key, in milliseconds since 1970.
 pub fn queued_at(key: &str) -> Option<i64> {
     let mark = key.strip_prefix(QUEUE_FOLDER)?;
@@ -374,6 +379,7 @@ mod tests {
             asked("x"),
             batch_report("x"),
             claim("x"),
+            liked("x"),
             labelled("x"),
             mark_of_labelled("x", "x"),
             label_pack("x"),

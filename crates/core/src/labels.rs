@@ -2,6 +2,7 @@
 
 pub mod agreement;
 pub mod consolidation;
+pub mod early_votes;
 pub mod human_loop;
 pub mod label_audit;
 pub mod label_key;

@@ -3,6 +3,7 @@
 mod budget;
 mod copies;
 mod delivery;
+mod early_likes;
 mod erased;
 mod harness;
 mod labels;

@@ -146,6 +146,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "That a delivered object was worked off to its end, for `erase`.",
     },
     ObjectKind {
+        key: "claims/liked-<form>",
+        bucket: Feedback,
+        writers: &[A2I_TRIGGER],
+        readers: &[A2I_TRIGGER],
+        shape: "JSON: EarlyVotes",
+        lifetime: ClaimRetention,
+        description: "Likes of a text that came before people were asked about it, without the text.",
+    },
+    ObjectKind {
         key: "claims/plan-<object and records>",
         bucket: Feedback,
         writers: &[A2I_TRIGGER],

@@ -1,0 +1,78 @@
+//! Likes that are delivered before people are asked about their text. Deliveries come in any order: such a like is kept under
+//! the form of its text, and is a vote on the question as soon as there is one.
+//!
+//! Whoever likes keeps the vote first and looks for the question again; whoever asks notes the question first and reads
+//! the votes then. So one of the two finds the other.
+
+use active_learning_aws::bucket::Change;
+use active_learning_core::{
+    feedback::FeedbackRecord,
+    keys,
+    labels::{
+        early_votes::{EarlyVotes, Kept},
+        question::{Opinion, Question},
+    },
+    sampling::duplicates::{occurrence, same_form},
+};
+use lambda_runtime::tracing::warn;
+
+use crate::{A2iTrigger, A2iTriggerError};
+
+impl A2iTrigger {
+    /// Keeps the vote of a like about whose text people were not asked. Returns whether it says anything. Idempotent.
+    pub(crate) async fn keep_early(
+        &self,
+        like: &FeedbackRecord,
+        opinion: &Opinion,
+    ) -> Result<bool, A2iTriggerError> {
+        let (Opinion::For(vote) | Opinion::Past { vote, .. }) = opinion else {
+            return Ok(false);
+        };
+        let keep = |early: Option<EarlyVotes>| {
+            let mut early = early.unwrap_or_default();
+            let kept = early.keep(vote.clone(), occurrence(like));
+            Change::to((kept == Kept::New).then_some(early), kept)
+        };
+        let kept = self.feedback.change(&keys::liked(&same_form(like)), keep).await;
+        if kept.map_err(A2iTriggerError::Store)? == Kept::Full {
+            warn!(
+                record.id = like.id,
+                "a like is no vote: very many came before people were asked"
+            );
+        }
+        Ok(true)
+    }
+
+    /// Counts the likes of a text that came before its question, which is noted by now. Idempotent.
+    pub(crate) async fn hear_early(&self, record: &FeedbackRecord) -> Result<(), A2iTriggerError> {
+        let read = self
+            .feedback
+            .read_document(&keys::liked(&same_form(record)))
+            .await;
+        let early: Option<EarlyVotes> = read.map_err(A2iTriggerError::Store)?;
+        let Some(early) = early else { return Ok(()) };
+        let labels = self.labels().await?;
+        let opinion = labels.opinion(record, Opinion::of(record));
+        let count = |question: &mut Option<Question>| {
+            let question = question.as_mut()?;
+            let votes: Vec<_> = early.votes().iter().map(|early| early.vote.clone()).collect();
+            question.add(&votes);
+            labels.canonical_votes(record, &mut question.votes);
+            // Who complains now has thought better of it.
+            let retracted = question.retract(&opinion, record);
+            Some((question.clone(), retracted))
+        };
+        let counted = self.questions.change(&record.id, count).await?;
+        let Some((question, retracted)) = counted else {
+            return Ok(());
+        };
+        for early in early.votes() {
+            let vote = labels.canonical(record, early.vote.clone());
+            self.keep_vote(&question, vote, early.occurrence).await?;
+        }
+        match retracted {
+            Some(vote) => self.keep_vote(&question, vote, occurrence(record)).await,
+            None => Ok(()),
+        }
+    }
+}
