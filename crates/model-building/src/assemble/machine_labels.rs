@@ -5,7 +5,7 @@
 //! their content, so that the model does not become its own echo.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     io::{self, BufWriter, Write},
     num::NonZeroU32,
     pin::pin,
@@ -17,10 +17,8 @@ use active_learning_aws::{
 };
 use active_learning_core::{
     dataset::{self, ContentId, DatasetFile, MachineLabelledFile, Mode, NearCopies, TextId, one_line},
-    feedback::{
-        FeedbackRecord, Signal,
-        prediction::{LABEL_DELIMITER, join_labels, split_labels},
-    },
+    feedback::{FeedbackRecord, Signal, prediction::join_labels},
+    labels::label_set::LabelSet,
     model::accuracy_guarantee::{MACHINE_LABELLED_FOLDER, PROMISES_KEY, Promises},
     text::is_blank,
 };
@@ -163,9 +161,12 @@ impl MachineLabels {
                 self.left_out.add(reason);
                 continue;
             }
-            let Some(labels) = labels_of(self.labels.text(machine.label), rows.mode) else {
-                self.left_out.add("unusable-label");
-                continue;
+            let labels = match classes_of(&rows.set, self.labels.text(machine.label), rows.mode) {
+                Ok(labels) => labels,
+                Err(reason) => {
+                    self.left_out.add(reason);
+                    continue;
+                }
             };
             if !labels.iter().all(|label| places.contains_key(label)) {
                 self.left_out.add("of-no-class");
@@ -262,15 +263,17 @@ fn places(rows: &Rows, fates: &[Fate]) -> HashMap<String, u64> {
     places
 }
 
-/// Returns the labels of a prediction, sorted; nothing where they are none.
-fn labels_of(label: &str, mode: Mode) -> Option<Vec<String>> {
-    let names = split_labels(label);
-    let labels: BTreeSet<String> = match mode {
-        Mode::MultiClass => [names.join(&LABEL_DELIMITER.to_string())].into(),
-        Mode::MultiLabel => names.into_iter().collect(),
-    };
-    let usable = !labels.iter().any(|label| unusable(label));
-    usable.then(|| labels.into_iter().collect())
+/// Returns the classes that a prediction names by now, sorted, as the rows of people are named; the reason why its row is
+/// left out where there are none.
+fn classes_of(set: &LabelSet, predicted: &str, mode: Mode) -> Result<Vec<String>, &'static str> {
+    let classes = set.classes_of_row(predicted, mode)?;
+    if mode == Mode::MultiClass && classes.len() > 1 {
+        return Err("of-no-class");
+    }
+    match classes.iter().any(|class| unusable(class)) {
+        true => Err("unusable-label"),
+        false => Ok(classes),
+    }
 }
 
 struct Reader {

@@ -64,6 +64,8 @@ pub(super) struct Rows {
     pub rows: Vec<Row>,
     /// Labels of each set, by number; sorted.
     pub label_sets: Vec<Vec<String>>,
+    /// Says what names of labels mean by now.
+    pub set: Arc<LabelSet>,
     pub mode: Mode,
     pub report: LabelReport,
     /// Texts that people were asked about, also those without an answer.
@@ -109,6 +111,7 @@ impl Rows {
         Ok(Self {
             rows,
             label_sets: classes.by_number(),
+            set,
             mode,
             report,
             asked: labels.lines.iter().map(|line| line.text_id).collect(),

@@ -30,7 +30,7 @@ fn set() -> LabelSet {
 }
 
 impl Bucket {
-    async fn put_set(&self, set: &LabelSet) {
+    pub async fn put_set(&self, set: &LabelSet) {
         self.put(LABEL_SET_KEY, set.to_json()).await;
     }
 }

@@ -8,6 +8,7 @@ use active_learning_core::{
         FeedbackRecord,
         prediction::{ClassScore, Prediction},
     },
+    labels::label_set::{LabelSet, Origin},
 };
 use model_building::{
     assemble::AssemblePolicy,
@@ -155,6 +156,34 @@ async fn accepted_predictions_become_a_training_file_of_their_own_with_their_ori
     let mut exported = Vec::new();
     let summary = export(&bucket.bucket(), Format::JsonLines, true, &mut exported).await;
     assert_eq!(summary.expect("exported").rows, 0, "no person labelled any");
+}
+
+#[tokio::test]
+async fn machine_labels_follow_a_change_of_their_label_as_the_rows_of_people_do() {
+    let mut set = LabelSet::seed(["World", "Sports", "Ball"], Origin::Edited, &time(0));
+    set.rename("World", "Planet").expect("free");
+    set.merge("Ball", "Sports").expect("active");
+    set.add("Old", "").expect("free");
+    set.add("Torn", "").expect("free");
+    set.retire("Old").expect("active");
+    set.split("Torn", &["Ripped", "Cut"]).expect("parts");
+    let bucket = bucket().await;
+    bucket.put_set(&set).await;
+    let records: Vec<_> = ["World", "Ball", "Old", "Torn"]
+        .into_iter()
+        .zip(100..)
+        .map(|(label, number)| accepted(&text(number), label, 0.97, number))
+        .collect();
+    accept(&bucket, "a", &records).await;
+
+    let manifest = bucket.assemble(&NOT_HELD_OUT).await;
+
+    let rows = machine_rows(&bucket, &manifest).await;
+    let mut labels: Vec<_> = rows.iter().flat_map(|row| &row.labels).collect();
+    labels.sort();
+    assert_eq!(labels, ["Planet", "Sports"]);
+    let expected = [("retired-label", 1), ("split-label", 1)];
+    assert_eq!(left_out(&manifest), expected.into());
 }
 
 #[tokio::test]
