@@ -13,19 +13,37 @@ const MAX_UNIT: usize = 3;
 /// Letters of a word that a minus at its end belongs to: `O-`, `A-`, `Rh-`, `HIV-`. After longer words it is a dash.
 const MAX_WORD_WITH_MINUS: usize = 3;
 
+/// Words after the number of an amount in brackets: `(1.5 billion euros)`.
+const MAX_WORDS_AFTER: usize = 2;
+
 /// Returns where the brackets end that open at a place, if they hold one amount and nothing else: `(12)`, `($12)`,
-/// `(12 %)`, `(1.5 bn)`. Book-keepers write what is negative so.
+/// `(12 %)`, `(1.5 bn)`, `(USD 1.5 billion)`. Book-keepers write what is negative so.
+///
+/// Which words are units differs by language: what has one number, a currency before it at most and a word or two after
+/// it, is taken for an amount.
 pub(super) fn amount_in_brackets(characters: &[char], opening: usize) -> Option<usize> {
     let inside = characters[opening + 1..].iter().take(MAX_AMOUNT);
     let length = inside.clone().position(|c| *c == ')')?;
     let inside = &characters[opening + 1..][..length];
-    let letters = inside.iter().filter(|c| c.is_alphabetic()).count();
     let numbers = inside
         .split(|c| !c.is_numeric() && !".,'/·٫٬:^".contains(*c))
         .filter(|part| part.iter().any(|c| c.is_numeric()));
-    let is_amount =
-        letters <= MAX_UNIT && inside.iter().all(|c| is_part_of_amount(*c)) && numbers.count() == 1;
-    is_amount.then_some(opening + 1 + length)
+    let is_amount = inside.iter().all(|c| is_part_of_amount(*c)) && numbers.count() == 1;
+    (is_amount && has_words_of_amount(inside)).then_some(opening + 1 + length)
+}
+
+/// Returns whether the words around a number are few enough to be its currency, multiple and unit.
+fn has_words_of_amount(inside: &[char]) -> bool {
+    let first = inside.iter().position(|c| c.is_numeric()).unwrap_or(0);
+    let last = inside.iter().rposition(|c| c.is_numeric()).unwrap_or(first);
+    let words = |part: &[char]| -> Vec<usize> {
+        let words = part.split(|c| !c.is_alphabetic()).map(<[char]>::len);
+        words.filter(|length| *length > 0).collect()
+    };
+    let before = words(&inside[..first]);
+    before.len() <= 1
+        && before.iter().all(|length| *length <= MAX_UNIT)
+        && words(&inside[last..]).len() <= MAX_WORDS_AFTER
 }
 
 fn is_part_of_amount(c: char) -> bool {

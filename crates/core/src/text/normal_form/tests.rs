@@ -75,6 +75,8 @@ fn what_carries_no_meaning_folds() {
         ("it rose - 5 firms say so", "it rose: 5 firms say so"),
         ("the F-16 and COVID-19", "the F 16 and COVID 19"),
         ("LONDON (Agency) - Rates rise", "LONDON (Agency) — rates rise"),
+        ("see (the 12 men who came)", "see the 12 men who came"),
+        ("see (chapter 12)", "see chapter 12"),
     ] {
         assert_eq!(normal_form(text), normal_form(same), "{text} {same}");
     }
@@ -141,6 +143,14 @@ fn what_carries_meaning_stays() {
         ("(12.5%)", "12.5%"),
         ("($1.5bn)", "$1.5bn"),
         ("(EUR 12)", "EUR 12"),
+        ("Net income: ($1.5 billion)", "Net income: $1.5 billion"),
+        ("(12 million)", "12 million"),
+        ("(5 percent)", "5 percent"),
+        ("(5 per cent)", "5 per cent"),
+        ("(12 euros)", "12 euros"),
+        ("(USD 1.5 billion)", "USD 1.5 billion"),
+        ("(1,5 Milliarden Euro)", "1,5 Milliarden Euro"),
+        ("(12億円)", "12億円"),
         ("12-", "12"),
         ("12€-", "12€"),
         ("blood group O-", "blood group O"),
