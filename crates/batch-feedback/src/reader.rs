@@ -1,7 +1,7 @@
 //! Reads a batch file on a thread of its own, in chunks that fit the feedback stream.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap},
     ops::ControlFlow,
     sync::Arc,
 };
@@ -18,9 +18,13 @@ use active_learning_core::{
         batch::{BadItem, ReadError},
         record_id,
     },
-    labels::label_set::{LabelSet, check_suggestion},
+    labels::{
+        label_key::label_key,
+        label_set::{LabelSet, check_suggestion},
+    },
 };
 use aws_sdk_s3::primitives::ByteStream;
+use chrono::{DateTime, TimeDelta, Utc};
 use text_import::feedback::{self, Item, Whole};
 use tokio::{
     runtime::Handle,
@@ -31,7 +35,7 @@ use tokio_util::io::SyncIoBridge;
 
 use crate::masked::Masked;
 
-/// Items behind which a repetition is always recognised; so much is remembered twice, at some 20 bytes each.
+/// Items behind which a repetition is always recognised; so much is remembered twice, at some 40 bytes each.
 ///
 /// Repetitions from further back are sent again; a2i-trigger recognises them by their ids.
 const REMEMBERED: usize = 50_000;
@@ -145,22 +149,36 @@ struct Collector<F> {
     outcome: Outcome,
 }
 
-/// What was said lately, however long the file is.
+/// What each user said of each text last, however long the file is.
 #[derive(Default)]
 struct Seen {
-    latest: HashSet<u128>,
-    before: HashSet<u128>,
+    latest: HashMap<u128, LastWord>,
+    before: HashMap<u128, LastWord>,
+}
+
+#[derive(Clone, Copy)]
+struct LastWord {
+    said: u128,
+    /// Times that something else was said before.
+    changes: u32,
 }
 
 impl Seen {
-    /// Takes what is said; returns whether it was said lately.
-    fn insert(&mut self, said: u128) -> bool {
+    /// Takes what is said of a text, `of` names the text and the user. Returns how often that user has changed their mind;
+    /// `None` where it is what they said last.
+    fn insert(&mut self, of: u128, said: u128) -> Option<u32> {
         if self.latest.len() == REMEMBERED {
             std::mem::swap(&mut self.latest, &mut self.before);
             self.latest.clear();
         }
-        let is_new = self.latest.insert(said);
-        !is_new || self.before.contains(&said)
+        let last = self.latest.get(&of).or_else(|| self.before.get(&of)).copied();
+        let changes = match last {
+            Some(last) if last.said == said => last.changes,
+            Some(last) => last.changes + 1,
+            None => 0,
+        };
+        self.latest.insert(of, LastWord { said, changes });
+        last.is_none_or(|last| last.said != said).then_some(changes)
     }
 }
 
@@ -194,17 +212,20 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
                     None => true,
                 }
             }
-            Ok(record) if self.is_repetition(&record) => {
-                self.outcome.duplicates += 1;
-                true
-            }
-            Ok(record) => {
-                for kind in masked {
-                    *self.outcome.masked.entry(kind.clone()).or_default() += 1;
+            Ok(mut record) => match self.changes_of_mind(&record) {
+                None => {
+                    self.outcome.duplicates += 1;
+                    true
                 }
-                self.count_classifier(&record);
-                self.add(record.to_line())
-            }
+                Some(changes) => {
+                    for kind in masked {
+                        *self.outcome.masked.entry(kind.clone()).or_default() += 1;
+                    }
+                    record.received_at = later(&self.received_at, changes);
+                    self.count_classifier(&record);
+                    self.add(record.to_line())
+                }
+            },
         };
         if goes_on {
             ControlFlow::Continue(())
@@ -224,20 +245,13 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
         }
     }
 
-    /// Returns whether the file said the same before: a like and a dislike of one text are two things, and so are the labels
-    /// of two users, or two labels.
-    fn is_repetition(&mut self, record: &FeedbackRecord) -> bool {
-        let id = u128::from_str_radix(&record.id, 16).expect("an id is 32 hex digits");
-        let (label, user) = (record.suggested_label.as_deref(), record.user.as_deref());
-        let opinion = match (label, user) {
-            (None, None) => 0,
-            _ => {
-                let said = format!("{}\0{}", label.unwrap_or_default(), user.unwrap_or_default());
-                u128::from_str_radix(&record_id("opinion", &said), 16).expect("an id is 32 hex digits")
-            }
-        };
-        self.seen
-            .insert(id ^ opinion ^ u128::from(record.signal.needs_review()))
+    /// Returns how often a user of the file has changed their mind on a text; `None` where a record repeats what they said
+    /// last: of the same prediction, with the same label and signal.
+    fn changes_of_mind(&mut self, record: &FeedbackRecord) -> Option<u32> {
+        let user = label_key(record.user.as_deref().unwrap_or_default());
+        let said = [&record.suggested_label, &record.prediction, &record.prediction_id];
+        let said = format!("{said:?} {}", record.signal.needs_review());
+        self.seen.insert(hash(&record.id, &user), hash(&record.id, &said))
     }
 
     fn count_classifier(&mut self, record: &FeedbackRecord) {
@@ -280,6 +294,23 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
     }
 }
 
+/// Returns a number for a text and what belongs to it.
+fn hash(id: &str, other: &str) -> u128 {
+    let id = record_id(id, other);
+    u128::from_str_radix(&id, 16).expect("an id is 32 hex digits")
+}
+
+/// Returns the time of what a user says after so many changes of mind: their last word has the latest time.
+fn later(received_at: &str, changes: u32) -> String {
+    match DateTime::parse_from_rfc3339(received_at) {
+        Ok(at) if changes > 0 => {
+            let later = at.with_timezone(&Utc) + TimeDelta::milliseconds(changes.into());
+            active_learning_aws::rfc3339(later)
+        }
+        _ => received_at.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
@@ -313,7 +344,7 @@ mod tests {
         for text in erased {
             list.insert(text);
         }
-        let mut collector = Collector::new("2026-11-20T10:00:00Z".into(), list.into(), None, |chunk| {
+        let mut collector = Collector::new("2026-11-20T10:00:00.000Z".into(), list.into(), None, |chunk| {
             chunks.borrow_mut().push(chunk);
             true
         });
@@ -373,6 +404,71 @@ mod tests {
 
         assert_eq!((outcome.accepted, outcome.duplicates), (2, 1));
         assert_eq!(batches(&chunks)[0].0, 2);
+    }
+
+    /// Collects what users say of one text, each as JSON; returns what is sent of it.
+    fn said(items: &[serde_json::Value]) -> Vec<FeedbackRecord> {
+        let items = items.iter().zip(1..).map(|(fields, number)| {
+            let mut request = serde_json::json!({"classifier": "news", "sentence": "One"});
+            for (name, value) in fields.as_object().expect("fields") {
+                request[name] = value.clone();
+            }
+            let request = FeedbackRequest::parse(request.to_string().as_bytes());
+            let content = Ok(request.expect("a request"));
+            Item {
+                number,
+                raw: Vec::new(),
+                content,
+            }
+        });
+        let (chunks, _) = collect(items);
+        let lines = chunks.iter().flat_map(|chunk| match chunk {
+            Chunk::Lines(lines) => &lines[..],
+            Chunk::Rejected(_) => &[],
+        });
+        lines
+            .map(|line| FeedbackRecord::parse(line.as_bytes()).expect("a record"))
+            .collect()
+    }
+
+    #[test]
+    fn complaints_about_two_predictions_of_one_text_are_two() {
+        let (a, b) = (
+            serde_json::json!({"prediction": "A", "user": "ada"}),
+            serde_json::json!({"prediction": "B", "user": "ada"}),
+        );
+        let ids = ["p1", "p2"].map(|id| serde_json::json!({"prediction": "A", "predictionId": id}));
+
+        let predictions = said(&[a.clone(), a.clone(), b]);
+        let with_ids = said(&ids);
+
+        let of: Vec<_> = predictions
+            .iter()
+            .filter_map(|record| record.prediction.as_deref())
+            .collect();
+        assert_eq!((of, with_ids.len()), (vec!["A", "B"], 2));
+    }
+
+    #[test]
+    fn who_changes_their_mind_and_back_within_a_file_is_taken_at_their_last_word() {
+        let word = |feedback: &str, user: &str| serde_json::json!({"prediction": "A", "feedback": feedback, "user": user});
+
+        let taken = said(&[
+            word("dislike", "ada"),
+            word("like", " Ada"),
+            word("dislike", "bob"),
+            word("dislike", "ADA"),
+            word("dislike", "ada"),
+        ]);
+
+        let times: Vec<_> = taken
+            .iter()
+            .map(|record| (record.signal.needs_review(), &record.received_at[20..]))
+            .collect();
+        assert_eq!(
+            times,
+            [(true, "000Z"), (false, "001Z"), (true, "000Z"), (true, "002Z")]
+        );
     }
 
     #[test]
@@ -442,11 +538,14 @@ mod tests {
     fn a_repetition_is_recognised_behind_very_many_others_and_not_from_the_beginning_of_a_long_file() {
         let mut seen = Seen::default();
         for said in 0..1_000_000 {
-            assert!(!seen.insert(said));
+            assert_eq!(seen.insert(said, said), Some(0));
         }
 
-        assert!(seen.insert(1_000_000 - REMEMBERED as u128));
-        assert!(!seen.insert(0));
+        assert_eq!(
+            seen.insert(1_000_000 - REMEMBERED as u128, 1_000_000 - REMEMBERED as u128),
+            None
+        );
+        assert_eq!(seen.insert(0, 0), Some(0));
         assert!(seen.latest.len() + seen.before.len() <= 2 * REMEMBERED);
     }
 
