@@ -47,6 +47,12 @@ impl Claim {
 #[error("a claim could not be made or given back")]
 pub struct ClaimError(#[from] BucketError);
 
+impl From<ClaimError> for BucketError {
+    fn from(ClaimError(error): ClaimError) -> Self {
+        error
+    }
+}
+
 impl Claims {
     /// Keeps claims in `bucket`; after `retention` a claim may be taken over.
     pub fn new(bucket: Bucket, retention: Duration) -> Self {

@@ -9,6 +9,7 @@ pub mod claims;
 pub mod class_names;
 pub mod classifier;
 pub mod clients;
+pub mod copies;
 pub mod driving_words;
 pub mod env;
 pub mod erased;

@@ -276,6 +276,12 @@ pub fn batch_report(name: &str) -> String {
     format!("batch-reports/{name}.json")
 }
 
+/// Returns the key of copies that are delivered again; `name` says why and of which question, and `content` tells them
+/// from others.
+pub fn released_feedback(name: &str, content: &str) -> String {
+    format!("feedback/released/{name}-{content}.jsonl")
+}
+
 /// Returns the key of a claim.
 pub fn claim(name: &str) -> String {
     format!("claims/{name}")
@@ -378,6 +384,7 @@ mod tests {
         let keys = [
             asked("x"),
             batch_report("x"),
+            released_feedback("x", "x"),
             claim("x"),
             liked("x"),
             labelled("x"),

@@ -1,25 +1,21 @@
 //! What waited for the answers that will never come.
 
 use active_learning_aws::{
-    bucket::{BucketError, Change, JSON_LINES},
-    claims,
+    bucket::{BucketError, Change},
+    copies::{Copies, Next},
 };
 use active_learning_core::{
     feedback::FeedbackRecord,
     keys::{self, BucketName},
-    sampling::duplicates::COPIES_PREFIX,
 };
 use human_review::loops;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::{
     erase::{Erase, EraseError},
     walk::LOOP_INPUTS,
 };
 
-/// Largest copy that is read, in bytes: one record.
-const MAX_COPY_BYTES: u64 = 1 << 20;
 /// Folder of the states of human loops, in the review bucket.
 const LOOPS: &str = "human-review/loops/";
 
@@ -79,32 +75,17 @@ impl Erase<'_> {
     pub(crate) async fn deliver_copies(&mut self) -> Result<(), EraseError> {
         let buckets = self.buckets;
         let (training, feedback) = (&buckets.training, &buckets.feedback);
+        let copies = Copies { feedback, training };
         for original in &self.job.records.clone() {
-            let mut lines = String::new();
-            let mut copies = Vec::new();
-            for listed in training.list(&format!("{COPIES_PREFIX}{original}/")).await? {
-                let copy = training.read(&listed.key, MAX_COPY_BYTES).await?;
-                let copy = copy.and_then(|copy| FeedbackRecord::parse(&copy.bytes).ok());
-                if let Some(copy) = copy.filter(|copy| !self.wanted.is_text(&copy.utterance)) {
-                    // Who asks about it next is a delivery of its own.
-                    claims::withdraw(feedback, &copy.id).await?;
-                    feedback.delete(&keys::duplicate(&copy.id)).await?;
-                    lines += &copy.to_line();
-                    copies.push(listed.key);
-                }
-            }
-            if copies.is_empty() {
-                continue;
-            }
-            // Others may be found by a later pass, before these are worked off.
-            let content = &hex::encode(Sha256::digest(&lines))[..12];
-            let key = format!("feedback/released/erased-{content}-{original}-1.jsonl");
-            feedback.put(&key, JSON_LINES, lines).await?;
-            for copy in &copies {
-                training.delete(copy).await?;
+            let next = |copy: &FeedbackRecord| match self.wanted.is_text(&copy.utterance) {
+                true => Next::Kept,
+                false => Next::Delivered,
+            };
+            let delivered = copies.deliver("erased", original, next).await?;
+            for copy in &delivered {
                 self.forget_versions(BucketName::Training, copy).await?;
             }
-            self.report.asked_themselves += copies.len() as u64;
+            self.report.asked_themselves += delivered.len() as u64;
         }
         Ok(())
     }

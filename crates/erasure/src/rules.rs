@@ -74,7 +74,7 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     (Feedback, "feedback/relabel/<change>-<part>.jsonl", Delivered),
     (
         Feedback,
-        "feedback/released/<human loop>-<record>-<part>.jsonl",
+        "feedback/released/<question>-<content>.jsonl",
         Delivered,
     ),
     (Feedback, "firehose-errors/<delivery>", JSON),

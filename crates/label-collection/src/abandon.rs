@@ -1,10 +1,9 @@
 //! Giving a question up: what was claimed for it is released, and what waited for its answer goes on.
 
-use std::future::ready;
-
 use active_learning_aws::{
-    bucket::{BucketError, Change, Created, JSON_LINES},
+    bucket::{Created, JSON_LINES},
     claims,
+    copies::Copies,
     rejected::RejectedLines,
 };
 use active_learning_core::{
@@ -14,24 +13,10 @@ use active_learning_core::{
         human_loop::HumanLoopInput,
         question::{Question, State},
     },
-    sampling::duplicates::{COPIES_PREFIX, RecentTexts, same_form},
 };
-use futures::{StreamExt, TryStreamExt, stream};
-use lambda_runtime::tracing::{info, warn};
+use lambda_runtime::tracing::warn;
 
 use crate::{LabelCollection, LabelCollectionError, REJECTED_FOLDER};
-
-/// Largest object of these that is read, in bytes.
-const MAX_RECENT_BYTES: u64 = 16 << 20;
-
-/// Largest copy that is read, in bytes: one record.
-const MAX_COPY_BYTES: u64 = 1 << 20;
-
-/// Copies that are delivered again in one object.
-const COPIES_PER_OBJECT: usize = 500;
-
-/// Calls to S3 that are under way at a time.
-const CALLS_IN_FLIGHT: usize = 8;
 
 impl LabelCollection {
     /// Sets a loop aside for good, with its reason. Returns whether that had not been done before.
@@ -126,49 +111,11 @@ impl LabelCollection {
         owner: &str,
     ) -> Result<(), LabelCollectionError> {
         claims::release(&self.feedback, &record.id, owner).await?;
-        let form = format!("text-{}", same_form(record));
-        claims::release(&self.feedback, &form, &record.id).await?;
-        let forget = |content: Option<Vec<u8>>| {
-            // Damaged ones are begun anew by whoever adds to them.
-            let recent = content.and_then(|content| RecentTexts::read(&content).ok());
-            let without = recent.and_then(|mut recent| recent.forget(&record.id).then_some(recent));
-            Ok(Change::to(without.map(|recent| recent.write()), ()))
+        let copies = Copies {
+            feedback: &self.feedback,
+            training: &self.training,
         };
-        self.feedback
-            .change_bytes(keys::RECENT_TEXTS, JSON_LINES, MAX_RECENT_BYTES, forget)
-            .await
-            .map_err(LabelCollectionError::Question)?;
-        self.deliver_copies(human_loop, &record.id)
-            .await
-            .map_err(LabelCollectionError::Copies)
-    }
-
-    /// Delivers the copies of a question as new feedback, of which the first is asked. Idempotent.
-    async fn deliver_copies(&self, human_loop: &str, record_id: &str) -> Result<(), BucketError> {
-        let listed = self
-            .training
-            .list(&format!("{COPIES_PREFIX}{record_id}/"))
-            .await?;
-        for (copies, number) in listed.chunks(COPIES_PER_OBJECT).zip(1..) {
-            let lines: Vec<Vec<u8>> = stream::iter(copies)
-                .map(|copy| self.training.read(&copy.key, MAX_COPY_BYTES))
-                .buffered(CALLS_IN_FLIGHT)
-                .try_filter_map(|copy| ready(Ok(copy.map(|copy| copy.bytes))))
-                .try_collect()
-                .await?;
-            let key = format!("feedback/released/{human_loop}-{record_id}-{number}.jsonl");
-            self.feedback.put(&key, JSON_LINES, lines.concat()).await?;
-            stream::iter(copies)
-                .map(|copy| self.training.delete(&copy.key))
-                .buffer_unordered(CALLS_IN_FLIGHT)
-                .try_for_each(|()| ready(Ok(())))
-                .await?;
-            info!(
-                record_id,
-                copies = copies.len(),
-                "copies of a question that was given up go on"
-            );
-        }
-        Ok(())
+        let gone_on = copies.let_go_on(human_loop, record).await;
+        gone_on.map_err(LabelCollectionError::Copies)
     }
 }

@@ -1,5 +1,6 @@
 //! Copies of a text are asked about once: within an object, across objects, and whatever breaks off.
 
+use active_learning_aws::{bucket::Bucket, claims, copies::Copies};
 use active_learning_core::{
     feedback::record_id,
     keys,
@@ -161,29 +162,36 @@ async fn a_copy_of_a_question_that_was_given_up_is_asked_once_it_is_delivered_ag
         let (one, two) = (services.work_off(&first).await, services.work_off(&second).await);
         assert_eq!((asked(&[&one]).len(), asked(&[&two]).len()), (1, 0));
 
-        give_up(&services, STORY).await;
-        let released = services
-            .deliver("feedback/released/review-1-x-1.jsonl", copy.clone())
-            .await;
-        let three = services.work_off(&released).await;
+        let released = give_up(&services, STORY).await;
+        let [event] = &released[..] else {
+            panic!("one object: {released:?}");
+        };
+        let three = services.work_off(event).await;
 
         let text: Value = serde_json::from_str(&copy).expect("JSON");
         assert_eq!(asked(&[&three]), [text["utterance"].as_str().expect("a text")]);
+        assert!(services.copies().await.is_empty());
     }
 }
 
 /// Does what label-collection does where nobody answers: the question is given up, and what was claimed for it released.
-async fn give_up(services: &Services, text: &str) {
+/// Returns the events of its copies.
+async fn give_up(services: &Services, text: &str) -> Vec<Value> {
     let question = keys::question(&record_id("news", text));
     let mut known = Question::parse(services.get(&question).await.as_bytes()).expect("a question");
     known.state = State::Abandoned;
     services.deliver(&question, known.to_json()).await;
-    let mut recent = services.keys("claims/").await;
-    recent.push("copies/recent-texts.jsonl".to_owned());
-    for key in recent {
-        let removed = services.s3.delete_object().bucket(BUCKET).key(key).send().await;
-        removed.expect("removed");
-    }
+    let feedback = Bucket::new(services.s3.clone(), BUCKET);
+    let training = feedback.other(TRAINING_BUCKET);
+    let withdrawn = claims::withdraw(&feedback, &known.record.id).await;
+    withdrawn.expect("withdrawn");
+    let copies = Copies {
+        feedback: &feedback,
+        training: &training,
+    };
+    let gone_on = copies.let_go_on("review-1", &known.record).await;
+    gone_on.expect("delivered");
+    services.released().await
 }
 
 #[tokio::test]

@@ -117,6 +117,16 @@ impl Services {
         event
     }
 
+    /// The events of the copies that were delivered again.
+    pub async fn released(&self) -> Vec<Value> {
+        let mut events = Vec::new();
+        for key in self.keys("feedback/released/").await {
+            let content = self.get(&key).await;
+            events.push(self.deliver(&key, content).await);
+        }
+        events
+    }
+
     pub async fn keys(&self, prefix: &str) -> Vec<String> {
         self.keys_in(BUCKET, prefix).await
     }

@@ -253,9 +253,9 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "Texts that a change of the label set asks again, or, as `withdrawn-<change>`, no more.",
     },
     ObjectKind {
-        key: "feedback/released/<human loop>-<record>-<part>.jsonl",
+        key: "feedback/released/<question>-<content>.jsonl",
         bucket: Feedback,
-        writers: &[LABEL_COLLECTION, HUMAN_REVIEW],
+        writers: &[A2I_TRIGGER, LABEL_COLLECTION, HUMAN_REVIEW],
         readers: &[A2I_TRIGGER, HUMAN_REVIEW],
         shape: "JSON Lines: FeedbackRecord",
         lifetime: Kept,

@@ -1,0 +1,185 @@
+//! Copies of a question that nobody will answer: what waited for its answer goes on.
+
+use std::{collections::BTreeSet, future::ready};
+
+use active_learning_core::{
+    feedback::FeedbackRecord,
+    keys,
+    labels::question::State,
+    sampling::duplicates::{COPIES_PREFIX, RecentTexts, same_form},
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use lambda_runtime::tracing::{info, warn};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    bucket::{Bucket, BucketError, Change, JSON_LINES},
+    claims, questions,
+};
+
+/// Largest object of recent texts that is read, in bytes.
+const MAX_RECENT_BYTES: u64 = 16 << 20;
+
+/// Largest copy that is read, in bytes: one record.
+const MAX_COPY_BYTES: u64 = 1 << 20;
+
+/// Copies that are delivered again in one object.
+const COPIES_PER_OBJECT: usize = 500;
+
+/// Calls to S3 that are under way at a time.
+const CALLS_IN_FLIGHT: usize = 8;
+
+/// What becomes of a copy whose question nobody will answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It is delivered again, as feedback of its own.
+    Delivered,
+    /// It is dropped: its user has taken back what it says.
+    Dropped,
+    /// It stays where it is.
+    Kept,
+}
+
+/// Where copies are kept, and where they go on.
+#[derive(Clone, Copy, Debug)]
+pub struct Copies<'a> {
+    /// What is delivered, claimed and asked.
+    pub feedback: &'a Bucket,
+    /// The copies.
+    pub training: &'a Bucket,
+}
+
+/// A copy that was read.
+struct Read {
+    key: String,
+    content: Vec<u8>,
+    record: FeedbackRecord,
+}
+
+impl Copies<'_> {
+    /// Releases what a question holds beside its claim, its form and its place among the recent texts, and delivers its
+    /// copies again. Idempotent.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn let_go_on(&self, cause: &str, record: &FeedbackRecord) -> Result<(), BucketError> {
+        let form = format!("text-{}", same_form(record));
+        claims::release(self.feedback, &form, &record.id).await?;
+        let forget = |content: Option<Vec<u8>>| {
+            // Damaged ones are begun anew by whoever adds to them.
+            let recent = content.and_then(|content| RecentTexts::read(&content).ok());
+            let without = recent.and_then(|mut recent| recent.forget(&record.id).then_some(recent));
+            Ok(Change::to(without.map(|recent| recent.write()), ()))
+        };
+        self.feedback
+            .change_bytes(keys::RECENT_TEXTS, JSON_LINES, MAX_RECENT_BYTES, forget)
+            .await?;
+
+        let all = |_: &FeedbackRecord| Next::Delivered;
+        self.deliver(cause, &record.id, all).await.map(drop)
+    }
+
+    /// Delivers the copies of a question as new feedback, of which the first is asked; `cause` is part of their objects'
+    /// names. Returns the keys of those that were delivered, which are gone. Idempotent.
+    ///
+    /// A copy that is spelt otherwise has a claim of its own. It is released, and the copies of that copy go on with it,
+    /// unless people answer it by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn deliver(
+        &self,
+        cause: &str,
+        record_id: &str,
+        next: impl Fn(&FeedbackRecord) -> Next,
+    ) -> Result<Vec<String>, BucketError> {
+        let mut delivered = Vec::new();
+        let mut seen = BTreeSet::from([record_id.to_owned()]);
+        let mut originals = vec![record_id.to_owned()];
+        while let Some(original) = originals.pop() {
+            let listed = self.training.list(&format!("{COPIES_PREFIX}{original}/")).await?;
+            for (copies, part) in listed.chunks(COPIES_PER_OBJECT).zip(1..) {
+                let copies = stream::iter(copies)
+                    .map(|copy| self.read(&copy.key))
+                    .buffered(CALLS_IN_FLIGHT);
+                let copies: Vec<Read> = copies
+                    .try_filter_map(|copy| ready(Ok(copy)))
+                    .try_collect()
+                    .await?;
+                let (again, others): (Vec<_>, Vec<_>) = copies
+                    .into_iter()
+                    .partition(|copy| next(&copy.record) == Next::Delivered);
+                for Read { record, .. } in &again {
+                    if seen.insert(record.id.clone()) && self.free(&record.id).await? {
+                        originals.push(record.id.clone());
+                    }
+                }
+                self.deliver_part(&format!("{cause}-{original}-{part}"), &again)
+                    .await?;
+                let dropped = others.iter().filter(|copy| next(&copy.record) == Next::Dropped);
+                self.remove(again.iter().chain(dropped)).await?;
+                delivered.extend(again.into_iter().map(|copy| copy.key));
+            }
+        }
+        if !delivered.is_empty() {
+            let copies = delivered.len();
+            info!(
+                record_id,
+                cause, copies, "copies of a question that nobody will answer go on"
+            );
+        }
+        Ok(delivered)
+    }
+
+    /// Reads a copy; `None` where it is gone, or damaged and stays.
+    async fn read(&self, key: &str) -> Result<Option<Read>, BucketError> {
+        let Some(copy) = self.training.read(key, MAX_COPY_BYTES).await? else {
+            return Ok(None);
+        };
+        let record = FeedbackRecord::parse(&copy.bytes)
+            .inspect_err(|reason| warn!(key, %reason, "a copy is damaged, and stays where it is"));
+        Ok(record.ok().map(|record| Read {
+            key: key.to_owned(),
+            record,
+            content: copy.bytes,
+        }))
+    }
+
+    /// Releases the claim of a copy, so that whoever delivers it may ask; not where people answer it by itself. Returns
+    /// whether it was released.
+    async fn free(&self, id: &str) -> Result<bool, BucketError> {
+        let question = questions::read(self.feedback, id).await?;
+        let is_of_its_own = question.is_some_and(|question| match question.state {
+            State::Asked => question.human_loop.is_some(),
+            State::Answered | State::Disputed => true,
+            State::Withdrawn | State::Abandoned => false,
+        });
+        if is_of_its_own {
+            return Ok(false);
+        }
+        claims::withdraw(self.feedback, id).await?;
+        self.feedback.delete(&keys::duplicate(id)).await?;
+        Ok(true)
+    }
+
+    /// Delivers copies as an object whose name tells what is in it: a run that was broken off is not written over.
+    async fn deliver_part(&self, name: &str, copies: &[Read]) -> Result<(), BucketError> {
+        if copies.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<u8> = copies.iter().flat_map(|copy| copy.content.clone()).collect();
+        let content = &hex::encode(Sha256::digest(&lines))[..12];
+        let key = keys::released_feedback(name, content);
+        self.feedback.put(&key, JSON_LINES, lines).await
+    }
+
+    async fn remove(&self, copies: impl Iterator<Item = &Read>) -> Result<(), BucketError> {
+        stream::iter(copies)
+            .map(|copy| self.training.delete(&copy.key))
+            .buffer_unordered(CALLS_IN_FLIGHT)
+            .try_for_each(|()| ready(Ok(())))
+            .await
+    }
+}
