@@ -5,7 +5,7 @@
 
 use std::future::ready;
 
-use active_learning_aws::{claims, labelled};
+use active_learning_aws::{claims, copies::Copies, labelled};
 use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     labels::{
@@ -205,7 +205,7 @@ impl A2iTrigger {
         let tell = |question: &mut Option<Question>| {
             let question = question.as_mut()?;
             if question.is_taken_back_by(record, opinion) {
-                question.withdraw(opinion);
+                question.withdraw(opinion, &record.received_at);
                 return Some((Effect::Counted, question.clone()));
             }
             question.retract(opinion, record);
@@ -287,16 +287,18 @@ impl A2iTrigger {
         Ok(true)
     }
 
-    /// Takes a complaint that was taken back off its page, and releases what was claimed. One that waits in the backlog is
-    /// passed over when its turn comes.
+    /// Takes a complaint that was taken back off its page, and releases what was claimed. What others said of the text goes
+    /// on as feedback of its own. A complaint that waits in the backlog is passed over when its turn comes.
     async fn take_back(&self, question: &Question) -> Result<(), A2iTriggerError> {
         if let Some(human_loop) = &question.human_loop {
             self.take_off(human_loop).await?;
         }
         claims::withdraw(&self.feedback, &question.record.id).await?;
-        let form = format!("text-{}", same_form(&question.record));
-        claims::release(&self.feedback, &form, &question.record.id).await?;
-        Ok(())
+        let copies = Copies {
+            feedback: &self.feedback,
+            training: &self.training,
+        };
+        Ok(copies.let_go_on("withdrawn", question).await?)
     }
 }
 

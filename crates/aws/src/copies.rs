@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, future::ready};
 use active_learning_core::{
     feedback::FeedbackRecord,
     keys,
-    labels::question::State,
+    labels::question::{Question, State},
     sampling::duplicates::{COPIES_PREFIX, RecentTexts, same_form},
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -58,12 +58,13 @@ struct Read {
 
 impl Copies<'_> {
     /// Releases what a question holds beside its claim, its form and its place among the recent texts, and delivers its
-    /// copies again. Idempotent.
+    /// copies again, but for those that its like takes back too. Idempotent.
     ///
     /// # Errors
     ///
     /// [`BucketError`].
-    pub async fn let_go_on(&self, cause: &str, record: &FeedbackRecord) -> Result<(), BucketError> {
+    pub async fn let_go_on(&self, cause: &str, question: &Question) -> Result<(), BucketError> {
+        let record = &question.record;
         let form = format!("text-{}", same_form(record));
         claims::release(self.feedback, &form, &record.id).await?;
         let forget = |content: Option<Vec<u8>>| {
@@ -76,8 +77,11 @@ impl Copies<'_> {
             .change_bytes(keys::RECENT_TEXTS, JSON_LINES, MAX_RECENT_BYTES, forget)
             .await?;
 
-        let all = |_: &FeedbackRecord| Next::Delivered;
-        self.deliver(cause, &record.id, all).await.map(drop)
+        let next = |copy: &FeedbackRecord| match question.takes_back(copy) {
+            true => Next::Dropped,
+            false => Next::Delivered,
+        };
+        self.deliver(cause, &record.id, next).await.map(drop)
     }
 
     /// Delivers the copies of a question as new feedback, of which the first is asked; `cause` is part of their objects'

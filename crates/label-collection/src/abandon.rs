@@ -61,20 +61,23 @@ impl LabelCollection {
             let give_up = |question: &mut Option<Question>| {
                 let question = question.get_or_insert_with(|| Question::known(record.clone()));
                 if question.is_asked_elsewhere(human_loop) {
-                    return State::Answered;
+                    return None;
                 }
                 match question.state {
                     State::Withdrawn | State::Answered | State::Disputed => {}
                     State::Asked | State::Abandoned => question.state = State::Abandoned,
                 }
-                question.state
+                Some(question.clone())
             };
-            let state = self.questions.change(&record.id, give_up).await;
-            match state.map_err(LabelCollectionError::Question)? {
-                State::Withdrawn => self.release(human_loop, record, owner).await?,
+            let given_up = self.questions.change(&record.id, give_up).await;
+            let Some(question) = given_up.map_err(LabelCollectionError::Question)? else {
+                continue;
+            };
+            match question.state {
+                State::Withdrawn => self.release(human_loop, &question, owner).await?,
                 State::Asked | State::Abandoned => {
                     raw.push(record.to_line().trim_end().to_owned());
-                    self.release(human_loop, record, owner).await?;
+                    self.release(human_loop, &question, owner).await?;
                 }
                 State::Answered | State::Disputed => {}
             }
@@ -107,15 +110,15 @@ impl LabelCollection {
     async fn release(
         &self,
         human_loop: &str,
-        record: &FeedbackRecord,
+        question: &Question,
         owner: &str,
     ) -> Result<(), LabelCollectionError> {
-        claims::release(&self.feedback, &record.id, owner).await?;
+        claims::release(&self.feedback, &question.record.id, owner).await?;
         let copies = Copies {
             feedback: &self.feedback,
             training: &self.training,
         };
-        let gone_on = copies.let_go_on(human_loop, record).await;
+        let gone_on = copies.let_go_on(human_loop, question).await;
         gone_on.map_err(LabelCollectionError::Copies)
     }
 }

@@ -189,7 +189,7 @@ async fn give_up(services: &Services, text: &str) -> Vec<Value> {
         feedback: &feedback,
         training: &training,
     };
-    let gone_on = copies.let_go_on("review-1", &known.record).await;
+    let gone_on = copies.let_go_on("review-1", &known).await;
     gone_on.expect("delivered");
     services.released().await
 }

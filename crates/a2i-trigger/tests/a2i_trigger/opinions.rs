@@ -428,6 +428,38 @@ async fn what_a_split_is_to_ask_is_not_asked_where_the_label_is_one_again_before
 }
 
 #[tokio::test]
+async fn what_others_said_of_a_text_goes_on_when_its_complaint_is_taken_back_from_a_shared_page() {
+    let at = |user: &str, minute: &str| {
+        let time = format!("2026-11-20T11:{minute}:00.000Z");
+        json!({"user": user, "receivedAt": time})
+    };
+    let services = Services::start();
+    let page = feedback(at("ada", "00")) + &line("Another text.", "low-confidence", 0.1);
+    assert_eq!(loops(&services.delivered("feedback/1.gz", &page).await).len(), 1);
+    services
+        .delivered("feedback/2.gz", &feedback(at("bob", "01")))
+        .await;
+    let again = feedback(at("Ada", "02"));
+    services.delivered("feedback/3.gz", &again).await;
+    let mut like = at("ada", "03");
+    like["signal"] = "like".into();
+    let like = feedback(like);
+
+    services.delivered("feedback/4.gz", &like).await;
+    services.delivered("feedback/4.gz", &like).await;
+
+    let released = services.released().await;
+    let [event] = &released[..] else {
+        panic!("one object: {released:?}");
+    };
+    assert_eq!(asked(&[&services.work_off(event).await]), [TEXT]);
+    let question = services.question().await;
+    assert_eq!(question.record.user.as_deref(), Some("bob"));
+    assert_eq!(question.state, State::Asked);
+    assert!(services.copies().await.is_empty(), "ada has taken hers back");
+}
+
+#[tokio::test]
 async fn a_dislike_that_somebody_answered_is_not_taken_back() {
     let services = Services::start();
     services

@@ -78,6 +78,9 @@ pub struct Question {
     /// What reviewers answered before a change of the label set put it in doubt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_doubt: Vec<Vote>,
+    /// When the like was given that took the complaint back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_back_at: Option<String>,
 }
 
 /// What a vote of a user does to a question.
@@ -155,6 +158,7 @@ impl Question {
             decided_by: None,
             reopened: 0,
             in_doubt: Vec::new(),
+            taken_back_at: None,
         }
     }
 
@@ -310,20 +314,23 @@ impl Question {
     /// same prediction, unless somebody else holds another label right. What the review policy asks is not taken back by a
     /// user: the like is a vote there. `opinion` is what the like says, by the labels' own names.
     pub fn is_taken_back_by(&self, like: &FeedbackRecord, opinion: &Opinion) -> bool {
-        let key = |name: Option<&String>| name.map(|name| label_key(name));
-        let same = |of: fn(&FeedbackRecord) -> Option<&String>| {
-            of(&self.record).is_some() && key(of(&self.record)) == key(of(like))
-        };
         like.signal == Signal::Like
             && like.received_at >= self.record.received_at
             && self.state == State::Asked
             && self.record.signal == Signal::Dislike
             && self.votes.iter().all(|vote| vote.source == VoteSource::Feedback)
             && !self.others_hold_another_label_right(like, opinion)
-            && match (&self.record.user, &like.user) {
-                (Some(_), Some(_)) => same(|record| record.user.as_ref()),
-                _ => same(|record| record.prediction_id.as_ref()),
-            }
+            && are_of_one_user(&self.record, like)
+    }
+
+    /// Returns whether the like that took the complaint back takes back a further complaint too, one of the same user that
+    /// was not made after it.
+    pub fn takes_back(&self, copy: &FeedbackRecord) -> bool {
+        let is_before = |at: &String| copy.received_at <= *at;
+        self.state == State::Withdrawn
+            && copy.signal == Signal::Dislike
+            && self.taken_back_at.as_ref().is_some_and(is_before)
+            && are_of_one_user(&self.record, copy)
     }
 
     /// Returns whether a user other than who complained holds a label right that is not the prediction.
@@ -395,8 +402,9 @@ impl Question {
         latest.is_some() && latest != first(human_loop)
     }
 
-    /// Takes the complaint back, and with it what its user held right, however often they said it.
-    pub fn withdraw(&mut self, like: &Opinion) {
+    /// Takes the complaint back, and with it what its user held right, however often they said it; `at` is when they like
+    /// the prediction.
+    pub fn withdraw(&mut self, like: &Opinion, at: &str) {
         if let Some(complaint) = Vote::of_feedback(&self.record) {
             let is_named = self.record.user.is_some();
             let is_same = |vote: &Vote| *vote == complaint || (is_named && vote.voter() == complaint.voter());
@@ -406,6 +414,18 @@ impl Question {
             self.add(std::slice::from_ref(vote));
         }
         self.state = State::Withdrawn;
+        self.taken_back_at = Some(at.to_owned());
+    }
+}
+
+/// Returns whether two records are of the same named user or, where one of them names none, about the same prediction.
+fn are_of_one_user(one: &FeedbackRecord, other: &FeedbackRecord) -> bool {
+    let key = |name: Option<&String>| name.map(|name| label_key(name));
+    let same =
+        |of: fn(&FeedbackRecord) -> Option<&String>| of(one).is_some() && key(of(one)) == key(of(other));
+    match (&one.user, &other.user) {
+        (Some(_), Some(_)) => same(|record| record.user.as_ref()),
+        _ => same(|record| record.prediction_id.as_ref()),
     }
 }
 

@@ -229,7 +229,8 @@ fn who_takes_a_complaint_back_holds_what_they_said_last() {
         ..with(r#""label": "B", "user": "ada""#)
     }));
 
-    question.withdraw(&Opinion::of(&with(r#""feedback": "like", "user": "ada""#)));
+    let like = with(r#""feedback": "like", "user": "ada""#);
+    question.withdraw(&Opinion::of(&like), &like.received_at);
 
     let answers: Vec<&Answer> = question.votes.iter().map(|vote| &vote.answer).collect();
     assert_eq!(answers, [&Answer::labels(["A"])]);
@@ -350,10 +351,11 @@ fn who_calls_wrong_what_they_liked_before_holds_it_right_no_more() {
         ..record
     };
     let mut question = Question::asked(dislike(), "review-1", 1);
-    question.withdraw(&Opinion::of(&at(
+    let like = at(
         with(r#""feedback": "like", "user": "ada""#),
         "2026-11-20T11:00:00Z",
-    )));
+    );
+    question.withdraw(&Opinion::of(&like), &like.received_at);
     question.answer_with(&[review("w1", "B"), review("w2", "A")]);
     assert_eq!(question.decided_by, Some(DecidedBy::UserBrokeTie));
     let again = at(dislike(), "2026-11-20T12:00:00Z");
@@ -412,4 +414,21 @@ fn a_vote_for_the_prediction_however_it_is_written_holds_no_complaint() {
             "{prediction} and {vote}"
         );
     }
+}
+
+#[test]
+fn a_like_takes_back_further_complaints_of_its_user_and_of_nobody_else() {
+    let mut question = Question::asked(with(r#""user": "ada", "predictionId": "p""#), "review-1", 1);
+    let like = with(r#""feedback": "like", "user": "ada""#);
+    question.withdraw(&Opinion::of(&like), &like.received_at);
+    let later = FeedbackRecord {
+        received_at: "2026-11-20T12:00:00Z".to_owned(),
+        ..with(r#""user": "ada""#)
+    };
+
+    let taken_back = |fields: &str| question.takes_back(&with(fields));
+
+    assert!(taken_back(r#""user": " ADA""#) && taken_back(r#""predictionId": "p""#));
+    assert!(!taken_back(r#""user": "bob""#) && !taken_back(r#""predictionId": "q""#));
+    assert!(!question.takes_back(&later));
 }
