@@ -24,10 +24,7 @@ use active_learning_core::{
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::{debug, error, info, warn};
 
-use crate::{
-    A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, FUNCTION,
-    plan::{answered_by, claim_name},
-};
+use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, FUNCTION, plan::answered_by};
 
 /// Where the state of the budget lies.
 const BUDGET: &str = "backlog/budget.json";
@@ -176,7 +173,7 @@ impl A2iTrigger {
         stream::iter(&selection.items)
             .map(async |item| {
                 // Before it is removed: should an event that came to a stop put it there again, it is known.
-                self.claims.hand_over(&claim_name(&item.record), owner).await?;
+                self.claims.hand_over(&item.record.claim_name(), owner).await?;
                 let removed = self.feedback.delete(&item.key).await;
                 removed.map_err(A2iTriggerError::Store)
             })
@@ -296,7 +293,7 @@ impl A2iTrigger {
     /// Takes an item unless it was selected before, since a run that broke off may have put it there twice, its user has taken
     /// the complaint back, or its text was erased.
     pub(crate) async fn take(&self, mut item: Selected, next: &mut Next) -> Result<(), A2iTriggerError> {
-        let owner = self.claims.owner(&claim_name(&item.record)).await?;
+        let owner = self.claims.owner(&item.record.claim_name()).await?;
         let selected = format!("{}/backlog/", self.feedback.name());
         let was_selected = owner.is_some_and(|owner| owner.starts_with(&selected));
         let is_erased = self.erased.current().await?.contains(&item.record.utterance);

@@ -163,7 +163,7 @@ impl A2iTrigger {
         let owner = &format!("{}/{}", object.bucket, object.key);
         stream::iter(records)
             .map(async |record| {
-                let mine = self.claims.claim(&claim_name(record), owner).await?;
+                let mine = self.claims.claim(&record.claim_name(), owner).await?;
                 Ok(mine.then_some(record))
             })
             .buffered(CALLS_IN_FLIGHT)
@@ -362,18 +362,6 @@ fn read_recent(content: Option<Vec<u8>>) -> RecentTexts {
             None
         })
         .unwrap_or_default()
-}
-
-/// Returns the name by which a question is claimed. What a change of the label set asks again is a question of its own:
-/// one for each version of the set, whose time the record has.
-pub(crate) fn claim_name(record: &FeedbackRecord) -> String {
-    match record.signal {
-        Signal::Relabel => {
-            let time = record.received_at.chars().filter(char::is_ascii_digit);
-            format!("relabel-{}-{}", time.collect::<String>(), record.id)
-        }
-        _ => record.id.clone(),
-    }
 }
 
 /// Names the plan for these records of this object, however the object is cut into parts.

@@ -78,6 +78,8 @@ impl A2iTrigger {
         };
         let (human_loop, state) = self.questions.change(&record.id, restore).await?;
         if state == State::Withdrawn {
+            // Nobody has answered: whoever complains next is asked about.
+            claims::withdraw(&self.feedback, &record.id).await?;
             let form = format!("text-{}", same_form(record));
             claims::release(&self.feedback, &form, &record.id).await?;
         }

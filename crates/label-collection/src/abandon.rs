@@ -1,5 +1,7 @@
 //! Giving a question up: what was claimed for it is released, and what waited for its answer goes on.
 
+use std::collections::BTreeSet;
+
 use active_learning_aws::{
     bucket::{Created, JSON_LINES},
     claims,
@@ -42,8 +44,9 @@ impl LabelCollection {
     /// Gives questions up: their records are set aside with the reason, everything that was claimed for them is
     /// released, so that a text is asked about anew when it comes again, and its earlier copies go on.
     ///
-    /// `owner` is the delivered object that claimed them. What its user has withdrawn is released only: nobody misses an
-    /// answer.
+    /// `owner` is the delivered object that claimed them, where an older version kept no question. What its user has
+    /// withdrawn is released only: nobody misses an answer. What people had answered before a vote opened it again waits
+    /// for an adjudicator.
     pub(crate) async fn abandon(
         &self,
         human_loop: &str,
@@ -60,29 +63,63 @@ impl LabelCollection {
         {
             let give_up = |question: &mut Option<Question>| {
                 let question = question.get_or_insert_with(|| Question::known(record.clone()));
-                if question.is_asked_elsewhere(human_loop) {
-                    return None;
+                let is_ours = !question.is_asked_elsewhere(human_loop);
+                let was_open = matches!(question.state, State::Asked | State::Abandoned);
+                if is_ours {
+                    question.give_up();
                 }
-                match question.state {
-                    State::Withdrawn | State::Answered | State::Disputed => {}
-                    State::Asked | State::Abandoned => question.state = State::Abandoned,
-                }
-                Some(question.clone())
+                (question.clone(), is_ours, was_open)
             };
             let given_up = self.questions.change(&record.id, give_up).await;
-            let Some(question) = given_up.map_err(LabelCollectionError::Question)? else {
+            let (question, is_ours, was_open) = given_up.map_err(LabelCollectionError::Question)?;
+            if !is_ours {
                 continue;
-            };
+            }
             match question.state {
-                State::Withdrawn => self.release(human_loop, &question, owner).await?,
+                State::Withdrawn => {
+                    claims::release(&self.feedback, &record.id, owner).await?;
+                    self.let_copies_go_on(human_loop, &question).await?;
+                }
                 State::Asked | State::Abandoned => {
                     raw.push(record.to_line().trim_end().to_owned());
-                    self.release(human_loop, &question, owner).await?;
+                    self.release_claims(record, &question, owner).await?;
+                    self.let_copies_go_on(human_loop, &question).await?;
                 }
+                State::Disputed if was_open => self.dispute(question.record).await?,
                 State::Answered | State::Disputed => {}
             }
         }
         self.set_aside(human_loop, raw, reason).await
+    }
+
+    /// Releases the claim by which a loop asked a record, and that of the text itself where something else asked it since:
+    /// whoever has them, since nobody asks about the text any more.
+    async fn release_claims(
+        &self,
+        record: &FeedbackRecord,
+        question: &Question,
+        owner: &str,
+    ) -> Result<(), LabelCollectionError> {
+        if question.human_loop.is_none() {
+            return Ok(claims::release(&self.feedback, &record.id, owner).await?);
+        }
+        for name in BTreeSet::from([record.claim_name(), record.id.clone()]) {
+            claims::withdraw(&self.feedback, &name).await?;
+        }
+        Ok(())
+    }
+
+    async fn let_copies_go_on(
+        &self,
+        human_loop: &str,
+        question: &Question,
+    ) -> Result<(), LabelCollectionError> {
+        let copies = Copies {
+            feedback: &self.feedback,
+            training: &self.training,
+        };
+        let gone_on = copies.let_go_on(human_loop, question).await;
+        gone_on.map_err(LabelCollectionError::Copies)
     }
 
     async fn set_aside(
@@ -104,21 +141,5 @@ impl LabelCollection {
         let created = self.feedback.create(&key, JSON_LINES, object.content).await;
         let created = created.map_err(LabelCollectionError::Rejected)?;
         Ok(created == Created::Created)
-    }
-
-    /// Releases the claims on a record and its form, and its place among the recent texts; delivers its copies again.
-    async fn release(
-        &self,
-        human_loop: &str,
-        question: &Question,
-        owner: &str,
-    ) -> Result<(), LabelCollectionError> {
-        claims::release(&self.feedback, &question.record.id, owner).await?;
-        let copies = Copies {
-            feedback: &self.feedback,
-            training: &self.training,
-        };
-        let gone_on = copies.let_go_on(human_loop, question).await;
-        gone_on.map_err(LabelCollectionError::Copies)
     }
 }

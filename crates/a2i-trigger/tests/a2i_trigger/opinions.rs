@@ -428,6 +428,25 @@ async fn what_a_split_is_to_ask_is_not_asked_where_the_label_is_one_again_before
 }
 
 #[tokio::test]
+async fn a_complaint_about_a_text_that_a_change_asked_and_took_back_again_is_asked() {
+    let services = Services::start();
+    services
+        .delivered("feedback/1.gz", &line(TEXT, "low-confidence", 0.1))
+        .await;
+    services
+        .delivered("feedback/relabel/2-0000.jsonl", &anew("2026-11-21T10:00:00.000Z"))
+        .await;
+    let back = "feedback/relabel/withdrawn-3-0000.jsonl";
+    services.delivered(back, &anew("2026-11-22T10:00:00.000Z")).await;
+    assert_eq!(services.question().await.state, State::Withdrawn);
+
+    let complaint = feedback(json!({"receivedAt": "2026-11-23T10:00:00.000Z"}));
+    let script = services.delivered("feedback/4.gz", &complaint).await;
+
+    assert_eq!(asked(&[&script]), [TEXT]);
+}
+
+#[tokio::test]
 async fn what_others_said_of_a_text_goes_on_when_its_complaint_is_taken_back_from_a_shared_page() {
     let at = |user: &str, minute: &str| {
         let time = format!("2026-11-20T11:{minute}:00.000Z");

@@ -73,6 +73,18 @@ pub fn record_id(classifier: &str, utterance: &str) -> String {
 }
 
 impl FeedbackRecord {
+    /// Returns the name by which its question is claimed. What a change of the label set asks again is a question of its
+    /// own: one for each version of the set, whose time the record has.
+    pub fn claim_name(&self) -> String {
+        match self.signal {
+            Signal::Relabel => {
+                let time = self.received_at.chars().filter(char::is_ascii_digit);
+                format!("relabel-{}-{}", time.collect::<String>(), self.id)
+            }
+            _ => self.id.clone(),
+        }
+    }
+
     /// Makes the record that asks about a text anew since the label set changed at a time. What its user said is in its
     /// first record.
     #[must_use]

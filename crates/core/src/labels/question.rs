@@ -402,6 +402,17 @@ impl Question {
         latest.is_some() && latest != first(human_loop)
     }
 
+    /// Gives up asking. Where people had agreed before a vote opened the question again, an adjudicator decides: their answer
+    /// is contradicted still.
+    pub fn give_up(&mut self) {
+        if let State::Asked | State::Abandoned = self.state {
+            self.state = match self.reopened {
+                0 => State::Abandoned,
+                _ => State::Disputed,
+            };
+        }
+    }
+
     /// Takes the complaint back, and with it what its user held right, however often they said it; `at` is when they like
     /// the prediction.
     pub fn withdraw(&mut self, like: &Opinion, at: &str) {

@@ -2,6 +2,13 @@
 
 use active_learning_core::{
     feedback::{FeedbackRecord, record_id},
+    keys,
+    labels::{
+        human_loop::{Answer, reopening_loop},
+        label_set::{LabelSet, Origin},
+        question::{Effect, Opinion, Question, State},
+        vote::{Vote, VoteSource},
+    },
     sampling::duplicates::{RecentTexts, same_form},
 };
 use chrono::{SecondsFormat, TimeDelta, Utc};
@@ -292,6 +299,80 @@ async fn a_copy_that_is_spelt_otherwise_is_released_and_goes_on_with_its_own_cop
     ] {
         assert!(services.keys(bucket, prefix).await.is_empty(), "{prefix}");
     }
+}
+
+#[tokio::test]
+async fn what_a_change_of_the_label_set_asked_and_nobody_answers_may_be_asked_anew() {
+    let services = Services::start();
+    let mut input = input();
+    let first = input["comprehendPredictions"][0].to_string();
+    let first = FeedbackRecord::parse(first.as_bytes()).expect("a record");
+    let anew = first.asked_anew("2026-11-21T10:00:00.000Z");
+    input["comprehendPredictions"] = json!([serde_json::from_str::<Value>(&anew.to_line()).expect("JSON")]);
+    services
+        .put(FEEDBACK, &format!("asked/{LOOP}.json"), input.to_string())
+        .await;
+    services.review.add(LOOP, "Stopped", &active_learning_aws::now());
+    let question = Question::asked(anew.clone(), LOOP, 1);
+    services
+        .put(FEEDBACK, &keys::question(&anew.id), question.to_json())
+        .await;
+    let owners = [
+        (anew.claim_name(), "feedback/relabel/2"),
+        (first.id.clone(), "feedback/1"),
+    ];
+    for (name, owner) in &owners {
+        let claim = json!({"owner": owner, "claimedAt": "2026-11-20T10:00:00Z"});
+        services
+            .put(FEEDBACK, &keys::claim(name), claim.to_string())
+            .await;
+    }
+
+    services.sweep().await;
+
+    assert!(services.keys(FEEDBACK, "claims/").await.is_empty());
+    assert_eq!(services.rejected(LOOP).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_a_vote_contradicts_waits_for_an_adjudicator_where_its_further_loop_is_stopped() {
+    let services = Services::start();
+    let first = input()["comprehendPredictions"][0].to_string();
+    let first = FeedbackRecord::parse(first.as_bytes()).expect("a record");
+    let said = |label: &str, source: VoteSource| Vote {
+        answer: Answer::labels([label]),
+        source,
+        ..Vote::of_user(&first, Answer::Unsure)
+    };
+    let mut question = Question::asked(first.clone(), LOOP, 6);
+    question.answer_with(&[said("World", VoteSource::HumanReview)]);
+    let contradiction = Opinion::For(said("Sports", VoteSource::Feedback));
+    assert_eq!(question.hear(&contradiction), Effect::Reopens);
+    let set = LabelSet::seed(["World", "Sports"], Origin::Parameter, "2026-11-20T10:00:00Z");
+    let again = reopening_loop(&question, &set, &[]);
+    question.human_loop = Some(again.name.clone());
+    services
+        .put(FEEDBACK, &keys::question(&first.id), question.to_json())
+        .await;
+    services
+        .put(
+            FEEDBACK,
+            &format!("asked/{}.json", again.name),
+            again.input_content,
+        )
+        .await;
+    services
+        .review
+        .add(&again.name, "Stopped", &active_learning_aws::now());
+
+    services.sweep().await;
+
+    let disputed = services.keys(TRAINING, "disputed/").await;
+    assert_eq!(disputed, [keys::disputed(&first.id)]);
+    let question = services.get(FEEDBACK, &keys::question(&first.id)).await;
+    let question = Question::parse(question.as_bytes()).expect("a question");
+    assert_eq!((question.state, question.votes.len()), (State::Disputed, 2));
+    assert!(services.keys(FEEDBACK, "rejected/").await.is_empty());
 }
 
 #[tokio::test]
