@@ -364,17 +364,21 @@ impl A2iTrigger {
         };
         let loops = human_loops(records, items_per_task, &making);
         let is_full = AtomicBool::new(false);
-        let kept: Vec<Asked> = stream::iter(&loops)
+        let asked: Vec<Asked> = stream::iter(&loops)
             .map(async |human_loop| {
-                self.note_loop(human_loop, records).await?;
-                self.ask_in(human_loop, &is_full).await
+                // What it asked is answered, or something else asks it by now: its event came again.
+                if !self.note_loop(human_loop, records).await? {
+                    return Ok(None);
+                }
+                self.ask_in(human_loop, &is_full).await.map(Some)
             })
             .buffer_unordered(LOOPS_IN_FLIGHT)
-            .try_filter(|asked| ready(*asked == Asked::Kept))
+            .try_filter_map(|asked| ready(Ok(asked)))
             .try_collect()
             .await?;
-        metrics::count(FUNCTION, &[("LoopsWithoutRoom", kept.len() as u64)]);
-        Ok((loops.len() - kept.len()) as u64)
+        let kept = asked.iter().filter(|asked| **asked == Asked::Kept).count();
+        metrics::count(FUNCTION, &[("LoopsWithoutRoom", kept as u64)]);
+        Ok((asked.len() - kept) as u64)
     }
 
     /// Starts a human loop, or keeps its question where there was no room for one before it.

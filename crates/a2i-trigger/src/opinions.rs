@@ -54,9 +54,11 @@ impl A2iTrigger {
                 Some(known) if occurrence(&known.record) == occurrence(record) => return false,
                 _ => {}
             }
-            let earlier = question.take().map(|known| known.votes).unwrap_or_default();
             let mut waiting = Question::known(record.clone());
-            waiting.add(&earlier);
+            if let Some(earlier) = question.take() {
+                waiting.remember_loops_of(&earlier);
+                waiting.add(&earlier.votes);
+            }
             labels.canonical_votes(record, &mut waiting.votes);
             *question = Some(waiting);
             true
@@ -65,13 +67,14 @@ impl A2iTrigger {
         noted.map_err(A2iTriggerError::Store)
     }
 
-    /// Notes in which human loop each of its records is asked. Idempotent: a question that the loop has asked before,
-    /// whatever became of it, stays as it is. Votes that came before the loop count.
+    /// Notes in which human loop each of its records is asked; returns whether people are to answer any of them there.
+    /// Idempotent: a question that the loop has asked before, whatever became of it and whatever asks it by now, stays as
+    /// it is. Votes that came before the loop count.
     pub(crate) async fn note_loop(
         &self,
         human_loop: &HumanLoop,
         records: &[FeedbackRecord],
-    ) -> Result<(), A2iTriggerError> {
+    ) -> Result<bool, A2iTriggerError> {
         let labels = self.labels().await?;
         let of_loop = records
             .iter()
@@ -82,13 +85,17 @@ impl A2iTrigger {
                 let note = |question: &mut Option<Question>| {
                     if let Some(known) = question
                         .as_mut()
-                        .filter(|known| known.first_loop.as_ref() == Some(&human_loop.name))
+                        .filter(|known| known.was_asked_in(&human_loop.name))
                     {
-                        return known.retract(&opinion, record).map(|vote| (known.clone(), vote));
+                        let retracted = known.retract(&opinion, record).map(|vote| (known.clone(), vote));
+                        return (retracted, known.is_asked_in(&human_loop.name));
                     }
                     let mut asked =
                         Question::asked(record.clone(), &human_loop.name, human_loop.record_ids.len());
                     let known = question.take();
+                    if let Some(known) = &known {
+                        asked.remember_loops_of(known);
+                    }
                     let (earlier, in_doubt) = known
                         .map(|known| (known.votes, known.in_doubt))
                         .unwrap_or_default();
@@ -109,22 +116,22 @@ impl A2iTrigger {
                     labels.canonical_votes(record, &mut asked.votes);
                     let retracted = asked.retract(&opinion, record).map(|vote| (asked.clone(), vote));
                     *question = Some(asked);
-                    retracted
+                    (retracted, true)
                 };
-                let noted = self.questions.change(&record.id, note).await;
-                let noted = noted.map_err(A2iTriggerError::Store)?;
-                if record.signal == Signal::Relabel {
+                let (retracted, is_asked) = self.questions.change(&record.id, note).await?;
+                if record.signal == Signal::Relabel && is_asked {
                     // Where people did not agree before, they are asked now, not an adjudicator.
                     let settled = self.questions.settle(&record.id).await;
                     settled.map_err(A2iTriggerError::Store)?;
                 }
-                if let Some((question, vote)) = noted {
+                if let Some((question, vote)) = retracted {
                     self.keep_vote(&question, vote, occurrence(record)).await?;
                 }
-                self.hear_early(record).await
+                self.hear_early(record).await?;
+                Ok(is_asked)
             })
             .buffer_unordered(CALLS_IN_FLIGHT)
-            .try_for_each(|()| ready(Ok(())))
+            .try_fold(false, |any, is_asked| ready(Ok(any || is_asked)))
             .await
     }
 

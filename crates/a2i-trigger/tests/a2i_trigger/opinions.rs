@@ -479,6 +479,47 @@ async fn what_others_said_of_a_text_goes_on_when_its_complaint_is_taken_back_fro
 }
 
 #[tokio::test]
+async fn an_object_that_comes_again_takes_no_question_from_the_loop_that_asks_it_by_now() {
+    let services = Services::start();
+    let said = |signal: &str, minute: &str| {
+        let time = format!("2026-11-20T11:{minute}:00.000Z");
+        feedback(json!({"user": "ada", "signal": signal, "receivedAt": time}))
+    };
+    let first = said("dislike", "00");
+    services.delivered("feedback/1.gz", &first).await;
+    services.delivered("feedback/2.gz", &said("like", "01")).await;
+    services.delivered("feedback/3.gz", &said("dislike", "02")).await;
+    let before = services.question().await;
+
+    let again = services.delivered("feedback/1.gz", &first).await;
+
+    assert_eq!(services.question().await, before);
+    assert!(loops(&again).is_empty());
+}
+
+#[tokio::test]
+async fn an_object_that_comes_again_wipes_no_answer_that_a_change_of_the_label_set_asked_for() {
+    let services = Services::start();
+    let first = line(TEXT, "low-confidence", 0.1);
+    services.delivered("feedback/1.gz", &first).await;
+    services.answered("Sports").await;
+    services
+        .delivered("feedback/relabel/2-0000.jsonl", &anew("2026-11-21T10:00:00.000Z"))
+        .await;
+    let asked_anew = services.question().await;
+    services.delivered("feedback/1.gz", &first).await;
+    assert_eq!(services.question().await, asked_anew);
+    services.answered("World").await;
+    let answered = services.question().await;
+
+    let again = services.delivered("feedback/1.gz", &first).await;
+
+    assert_eq!(services.question().await, answered);
+    assert_eq!(answered.state, State::Answered);
+    assert!(loops(&again).is_empty());
+}
+
+#[tokio::test]
 async fn a_dislike_that_somebody_answered_is_not_taken_back() {
     let services = Services::start();
     services

@@ -60,6 +60,9 @@ pub struct Question {
     /// The loop that asked it first: an event that is delivered again asks nothing new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_loop: Option<String>,
+    /// Every loop of a delivery that has asked it, in order; none in questions of the version before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked_in: Vec<String>,
     /// Items of the latest loop.
     #[serde(default)]
     pub items: usize,
@@ -139,6 +142,7 @@ impl Question {
         Self {
             human_loop: Some(human_loop.to_owned()),
             first_loop: Some(human_loop.to_owned()),
+            asked_in: vec![human_loop.to_owned()],
             items,
             ..Self::known(record)
         }
@@ -153,6 +157,7 @@ impl Question {
             record,
             human_loop: None,
             first_loop: None,
+            asked_in: Vec::new(),
             items: 0,
             consensus: None,
             decided_by: None,
@@ -400,6 +405,28 @@ impl Question {
         let first = |name: &str| LoopName::parse(name).map(|name| name.first().to_owned());
         let latest = self.human_loop.as_deref().and_then(first);
         latest.is_some() && latest != first(human_loop)
+    }
+
+    /// Returns whether a loop has asked the question already, whatever asks it by now.
+    pub fn was_asked_in(&self, human_loop: &str) -> bool {
+        self.first_loop.as_deref() == Some(human_loop) || self.asked_in.iter().any(|name| name == human_loop)
+    }
+
+    /// Returns whether people are to answer it in this loop, or in a further round or a repetition of it.
+    pub fn is_asked_in(&self, human_loop: &str) -> bool {
+        self.state == State::Asked && self.human_loop.is_some() && !self.is_asked_elsewhere(human_loop)
+    }
+
+    /// Remembers in which loops an earlier question about the same text was asked.
+    pub fn remember_loops_of(&mut self, earlier: &Self) {
+        let mut asked_in = earlier.asked_in.clone();
+        asked_in.extend(earlier.first_loop.clone());
+        asked_in.append(&mut self.asked_in);
+        for name in asked_in {
+            if !self.asked_in.contains(&name) {
+                self.asked_in.push(name);
+            }
+        }
     }
 
     /// Gives up asking. Where people had agreed before a vote opened the question again, an adjudicator decides: their answer

@@ -432,3 +432,20 @@ fn a_like_takes_back_further_complaints_of_its_user_and_of_nobody_else() {
     assert!(!taken_back(r#""user": "bob""#) && !taken_back(r#""predictionId": "q""#));
     assert!(!question.takes_back(&later));
 }
+
+#[test]
+fn a_question_knows_the_loops_of_those_before_it_also_of_one_that_an_older_version_left() {
+    let older = Question {
+        asked_in: Vec::new(),
+        ..Question::asked(dislike(), "review-1", 1)
+    };
+    let mut second = Question::asked(dislike(), "review-2", 1);
+    second.remember_loops_of(&older);
+    let mut third = Question::asked(dislike(), "review-3", 1);
+
+    third.remember_loops_of(&second);
+
+    assert_eq!(third.asked_in, ["review-1", "review-2", "review-3"]);
+    assert!(older.was_asked_in("review-1") && third.was_asked_in("review-1"));
+    assert!(!third.was_asked_in("review-4"));
+}
