@@ -41,7 +41,10 @@ pub const REFUSED_WEBHOOKS: &str = "rejected/review-events/";
 /// Where lines are that cannot be used, in the feedback bucket.
 pub const REJECTED_LINES: &str = "rejected/";
 /// The functions that set lines aside, by their folders of [`REJECTED_LINES`].
-const REJECTED_BY: [&str; 3] = ["a2i-trigger/", "batch-feedback/", "training-data/"];
+const REJECTED_BY: [&str; 2] = ["a2i-trigger/", "batch-feedback/"];
+
+/// Where questions are that nobody answered, in the feedback bucket: an object for each human loop that was given up.
+pub const GIVEN_UP: &str = "rejected/training-data/";
 
 /// The buckets that the figures are read from.
 #[derive(Clone, Copy, Debug)]
@@ -165,6 +168,9 @@ pub struct Overview {
     /// Objects of lines that cannot be used, each line with its reason; they lie under [`REJECTED_LINES`].
     #[serde(default)]
     pub rejected_lines: Bounded,
+    /// Human loops that were given up: stopped, not answered in time, or with answers that cannot be read.
+    #[serde(default)]
+    pub given_up: Bounded,
     /// Training files that were refused.
     pub refused_files: Vec<RefusedFile>,
     /// What the trial of the worker task template in use found; none of the shipped one.
@@ -231,6 +237,7 @@ impl Overview {
             failed_events: Bounded::count(feedback, FAILED_EVENTS).await?,
             refused_webhooks: Bounded::count(feedback, REFUSED_WEBHOOKS).await?,
             rejected_lines: rejected_lines(feedback).await?,
+            given_up: Bounded::count(feedback, GIVEN_UP).await?,
             refused_files: refused_files(training).await?,
             worker_template,
             last_build: documents::last_build(training).await?,

@@ -3,16 +3,17 @@
 //! Lambda leaves a record of each in the feedback bucket. Every object that such a record is about is
 //! copied onto itself, so that S3 tells of it once more; then the record goes. Claims by content keep
 //! what had been done before from being done twice. A question is written as it is instead, unless somebody changes it
-//! meanwhile: its copy might undo that. What the receiver of the webhook refused is sent again likewise. A call by a schedule needs no such thing: the next one
-//! does all that there is to do, so its record just goes.
+//! meanwhile: its copy might undo that. What the receiver of the webhook refused is sent again likewise. Questions that were
+//! given up are delivered as new feedback. A call by a schedule needs no such thing: the next one does all that there is to
+//! do, so its record just goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use active_learning_core::keys;
+use active_learning_core::{feedback::FeedbackRecord, keys};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    bucket::{Bucket, BucketError, Change, JSON},
+    bucket::{Bucket, BucketError, Change, JSON, JSON_LINES},
     failure::chain,
     human_loops::STATUS_CHANGE,
     s3_event::decode_key,
@@ -23,6 +24,12 @@ pub const PREFIX: &str = crate::overview::FAILED_EVENTS;
 
 /// Where events are that the receiver of the webhook refused.
 const REFUSED_WEBHOOKS: &str = crate::overview::REFUSED_WEBHOOKS;
+
+/// Where questions are that were given up.
+const GIVEN_UP: &str = crate::overview::GIVEN_UP;
+
+/// Largest object of questions that were given up, in bytes: a full one, and its last line.
+const MAX_GIVEN_UP_BYTES: u64 = 16 << 20;
 
 /// Largest question, in bytes.
 const MAX_QUESTION_BYTES: u64 = 4 << 20;
@@ -73,7 +80,7 @@ struct RequestPayload {
 
 /// A line that was set aside.
 #[derive(Deserialize)]
-struct RefusedWebhook {
+struct SetAside {
     raw: String,
 }
 
@@ -110,7 +117,8 @@ struct KeyedObject {
     key: String,
 }
 
-/// Lists the keys of the failure records in a bucket, and of the events that the receiver of the webhook refused.
+/// Lists the keys of the failure records in a bucket, of the events that the receiver of the webhook refused, and of the
+/// questions that were given up.
 ///
 /// # Errors
 ///
@@ -118,7 +126,13 @@ struct KeyedObject {
 pub async fn list(bucket: &Bucket) -> Result<Vec<String>, BucketError> {
     let mut listed = bucket.list(PREFIX).await?;
     listed.extend(bucket.list(REFUSED_WEBHOOKS).await?);
+    listed.extend(bucket.list(GIVEN_UP).await?);
     Ok(listed.into_iter().map(|record| record.key).collect())
+}
+
+/// Returns whether a key that is listed is that of questions that were given up: to send these again is to ask them anew.
+pub fn is_given_up(key: &str) -> bool {
+    key.starts_with(GIVEN_UP)
 }
 
 /// Sends the events of these failure records again.
@@ -128,9 +142,12 @@ pub async fn redrive(bucket: &Bucket, keys: Vec<String>) -> Outcome {
     let mut outcome = Outcome::default();
     let mut sent = BTreeSet::new();
     for key in keys {
-        let done = match key.starts_with(REFUSED_WEBHOOKS) {
-            true => resend(bucket, &key).await,
-            false => redrive_one(bucket, &key, &mut sent).await,
+        let done = if key.starts_with(REFUSED_WEBHOOKS) {
+            resend(bucket, &key).await
+        } else if is_given_up(&key) {
+            ask_anew(bucket, &key).await
+        } else {
+            redrive_one(bucket, &key, &mut sent).await
         };
         match done {
             Ok(Done::SentAgain) => outcome.redriven += 1,
@@ -203,7 +220,7 @@ async fn touch(bucket: &Bucket, key: &str) -> Result<bool, BucketError> {
 /// Has an event told again that the receiver of the webhook refused: its question, or where it is a duplicate's, what
 /// says so, is written as it is.
 async fn resend(bucket: &Bucket, key: &str) -> Result<Done, String> {
-    let refused = bucket.read_document::<RefusedWebhook>(key).await;
+    let refused = bucket.read_document::<SetAside>(key).await;
     let refused = refused.map_err(|_| "it is no refused event".to_owned())?;
     let refused = refused.ok_or_else(|| "it is gone".to_owned())?;
     let message: RefusedMessage =
@@ -218,6 +235,32 @@ async fn resend(bucket: &Bucket, key: &str) -> Result<Done, String> {
     }
     if !is_there {
         return Err("its question is gone".to_owned());
+    }
+    bucket.delete(key).await.map_err(|error| chain(&error))?;
+    Ok(Done::SentAgain)
+}
+
+/// Has questions asked anew that were given up: they are delivered as new feedback.
+async fn ask_anew(bucket: &Bucket, key: &str) -> Result<Done, String> {
+    let set_aside = bucket.read(key, MAX_GIVEN_UP_BYTES).await;
+    let set_aside = set_aside.map_err(|error| chain(&error))?;
+    let set_aside = set_aside.ok_or_else(|| "it is gone".to_owned())?;
+    let mut lines = String::new();
+    for (line, number) in set_aside.bytes.split(|byte| *byte == b'\n').zip(1..) {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let question = serde_json::from_slice::<SetAside>(line).ok();
+        let question = question.and_then(|question| FeedbackRecord::parse(question.raw.as_bytes()).ok());
+        let question =
+            question.ok_or_else(|| format!("its line {number} holds no question: none can be asked"))?;
+        lines += &question.to_line();
+    }
+    if !lines.is_empty() {
+        // The same object again is the same delivery.
+        let delivered = keys::redriven_feedback(key);
+        let put = bucket.put(&delivered, JSON_LINES, lines).await;
+        put.map_err(|error| chain(&error))?;
     }
     bucket.delete(key).await.map_err(|error| chain(&error))?;
     Ok(Done::SentAgain)
@@ -347,6 +390,44 @@ mod tests {
         assert_eq!(outcome.kept[0].reason, "its question is gone");
         let left = list(&Bucket::new(s3.clone(), FAILURES)).await.expect("listed");
         assert_eq!(left, [format!("{REFUSED_WEBHOOKS}b-00001.jsonl")]);
+    }
+
+    #[tokio::test]
+    async fn questions_that_were_given_up_are_delivered_anew_and_what_is_none_is_kept_with_its_reason() {
+        let (_aws, s3) = s3();
+        let bucket = Bucket::new(s3.clone(), FAILURES);
+        let record = |text: &str| {
+            let line = json!({ "classifier": "news", "utterance": text, "signal": "dislike", "source": "explicit-api" });
+            FeedbackRecord::parse(line.to_string().as_bytes()).expect("a record")
+        };
+        let line =
+            |number: usize, raw: &str| json!({ "line": number, "reason": "stopped", "raw": raw.trim_end() });
+        let lines = ["Rates rise", "They won"].map(|text| record(text).to_line());
+        let good = format!("{}\n{}\n", line(1, &lines[0]), line(2, &lines[1]));
+        let good_key = keys::rejected("training-data", "review-1", 1);
+        let bad_key = keys::rejected("training-data", "review-2", 1);
+        bucket.put(&good_key, JSON_LINES, good).await.expect("stored");
+        let bad = line(1, "{}").to_string();
+        bucket.put(&bad_key, JSON_LINES, bad).await.expect("stored");
+
+        let outcome = redrive_all(&s3).await;
+
+        assert_eq!(outcome.redriven, 1);
+        let reasons: Vec<_> = outcome
+            .kept
+            .iter()
+            .map(|kept| (&kept.key, &kept.reason[..]))
+            .collect();
+        assert_eq!(
+            reasons,
+            [(&bad_key, "its line 1 holds no question: none can be asked")]
+        );
+        let delivered = bucket
+            .read("feedback/redriven/review-1-00001.jsonl", 1 << 20)
+            .await;
+        let delivered = delivered.expect("read").expect("it is there");
+        assert_eq!(String::from_utf8_lossy(&delivered.bytes), lines.concat());
+        assert_eq!(list(&bucket).await.expect("listed"), [bad_key]);
     }
 
     #[tokio::test]

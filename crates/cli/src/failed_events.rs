@@ -63,10 +63,22 @@ pub async fn redrive(
         println!("No failed events in {}.", bucket.name());
         return Ok(true);
     }
-    if !options.yes && !confirmed(&format!("Send {} again?", counted(keys.len(), "failed event")))? {
+    if !options.yes && !confirmed(&question(&keys))? {
         return Ok(true);
     }
     Ok(report(&redrive::redrive(&bucket, keys).await))
+}
+
+/// Returns what is asked before events are sent again.
+fn question(keys: &[String]) -> String {
+    let given_up = keys.iter().filter(|key| redrive::is_given_up(key)).count();
+    let failed = keys.len() - given_up;
+    let (events, loops) = (counted(failed, "failed event"), counted(given_up, "human loop"));
+    match (failed, given_up) {
+        (_, 0) => format!("Send {events} again?"),
+        (0, _) => format!("Ask the questions of {loops} anew that were given up?"),
+        _ => format!("Send {events} again, and ask the questions of {loops} anew that were given up?"),
+    }
 }
 
 fn report(outcome: &Outcome) -> bool {
@@ -81,4 +93,29 @@ fn report(outcome: &Outcome) -> bool {
         eprintln!("kept {}: {}", kept.key, kept.reason);
     }
     outcome.kept.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_asked_before_events_are_sent_again_hears_that_people_are_asked_anew() {
+        let (failed, given_up) = (
+            "aws/lambda/async/f/x",
+            "rejected/training-data/review-1-00001.jsonl",
+        );
+        let asked = |keys: &[&str]| {
+            let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+            question(&keys)
+        };
+
+        assert_eq!(asked(&[failed]), "Send 1 failed events again?");
+        for keys in [&[given_up][..], &[failed, given_up]] {
+            assert!(
+                asked(keys).contains("the questions of 1 human loops anew"),
+                "{keys:?}"
+            );
+        }
+    }
 }

@@ -282,6 +282,12 @@ pub fn released_feedback(name: &str, content: &str) -> String {
     format!("feedback/released/{name}-{content}.jsonl")
 }
 
+/// Returns the key of questions that are delivered again; `set_aside` is the key where they were since they were given up.
+pub fn redriven_feedback(set_aside: &str) -> String {
+    let name = set_aside.rsplit('/').next().unwrap_or_default();
+    format!("feedback/redriven/{name}")
+}
+
 /// Returns the key of a claim.
 pub fn claim(name: &str) -> String {
     format!("claims/{name}")
@@ -385,6 +391,7 @@ mod tests {
             asked("x"),
             batch_report("x"),
             released_feedback("x", "x"),
+            redriven_feedback(&rejected("training-data", "x", 1)).replace("00001", "x"),
             claim("x"),
             liked("x"),
             labelled("x"),

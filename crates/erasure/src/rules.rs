@@ -71,6 +71,7 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
         "feedback/direct/<year>/<month>/<day>/<hour>/<prediction>.jsonl",
         Delivered,
     ),
+    (Feedback, "feedback/redriven/<human loop>-<part>.jsonl", Delivered),
     (Feedback, "feedback/relabel/<change>-<part>.jsonl", Delivered),
     (
         Feedback,

@@ -116,9 +116,10 @@ impl LabelCollection {
             "subject": "Answers of reviewers cannot be read",
             "message": format!(
                 "Reviewers have completed the human loop {human_loop}, but {UNREADABLE}. Its texts are set aside below \
-                 rejected/training-data/ of the feedback bucket and can be sent again with `active-learning redrive`. Mend the \
-                 template first: try it with {{\"operation\": \"try-template\"}}. Further loops of today are counted \
-                 (metric UnreadableLoops) and listed there, not mailed."
+                 rejected/training-data/ of the feedback bucket; those that people had answered before wait for an \
+                 adjudicator. Mend the template: try it with {{\"operation\": \"try-template\"}}. Then `active-learning \
+                 redrive` has the texts asked anew. Further loops of today are counted (metric UnreadableLoops) and listed \
+                 there, not mailed."
             ),
         });
         let key = keys::notice(&format!("unreadable-loops-{today}"));

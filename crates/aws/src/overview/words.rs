@@ -34,6 +34,7 @@ impl Overview {
             ("Failed events", self.failed_events.to_string()),
             ("Refused webhooks", self.refused_webhooks.to_string()),
             ("Rejected lines", rejected_lines(self.rejected_lines)),
+            ("Human loops given up", self.given_up.to_string()),
             ("Refused training files", self.refused_files.len().to_string()),
             ("Last build", last_build(self.last_build.as_ref())),
         ]);

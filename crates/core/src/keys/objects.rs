@@ -244,6 +244,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "Feedback that was stored while the stream was down.",
     },
     ObjectKind {
+        key: "feedback/redriven/<human loop>-<part>.jsonl",
+        bucket: Feedback,
+        writers: &[Operator, HUMAN_REVIEW],
+        readers: &[A2I_TRIGGER, HUMAN_REVIEW],
+        shape: "JSON Lines: FeedbackRecord",
+        lifetime: Kept,
+        description: "Questions that were given up, as new feedback.",
+    },
+    ObjectKind {
         key: "feedback/relabel/<change>-<part>.jsonl",
         bucket: Feedback,
         writers: &[Operator, LABEL_COLLECTION],
@@ -259,7 +268,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         readers: &[A2I_TRIGGER, HUMAN_REVIEW],
         shape: "JSON Lines: FeedbackRecord",
         lifetime: Kept,
-        description: "Copies of a question that was given up, as new feedback.",
+        description: "Copies of a question that was given up or taken back, as new feedback.",
     },
     ObjectKind {
         key: "firehose-errors/<delivery>",
@@ -348,7 +357,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         readers: &[HUMAN_REVIEW, Operator],
         shape: "JSON Lines: line, reason, raw",
         lifetime: Kept,
-        description: "Questions that were given up.",
+        description: "Questions that were given up, until they are sent again.",
     },
     ObjectKind {
         key: "relabel/<change>-<part>.jsonl",

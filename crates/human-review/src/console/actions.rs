@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use active_learning_aws::adjudication::{Choice, adjudicate};
-use active_learning_aws::overview::{FAILED_EVENTS, model_before, switches};
+use active_learning_aws::overview::{FAILED_EVENTS, GIVEN_UP, model_before, switches};
 use active_learning_aws::redrive::redrive;
 use active_learning_aws::{approval, rfc3339};
 use active_learning_core::labels::label_key::label_key;
@@ -145,8 +145,8 @@ const ACTIONS: [Action; 18] = [
     Action {
         address: "send-again",
         page: "operations",
-        question: "Send the event of {} again? It is worth it once its cause is gone.",
-        done: "The event was sent again.",
+        question: "Send {} again? It is worth it once its cause is gone.",
+        done: "It was sent again.",
     },
 ];
 /// What a form of a roll-back names where it names no model.
@@ -225,7 +225,13 @@ impl Console<'_> {
         match action.address {
             "adjudicate" | "adjudicate-none-fits" if !is_record_id(subject) => Err(ConsoleError::NotFound),
             "approve-build" | "reject-build" if !is_execution_name(subject) => Err(ConsoleError::NotFound),
-            "send-again" if !subject.starts_with(FAILED_EVENTS) => Err(ConsoleError::NotFound),
+            "send-again"
+                if ![FAILED_EVENTS, GIVEN_UP]
+                    .iter()
+                    .any(|folder| subject.starts_with(folder)) =>
+            {
+                Err(ConsoleError::NotFound)
+            }
             "merge-label" | "refuse-label" if subject.is_empty() || subject.chars().count() > MAX_CHARS => {
                 invalid("this is no name of a label")
             }

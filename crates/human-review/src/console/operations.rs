@@ -1,7 +1,7 @@
 //! What went wrong, and what was done in the console.
 
 use active_learning_aws::bucket::Listed;
-use active_learning_aws::overview::FAILED_EVENTS;
+use active_learning_aws::overview::{FAILED_EVENTS, GIVEN_UP};
 use serde_json::{Value, json};
 
 use super::form::Form;
@@ -16,13 +16,20 @@ const SHOWN: usize = 50;
 /// Entries of the log that are shown.
 const ENTRIES: usize = 30;
 /// What is listed: heading, folder of the feedback bucket, and what lies there.
-const FOLDERS: [(&str, &str, &str, &str); 3] = [
+const FOLDERS: [(&str, &str, &str, &str); 4] = [
     (
         "failedEvents",
         "Failed events",
         FAILED_EVENTS,
         "Events that a function failed on to the end. Those about an uploaded file, delivered feedback or an answer are \
          sent again here; `active-learning redrive` sends any.",
+    ),
+    (
+        "givenUp",
+        "Human loops given up",
+        GIVEN_UP,
+        "Questions that were stopped, that nobody answered in time, or whose answers cannot be read, with the reason. Sent \
+         again, they are asked anew.",
     ),
     (
         "rejectedLines",
@@ -51,7 +58,7 @@ impl Console<'_> {
             if shown.is_empty() {
                 blocks.push(Block::text("There is none."));
             } else {
-                blocks.push(Block::Table(objects(heading, folder == FAILED_EVENTS, shown)));
+                blocks.push(Block::Table(objects(heading, folder, shown)));
             }
             if has_more {
                 let bucket = self.feedback.name();
@@ -79,7 +86,8 @@ impl Console<'_> {
     }
 }
 
-fn objects(caption: &str, can_be_sent: bool, listed: &[Listed]) -> Table {
+fn objects(caption: &str, folder: &str, listed: &[Listed]) -> Table {
+    let can_be_sent = [FAILED_EVENTS, GIVEN_UP].contains(&folder);
     let row = |object: &Listed| {
         let send = can_be_sent.then(|| Form {
             action: "send-again",
@@ -88,9 +96,9 @@ fn objects(caption: &str, can_be_sent: bool, listed: &[Listed]) -> Table {
             about: object.key.clone(),
             ..Form::default()
         });
-        let name = match can_be_sent {
-            true => Cell::text(&object.key),
-            false => Cell::Link(report::address(&object.key), object.key.clone()),
+        let name = match folder {
+            FAILED_EVENTS => Cell::text(&object.key),
+            _ => Cell::Link(report::address(&object.key), object.key.clone()),
         };
         let cells = [
             name,

@@ -457,10 +457,17 @@ async fn a_failed_event_is_sent_again_and_its_record_goes() {
     let (good, gone) = ("aws/lambda/async/f/good", "aws/lambda/async/f/gone");
     put(&review, FEEDBACK_BUCKET, good, &event("feedback/2026/x.gz")).await;
     put(&review, FEEDBACK_BUCKET, gone, &event("feedback/2026/gone.gz")).await;
+    let question = json!({ "classifier": "news", "utterance": "Rates rise", "signal": "dislike", "source": "explicit-api" });
+    let line = json!({ "line": 1, "reason": "stopped", "raw": question.to_string() });
+    let given_up = "rejected/training-data/review-1-00001.jsonl";
+    put(&review, FEEDBACK_BUCKET, given_up, &line).await;
+    let listed = admin.get("operations.json").await.json()["givenUp"]["objects"].clone();
+    assert_eq!(listed[0]["key"], given_up);
 
     let sent = act(&admin, "send-again", good, "").await;
     let kept = act(&admin, "send-again", gone, "").await;
     let elsewhere = act(&admin, "send-again", "feedback/2026/x.gz", "").await;
+    let asked_anew = act(&admin, "send-again", given_up, "").await;
 
     assert_eq!(sent.status(), 303);
     assert_eq!((kept.status(), kept.code()), (400, "not_possible"));
@@ -468,4 +475,7 @@ async fn a_failed_event_is_sent_again_and_its_record_goes() {
     let left = admin.get("operations.json").await.json()["failedEvents"]["objects"].clone();
     assert_eq!(left.as_array().map(Vec::len), Some(1));
     assert_eq!(left[0]["key"], gone);
+    assert_eq!(asked_anew.status(), 303);
+    let given_up = admin.get("operations.json").await.json()["givenUp"]["objects"].clone();
+    assert_eq!(given_up, json!([]));
 }
