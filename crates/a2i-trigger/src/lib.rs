@@ -66,7 +66,7 @@ use lambda_runtime::{
     Diagnostic, LambdaEvent,
     tracing::{info, warn},
 };
-use opinions::WasAsked;
+use opinions::{Said, WasAsked};
 use plan::{Fate, Plan};
 use serde::Deserialize;
 use serde_json::Value;
@@ -333,10 +333,18 @@ impl A2iTrigger {
         };
         sorter.counts.human_loops += self.ask(&asked, &answered_by, delivery).await?;
 
-        let likes = sorter.likes.drain(..).map(same_text).collect();
-        let of_copies = self.hear(copies, WasAsked::Certainly).await?;
-        let of_likes = self.hear(likes, WasAsked::Maybe).await?;
-        sorter.counts.heard = sorter.counts.heard.and(of_copies).and(of_likes);
+        let likes = sorter.likes.drain(..).map(|record| Said {
+            question_id: record.id.clone(),
+            record,
+            asked: WasAsked::Maybe,
+        });
+        let copies = copies.into_iter().map(|(question_id, record)| Said {
+            question_id,
+            record,
+            asked: WasAsked::Certainly,
+        });
+        let heard = self.hear(copies.chain(likes).collect()).await?;
+        sorter.counts.heard = sorter.counts.heard.and(heard);
         Ok(())
     }
 

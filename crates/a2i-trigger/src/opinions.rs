@@ -3,7 +3,10 @@
 //! A vote is kept in the question and as a labelled line of its own, so that training counts it too. One that
 //! contradicts an answer opens the question again, for somebody who has not answered it, a bounded number of times.
 
-use std::future::ready;
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::ready,
+};
 
 use active_learning_aws::{claims, copies::Copies, labelled};
 use active_learning_core::{
@@ -42,6 +45,34 @@ pub(crate) enum WasAsked {
     Maybe,
 }
 
+/// What feedback says of a text.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    /// Id of the question whose answer serves the text.
+    pub question_id: String,
+    pub record: FeedbackRecord,
+    pub asked: WasAsked,
+}
+
+/// Groups what was said by its question, each in the order of its time: texts of one form have one question.
+fn by_question(mut said: Vec<Said>) -> Vec<Vec<Said>> {
+    said.sort_by(|one, other| one.record.received_at.cmp(&other.record.received_at));
+    let mut questions: HashMap<String, String> = HashMap::new();
+    for said in said.iter().filter(|said| said.asked == WasAsked::Certainly) {
+        questions.insert(same_form(&said.record), said.question_id.clone());
+    }
+    let mut groups: BTreeMap<String, Vec<Said>> = BTreeMap::new();
+    for said in said {
+        let question = match said.asked {
+            WasAsked::Certainly => None,
+            WasAsked::Maybe => questions.get(&same_form(&said.record)),
+        };
+        let question = question.unwrap_or(&said.question_id).clone();
+        groups.entry(question).or_default().push(said);
+    }
+    groups.into_values().collect()
+}
+
 impl A2iTrigger {
     /// Notes a record that waits in the backlog as a question, so that votes find it; returns whether it still waits: its
     /// user may have taken the complaint back since the event came first.
@@ -57,6 +88,7 @@ impl A2iTrigger {
             let mut waiting = Question::known(record.clone());
             if let Some(earlier) = question.take() {
                 waiting.remember_loops_of(&earlier);
+                waiting.remember_complaints(&earlier.complaints);
                 waiting.add(&earlier.votes);
             }
             labels.canonical_votes(record, &mut waiting.votes);
@@ -95,6 +127,7 @@ impl A2iTrigger {
                     let known = question.take();
                     if let Some(known) = &known {
                         asked.remember_loops_of(known);
+                        asked.remember_complaints(&known.complaints);
                     }
                     let (earlier, in_doubt) = known
                         .map(|known| (known.votes, known.in_doubt))
@@ -135,14 +168,17 @@ impl A2iTrigger {
             .await
     }
 
-    /// Takes what feedback says of texts that people were asked about, each with the id of the question.
-    pub(crate) async fn hear(
-        &self,
-        said: Vec<(String, FeedbackRecord)>,
-        asked: WasAsked,
-    ) -> Result<Heard, A2iTriggerError> {
-        stream::iter(said)
-            .map(|(question_id, record)| async move { self.hear_one(&question_id, &record, asked).await })
+    /// Takes what feedback says of texts that people were asked about: of each question in the order in which it was said.
+    pub(crate) async fn hear(&self, said: Vec<Said>) -> Result<Heard, A2iTriggerError> {
+        stream::iter(by_question(said))
+            .map(async |of_question| {
+                let mut heard = Heard::default();
+                for said in of_question {
+                    let one = self.hear_one(&said.question_id, &said.record, said.asked).await?;
+                    heard = heard.and(one);
+                }
+                Ok::<_, A2iTriggerError>(heard)
+            })
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_fold(Heard::default(), |heard, one| ready(Ok(heard.and(one))))
             .await
@@ -179,7 +215,8 @@ impl A2iTrigger {
             Opinion::For(vote) | Opinion::Past { vote, .. } => Some(vote.clone()),
             Opinion::Against(_) | Opinion::AgainstAll | Opinion::None => question.retract(&opinion, record),
         };
-        if let Some(vote) = vote {
+        // What its user has called wrong since is no vote.
+        if let Some(vote) = vote.filter(|vote| question.votes.contains(vote)) {
             self.keep_vote(&question, vote, occurrence(record)).await?;
         }
 

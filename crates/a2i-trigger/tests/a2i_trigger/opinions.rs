@@ -478,6 +478,50 @@ async fn what_others_said_of_a_text_goes_on_when_its_complaint_is_taken_back_fro
     assert!(services.copies().await.is_empty(), "ada has taken hers back");
 }
 
+/// What ada says of the prediction at a second.
+fn at_second(signal: &str, second: u8) -> String {
+    let time = format!("2026-11-20T11:00:{second:02}.000Z");
+    feedback(json!({"user": "ada", "signal": signal, "receivedAt": time}))
+}
+
+#[tokio::test]
+async fn a_like_that_is_delivered_with_its_users_later_dislike_is_no_vote() {
+    let services = Services::start();
+
+    let said = at_second("like", 0) + &at_second("dislike", 20);
+    let script = services.delivered("feedback/1.gz", &said).await;
+
+    let question = services.question().await;
+    assert_eq!(asked(&[&script]), [TEXT]);
+    assert_eq!((question.state, question.votes.len()), (State::Asked, 0));
+    assert!(services.votes().await.is_empty(), "training counts it neither");
+}
+
+#[tokio::test]
+async fn who_likes_and_dislikes_again_within_a_delivery_is_asked_about_at_their_last_word() {
+    for others in ["", &line("Another text.", "low-confidence", 0.1)] {
+        let services = Services::start();
+        let page = at_second("dislike", 0) + others;
+        services.delivered("feedback/1.gz", &page).await;
+
+        let said = at_second("dislike", 20) + &at_second("like", 10);
+        services.delivered("feedback/2.gz", &said).await;
+        for event in services.released().await {
+            services.work_off(&event).await;
+        }
+
+        let question = services.question().await;
+        assert_eq!(question.state, State::Asked);
+        assert_eq!(question.record.received_at, "2026-11-20T11:00:20.000Z");
+        let held: Vec<_> = question
+            .users_hold()
+            .into_iter()
+            .map(|(answer, _)| answer.clone())
+            .collect();
+        assert_eq!(held, [Answer::Unsure], "the like is taken back");
+    }
+}
+
 #[tokio::test]
 async fn an_object_that_comes_again_takes_no_question_from_the_loop_that_asks_it_by_now() {
     let services = Services::start();

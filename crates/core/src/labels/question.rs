@@ -3,9 +3,14 @@
 //! Feedback on a text that was asked already is a vote on that question. It finds the question by the record's id,
 //! whatever the human loop is called, at the cost of one object.
 
+mod complaints;
+mod loops;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+
+use complaints::{are_of_one_user, complaint_of};
 
 use super::{
     consolidation::{Consensus, DecidedBy, last_vote_of_each_worker},
@@ -81,6 +86,10 @@ pub struct Question {
     /// What reviewers answered before a change of the label set put it in doubt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_doubt: Vec<Vote>,
+    /// What users called wrong who named no label: of each their last complaint, with what was wrong, or that they do not
+    /// say what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub complaints: Vec<Vote>,
     /// When the like was given that took the complaint back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_back_at: Option<String>,
@@ -154,6 +163,7 @@ impl Question {
             schema_version: SCHEMA_VERSION,
             state: State::Asked,
             votes: Vote::of_feedback(&record).into_iter().collect(),
+            complaints: complaint_of(&record, &Opinion::of(&record)).into_iter().collect(),
             record,
             human_loop: None,
             first_loop: None,
@@ -178,12 +188,20 @@ impl Question {
         serde_json::to_vec(self).expect("a question has string keys and finite numbers")
     }
 
-    /// Takes a user's opinion. A user who said something else before has changed their mind.
+    /// Takes a user's opinion. A user who said something else before has changed their mind; what comes later than their
+    /// last word, and is older, changes nothing.
     pub fn hear(&mut self, opinion: &Opinion) -> Effect {
         let contradicts = match opinion {
             Opinion::None => return Effect::Known,
             Opinion::For(vote) | Opinion::Past { vote, .. } if self.votes.contains(vote) => {
                 return Effect::Known;
+            }
+            Opinion::For(vote) | Opinion::Past { vote, .. } if self.was_called_wrong_since(vote) => {
+                return Effect::Known;
+            }
+            Opinion::For(vote) | Opinion::Past { vote, .. } if self.has_later_vote_than(vote) => {
+                self.votes.push(vote.clone());
+                return Effect::Counted;
             }
             Opinion::Past { vote, parts } => {
                 self.votes.push(vote.clone());
@@ -213,6 +231,7 @@ impl Question {
     /// Takes back what the user of a complaint held right, where that is what they call wrong now: a complaint names no other
     /// label, so that from now on they do not vote. Returns what is their last word then.
     pub fn retract(&mut self, opinion: &Opinion, complaint: &FeedbackRecord) -> Option<Vote> {
+        self.remember_complaints(complaint_of(complaint, opinion).as_slice());
         let is_wrong = |answer: &Answer| match opinion {
             Opinion::Against(wrong) => answer.says_the_same(wrong),
             Opinion::AgainstAll => true,
@@ -317,7 +336,8 @@ impl Question {
     ///
     /// It does if it is of the same named user about the same text, or, where one of the two does not name a user, about the
     /// same prediction, unless somebody else holds another label right. What the review policy asks is not taken back by a
-    /// user: the like is a vote there. `opinion` is what the like says, by the labels' own names.
+    /// user: the like is a vote there. Nor does a like where the same user has said something else since. `opinion` is what
+    /// the like says, by the labels' own names.
     pub fn is_taken_back_by(&self, like: &FeedbackRecord, opinion: &Opinion) -> bool {
         like.signal == Signal::Like
             && like.received_at >= self.record.received_at
@@ -326,16 +346,7 @@ impl Question {
             && self.votes.iter().all(|vote| vote.source == VoteSource::Feedback)
             && !self.others_hold_another_label_right(like, opinion)
             && are_of_one_user(&self.record, like)
-    }
-
-    /// Returns whether the like that took the complaint back takes back a further complaint too, one of the same user that
-    /// was not made after it.
-    pub fn takes_back(&self, copy: &FeedbackRecord) -> bool {
-        let is_before = |at: &String| copy.received_at <= *at;
-        self.state == State::Withdrawn
-            && copy.signal == Signal::Dislike
-            && self.taken_back_at.as_ref().is_some_and(is_before)
-            && are_of_one_user(&self.record, copy)
+            && !self.has_later_word_than(like)
     }
 
     /// Returns whether a user other than who complained holds a label right that is not the prediction.
@@ -407,39 +418,6 @@ impl Question {
         latest.is_some() && latest != first(human_loop)
     }
 
-    /// Returns whether a loop has asked the question already, whatever asks it by now.
-    pub fn was_asked_in(&self, human_loop: &str) -> bool {
-        self.first_loop.as_deref() == Some(human_loop) || self.asked_in.iter().any(|name| name == human_loop)
-    }
-
-    /// Returns whether people are to answer it in this loop, or in a further round or a repetition of it.
-    pub fn is_asked_in(&self, human_loop: &str) -> bool {
-        self.state == State::Asked && self.human_loop.is_some() && !self.is_asked_elsewhere(human_loop)
-    }
-
-    /// Remembers in which loops an earlier question about the same text was asked.
-    pub fn remember_loops_of(&mut self, earlier: &Self) {
-        let mut asked_in = earlier.asked_in.clone();
-        asked_in.extend(earlier.first_loop.clone());
-        asked_in.append(&mut self.asked_in);
-        for name in asked_in {
-            if !self.asked_in.contains(&name) {
-                self.asked_in.push(name);
-            }
-        }
-    }
-
-    /// Gives up asking. Where people had agreed before a vote opened the question again, an adjudicator decides: their answer
-    /// is contradicted still.
-    pub fn give_up(&mut self) {
-        if let State::Asked | State::Abandoned = self.state {
-            self.state = match self.reopened {
-                0 => State::Abandoned,
-                _ => State::Disputed,
-            };
-        }
-    }
-
     /// Takes the complaint back, and with it what its user held right, however often they said it; `at` is when they like
     /// the prediction.
     pub fn withdraw(&mut self, like: &Opinion, at: &str) {
@@ -453,17 +431,6 @@ impl Question {
         }
         self.state = State::Withdrawn;
         self.taken_back_at = Some(at.to_owned());
-    }
-}
-
-/// Returns whether two records are of the same named user or, where one of them names none, about the same prediction.
-fn are_of_one_user(one: &FeedbackRecord, other: &FeedbackRecord) -> bool {
-    let key = |name: Option<&String>| name.map(|name| label_key(name));
-    let same =
-        |of: fn(&FeedbackRecord) -> Option<&String>| of(one).is_some() && key(of(one)) == key(of(other));
-    match (&one.user, &other.user) {
-        (Some(_), Some(_)) => same(|record| record.user.as_ref()),
-        _ => same(|record| record.prediction_id.as_ref()),
     }
 }
 

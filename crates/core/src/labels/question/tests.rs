@@ -449,3 +449,42 @@ fn a_question_knows_the_loops_of_those_before_it_also_of_one_that_an_older_versi
     assert!(older.was_asked_in("review-1") && third.was_asked_in("review-1"));
     assert!(!third.was_asked_in("review-4"));
 }
+
+#[test]
+fn a_like_that_comes_after_its_users_later_complaint_holds_nothing_right() {
+    let later = |fields: &str, second: u8| FeedbackRecord {
+        received_at: format!("2026-11-20T11:00:{second:02}Z"),
+        ..with(fields)
+    };
+    let complaint = later(r#""user": "ada""#, 20);
+    let like = later(r#""feedback": "like", "user": "Ada""#, 10);
+    let other_label = later(r#""label": "B", "user": "ada""#, 10);
+    let asked = Question::asked(complaint.clone(), "review-1", 1);
+    let mut heard = Question::asked(dislike(), "review-1", 1);
+    heard.retract(&Opinion::of(&complaint), &complaint);
+
+    for mut question in [asked, heard] {
+        assert!(!is_taken_back(&question, &like));
+        assert_eq!(question.hear(&Opinion::of(&like)), Effect::Known);
+        assert!(question.votes.is_empty(), "it was called wrong since");
+        let liked_since = later(r#""feedback": "like", "user": "ada""#, 30);
+        assert!(is_taken_back(&question, &liked_since));
+        assert_eq!(question.hear(&Opinion::of(&other_label)), Effect::Counted);
+        assert_eq!(question.votes.len(), 1, "that label was not called wrong");
+    }
+}
+
+#[test]
+fn a_vote_that_comes_after_its_users_later_one_contradicts_no_answer() {
+    let at = |label: &str, second: u8| FeedbackRecord {
+        received_at: format!("2026-11-20T11:00:{second:02}Z"),
+        ..with(&format!(r#""label": "{label}", "user": "ada""#))
+    };
+    let mut question = answered("B");
+    question.hear(&Opinion::of(&at("B", 20)));
+
+    let effect = question.hear(&Opinion::of(&at("C", 10)));
+
+    assert_eq!(effect, Effect::Counted);
+    assert_eq!(question.answer(), Some(&Answer::labels(["B"])));
+}
