@@ -246,8 +246,10 @@ impl A2iTrigger {
         record: &FeedbackRecord,
         opinion: &Opinion,
     ) -> Result<Option<(Effect, Question)>, A2iTriggerError> {
+        let labels = self.labels().await?;
         let tell = |question: &mut Option<Question>| {
             let question = question.as_mut()?;
+            labels.use_own_names(question);
             if question.is_taken_back_by(record, opinion) {
                 question.withdraw(opinion, &record.received_at);
                 return Some((Effect::Counted, question.clone()));
@@ -275,6 +277,7 @@ impl A2iTrigger {
         let (Opinion::For(_) | Opinion::Past { .. }) = opinion else {
             return Ok(None);
         };
+        let labels = self.labels().await?;
         let tell = |question: &mut Option<Question>| {
             let question = question.get_or_insert_with(|| {
                 let known = Question::known(FeedbackRecord {
@@ -284,6 +287,7 @@ impl A2iTrigger {
                 let votes = Vec::new();
                 Question { votes, ..known }
             });
+            labels.use_own_names(question);
             Some((question.hear(opinion), question.clone()))
         };
         Ok(self.questions.change(question_id, tell).await?)

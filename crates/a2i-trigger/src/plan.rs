@@ -282,11 +282,13 @@ impl A2iTrigger {
         record: &FeedbackRecord,
         original: &str,
     ) -> Result<bool, A2iTriggerError> {
-        let Some(question) = self.questions.read(original).await? else {
+        let Some(mut question) = self.questions.read(original).await? else {
             return Ok(false);
         };
+        let labels = self.labels().await?;
+        labels.use_own_names(&mut question);
         let predicted = Opinion::Against(Answer::labels(record.prediction.as_deref()));
-        let predicted = self.labels().await?.opinion(record, predicted);
+        let predicted = labels.opinion(record, predicted);
         Ok(matches!(predicted, Opinion::Against(class) if question.contradicts(&class)))
     }
 

@@ -523,6 +523,63 @@ async fn who_likes_and_dislikes_again_within_a_delivery_is_asked_about_at_their_
 }
 
 #[tokio::test]
+async fn after_a_rename_agreement_opens_no_answer_and_disagreement_does() {
+    let said = [
+        (at_second("like", 50), 0),
+        (feedback(json!({"user": "bob", "suggestedLabel": "World"})), 0),
+        (at_second("dislike", 50), 1),
+        (feedback(json!({"user": "bob", "prediction": null})), 1),
+    ];
+    for (line_of_user, loops_of_it) in said {
+        let services = Services::start();
+        let mut set = LabelSet::seed(["World", "Sports"], Origin::Edited, "2026-11-19T10:00:00.000Z");
+        services.put_training(LABEL_SET_KEY, set.to_json()).await;
+        let first = line(TEXT, "low-confidence", 0.1);
+        services.delivered("feedback/1.gz", &first).await;
+        services.answered("World").await;
+        set.rename("World", "Planet").expect("free");
+        services.put_training(LABEL_SET_KEY, set.to_json()).await;
+
+        let renamed = line_of_user.replace(r#""World""#, r#""Planet""#);
+        let script = services.delivered("feedback/2.gz", &renamed).await;
+
+        assert_eq!(loops(&script).len(), loops_of_it, "{renamed}");
+        let question = services.question().await;
+        assert_eq!(question.state == State::Answered, loops_of_it == 0);
+        let planet = Answer::labels(["Planet"]);
+        assert!(
+            question
+                .votes
+                .iter()
+                .all(|vote| vote.answer == planet || vote.answer == Answer::Unsure)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_vote_that_comes_again_after_a_merge_is_the_same_vote() {
+    let services = Services::start();
+    let mut set = LabelSet::seed(
+        ["World", "Sports", "Biz"],
+        Origin::Edited,
+        "2026-11-19T10:00:00.000Z",
+    );
+    services.put_training(LABEL_SET_KEY, set.to_json()).await;
+    let first = line(TEXT, "low-confidence", 0.1);
+    services.delivered("feedback/1.gz", &first).await;
+    let vote = feedback(json!({"suggestedLabel": "Biz", "user": "ada"}));
+    services.delivered("feedback/2.gz", &vote).await;
+    set.merge("Biz", "Sports").expect("active");
+    services.put_training(LABEL_SET_KEY, set.to_json()).await;
+
+    services.delivered("feedback/2.gz", &vote).await;
+
+    let votes = services.question().await.votes;
+    assert_eq!(votes.len(), 1, "{votes:?}");
+    assert_eq!(votes[0].answer, Answer::labels(["Sports"]));
+}
+
+#[tokio::test]
 async fn an_object_that_comes_again_takes_no_question_from_the_loop_that_asks_it_by_now() {
     let services = Services::start();
     let said = |signal: &str, minute: &str| {

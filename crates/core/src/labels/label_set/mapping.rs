@@ -13,9 +13,10 @@ use crate::{
         },
     },
     labels::{
+        consolidation::Consensus,
         human_loop::Answer,
         label_key::label_key,
-        question::Opinion,
+        question::{Opinion, Question},
         vote::{Vote, VoteSource},
     },
 };
@@ -195,6 +196,30 @@ impl LabelSet {
             }
         }
         *votes = canonical;
+    }
+
+    /// Writes what a question holds by the names that labels have now, so that what is said today is held against it: the
+    /// prediction, votes, each once, complaints and the answer. An answer by a label that was split or retired stays that label's.
+    pub fn use_own_names(&self, question: &mut Question) {
+        self.canonical_votes(&question.record, &mut question.votes);
+        question.record = self.with_own_names(question.record.clone());
+        for complaint in &mut question.complaints {
+            complaint.answer = self.own_answer(complaint.answer.clone());
+        }
+        if let Some(Consensus::Agreed { answer, .. }) = &mut question.consensus {
+            *answer = self.own_answer(answer.clone());
+        }
+    }
+
+    /// Writes an answer by the names that its labels have now; a proposal that is a label by now is that label.
+    fn own_answer(&self, answer: Answer) -> Answer {
+        match answer {
+            Answer::NewLabel { label } => match self.read(&label) {
+                Answer::NewLabel { .. } => Answer::NewLabel { label },
+                read => self.names_in_use(read),
+            },
+            answer => self.names_in_use(answer),
+        }
     }
 
     /// Writes a user's opinion with the labels' own names, so that spelling is no disagreement.
