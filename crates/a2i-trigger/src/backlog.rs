@@ -304,7 +304,10 @@ impl A2iTrigger {
             removed.map_err(A2iTriggerError::Store)?;
             next.removed += 1;
         } else if next.items.iter().all(|other| other.record.id != item.record.id) {
-            item.answered_by = question.map_or_else(Vec::new, |question| answered_by(question, &item.record));
+            if let Some(question) = question {
+                let labels = self.labels_for(std::slice::from_ref(&item.record)).await?;
+                item.answered_by = answered_by(question, &item.record, &labels);
+            }
             next.items.push(item);
         }
         Ok(())

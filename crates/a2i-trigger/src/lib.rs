@@ -294,17 +294,12 @@ impl A2iTrigger {
                     sorter.counts.asked_before += 1;
                     copies.push(same_text(record));
                 }
+                Some(Fate::Ask | Fate::AskOthers(_)) if self.is_doubt_taken_back(&record).await? => {}
                 Some(Fate::AskOthers(workers)) => {
                     answered_by.insert(record.id.clone(), workers);
                     asked.push(record);
                 }
                 Some(Fate::Ask) => {
-                    if record.signal == Signal::Relabel {
-                        let question = self.questions.read(&record.id).await?;
-                        if self.is_taken_back(question.as_ref(), &record).await? {
-                            continue;
-                        }
-                    }
                     if record.is_unlabelled() && self.is_asked_without_choice(&record) {
                         record.selection_probability = Some(1.0);
                     }

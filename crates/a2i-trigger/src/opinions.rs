@@ -13,7 +13,6 @@ use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     labels::{
         human_loop::{HumanLoop, LoopName, reopening_loop},
-        label_set::Mapped,
         labelled::LabelledRecord,
         question::{Effect, Opinion, Question, State},
         vote::Vote,
@@ -52,6 +51,15 @@ pub(crate) struct Said {
     pub question_id: String,
     pub record: FeedbackRecord,
     pub asked: WasAsked,
+}
+
+/// Returns votes without those that their reviewers have corrected, which say nothing any more.
+pub(crate) fn without_corrected(votes: &[Vote]) -> impl Iterator<Item = Vote> {
+    let is_corrected = |vote: &Vote| {
+        let is_later = |other: &Vote| other.worker == vote.worker && other.at > vote.at;
+        vote.source.is_review() && votes.iter().any(is_later)
+    };
+    votes.iter().filter(move |vote| !is_corrected(vote)).cloned()
 }
 
 /// Groups what was said by its question, each in the order of its time: texts of one form have one question.
@@ -133,17 +141,8 @@ impl A2iTrigger {
                         .map(|known| (known.votes, known.in_doubt))
                         .unwrap_or_default();
                     // What reviewers answered before the label set changed is in doubt, unless its labels are in use.
-                    let is_doubtful = |vote: &Vote| {
-                        let is_in_use = matches!(labels.map(record, vote), Mapped::Answer(answer) if labels.is_in_use(&answer));
-                        record.signal == Signal::Relabel && vote.source.is_review() && !is_in_use
-                    };
-                    // What a reviewer has corrected says nothing any more.
-                    let is_corrected = |vote: &Vote| {
-                        let is_later = |other: &Vote| other.worker == vote.worker && other.at > vote.at;
-                        vote.source.is_review() && earlier.iter().any(is_later)
-                    };
-                    let earlier: Vec<Vote> = (earlier.iter().filter(|vote| !is_corrected(vote))).cloned().collect();
-                    let (doubtful, earlier): (Vec<_>, Vec<_>) = earlier.into_iter().partition(is_doubtful);
+                    let (doubtful, earlier): (Vec<_>, Vec<_>) =
+                        without_corrected(&earlier).partition(|vote| labels.puts_in_doubt(record, vote));
                     asked.add(&earlier);
                     asked.in_doubt = [in_doubt, doubtful].concat();
                     labels.canonical_votes(record, &mut asked.votes);

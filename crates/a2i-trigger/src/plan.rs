@@ -5,7 +5,7 @@
 //! asked nobody, and its claims are still the object's own.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     future::ready,
 };
 
@@ -19,6 +19,7 @@ use active_learning_core::{
     keys,
     labels::{
         human_loop::{Answer, HumanLoopInput},
+        label_set::LabelSet,
         question::{Opinion, Question, State},
     },
     random::Random,
@@ -32,7 +33,7 @@ use lambda_runtime::tracing::warn;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT};
+use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, opinions::without_corrected};
 
 /// Largest object of recent texts that is read, in bytes: with every character escaped, what
 /// [`RecentTexts`] writes still fits.
@@ -108,9 +109,12 @@ impl A2iTrigger {
         let mut originals = self.originals_of_form(&mine).await?;
         let mut known = self.known_questions(&mine).await?;
         let mut answered = HashSet::new();
-        for (id, question) in &known {
-            if self.is_answered(object, question).await? {
-                answered.insert((*id).to_owned());
+        // What a change of the label set asks is asked although it was answered.
+        for record in mine.iter().filter(|record| record.signal != Signal::Relabel) {
+            if let Some(question) = known.get(record.id.as_str())
+                && self.is_answered(object, question).await?
+            {
+                answered.insert(record.id.clone());
             }
         }
         mine.retain(|record| !answered.contains(record.id.as_str()));
@@ -143,8 +147,9 @@ impl A2iTrigger {
                 Fate::waits(drawn.then_some(draw))
             }
         };
+        let labels = self.labels_for(records).await?;
         let fate = |record: &FeedbackRecord| match (fate(record), known.get(record.id.as_str())) {
-            (Fate::Ask, Some(question)) => match answered_by(question, record) {
+            (Fate::Ask, Some(question)) => match answered_by(question, record, &labels) {
                 workers if workers.is_empty() => Fate::Ask,
                 workers => Fate::AskOthers(workers),
             },
@@ -173,13 +178,12 @@ impl A2iTrigger {
     }
 
     /// Returns the questions about these records that have been asked before: their claims were given back when a complaint
-    /// was taken back, or the question given up. What a change of the label set asks is asked although it was answered.
+    /// was taken back, or the question given up, or a change of the label set asks them anew.
     async fn known_questions<'a>(
         &self,
         records: &[&'a FeedbackRecord],
     ) -> Result<HashMap<&'a str, Question>, A2iTriggerError> {
-        let records = records.iter().copied();
-        stream::iter(records.filter(|record| record.signal != Signal::Relabel))
+        stream::iter(records.iter().copied())
             .map(async |record| {
                 let question = self.questions.read(&record.id).await?;
                 Ok(question.map(|question| (record.id.as_str(), question)))
@@ -341,13 +345,16 @@ impl A2iTrigger {
     }
 }
 
-/// Returns the workers who have answered a question that is asked again, which is none where a change of the label set put
-/// their answers in doubt.
-pub(crate) fn answered_by(question: &Question, record: &FeedbackRecord) -> Vec<String> {
-    match record.signal {
-        Signal::Relabel => Vec::new(),
-        _ => question.reviewers(),
+/// Returns the workers who have answered a question that is asked again; not those whose answers a change of the label set
+/// has put in doubt.
+pub(crate) fn answered_by(question: &Question, record: &FeedbackRecord, labels: &LabelSet) -> Vec<String> {
+    if record.signal != Signal::Relabel {
+        return question.reviewers();
     }
+    let standing = without_corrected(&question.votes)
+        .filter(|vote| vote.source.is_review() && !labels.puts_in_doubt(record, vote));
+    let workers: BTreeSet<String> = standing.map(|vote| vote.worker).collect();
+    workers.into_iter().collect()
 }
 
 /// Returns whether a copy's answer may serve a record: not an audited one, nor one that is asked again on purpose.

@@ -115,6 +115,15 @@ impl A2iTrigger {
         }
     }
 
+    /// Returns whether a record is asked anew by a change of the label set whose doubt a later one has taken away.
+    pub(crate) async fn is_doubt_taken_back(&self, record: &FeedbackRecord) -> Result<bool, A2iTriggerError> {
+        if record.signal != Signal::Relabel {
+            return Ok(false);
+        }
+        let question = self.questions.read(&record.id).await?;
+        self.is_taken_back(question.as_ref(), record).await
+    }
+
     /// Returns whether nobody is to be asked about a waiting record any more: its user has taken the complaint back, or a
     /// change of the label set the doubt.
     pub(crate) async fn is_taken_back(

@@ -580,6 +580,37 @@ async fn a_vote_that_comes_again_after_a_merge_is_the_same_vote() {
 }
 
 #[tokio::test]
+async fn after_a_split_nobody_is_asked_whose_answer_stands() {
+    let services = Services::start();
+    let mut set = LabelSet::seed(["Old", "Other"], Origin::Edited, "2026-11-19T10:00:00.000Z");
+    set.split("Old", &["New", "Newer"]).expect("parts");
+    services.put_training(LABEL_SET_KEY, set.to_json()).await;
+    let answers = [("w1", "Old"), ("w2", "Other"), ("w3", "Old")];
+    let answers = answers.map(|(worker, label)| (worker, Answer::labels([label])));
+    answered_and_over(&services, State::Answered, &answers).await;
+    let lines = anew("2026-11-21T10:00:00.000Z") + &line("Another text.", "low-confidence", 0.1);
+
+    let script = services.delivered("feedback/relabel/2-0000.jsonl", &lines).await;
+
+    let inputs: Vec<Value> = loops(&script)
+        .iter()
+        .map(|(_, input)| serde_json::from_str(input).expect("JSON"))
+        .collect();
+    let input = inputs
+        .iter()
+        .find(|input| input["comprehendPredictions"][0]["utterance"] == TEXT)
+        .expect("a loop");
+    assert_eq!(inputs.len(), 2, "it is a loop of its own");
+    assert_eq!(input["excludedWorkers"], json!(["w2"]));
+    assert_eq!(input["taskCount"], 1);
+    let question = services.question().await;
+    assert_eq!(
+        (question.reviewers(), question.in_doubt.len()),
+        (vec!["w2".to_owned()], 2)
+    );
+}
+
+#[tokio::test]
 async fn an_object_that_comes_again_takes_no_question_from_the_loop_that_asks_it_by_now() {
     let services = Services::start();
     let said = |signal: &str, minute: &str| {

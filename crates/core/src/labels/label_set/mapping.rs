@@ -6,7 +6,7 @@ use super::{LabelSet, Resolution, State};
 use crate::{
     dataset::Mode,
     feedback::{
-        FeedbackRecord,
+        FeedbackRecord, Signal,
         prediction::{
             ClassScore, LABEL_DELIMITER, cut_labels, cut_names, join_as_written, merged, single_label,
             split_labels,
@@ -158,6 +158,14 @@ impl LabelSet {
                 .all(|label| matches!(self.resolve(label), Resolution::Label(_))),
             Answer::NoneFits | Answer::NewLabel { .. } | Answer::Unsure => false,
         }
+    }
+
+    /// Returns whether a vote is in doubt where a record is asked anew: a reviewer gave it, by a label that is out of use now
+    /// or by none.
+    pub fn puts_in_doubt(&self, record: &FeedbackRecord, vote: &Vote) -> bool {
+        let is_in_use =
+            || matches!(self.map(record, vote), Mapped::Answer(answer) if self.is_in_use(&answer));
+        record.signal == Signal::Relabel && vote.source.is_review() && !is_in_use()
     }
 
     /// Writes a reviewer's vote for keeping: spelt as the set spells its labels, but a label that was merged stays its own,
