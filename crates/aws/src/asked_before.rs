@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
-    labels::question::{Effect, Opinion, Question, State},
+    labels::{
+        label_set::LabelSet,
+        question::{Effect, Opinion, Question, State},
+    },
     sampling::duplicates::same_form,
 };
 use aws_sdk_s3::{Client, error::BoxError};
@@ -128,9 +131,9 @@ impl AskedBefore {
     }
 
     /// Returns why nobody will be asked about a record; `None` if that is decided on delivery, also where it could not be
-    /// looked up.
-    pub async fn why_not(&self, record: &FeedbackRecord) -> Option<NotAsked> {
-        match timeout(LOOK_UP_TIMEOUT, self.look_up(record)).await {
+    /// looked up. What it says is held against an answer by the names of `set`, as on delivery.
+    pub async fn why_not(&self, record: &FeedbackRecord, set: Option<&LabelSet>) -> Option<NotAsked> {
+        match timeout(LOOK_UP_TIMEOUT, self.look_up(record, set)).await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => {
                 warn!(
@@ -147,7 +150,11 @@ impl AskedBefore {
         }
     }
 
-    async fn look_up(&self, record: &FeedbackRecord) -> Result<Option<NotAsked>, BoxError> {
+    async fn look_up(
+        &self,
+        record: &FeedbackRecord,
+        set: Option<&LabelSet>,
+    ) -> Result<Option<NotAsked>, BoxError> {
         let form = format!("text-{}", same_form(record));
         let (question, original, owner) = tokio::join!(
             questions::read(&self.bucket, &record.id),
@@ -157,7 +164,7 @@ impl AskedBefore {
         let waits_in_pool = match question? {
             Some(question) => {
                 let waits_in_pool = waits_in_pool(&question);
-                if let Some(known) = self.known(question, record) {
+                if let Some(known) = self.known(question, record, set) {
                     return Ok(known);
                 }
                 waits_in_pool
@@ -167,7 +174,7 @@ impl AskedBefore {
         let original = original?.filter(|original| *original != record.id);
         if let Some(original) = original.filter(|_| record.signal != Signal::Audit) {
             let original = questions::read(&self.bucket, &original).await?;
-            let asks = original.is_some_and(|mut question| makes_people_be_asked(&mut question, record));
+            let asks = original.is_some_and(|mut question| makes_people_be_asked(&mut question, record, set));
             return Ok((!asks).then_some(NotAsked::Duplicate));
         }
         let selected = format!("{}/backlog/", self.settings.bucket);
@@ -181,10 +188,15 @@ impl AskedBefore {
 
     /// Returns what a question says of a record on its text: that somebody will be asked, or why not; `None` where its claim
     /// tells.
-    fn known(&self, mut question: Question, record: &FeedbackRecord) -> Option<Option<NotAsked>> {
+    fn known(
+        &self,
+        mut question: Question,
+        record: &FeedbackRecord,
+        set: Option<&LabelSet>,
+    ) -> Option<Option<NotAsked>> {
         let (state, waits) = (question.state, question.human_loop.is_none());
         let waits_in_pool = self.settings.has_pool && waits_in_pool(&question);
-        if makes_people_be_asked(&mut question, record) {
+        if makes_people_be_asked(&mut question, record, set) {
             return Some(None);
         }
         match state {
@@ -204,7 +216,12 @@ fn waits_in_pool(question: &Question) -> bool {
 
 /// Returns whether people are asked because of what a record says: it contradicts their answer, or complains about a text
 /// that would wait in the pool else.
-fn makes_people_be_asked(question: &mut Question, record: &FeedbackRecord) -> bool {
+fn makes_people_be_asked(question: &mut Question, record: &FeedbackRecord, set: Option<&LabelSet>) -> bool {
     let is_lifted = waits_in_pool(question) && record.is_complaint();
-    is_lifted || (question.state == State::Answered && question.hear(&Opinion::of(record)) == Effect::Reopens)
+    let mut opinion = Opinion::of(record);
+    if let Some(set) = set {
+        set.use_own_names(question);
+        opinion = set.opinion(record, opinion);
+    }
+    is_lifted || (question.state == State::Answered && question.hear(&opinion) == Effect::Reopens)
 }

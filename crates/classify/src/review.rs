@@ -114,7 +114,7 @@ impl Classify {
     async fn queue(&self, record: &FeedbackRecord, prediction_id: &str, now: DateTime<Utc>) -> ReviewAnswer {
         let store =
             async { self.publish(record).await || self.store_directly(record, prediction_id, now).await };
-        let (stored, known) = tokio::join!(store, self.asked_before.why_not(record));
+        let (stored, known) = tokio::join!(store, self.asked_before.why_not(record, None));
         metrics::count(
             "classify",
             &[

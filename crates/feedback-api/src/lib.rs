@@ -260,7 +260,10 @@ impl FeedbackApi {
             .await?;
         let why_not = async {
             match record.signal.needs_review() {
-                true => self.asked_before.why_not(&record).await,
+                true => {
+                    let set = self.names.set().await;
+                    self.asked_before.why_not(&record, set.as_deref()).await
+                }
                 false => None,
             }
         };

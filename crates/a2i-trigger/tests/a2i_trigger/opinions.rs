@@ -541,9 +541,11 @@ async fn after_a_rename_agreement_opens_no_answer_and_disagreement_does() {
         services.put_training(LABEL_SET_KEY, set.to_json()).await;
 
         let renamed = line_of_user.replace(r#""World""#, r#""Planet""#);
+        let said = said_by_the_api(&services, &renamed, Some(&set)).await;
         let script = services.delivered("feedback/2.gz", &renamed).await;
 
         assert_eq!(loops(&script).len(), loops_of_it, "{renamed}");
+        assert_eq!(said.is_none(), loops_of_it == 1, "{renamed}");
         let question = services.question().await;
         assert_eq!(question.state == State::Answered, loops_of_it == 0);
         let planet = Answer::labels(["Planet"]);
@@ -886,7 +888,7 @@ async fn withdrawn_and_answered(labels: &[&str]) -> Services {
 }
 
 /// What the API says of a record on delivery.
-async fn said_by_the_api(services: &Services, line: &str) -> Option<NotAsked> {
+async fn said_by_the_api(services: &Services, line: &str, set: Option<&LabelSet>) -> Option<NotAsked> {
     let env = Env::from([
         ("CLAIM_RETENTION_DAYS", "90"),
         ("REVIEW_BUDGET_PER_DAY", "0"),
@@ -896,7 +898,7 @@ async fn said_by_the_api(services: &Services, line: &str) -> Option<NotAsked> {
     let settings = Settings::from_env(&env).expect("complete");
     let record = FeedbackRecord::parse(line.trim_end().as_bytes()).expect("a record");
     let asked_before = AskedBefore::new(services.s3.clone(), settings);
-    asked_before.why_not(&record).await
+    asked_before.why_not(&record, set).await
 }
 
 #[tokio::test]
@@ -937,7 +939,7 @@ async fn an_answer_that_came_after_a_complaint_was_taken_back_stays_and_what_the
         fields["receivedAt"] = later.into();
         let line = feedback(fields.clone());
 
-        let said = said_by_the_api(&services, &line).await;
+        let said = said_by_the_api(&services, &line, None).await;
         let script = services.delivered("feedback/3.gz", &line).await;
         let again = services.delivered("feedback/3.gz", &line).await;
 
@@ -967,7 +969,7 @@ async fn reviewers_who_disagree_after_a_complaint_was_taken_back_are_not_asked_i
     let services = withdrawn_and_answered(&["Sports", "Business"]).await;
     let line = feedback(json!({"user": "bob", "receivedAt": "2026-11-20T11:20:00.000Z"}));
 
-    let said = said_by_the_api(&services, &line).await;
+    let said = said_by_the_api(&services, &line, None).await;
     let script = services.delivered("feedback/3.gz", &line).await;
 
     assert_eq!(said, Some(NotAsked::AlreadyAsked));
@@ -980,7 +982,7 @@ async fn a_complaint_that_was_taken_back_and_that_nobody_answered_is_asked_when_
     let services = withdrawn_and_answered(&[]).await;
     let line = feedback(json!({"user": "ada", "receivedAt": "2026-11-20T11:20:00.000Z"}));
 
-    let said = said_by_the_api(&services, &line).await;
+    let said = said_by_the_api(&services, &line, None).await;
     let script = services.delivered("feedback/3.gz", &line).await;
 
     assert_eq!(said, None);
