@@ -12,6 +12,7 @@
 mod at_once;
 mod backlog;
 mod config;
+mod contradictions;
 mod early_likes;
 mod erased;
 mod machine_labels;
@@ -230,6 +231,9 @@ impl A2iTrigger {
         }
         if keys::is_withdrawn_feedback(&object.key) {
             return Box::pin(self.take_back_delivered(object)).await;
+        }
+        if keys::is_contradicted_feedback(&object.key) {
+            return Box::pin(self.contradict_delivered(object)).await;
         }
         // Without its ETag: whatever lies there is what was delivered.
         let body = self.feedback.other(&object.bucket).open(&object.key).await;

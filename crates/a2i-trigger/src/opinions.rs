@@ -308,7 +308,7 @@ impl A2iTrigger {
     }
 
     /// Asks somebody who has not answered a question that was opened again; nothing where that was done before.
-    async fn ask_somebody_else(&self, question: &Question) -> Result<bool, A2iTriggerError> {
+    pub(crate) async fn ask_somebody_else(&self, question: &Question) -> Result<bool, A2iTriggerError> {
         if question.reopened == 0 {
             return Ok(false);
         }
@@ -329,7 +329,7 @@ impl A2iTrigger {
         self.questions.change(&question.record.id, note).await?;
         info!(
             human_loop.name,
-            "a user contradicts the answer: somebody else is asked"
+            "the answer is contradicted: somebody else is asked"
         );
         Ok(true)
     }

@@ -12,7 +12,10 @@ use std::collections::HashSet;
 use active_learning_core::{
     feedback::FeedbackRecord,
     keys,
-    labels::label_set::{LabelSet, version_key},
+    labels::{
+        label_set::{LabelSet, version_key},
+        labelled::LabelledRecord,
+    },
 };
 use chrono::{DateTime, TimeDelta, Utc};
 pub use late::Doubt;
@@ -70,6 +73,10 @@ pub struct Counted {
     pub doubt: Doubt,
     /// When the count began: RFC 3339.
     pub at: String,
+    /// Labelled objects that the count has seen although they are new: see [`Relabelling::seen_at`]. None in plans of the
+    /// version before.
+    #[serde(default)]
+    pub seen: Vec<String>,
 }
 
 /// What was done about changes that somebody left in the middle.
@@ -91,6 +98,28 @@ impl Relabelling {
         }
     }
 
+    /// Says whether a text may have several labels, as unless it is said otherwise.
+    #[must_use]
+    pub fn with_several_labels(self, several: bool) -> Self {
+        Self {
+            sets: self.sets.with_several_labels(several),
+            ..self
+        }
+    }
+
+    /// Returns the labelled objects that are there when a count begins, as far as they are so new that
+    /// [`Relabelling::deliver`] would take them for later ones. Time is in RFC 3339.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn seen_at(&self, at: &str) -> Result<Vec<String>, BucketError> {
+        match late_since(at) {
+            Some(since) => self.labelled_since(since).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Writes down what a change will ask, in this order.
     ///
     /// # Errors
@@ -103,7 +132,8 @@ impl Relabelling {
         records: &[FeedbackRecord],
         counted: Option<Counted>,
     ) -> Result<PlannedChange, BucketError> {
-        self.write(from, at, change_id(from, at), records, counted).await
+        let lines = records.iter().map(FeedbackRecord::to_line).collect();
+        self.write(from, at, change_id(from, at), lines, counted).await
     }
 
     /// Writes down what a change takes back: these are asked no more, as far as nobody has answered.
@@ -118,7 +148,29 @@ impl Relabelling {
         records: &[FeedbackRecord],
     ) -> Result<PlannedChange, BucketError> {
         let id = keys::withdrawal_of(&change_id(from, at));
-        self.write(from, at, id, records, None).await
+        let lines = records.iter().map(FeedbackRecord::to_line).collect();
+        self.write(from, at, id, lines, None).await
+    }
+
+    /// Writes down which votes contradict one another by a change: of these texts one more reviewer is asked. Records come
+    /// with all their votes.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn plan_contradictions(
+        &self,
+        from: &LabelSet,
+        at: &str,
+        records: &[LabelledRecord],
+    ) -> Result<PlannedChange, BucketError> {
+        let id = keys::contradictions_of(&change_id(from, at));
+        let changed_at = |record: &LabelledRecord| LabelledRecord {
+            labelled_at: at.to_owned(),
+            ..record.clone()
+        };
+        let lines = records.iter().map(|record| changed_at(record).to_line());
+        self.write(from, at, id, lines.collect(), None).await
     }
 
     async fn write(
@@ -126,24 +178,23 @@ impl Relabelling {
         from: &LabelSet,
         at: &str,
         id: String,
-        records: &[FeedbackRecord],
+        lines: Vec<String>,
         counted: Option<Counted>,
     ) -> Result<PlannedChange, BucketError> {
         let change = PlannedChange {
             id,
             from_version: from.version(),
             at: at.to_owned(),
-            texts: records.len(),
-            parts: records.len().div_ceil(RECORDS_PER_OBJECT),
+            texts: lines.len(),
+            parts: lines.len().div_ceil(RECORDS_PER_OBJECT),
             counted,
         };
         let key = keys::relabel_change(&change.id);
         self.feedback.put_document(&key, &change).await?;
 
-        for (part, records) in records.chunks(RECORDS_PER_OBJECT).enumerate() {
-            let lines: String = records.iter().map(FeedbackRecord::to_line).collect();
+        for (part, lines) in lines.chunks(RECORDS_PER_OBJECT).enumerate() {
             let key = keys::relabel_part(&change.id, part);
-            self.feedback.put(&key, JSON_LINES, lines).await?;
+            self.feedback.put(&key, JSON_LINES, lines.concat()).await?;
         }
         Ok(change)
     }
@@ -234,6 +285,12 @@ impl Relabelling {
     }
 }
 
+/// Returns since when S3 may show objects that a count did not see which began at this time.
+fn late_since(counted_at: &str) -> Option<DateTime<Utc>> {
+    let at = DateTime::parse_from_rfc3339(counted_at).ok()?;
+    Some(at.to_utc() - TimeDelta::minutes(CLOCK_SKEW_MINUTES))
+}
+
 /// Names the change of a set that is made at a time.
 fn change_id(from: &LabelSet, at: &str) -> String {
     let time: String = at.chars().filter(char::is_ascii_digit).collect();
@@ -247,11 +304,9 @@ impl PlannedChange {
     }
 
     /// Returns which answers are in doubt, and since when S3 may hold some that were not counted.
-    fn in_doubt_since(&self) -> Option<(Doubt, DateTime<Utc>)> {
+    fn in_doubt_since(&self) -> Option<(&Counted, DateTime<Utc>)> {
         let counted = self.counted.as_ref()?;
-        let at = DateTime::parse_from_rfc3339(&counted.at).ok()?;
-        let since = at.to_utc() - TimeDelta::minutes(CLOCK_SKEW_MINUTES);
-        Some((counted.doubt, since))
+        Some((counted, late_since(&counted.at)?))
     }
 
     fn is_old(&self, now: &str) -> bool {

@@ -2,6 +2,7 @@
 //!
 //! Every change says first what it will do, with numbers, and asks.
 
+mod effects;
 mod listing;
 mod plan;
 
@@ -13,6 +14,7 @@ use active_learning_aws::{
 use active_learning_core::labels::{
     label_key::label_key,
     label_set::{LabelSet, LabelSetError},
+    labelled::LabelledRecord,
 };
 use clap::{Args, Subcommand};
 use model_building::{
@@ -149,7 +151,8 @@ pub async fn execute(
     let place = Place::of(bucket, feedback, stack).await?;
     let labels = Labels {
         sets: LabelSets::new(place.training.clone()).with_several_labels(place.several_labels),
-        relabelling: Relabelling::new(place.feedback.clone(), place.training.clone()),
+        relabelling: Relabelling::new(place.feedback.clone(), place.training.clone())
+            .with_several_labels(place.several_labels),
         place,
     };
     labels.go_on_with_earlier_changes().await?;
@@ -196,6 +199,8 @@ struct Changed {
     asked_again: usize,
     /// Texts that an earlier change asks about and that are asked no more.
     withdrawn: usize,
+    /// Texts whose votes contradict one another by it: one more reviewer is asked, or an adjudicator decides.
+    contradicted: usize,
 }
 
 /// A change that was made.
@@ -208,6 +213,8 @@ struct Made {
     late: usize,
     /// Texts that are asked no more.
     withdrawn: usize,
+    /// Texts whose votes contradict one another by it.
+    contradicted: usize,
 }
 
 impl Labels {
@@ -238,6 +245,7 @@ impl Labels {
                 version: None,
                 asked_again: plan.again.count(),
                 withdrawn: plan.taken_back.count(),
+                contradicted: plan.contradicted.len(),
             };
             if yes {
                 let made = self.make(set, &action, &plan).await?;
@@ -265,6 +273,9 @@ impl Labels {
         if made.withdrawn > 0 {
             println!("Asked no more: {}.", counted(made.withdrawn, "text"));
         }
+        if made.contradicted > 0 {
+            println!("Contradicted: {}.", counted(made.contradicted, "text"));
+        }
         Ok(true)
     }
 
@@ -279,6 +290,7 @@ impl Labels {
         let counted = plan.doubt.map(|doubt| Counted {
             doubt,
             at: plan.counted_at.clone(),
+            seen: plan.seen.clone(),
         });
         if !again.is_empty() || counted.is_some() {
             planned.push(self.relabelling.plan(set, &at, &again, counted).await?);
@@ -286,6 +298,11 @@ impl Labels {
         if !taken_back.is_empty() {
             let withdrawal = self.relabelling.plan_withdrawal(set, &at, &taken_back);
             planned.push(withdrawal.await?);
+        }
+        let contradicted: &[LabelledRecord] = &plan.contradicted;
+        if !contradicted.is_empty() {
+            let contradictions = self.relabelling.plan_contradictions(set, &at, contradicted);
+            planned.push(contradictions.await?);
         }
         let changed = self.sets.edit(&at, |set| apply(set, action)).await;
         if let Err(ChangeError::Refused(_)) = &changed {
@@ -303,6 +320,7 @@ impl Labels {
             asked_again: again.len() + late,
             late,
             withdrawn: taken_back.len(),
+            contradicted: contradicted.len(),
         })
     }
 

@@ -131,6 +131,8 @@ pub const RECENT_TEXTS: &str = "copies/recent-texts.jsonl";
 pub const RELABEL_FOLDER: &str = "relabel/";
 /// Begins the name of what a change of the label set takes back.
 const WITHDRAWN: &str = "withdrawn-";
+/// Begins the name of what contradicts itself by a change of the label set.
+const CONTRADICTED: &str = "contradicted-";
 /// Folder of where the answers to duplicates come from, in the feedback bucket.
 pub const DUPLICATES_FOLDER: &str = "duplicates/";
 /// Folder of the predictions of each record, in the feedback bucket.
@@ -216,6 +218,16 @@ pub fn withdrawal_of(change: &str) -> String {
     format!("{WITHDRAWN}{change}")
 }
 
+/// Names, of a change of the label set, the texts whose votes contradict one another by it.
+pub fn contradictions_of(change: &str) -> String {
+    format!("{CONTRADICTED}{change}")
+}
+
+/// Returns whether delivered feedback is that of [`contradictions_of`].
+pub fn is_contradicted_feedback(key: &str) -> bool {
+    change_of_feedback(key).is_some_and(|change| change.starts_with(CONTRADICTED))
+}
+
 /// Names, of a change of the label set, the texts that were answered while it was being made.
 pub fn late_answers_of(change: &str) -> String {
     format!("{change}-late")
@@ -228,10 +240,12 @@ pub fn is_withdrawal(change: &str) -> bool {
 
 /// Returns whether delivered feedback takes questions back that an earlier change of the label set opened.
 pub fn is_withdrawn_feedback(key: &str) -> bool {
-    let change = key
-        .strip_prefix("feedback/")
-        .and_then(|key| key.strip_prefix(RELABEL_FOLDER));
-    change.is_some_and(is_withdrawal)
+    change_of_feedback(key).is_some_and(is_withdrawal)
+}
+
+/// Returns what names the change of the label set that delivered feedback is of, and its part.
+fn change_of_feedback(key: &str) -> Option<&str> {
+    key.strip_prefix("feedback/")?.strip_prefix(RELABEL_FOLDER)
 }
 
 /// Returns the key of a question that could not be read, the same for the same content.
@@ -429,6 +443,9 @@ mod tests {
             0
         )));
         assert!(!is_withdrawn_feedback(&relabelled_feedback("4-2026", 0)));
+        let contradicted = relabelled_feedback(&contradictions_of("4-2026"), 0);
+        assert!(is_contradicted_feedback(&contradicted) && !is_withdrawn_feedback(&contradicted));
+        assert!(!is_contradicted_feedback(&relabelled_feedback("4-2026", 0)));
     }
 
     #[test]

@@ -176,7 +176,8 @@ impl LabelCollection {
             questions: Questions::new(FUNCTION, feedback.clone(), training.clone()),
             label_sets: LabelSets::new(training.clone()).with_several_labels(config.several_labels),
             erased: ErasedList::new(feedback.clone()),
-            relabelling: Relabelling::new(feedback.clone(), training.clone()),
+            relabelling: Relabelling::new(feedback.clone(), training.clone())
+                .with_several_labels(config.several_labels),
             review: feedback.other(&config.review_bucket),
             training,
             feedback,

@@ -125,8 +125,8 @@ pub async fn export<W: Write>(
     several: bool,
     writer: W,
 ) -> Result<ExportSummary, ExportError> {
-    let mode = newest_mode(bucket).await.map_err(LabelsError::from)?;
-    let several = several || mode == Some(Mode::MultiLabel);
+    let several = has_several_labels(bucket, several).await;
+    let several = several.map_err(LabelsError::from)?;
     let labels = labels::read(bucket, Keep::Line, several, Packing::AsItIs).await?;
     let consolidated = consolidate(&labels.votes, Settings::default());
     let export = Export::new(&labels, &consolidated);
@@ -135,6 +135,11 @@ pub async fn export<W: Write>(
         Format::AugmentedManifest => export.manifest(writer),
         Format::JsonLines => export.json_lines(writer),
     }
+}
+
+/// Returns whether a text may have several labels: where the stack says so, or where the newest dataset has.
+pub(crate) async fn has_several_labels(bucket: &Bucket, several: bool) -> Result<bool, BucketError> {
+    Ok(several || newest_mode(bucket).await? == Some(Mode::MultiLabel))
 }
 
 /// Returns whether the newest dataset version has one label a text or several; `None` where there is none.
@@ -160,15 +165,7 @@ struct Export<'a> {
 
 impl<'a> Export<'a> {
     fn new(labels: &'a Labels, consolidated: &'a Consolidated<'a>) -> Self {
-        let several = |line: &Line| {
-            let labels = consolidated.of(line.id);
-            labels.labels().is_some_and(|labels| labels.len() > 1)
-        };
-        let mode = if labels.lines.iter().any(several) {
-            Mode::MultiLabel
-        } else {
-            Mode::MultiClass
-        };
+        let mode = labels.mode(consolidated);
         let outcome =
             |record: &[Line]| Outcome::of(record, consolidated.of(record[0].id), mode, labels.set.as_deref());
         let counting = labels.records().filter(|record| outcome(record).counts());

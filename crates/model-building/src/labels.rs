@@ -10,7 +10,7 @@ use active_learning_aws::bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES};
 use active_learning_core::{
     dataset::{ContentId, Mode, TextId},
     labels::{
-        consolidation::{Consensus, Votes},
+        consolidation::{Consensus, Consolidated, Votes},
         human_loop::Answer,
         label_set::{LabelSet, Mapped, Resolution},
     },
@@ -23,7 +23,7 @@ mod packs;
 mod read;
 
 pub(crate) use packs::Packing;
-pub(crate) use read::{read, read_by};
+pub(crate) use read::{read, read_before_and_after, read_by};
 
 /// Bytes of an RFC 3339 time that are kept: down to the millisecond.
 pub(crate) const TIME_BYTES: usize = 24;
@@ -102,6 +102,18 @@ impl Labels {
     /// Returns the lines of each record, by record id.
     pub(crate) fn records(&self) -> impl Iterator<Item = &[Line]> {
         self.lines.chunk_by(|a, b| a.id == b.id)
+    }
+
+    /// Returns whether texts have several labels or one, by what people agree on.
+    pub(crate) fn mode(&self, consolidated: &Consolidated<'_>) -> Mode {
+        let has_several = |line: &Line| {
+            let labels = consolidated.of(line.id);
+            labels.labels().is_some_and(|labels| labels.len() > 1)
+        };
+        match self.lines.iter().any(has_several) {
+            true => Mode::MultiLabel,
+            false => Mode::MultiClass,
+        }
     }
 
     /// Returns how many copies the answer to a record serves, which nobody was asked about.

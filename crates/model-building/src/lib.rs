@@ -15,6 +15,7 @@ mod config;
 mod dataset;
 mod decision_record;
 mod deployment;
+pub mod effects;
 mod endpoint;
 mod error;
 mod evaluation;

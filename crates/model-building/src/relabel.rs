@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use active_learning_aws::bucket::Bucket;
 use active_learning_core::{
-    dataset::{Mode, TextId},
+    dataset::TextId,
     feedback::{FeedbackRecord, Signal, Source, record_id},
     labels::{
         consolidation::{Consensus, Settings, consolidate},
@@ -17,6 +17,7 @@ use active_learning_core::{
 
 use crate::{
     assemble::read_initial,
+    export::has_several_labels,
     labels::{self, Keep, Labels, Outcome, Packing},
 };
 
@@ -58,7 +59,7 @@ impl Rows {
 }
 
 /// Finds the rows that a change of the set is about: answers of people, and rows of training files without one, by this
-/// set, which need not be the current one.
+/// set, which need not be the current one. They are rows as an export has them: by whether a text may have several labels.
 ///
 /// # Errors
 ///
@@ -78,8 +79,9 @@ pub async fn rows_of_each(
     set: Option<&LabelSet>,
     doubts: &[Doubt<'_>],
 ) -> Result<Vec<Rows>, Failure> {
+    let several = has_several_labels(bucket, set.is_none_or(LabelSet::has_several_labels)).await?;
     let read_by = set.filter(|set| set.version() > 0);
-    let read_by = read_by.map(|set| Arc::new(set.clone().with_several_labels(true)));
+    let read_by = read_by.map(|set| Arc::new(set.clone().with_several_labels(several)));
     let labels = labels::read_by(bucket, Keep::Line, read_by, Packing::AsItIs).await?;
     let mut rows = vec![Rows::default(); doubts.len()];
     let answered = take_answers(&labels, doubts, &mut rows)?;
@@ -102,11 +104,12 @@ fn take_answers(
     rows: &mut [Rows],
 ) -> Result<HashSet<TextId>, Failure> {
     let consolidated = consolidate(&labels.votes, Settings::default());
+    let mode = labels.mode(&consolidated);
     let mut answered: HashSet<TextId> = HashSet::new();
     for record in labels.records() {
         let last = &record[record.len() - 1];
         let consensus = consolidated.of(last.id);
-        let outcome = Outcome::of(record, consensus, Mode::MultiLabel, labels.set.as_deref());
+        let outcome = Outcome::of(record, consensus, mode, labels.set.as_deref());
         if outcome.counts() {
             answered.insert(last.text_id);
         }

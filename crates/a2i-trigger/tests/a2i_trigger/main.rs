@@ -1,6 +1,7 @@
 //! The function over local S3; the review service answers as each test says.
 
 mod budget;
+mod contradictions;
 mod copies;
 mod delivery;
 mod early_likes;

@@ -122,15 +122,20 @@ impl Relabelling {
         change: &PlannedChange,
         counted: &HashSet<String>,
     ) -> Result<usize, BucketError> {
-        let Some((doubt, since)) = change.in_doubt_since() else {
+        let Some((count, since)) = change.in_doubt_since() else {
             return Ok(0);
         };
+        let doubt = count.doubt;
         self.sets.forget().await;
         let Some(set) = self.sets.current().await? else {
             return Ok(0);
         };
 
-        let mut late = self.doubtful_since(&set, doubt, since).await?;
+        let mut new = self.labelled_since(since).await?;
+        // What the count has seen was asked, or need not be.
+        let seen: HashSet<&String> = count.seen.iter().collect();
+        new.retain(|key| !seen.contains(key));
+        let mut late = self.doubtful_in(new, &set, doubt).await?;
         late.retain(|id, found| {
             // Who answered later that none fits could have chosen the new label.
             let is_in_doubt = doubt == Doubt::SplitLabel || found.answered_at <= change.at;
@@ -152,19 +157,23 @@ impl Relabelling {
         Ok(lines.len())
     }
 
-    /// Returns the texts, by id, with an answer in doubt in an object that was written since; of several answers the last.
-    async fn doubtful_since(
-        &self,
-        set: &LabelSet,
-        doubt: Doubt,
-        since: DateTime<Utc>,
-    ) -> Result<BTreeMap<String, Doubtful>, BucketError> {
+    /// Returns the keys of labelled objects that were written since.
+    pub(super) async fn labelled_since(&self, since: DateTime<Utc>) -> Result<Vec<String>, BucketError> {
         let mut new = Vec::new();
         let listed = self.training.list_each(keys::LABELLED_FOLDER, |object| {
             new.extend((object.modified >= since).then_some(object.key));
         });
         listed.await?;
+        Ok(new)
+    }
 
+    /// Returns the texts, by id, with an answer in doubt in one of these objects; of several answers the last.
+    async fn doubtful_in(
+        &self,
+        new: Vec<String>,
+        set: &LabelSet,
+        doubt: Doubt,
+    ) -> Result<BTreeMap<String, Doubtful>, BucketError> {
         let mut objects = stream::iter(new)
             .map(async |key| self.training.read(&key, MAX_LABELLED_BYTES).await)
             .buffered(READS_AT_ONCE);

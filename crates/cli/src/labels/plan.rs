@@ -5,17 +5,18 @@ use active_learning_core::{
     feedback::Signal,
     labels::{
         label_set::{Label, LabelSet, Resolution, State as LabelState},
+        labelled::LabelledRecord,
         question::{Question, State as QuestionState},
     },
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use model_building::relabel::{self, Doubt, Rows};
 
-use super::{Action, Failure, Labels};
+use super::{Action, Failure, Labels, apply};
 use crate::wording::counted;
 
 /// Questions that are read at a time.
-const READS_AT_ONCE: usize = 32;
+pub(super) const READS_AT_ONCE: usize = 32;
 
 /// What a change will do.
 pub(super) struct Plan {
@@ -29,6 +30,10 @@ pub(super) struct Plan {
     pub doubt: Option<relabelling::Doubt>,
     /// When the count began.
     pub counted_at: String,
+    /// What the count has seen of what is new.
+    pub seen: Vec<String>,
+    /// Texts whose votes contradict one another by it.
+    pub contradicted: Vec<LabelledRecord>,
 }
 
 impl Plan {
@@ -40,6 +45,8 @@ impl Plan {
             taken_back: Rows::default(),
             doubt: None,
             counted_at: String::new(),
+            seen: Vec::new(),
+            contradicted: Vec::new(),
         }
     }
 }
@@ -47,6 +54,26 @@ impl Plan {
 impl Labels {
     /// Says what a change will do.
     pub(super) async fn plan(&self, set: &LabelSet, action: &Action) -> Result<Plan, Failure> {
+        let plan = self.plan_rows(set, action).await?;
+        match action {
+            // These leave no vote with another answer.
+            Action::Retire { .. } | Action::Split { .. } | Action::Refuse { .. } => Ok(plan),
+            Action::Describe { .. } | Action::List | Action::Proposed => Ok(plan),
+            Action::Add { .. }
+            | Action::Accept { .. }
+            | Action::Rename { .. }
+            | Action::Merge { .. }
+            | Action::Synonym { .. } => {
+                let mut after = set.clone();
+                apply(&mut after, action)?;
+                self.with_effects(plan, [set, &after], names_a_label_otherwise(set, action))
+                    .await
+            }
+        }
+    }
+
+    /// Says which rows are mapped, asked again or left out.
+    async fn plan_rows(&self, set: &LabelSet, action: &Action) -> Result<Plan, Failure> {
         let text = match action {
             Action::Rename { old, new } => {
                 let rows = self.rows(set, &Doubt::Label(name_of(set, old))).await?;
@@ -83,6 +110,7 @@ impl Labels {
 
     async fn plan_split(&self, set: &LabelSet, name: &str, into: &[String]) -> Result<Plan, Failure> {
         let counted_at = aws::now();
+        let seen = self.relabelling.seen_at(&counted_at).await?;
         let again = self.rows(set, &Doubt::Label(name_of(set, name))).await?;
         let text = format!(
             "`{}` is replaced by `{}`. {} will be asked again, the most doubtful first; until they are answered \
@@ -95,12 +123,14 @@ impl Labels {
             again,
             doubt: Some(relabelling::Doubt::SplitLabel),
             counted_at,
+            seen,
             ..Plan::without_questions(text)
         })
     }
 
     async fn plan_new(&self, set: &LabelSet, name: &str) -> Result<Plan, Failure> {
         let counted_at = aws::now();
+        let seen = self.relabelling.seen_at(&counted_at).await?;
         let mut after = set.clone();
         after.add(name, "")?;
         let kinds = [Doubt::NoneFits, Doubt::Label(name_of(&after, name))];
@@ -131,6 +161,8 @@ impl Labels {
             taken_back,
             doubt: Some(relabelling::Doubt::NoneFits),
             counted_at,
+            seen,
+            contradicted: Vec::new(),
         })
     }
 
@@ -195,6 +227,15 @@ impl Labels {
     }
 }
 
+/// Returns whether a change gives a label one more name, by which votes may have proposed it.
+fn names_a_label_otherwise(set: &LabelSet, action: &Action) -> bool {
+    match action {
+        Action::Synonym { .. } => true,
+        Action::Merge { from, .. } => set.find(from).is_none(),
+        _ => false,
+    }
+}
+
 /// Returns a label's name as the set has it; a name that is not a label stays.
 fn name_of<'n>(set: &'n LabelSet, name: &'n str) -> &'n str {
     set.find(name).map_or(name, |label| &label.name)
@@ -248,6 +289,6 @@ fn counts(rows: &Rows) -> String {
     format!("{answers} and {initial} of training files")
 }
 
-fn texts(count: usize) -> String {
+pub(super) fn texts(count: usize) -> String {
     counted(count, "text")
 }

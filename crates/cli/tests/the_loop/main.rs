@@ -1,5 +1,6 @@
 //! The whole loop, from the template that is deployed: functions as processes, requests over sockets.
 
+mod accepted_proposals;
 mod alarms;
 mod automated_labelling;
 mod console;

@@ -77,7 +77,8 @@ impl Consensus {
     ///
     /// A worker has one vote, their last. Who is unsure does not vote. Several labels are one answer:
     /// they are right together or not at all. An adjudicator's answer is final. Otherwise the most frequent
-    /// answer of the reviewers counts; what users hold right breaks their ties and decides nothing else.
+    /// answer of the reviewers counts; what users hold right breaks their ties and decides nothing else. An imported
+    /// proposal that is a label by now counts as a reviewer's answer where there is none, else as a user's word.
     pub fn by_majority(votes: &[Vote]) -> (Self, Option<DecidedBy>) {
         let (consensus, rule) = decide(last_vote_of_each_worker(votes).into_iter());
         (consensus.cloned(), rule)
@@ -210,19 +211,42 @@ fn majority<'a>(answers: impl Iterator<Item = &'a Answer>) -> Consensus<&'a Answ
     }
 }
 
-/// Returns the last answer of each worker; of two at the same instant the greater.
+/// Returns the last answer of each worker, and what it counts as; of two at the same instant the greater.
 pub(crate) fn last_vote_of_each_worker(votes: &[Vote]) -> Vec<Given<'_, &str>> {
-    let mut last: BTreeMap<Cow<'_, str>, (&str, &Answer, VoteSource)> = BTreeMap::new();
+    let last = last_votes(votes);
+    let is_answer = |vote: &&Vote| binds(vote.counts_as(), vote.note.proposed, &vote.answer);
+    let is_answered = last.iter().any(is_answer);
+    let given = last.into_iter().map(|vote| {
+        let source = counted_as(vote.counts_as(), vote.note.proposed, is_answered);
+        (source, vote.at.as_str(), &vote.answer)
+    });
+    given.collect()
+}
+
+/// Returns the last vote of each worker; of two at the same instant the one with the greater answer.
+pub(crate) fn last_votes(votes: &[Vote]) -> Vec<&Vote> {
+    let mut last: BTreeMap<Cow<'_, str>, &Vote> = BTreeMap::new();
     for vote in votes {
-        let given = (vote.at.as_str(), &vote.answer, vote.counts_as());
-        let kept = last.entry(vote.voter()).or_insert(given);
-        if (given.0, given.1) > (kept.0, kept.1) {
-            *kept = given;
+        let kept = last.entry(vote.voter()).or_insert(vote);
+        if (&vote.at, &vote.answer) > (&kept.at, &kept.answer) {
+            *kept = vote;
         }
     }
-    last.into_values()
-        .map(|(at, answer, source)| (source, at, answer))
-        .collect()
+    last.into_values().collect()
+}
+
+/// Returns whether a vote is an answer beside which imported proposals decide nothing.
+fn binds(source: VoteSource, proposed: bool, answer: &Answer) -> bool {
+    source.is_review() && !proposed && *answer != Answer::Unsure
+}
+
+/// Returns what a vote counts as: a proposal of a file that is a label by now is evidence as a user's word is, once somebody
+/// has answered.
+fn counted_as(source: VoteSource, proposed: bool, is_answered: bool) -> VoteSource {
+    match source {
+        VoteSource::Import if proposed && is_answered => VoteSource::Feedback,
+        source => source,
+    }
 }
 
 /// When Dawid–Skene is used and what it needs to be believed.

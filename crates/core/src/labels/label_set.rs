@@ -191,6 +191,11 @@ impl LabelSet {
         Self { several, ..self }
     }
 
+    /// Returns whether a text may have several labels.
+    pub fn has_several_labels(&self) -> bool {
+        self.several
+    }
+
     /// Returns its version, from 1.
     pub fn version(&self) -> u64 {
         self.version

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use complaints::{are_of_one_user, complaint_of};
 
 use super::{
-    consolidation::{Consensus, DecidedBy, last_vote_of_each_worker},
+    consolidation::{Consensus, DecidedBy, last_vote_of_each_worker, last_votes},
     human_loop::{Answer, LoopName, MAX_ROUNDS},
     label_key::label_key,
     vote::{Vote, VoteSource},
@@ -93,6 +93,9 @@ pub struct Question {
     /// When the like was given that took the complaint back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_back_at: Option<String>,
+    /// Time of the last change of the label set by which votes contradict one another: RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contradicted_at: Option<String>,
 }
 
 /// What a vote of a user does to a question.
@@ -174,6 +177,7 @@ impl Question {
             reopened: 0,
             in_doubt: Vec::new(),
             taken_back_at: None,
+            contradicted_at: None,
         }
     }
 
@@ -219,6 +223,11 @@ impl Question {
         if !contradicts || self.decided_by == Some(DecidedBy::Adjudicator) {
             return Effect::Counted;
         }
+        self.reopen()
+    }
+
+    /// Opens it again for somebody else, as often as may be; else an adjudicator decides.
+    fn reopen(&mut self) -> Effect {
         if self.reopened >= MAX_ROUNDS {
             self.state = State::Disputed;
             return Effect::Disputes;
@@ -226,6 +235,35 @@ impl Question {
         self.reopened += 1;
         self.state = State::Asked;
         Effect::Reopens
+    }
+
+    /// Takes in what a change of the label set made of its votes, which are those of now and written by the names of now. Where
+    /// they contradict one another by it and nobody is being asked who could decide, somebody else is; once for each change.
+    pub fn contradict(&mut self, changed_at: &str) -> Effect {
+        if self.contradicted_at.as_deref() >= Some(changed_at) {
+            return Effect::Known;
+        }
+        self.contradicted_at = Some(changed_at.to_owned());
+        let is_being_asked = self.state == State::Asked && self.human_loop.is_some();
+        if is_being_asked || self.state == State::Disputed {
+            return Effect::Counted;
+        }
+        self.answer_with(&[]);
+        let is_tie = self.consensus == Some(Consensus::Tie);
+        if (is_tie || self.is_doubted_by_proposals()) && self.decided_by != Some(DecidedBy::Adjudicator) {
+            return self.reopen();
+        }
+        Effect::Counted
+    }
+
+    /// Returns whether what a file proposed, and is a label by now, is another answer than that of people.
+    fn is_doubted_by_proposals(&self) -> bool {
+        let Some(answer) = self.answer() else { return false };
+        let proposed = last_votes(&self.votes)
+            .into_iter()
+            .filter(|vote| vote.note.proposed);
+        let mut labels = proposed.filter(|vote| matches!(vote.answer, Answer::Labels { .. }));
+        labels.any(|vote| !is_same(&vote.answer, answer))
     }
 
     /// Takes back what the user of a complaint held right, where that is what they call wrong now: a complaint names no other

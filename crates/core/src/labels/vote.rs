@@ -53,7 +53,7 @@ pub struct Vote {
     pub note: Note,
 }
 
-/// What a reviewer says about an item beside the answer.
+/// What is known of a vote beside the answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// A comment; it may quote the text.
@@ -62,6 +62,9 @@ pub struct Note {
     /// Whether they flag the item for a second look.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub flagged: bool,
+    /// Whether an imported file proposed the label, which was none yet: it binds nobody who is asked here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proposed: bool,
 }
 
 impl Vote {
@@ -71,6 +74,24 @@ impl Vote {
         match (self.source, &self.answer) {
             (VoteSource::Import, Answer::NewLabel { .. }) => VoteSource::Feedback,
             (source, _) => source,
+        }
+    }
+
+    /// Returns the same vote with its answer written otherwise, by the names that labels have now. Of an imported proposal that
+    /// is a label by now it stays known that nobody could choose it.
+    #[must_use]
+    pub fn written_as(self, answer: Answer) -> Self {
+        let was_proposal = |before: &Answer| matches!(before, Answer::NewLabel { .. });
+        let is_label = matches!(answer, Answer::Labels { .. });
+        let becomes_label = self.source == VoteSource::Import && was_proposal(&self.answer) && is_label;
+        let proposed = self.note.proposed || becomes_label;
+        Self {
+            note: Note {
+                proposed,
+                ..self.note
+            },
+            answer,
+            ..self
         }
     }
 

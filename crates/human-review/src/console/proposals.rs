@@ -42,9 +42,12 @@ impl Console<'_> {
         blocks.push(Block::heading("Proposed labels"));
         blocks.push(Block::text(
             "What reviewers proposed, as of the last look of the function that builds models. A merge makes the proposal \
-             another name of a label. `active-learning labels accept` makes it a label of its own: it asks texts again \
-             that no label fitted, for which it reads them all. `labels proposed` counts what users suggested as well, and `labels refuse` asks texts again that were \
-             answered by what it refuses.",
+             another name of a label, and votes that proposed it count for that. Whatever a file proposed, the answers of \
+             reviewers stay. `active-learning labels merge` does the same: it says before how many texts that changes, \
+             and asks one more reviewer where votes contradict one another then. `active-learning labels accept` makes it \
+             a label of its own: it asks texts again that no label fitted, for which it reads them all. `labels proposed` \
+             counts what users suggested as well, and `labels refuse` asks texts again that were answered by what it \
+             refuses.",
         ));
         if proposals.is_empty() {
             blocks.push(Block::text("Nothing is proposed."));

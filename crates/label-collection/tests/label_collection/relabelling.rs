@@ -11,6 +11,7 @@ use active_learning_core::{
     labels::{
         human_loop::{Answer, NONE_FITS},
         label_set::{LabelSet, Origin, version_key},
+        labelled::LabelledRecord,
         question::Question,
     },
 };
@@ -20,6 +21,8 @@ use serde_json::json;
 use crate::harness::*;
 
 const AT: &str = "2026-11-20T10:00:00.000Z";
+/// After everything that the tests answer.
+const AT_LATER: &str = "2026-11-20T13:00:00.000Z";
 
 struct Change {
     services: Services,
@@ -204,7 +207,8 @@ fn split(set: &mut LabelSet) -> Result<(), active_learning_core::labels::label_s
 
 fn counted_now(doubt: Doubt) -> Option<Counted> {
     let at = active_learning_aws::now();
-    Some(Counted { doubt, at })
+    let seen = Vec::new();
+    Some(Counted { doubt, at, seen })
 }
 
 #[tokio::test]
@@ -382,4 +386,64 @@ async fn an_answer_by_a_label_that_was_added_a_moment_ago_is_that_label_and_no_p
             .map(|vote| &vote.answer)
             .all(|answer| *answer == Answer::labels(["Weather"]))
     }));
+}
+
+#[tokio::test]
+async fn a_text_that_the_count_has_seen_was_not_answered_since_whatever_the_count_made_of_it() {
+    for (label, doubt) in [(NONE_FITS, Doubt::NoneFits), ("Sports", Doubt::SplitLabel)] {
+        let (services, sets, relabelling) = with_labels(&["Sports", "World"]).await;
+        let set = sets.current().await.expect("a set").expect("a set");
+        services.answered(LOOP, all_answered(label)).await;
+        let at = active_learning_aws::now();
+        let seen = relabelling.seen_at(&at).await.expect("listed");
+        let late_one = all_answered(label).replace(LOOP, "review-late");
+        services.answered("review-late", late_one).await;
+
+        let counted = Some(Counted {
+            doubt,
+            at,
+            seen: seen.clone(),
+        });
+        let planned = relabelling.plan(&set, AT_LATER, &[], counted).await;
+        let changed = match doubt {
+            Doubt::SplitLabel => sets.edit(AT_LATER, split).await,
+            Doubt::NoneFits => sets.edit(AT_LATER, |set| set.add("Weather", "")).await,
+        };
+        changed.expect("changed");
+        let late = relabelling.deliver(&planned.expect("planned")).await;
+
+        assert_eq!(seen, [format!("labelled/{LOOP}.jsonl")]);
+        let texts = input()["comprehendPredictions"].as_array().expect("items").len();
+        assert_eq!(late.expect("delivered"), texts, "those of the later loop");
+        let asked = asked_again(&services).await;
+        let asked: Vec<_> = asked.iter().flat_map(|(_, records)| records).collect();
+        assert_eq!(asked.len(), texts, "{label}");
+    }
+}
+
+#[tokio::test]
+async fn what_contradicts_itself_by_a_change_is_delivered_with_its_votes_by_the_sweep_where_the_command_was_stopped()
+ {
+    let (services, sets, relabelling) = with_labels(&["Sports", "World"]).await;
+    services.answered(LOOP, all_answered("Sports")).await;
+    let answered = services.labelled(LOOP).await;
+    let set = sets.current().await.expect("a set").expect("a set");
+    let planned = relabelling.plan_contradictions(&set, AT, &answered[..1]).await;
+    planned.expect("written");
+    let synonym = |set: &mut LabelSet| set.add_synonym("World", "Weather");
+    sets.edit(AT, synonym).await.expect("changed");
+
+    services.sweep().await;
+    services.sweep().await;
+
+    let delivered = services.keys(FEEDBACK, "feedback/relabel/").await;
+    assert_eq!(
+        delivered,
+        ["feedback/relabel/contradicted-00000002-20261120100000000-0000.jsonl"]
+    );
+    let line = services.get(FEEDBACK, &delivered[0]).await;
+    let line = LabelledRecord::parse(line.trim_end().as_bytes()).expect("a labelled record");
+    assert_eq!(line.votes, answered[0].votes);
+    assert_eq!(line.labelled_at, AT, "the time of the change");
+    assert!(services.keys(FEEDBACK, "relabel/").await.is_empty());
 }

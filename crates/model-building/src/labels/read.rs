@@ -58,32 +58,35 @@ pub(crate) async fn read_by(
     set: Option<Arc<LabelSet>>,
     packing: Packing,
 ) -> Result<Labels, LabelsError> {
-    let mut reader = Reader {
-        ballots: Ballots::default(),
-        lines: Vec::new(),
-        spool: Spool::new().map_err(LabelsError::Disk)?,
-        unreadable: 0,
-        erased: ErasedList::new(bucket.clone()).current().await?,
-        left_out: 0,
-        keep,
-        set,
-        asked_anew: HashMap::new(),
-    };
-    packs::read(bucket, packing, |place, key, content| {
-        reader.take(place, key, content)
-    })
-    .await?;
+    let mut readers = [Reader::new(bucket, keep, set).await?];
+    read_into(bucket, packing, &mut readers).await?;
     let copies = list_copies(bucket).await?;
-    let mut labels = reader.finish().map_err(LabelsError::Disk)?;
-    let occurrences = |id| {
-        let first = labels.lines.partition_point(|line| line.id < id);
-        let of_record = labels.lines[first..].iter().take_while(|line| line.id == id);
-        of_record.map(|line| line.occurrence).collect()
-    };
-    let served = duplicates::count(copies, occurrences);
-    labels.copies = served.counts;
-    labels.served = served.ids;
-    Ok(labels)
+    let [reader] = readers;
+    reader.finish_with(copies)
+}
+
+/// Reads all labels once, by the label set before a change and by the one after it. Copies are not counted.
+pub(crate) async fn read_before_and_after(
+    bucket: &Bucket,
+    sets: [Arc<LabelSet>; 2],
+) -> Result<[Labels; 2], LabelsError> {
+    let [before, after] = sets;
+    let mut readers = [
+        Reader::new(bucket, Keep::Line, Some(before)).await?,
+        Reader::new(bucket, Keep::Line, Some(after)).await?,
+    ];
+    read_into(bucket, Packing::AsItIs, &mut readers).await?;
+    let [before, after] = readers;
+    let finished = |reader: Reader| reader.finish().map_err(LabelsError::Disk);
+    Ok([finished(before)?, finished(after)?])
+}
+
+async fn read_into(bucket: &Bucket, packing: Packing, readers: &mut [Reader]) -> Result<(), LabelsError> {
+    packs::read(bucket, packing, |place, key, content| {
+        let mut readers = readers.iter_mut();
+        readers.try_for_each(|reader| reader.take(place, key, content))
+    })
+    .await
 }
 
 /// Lists the copies by the first digit of their originals' ids, some digits at a time.
@@ -115,6 +118,20 @@ struct Reader {
 }
 
 impl Reader {
+    async fn new(bucket: &Bucket, keep: Keep, set: Option<Arc<LabelSet>>) -> Result<Self, LabelsError> {
+        Ok(Self {
+            ballots: Ballots::default(),
+            lines: Vec::new(),
+            spool: Spool::new().map_err(LabelsError::Disk)?,
+            unreadable: 0,
+            erased: ErasedList::new(bucket.clone()).current().await?,
+            left_out: 0,
+            keep,
+            set,
+            asked_anew: HashMap::new(),
+        })
+    }
+
     /// Takes the lines of an object, whose place among all is `place`.
     fn take(&mut self, place: u32, key: &str, content: &[u8]) -> io::Result<()> {
         for (line, number) in content.split(|byte| *byte == b'\n').zip(1..) {
@@ -188,10 +205,7 @@ impl Reader {
         for vote in &labelled.votes {
             match set.map(&labelled.record, vote) {
                 Mapped::Answer(answer) => {
-                    let mapped = Vote {
-                        answer,
-                        ..vote.clone()
-                    };
+                    let mapped = vote.clone().written_as(answer);
                     if mapped.source != mapped.counts_as() {
                         not_in_use = Some(NEW_LABEL);
                     }
@@ -207,6 +221,20 @@ impl Reader {
             }
         }
         (votes, not_in_use)
+    }
+
+    /// Ends reading, and counts the copies that the answers serve.
+    fn finish_with(self, copies: Vec<KeptCopy>) -> Result<Labels, LabelsError> {
+        let mut labels = self.finish().map_err(LabelsError::Disk)?;
+        let occurrences = |id| {
+            let first = labels.lines.partition_point(|line| line.id < id);
+            let of_record = labels.lines[first..].iter().take_while(|line| line.id == id);
+            of_record.map(|line| line.occurrence).collect()
+        };
+        let served = duplicates::count(copies, occurrences);
+        labels.copies = served.counts;
+        labels.served = served.ids;
+        Ok(labels)
     }
 
     fn finish(mut self) -> io::Result<Labels> {

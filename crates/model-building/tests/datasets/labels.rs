@@ -423,6 +423,11 @@ async fn imported_proposals_and_split_labels_wait_and_bind_no_reviewer() {
     );
     let labels = bucket.labels(&after).await;
     assert_eq!(labels[&text(0)], "Weather", "accepted, it trains");
+    assert_eq!(
+        labels[&text(1)],
+        "Business",
+        "the reviewer's word counts all the same"
+    );
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod assemble;
 mod bucket;
 mod copies;
+mod effects;
 mod export;
 mod held_out;
 mod labels;

@@ -117,6 +117,48 @@ fn a_user_alone_is_no_review() {
     );
 }
 
+/// A vote of a file whose label was a proposal and is a label by now.
+fn proposed(label: &str) -> Vote {
+    let import = Vote {
+        source: VoteSource::Import,
+        answer: Answer::NewLabel {
+            label: label.to_owned(),
+        },
+        ..vote("csv:annotator", label)
+    };
+    import.written_as(Answer::labels([label]))
+}
+
+#[test]
+fn an_imported_proposal_that_is_a_label_by_now_counts_alone_and_never_against_a_reviewer() {
+    let decided = |votes: &[Vote]| {
+        let by_majority = Consensus::by_majority(votes);
+        let many = counted(&BTreeMap::from([(1, votes.to_vec())]));
+        let consolidated = consolidate(&many, Settings::default());
+        assert_eq!(consolidated.of(1).cloned(), by_majority.0, "for datasets too");
+        assert_eq!(consolidated.decided_by(1), by_majority.1);
+        by_majority
+    };
+    let real = Vote {
+        source: VoteSource::Import,
+        ..vote("csv:another", "X")
+    };
+
+    let alone = decided(&[proposed("X")]);
+    let contradicted = decided(&[proposed("X"), vote("a", "Y")]);
+    let beside_an_unsure_one = decided(&[proposed("X"), vote("a", "?")]);
+    let none_fits = decided(&[proposed("X"), vote("a", "-")]);
+    let tie = decided(&[proposed("X"), vote("a", "Y"), vote("b", "X")]);
+    let a_label_from_the_first = decided(&[real, vote("a", "Y")]);
+
+    assert_eq!(alone, (agreed("X", 1.0), Some(DecidedBy::SingleReviewer)));
+    assert_eq!(contradicted, (agreed("Y", 1.0), Some(DecidedBy::SingleReviewer)));
+    assert_eq!(beside_an_unsure_one.0, agreed("X", 1.0));
+    assert_eq!(none_fits.0, agreed("-", 1.0));
+    assert_eq!(tie, (agreed("X", 0.5), Some(DecidedBy::UserBrokeTie)));
+    assert_eq!(a_label_from_the_first, (Consensus::Tie, None));
+}
+
 #[test]
 fn an_adjudicator_is_final_also_against_dawid_skene() {
     let mut votes = with_an_adversary(60);

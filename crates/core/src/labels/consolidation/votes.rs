@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::{binds, counted_as};
 use crate::labels::{
     human_loop::Answer,
     vote::{Vote, VoteSource},
@@ -33,6 +34,8 @@ pub(crate) struct Ballot {
     /// Not a number where it is unknown.
     seconds: f32,
     pub(crate) source: VoteSource,
+    /// Whether an imported file proposed the label, which is one by now.
+    proposed: bool,
 }
 
 impl Ballot {
@@ -56,6 +59,7 @@ impl Ballots {
             answer: number(&mut self.answers, &vote.answer),
             seconds: vote.seconds.map_or(f32::NAN, |seconds| seconds as f32),
             source: vote.counts_as(),
+            proposed: vote.note.proposed,
         });
     }
 
@@ -101,6 +105,13 @@ impl Ballots {
                 .then_with(|| b.seconds.total_cmp(&a.seconds))
         });
         ballots.dedup_by_key(|ballot| (ballot.id, ballot.worker));
+        for of_record in ballots.chunk_by_mut(|a, b| a.id == b.id) {
+            let is_answer = |vote: &Ballot| binds(vote.source, vote.proposed, &answers[vote.answer as usize]);
+            let is_answered = of_record.iter().any(is_answer);
+            for ballot in of_record {
+                ballot.source = counted_as(ballot.source, ballot.proposed, is_answered);
+            }
+        }
         Votes {
             workers,
             answers,
@@ -154,6 +165,25 @@ impl Votes {
         self.ballots
             .chunk_by(|a, b| a.id == b.id)
             .map(|ballots| (ballots[0].id, ballots))
+    }
+
+    /// Counts the votes on a record that propose what is no label.
+    pub fn proposals(&self, id: u128) -> usize {
+        let is_proposal = |ballot: &&Ballot| matches!(self.answer(ballot), Answer::NewLabel { .. });
+        self.of_record(id).filter(is_proposal).count()
+    }
+
+    fn of_record(&self, id: u128) -> impl Iterator<Item = &Ballot> {
+        let first = self.ballots.partition_point(|ballot| ballot.id < id);
+        self.ballots[first..]
+            .iter()
+            .take_while(move |ballot| ballot.id == id)
+    }
+
+    /// Returns the labels that imported files proposed for a record, and that are labels by now.
+    pub fn proposed(&self, id: u128) -> impl Iterator<Item = &Answer> {
+        let proposed = self.of_record(id).filter(|ballot| ballot.proposed);
+        proposed.map(|ballot| self.answer(ballot))
     }
 
     pub(crate) fn answer(&self, ballot: &Ballot) -> &Answer {

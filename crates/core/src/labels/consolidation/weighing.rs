@@ -71,7 +71,11 @@ impl<'a> Weighing<'a> {
             .iter()
             .filter(|ballot| *self.votes.answer(ballot) != Answer::Unsure)
             .map(|ballot| Observation {
-                worker: self.annotators[ballot.worker as usize],
+                // Who has answered one record may be a mere witness of another.
+                worker: match ballot.is_review() {
+                    true => self.annotators[ballot.worker as usize],
+                    false => USERS,
+                },
                 answer: ballot.answer as usize,
             })
             .collect();

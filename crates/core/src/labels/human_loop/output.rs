@@ -305,6 +305,7 @@ fn note(item: &Item, content: &Map<String, Value>) -> Note {
             Some(Value::Object(marks)) => marks.values().any(|mark| mark == &Value::Bool(true)),
             _ => false,
         },
+        ..Note::default()
     }
 }
 

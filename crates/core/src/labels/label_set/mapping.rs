@@ -147,7 +147,7 @@ impl LabelSet {
             }
             Mapped::Retired | Mapped::Split => self.answer_now(&said.answer),
         };
-        Vote { answer, ..said }
+        said.written_as(answer)
     }
 
     /// Returns whether an answer names labels of the set, all of them in use.

@@ -782,3 +782,37 @@ fn a_change_that_names_nothing_that_can_be_seen_is_refused_without_an_empty_quot
         }
     }
 }
+
+#[test]
+fn an_imported_proposal_that_is_accepted_stays_known_as_one_and_a_label_from_the_first_does_not() {
+    let mut set = set(&["World"]);
+    let record = FeedbackRecord::parse(br#"{"classifier":"news","utterance":"They won"}"#).expect("a record");
+    let proposal = Answer::NewLabel {
+        label: " weather".into(),
+    };
+    let canonical = |set: &LabelSet, answer: &Answer, source: VoteSource| {
+        let vote = set.canonical(&record, vote(answer.clone(), source));
+        let again = set.canonical(&record, vote.clone());
+        assert_eq!(vote, again, "twice is once");
+        (vote.answer, vote.note.proposed)
+    };
+
+    let before = canonical(&set, &proposal, VoteSource::Import);
+    set.add("Weather", "").expect("accepted");
+    let weather = Answer::labels(["Weather"]);
+
+    assert!(matches!(before, (Answer::NewLabel { .. }, false)), "{before:?}");
+    assert_eq!(
+        canonical(&set, &proposal, VoteSource::Import),
+        (weather.clone(), true)
+    );
+    assert_eq!(
+        canonical(&set, &weather, VoteSource::Import),
+        (weather.clone(), false)
+    );
+    assert_eq!(
+        canonical(&set, &proposal, VoteSource::HumanReview),
+        (weather.clone(), false)
+    );
+    assert_eq!(canonical(&set, &proposal, VoteSource::Feedback), (weather, false));
+}

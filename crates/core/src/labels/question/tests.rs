@@ -279,6 +279,100 @@ fn a_complaint_reopens_what_an_older_version_left_as_answered_though_nobody_coul
     }
 }
 
+/// A vote of a file whose label was a proposal and is a label by now.
+fn proposed(label: &str) -> Vote {
+    let import = Vote {
+        source: VoteSource::Import,
+        answer: Answer::NewLabel {
+            label: label.to_owned(),
+        },
+        ..review("csv:annotator", label)
+    };
+    import.written_as(Answer::labels([label]))
+}
+
+#[test]
+fn what_a_change_of_the_set_contradicts_is_asked_of_somebody_else_once_for_each_change_and_twice_in_all() {
+    let changes = [
+        "2026-11-21T10:00:00Z",
+        "2026-11-22T10:00:00Z",
+        "2026-11-23T10:00:00Z",
+    ];
+    let mut question = answered("A");
+    question.add(&[proposed("B")]);
+    let mut effects = Vec::new();
+
+    for at in changes {
+        effects.push(question.contradict(at));
+        effects.push(question.contradict(at));
+        if question.state == State::Asked {
+            question.answer_with(&[review("w1", "A")]);
+        }
+    }
+
+    assert_eq!(
+        effects,
+        [
+            Effect::Reopens,
+            Effect::Known,
+            Effect::Reopens,
+            Effect::Known,
+            Effect::Disputes,
+            Effect::Known
+        ]
+    );
+    assert_eq!((question.state, question.reopened), (State::Disputed, 2));
+    assert_eq!(
+        question.reviewers(),
+        ["csv:annotator", "w1"],
+        "neither is asked again"
+    );
+}
+
+#[test]
+fn a_change_of_the_set_asks_nobody_where_votes_agree_or_somebody_is_asked_or_an_adjudicator_has_decided() {
+    let at = "2026-11-21T10:00:00Z";
+    let agreeing = {
+        let mut question = answered("B");
+        question.add(&[proposed("B")]);
+        question
+    };
+    let being_asked = {
+        let mut question = Question::asked(dislike(), "review-1", 1);
+        question.add(&[proposed("B")]);
+        question
+    };
+    let decided = {
+        let mut question = answered("A");
+        question.answer_with(&[Vote {
+            source: VoteSource::Adjudicator,
+            ..review("adjudicator:eve", "A")
+        }]);
+        question.add(&[proposed("B")]);
+        question
+    };
+
+    for (mut question, state) in [
+        (agreeing, State::Answered),
+        (being_asked, State::Asked),
+        (decided, State::Answered),
+    ] {
+        assert_eq!(question.contradict(at), Effect::Counted);
+        assert_eq!((question.state, question.reopened), (state, 0));
+    }
+}
+
+#[test]
+fn reviewers_whose_labels_became_one_and_tie_by_it_are_joined_by_one_more() {
+    let mut question = answered("A");
+    question.answer_with(&[review("w2", "A"), review("w3", "B"), review("w4", "B")]);
+    question.state = State::Answered;
+
+    let effect = question.contradict("2026-11-21T10:00:00Z");
+
+    assert_eq!((effect, question.state), (Effect::Reopens, State::Asked));
+}
+
 #[test]
 fn users_hold_what_each_of_them_said_last() {
     let said = |label: &str, user: &str, second: u8| {

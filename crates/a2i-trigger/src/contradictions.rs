@@ -1,0 +1,88 @@
+//! Votes that contradict one another since the label set was changed: what a file proposed is a label now, or labels are one
+//! that were two. Of each such text one more reviewer is asked, who has not answered it, as often as a question may be
+//! opened again; after that, or where nobody comes, an adjudicator decides.
+
+use std::{future::ready, sync::Arc};
+
+use active_learning_aws::s3_event::S3Object;
+use active_learning_core::labels::{
+    label_set::LabelSet,
+    labelled::LabelledRecord,
+    question::{Effect, Question, State},
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use lambda_runtime::tracing::{info, warn};
+
+use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT};
+
+/// Largest delivered object of these that is read, in bytes: a thousand records of the longest texts, with their votes.
+const MAX_OBJECT_BYTES: u64 = 512 << 20;
+
+impl A2iTrigger {
+    /// Works off an object of texts whose votes contradict one another by a change of the label set. Idempotent.
+    pub(crate) async fn contradict_delivered(&self, object: &S3Object) -> Result<(), A2iTriggerError> {
+        let bucket = self.feedback.other(&object.bucket);
+        let read = bucket.read(&object.key, MAX_OBJECT_BYTES).await;
+        let Some(delivered) = read.map_err(|error| A2iTriggerError::Read(error.into()))? else {
+            warn!(object.bucket, object.key, "the delivered object is gone");
+            return Ok(());
+        };
+        let erased = self.erased.current().await?;
+        let lines = delivered.bytes.split(|byte| *byte == b'\n');
+        let contradicted: Vec<LabelledRecord> = lines
+            .filter_map(|line| LabelledRecord::parse(line).ok())
+            .filter(|labelled| !erased.contains(&labelled.record.utterance))
+            .collect();
+
+        let asked: usize = stream::iter(&contradicted)
+            .map(|labelled| self.contradict(labelled))
+            .buffer_unordered(CALLS_IN_FLIGHT)
+            .try_fold(0, |sum, is_asked| ready(Ok(sum + usize::from(is_asked))))
+            .await?;
+        info!(
+            object.key,
+            texts = contradicted.len(),
+            asked,
+            "votes contradict one another since the label set was changed"
+        );
+        Ok(())
+    }
+
+    /// Takes in what became of the votes on a text. Returns whether somebody else is asked.
+    async fn contradict(&self, labelled: &LabelledRecord) -> Result<bool, A2iTriggerError> {
+        let (record, changed_at) = (&labelled.record, labelled.labelled_at.as_str());
+        let labels = self.labels_of(changed_at).await?;
+        let contradict = |question: &mut Option<Question>| {
+            // What was asked so long ago that it is forgotten has its votes in the delivered line.
+            let question = question.get_or_insert_with(|| Question {
+                votes: Vec::new(),
+                ..Question::known(record.clone())
+            });
+            question.add(&labelled.votes);
+            labels.canonical_votes(record, &mut question.votes);
+            (question.contradict(changed_at), question.clone())
+        };
+        let (effect, question) = self.questions.change(&record.id, contradict).await?;
+        match (effect, question.state) {
+            (Effect::Counted, _) => Ok(false),
+            // Also what an earlier run of the same event has begun.
+            (_, State::Asked) => self.ask_somebody_else(&question).await,
+            (_, State::Disputed) => {
+                let stored = self.questions.dispute(&question).await;
+                stored.map_err(A2iTriggerError::Store)?;
+                Ok(false)
+            }
+            (_, State::Answered | State::Withdrawn | State::Abandoned) => Ok(false),
+        }
+    }
+
+    /// Returns the label set, not older than a change of it.
+    async fn labels_of(&self, changed_at: &str) -> Result<Arc<LabelSet>, A2iTriggerError> {
+        let labels = self.labels().await?;
+        if labels.updated_at() >= changed_at {
+            return Ok(labels);
+        }
+        self.label_sets.forget().await;
+        self.labels().await
+    }
+}

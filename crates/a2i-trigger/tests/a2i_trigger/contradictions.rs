@@ -1,0 +1,167 @@
+//! Votes that contradict one another since the label set was changed.
+
+use active_learning_core::{
+    feedback::{FeedbackRecord, record_id},
+    keys,
+    labels::{
+        human_loop::Answer,
+        label_set::{LABEL_SET_KEY, LabelSet, Origin},
+        labelled::LabelledRecord,
+        question::{Question, State},
+        vote::{Vote, VoteSource},
+    },
+};
+use aws_sdk_s3::primitives::ByteStream;
+use serde_json::{Value, json};
+
+use crate::harness::{BUCKET, Services, TRAINING_BUCKET, asked, line, loops};
+
+const TEXT: &str = "The minister opened the velodrome.";
+
+fn vote(worker: &str, source: VoteSource, answer: Answer) -> Vote {
+    Vote {
+        worker: worker.to_owned(),
+        answer,
+        source,
+        at: "2026-11-20T10:30:00.000Z".to_owned(),
+        seconds: None,
+        note: Default::default(),
+    }
+}
+
+/// What a file proposed, before it was accepted.
+fn proposal() -> Vote {
+    let answer = Answer::NewLabel {
+        label: "Weather".to_owned(),
+    };
+    vote("csv:annotator", VoteSource::Import, answer)
+}
+
+fn review(worker: &str, label: &str) -> Vote {
+    vote(worker, VoteSource::HumanReview, Answer::labels([label]))
+}
+
+fn text() -> FeedbackRecord {
+    FeedbackRecord::parse(line(TEXT, "low-confidence", 0.1).as_bytes()).expect("a record")
+}
+
+impl Services {
+    async fn store(&self, bucket: &str, key: &str, content: Vec<u8>) {
+        let put = self.s3.put_object().bucket(bucket).key(key);
+        let put = put.body(ByteStream::from(content)).send().await;
+        put.expect("an upload");
+    }
+
+    /// Accepts `Weather` as of a time; returns the event of what contradicts itself by it, with these votes.
+    async fn accepted_at(&self, at: &str, votes: Vec<Vote>) -> Value {
+        let mut set = LabelSet::seed(["World", "Sports"], Origin::Edited, "2026-11-20T10:00:00.000Z");
+        set.add("Weather", "").expect("free");
+        set.edited(at);
+        self.store(TRAINING_BUCKET, LABEL_SET_KEY, set.to_json()).await;
+        let labelled = LabelledRecord::new(text(), Vec::new(), "", "");
+        let labelled = LabelledRecord {
+            votes,
+            labelled_at: at.to_owned(),
+            ..labelled
+        };
+        let time: String = at.chars().filter(char::is_ascii_digit).collect();
+        let change = keys::contradictions_of(&format!("00000002-{time}"));
+        self.deliver(&keys::relabelled_feedback(&change, 0), labelled.to_line())
+            .await
+    }
+
+    async fn put_answered(&self, votes: &[Vote]) {
+        let mut question = Question::asked(text(), "review-1", 1);
+        question.answer_with(votes);
+        let key = keys::question(&question.record.id);
+        self.store(BUCKET, &key, question.to_json()).await;
+    }
+
+    async fn asked_question(&self) -> Question {
+        let key = keys::question(&record_id("news", TEXT));
+        Question::parse(self.get(&key).await.as_bytes()).expect("a question")
+    }
+}
+
+#[tokio::test]
+async fn one_more_reviewer_is_asked_who_has_not_answered_and_twice_is_once() {
+    let services = Services::start();
+    let votes = vec![proposal(), review("w1", "World")];
+    services.put_answered(&votes).await;
+    let event = services.accepted_at("2026-11-21T10:00:00.000Z", votes).await;
+
+    let first = services.work_off(&event).await;
+    let again = services.work_off(&event).await;
+
+    let started = loops(&first);
+    let (name, input) = started.first().expect("a loop");
+    let input: Value = serde_json::from_str(input).expect("JSON");
+    assert!(name.ends_with("-again-1"), "{name}");
+    assert_eq!(input["excludedWorkers"], json!(["csv:annotator", "w1"]));
+    assert_eq!(input["taskCount"], 1);
+    assert_eq!(input["labels"], json!(["World", "Sports", "Weather"]));
+    assert!(loops(&again).is_empty(), "nobody is asked twice");
+    let question = services.asked_question().await;
+    assert_eq!((question.state, question.reopened), (State::Asked, 1));
+    assert_eq!(question.human_loop.as_ref(), Some(name));
+    assert_eq!(question.votes.len(), 2, "each vote once, by the names of now");
+}
+
+#[tokio::test]
+async fn a_question_that_is_forgotten_by_now_is_asked_with_the_votes_of_the_labels() {
+    let services = Services::start();
+    let votes = vec![proposal(), review("w1", "World")];
+    let event = services.accepted_at("2026-11-21T10:00:00.000Z", votes).await;
+
+    let script = services.work_off(&event).await;
+
+    assert_eq!(asked(&[&script]), [TEXT]);
+    assert_eq!(
+        services.asked_question().await.reviewers(),
+        ["csv:annotator", "w1"]
+    );
+}
+
+#[tokio::test]
+async fn after_two_more_opinions_an_adjudicator_finds_what_is_contradicted_again() {
+    let services = Services::start();
+    let votes = vec![proposal(), review("w1", "World")];
+    services.put_answered(&votes).await;
+    let mut asked = Vec::new();
+
+    for day in 21..24 {
+        let at = format!("2026-11-{day}T10:00:00.000Z");
+        let event = services.accepted_at(&at, votes.clone()).await;
+        asked.push(loops(&services.work_off(&event).await).len());
+        let mut question = services.asked_question().await;
+        if question.state == State::Asked {
+            question.answer_with(&[review(&format!("w{day}"), "World")]);
+            let key = keys::question(&question.record.id);
+            services.store(BUCKET, &key, question.to_json()).await;
+        }
+    }
+
+    assert_eq!(asked, [1, 1, 0]);
+    let id = record_id("news", TEXT);
+    assert_eq!(
+        services.keys_in(TRAINING_BUCKET, "disputed/").await,
+        [format!("disputed/{id}.json")]
+    );
+}
+
+#[tokio::test]
+async fn where_people_are_at_it_or_agree_nobody_else_is_asked() {
+    for (votes, state) in [
+        (vec![proposal()], State::Asked),
+        (vec![proposal(), review("w1", "Weather")], State::Answered),
+    ] {
+        let services = Services::start();
+        services.put_answered(&votes).await;
+        let event = services.accepted_at("2026-11-21T10:00:00.000Z", votes).await;
+
+        let script = services.work_off(&event).await;
+
+        assert!(loops(&script).is_empty());
+        assert_eq!(services.asked_question().await.state, state);
+    }
+}

@@ -1,0 +1,234 @@
+//! What a change of the label set does to the votes that there are, in words, and of whom it asks one more.
+
+use std::collections::HashSet;
+
+use active_learning_aws::questions;
+use active_learning_core::labels::{
+    human_loop::MAX_ROUNDS,
+    label_set::LabelSet,
+    question::{Question, State},
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use model_building::effects::{Contradicted, Effects, effects};
+
+use super::{
+    Failure, Labels,
+    plan::{Plan, READS_AT_ONCE, texts},
+};
+use crate::wording::counted;
+
+/// What becomes of a text whose votes contradict one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// One more reviewer is asked.
+    Asked,
+    /// An adjudicator decides: others were asked as often as may be.
+    Disputed,
+    /// Somebody is being asked, or an adjudicator decides, already.
+    Open,
+}
+
+/// How many texts have which fate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Fates {
+    asked: usize,
+    /// Of those that are asked about, how many are no rows until somebody has answered.
+    left_out: usize,
+    disputed: usize,
+    open: usize,
+}
+
+impl Labels {
+    /// Adds to a plan what the change from the one set to the other does to the votes that there are; `always` also where
+    /// that is nothing.
+    pub(super) async fn with_effects(
+        &self,
+        mut plan: Plan,
+        [before, after]: [&LabelSet; 2],
+        always: bool,
+    ) -> Result<Plan, Failure> {
+        let mut effects = effects(&self.place.training, before, after).await?;
+        let elsewhere: HashSet<&str> = (plan.again.answers.iter())
+            .chain(&plan.taken_back.answers)
+            .map(|record| record.id.as_str())
+            .collect();
+        let found = std::mem::take(&mut effects.contradicted).into_iter();
+        let found: Vec<Contradicted> = found
+            .filter(|text| !elsewhere.contains(text.labelled.record.id.as_str()))
+            .collect();
+        let asked: Vec<Option<Question>> = stream::iter(&found)
+            .map(|text| questions::read(&self.place.feedback, &text.labelled.record.id))
+            .buffered(READS_AT_ONCE)
+            .try_collect()
+            .await?;
+
+        let mut fates = Fates::default();
+        for (text, question) in found.into_iter().zip(&asked) {
+            let fate = fate(question.as_ref());
+            fates.add(fate, text.is_left_out);
+            if fate != Fate::Open {
+                plan.contradicted.push(text.labelled);
+            }
+        }
+        plan.text += &in_words(&effects, fates, always);
+        Ok(plan)
+    }
+}
+
+fn fate(question: Option<&Question>) -> Fate {
+    match question {
+        Some(question) if question.state == State::Asked && question.human_loop.is_some() => Fate::Open,
+        Some(question) if question.state == State::Disputed => Fate::Open,
+        Some(question) if question.reopened >= MAX_ROUNDS => Fate::Disputed,
+        Some(_) | None => Fate::Asked,
+    }
+}
+
+impl Fates {
+    fn add(&mut self, fate: Fate, is_left_out: bool) {
+        match fate {
+            Fate::Asked => {
+                self.asked += 1;
+                self.left_out += usize::from(is_left_out);
+            }
+            Fate::Disputed => self.disputed += 1,
+            Fate::Open => self.open += 1,
+        }
+    }
+}
+
+/// Says what a change does to votes; nothing where it does nothing.
+fn in_words(effects: &Effects, fates: Fates, always: bool) -> String {
+    let mut text = String::new();
+    if effects.votes > 0 || always {
+        text += &format!(
+            " By this {} a vote for it: {} new, {} another label.",
+            has(effects.votes),
+            is(effects.gained),
+            gets(effects.changed)
+        );
+    } else if effects.changed > 0 {
+        text += &format!(
+            " By this the answer to {} becomes another one.",
+            texts(effects.changed)
+        );
+    }
+    if fates.asked > 0 {
+        text += &format!(
+            " In {} votes contradict one another then, and one more reviewer is asked, nobody who has answered: where \
+             only a proposal of an imported file contradicts, what reviewers answered stays the label meanwhile.",
+            texts(fates.asked)
+        );
+    }
+    if fates.left_out > 0 {
+        text += &format!(" Until then {} left out.", are(fates.left_out));
+    }
+    if fates.disputed > 0 {
+        text += &format!(
+            " In {} votes contradict one another then, of which others were asked as often as may be: an adjudicator \
+             decides.",
+            texts(fates.disputed)
+        );
+    }
+    if fates.open > 0 {
+        text += &format!(
+            " In {} votes contradict one another then, about which somebody is being asked, or an adjudicator decides, \
+             already.",
+            texts(fates.open)
+        );
+    }
+    text
+}
+
+fn has(count: usize) -> String {
+    let verb = if count == 1 { "has" } else { "have" };
+    format!("{} {verb}", texts(count))
+}
+
+fn is(count: usize) -> String {
+    let verb = if count == 1 { "is" } else { "are" };
+    format!("{} {verb}", counted(count, "row"))
+}
+
+fn are(count: usize) -> String {
+    let verb = if count == 1 { "is" } else { "are" };
+    format!("{} of them {verb}", counted(count, "row"))
+}
+
+fn gets(count: usize) -> String {
+    let verb = if count == 1 { "gets" } else { "get" };
+    format!("{} {verb}", counted(count, "row"))
+}
+
+#[cfg(test)]
+mod tests {
+    use active_learning_core::feedback::FeedbackRecord;
+
+    use super::*;
+
+    fn effects(votes: usize, gained: usize, changed: usize) -> Effects {
+        Effects {
+            votes,
+            gained,
+            changed,
+            contradicted: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_a_change_does_to_votes_is_said_with_numbers_and_nothing_where_it_does_nothing() {
+        let none = [false, true].map(|always| in_words(&effects(0, 0, 0), Fates::default(), always));
+        let some = in_words(&effects(3, 1, 0), Fates::default(), false);
+        let mapped = in_words(&effects(0, 0, 2), Fates::default(), false);
+        let contradicted = Fates {
+            asked: 2,
+            left_out: 1,
+            disputed: 1,
+            open: 1,
+        };
+        let contradicted = in_words(&effects(4, 0, 1), contradicted, false);
+
+        let nothing = " By this 0 texts have a vote for it: 0 rows are new, 0 rows get another label.";
+        assert_eq!(none, ["", nothing]);
+        assert_eq!(
+            some,
+            " By this 3 texts have a vote for it: 1 row is new, 0 rows get another label."
+        );
+        assert_eq!(mapped, " By this the answer to 2 texts becomes another one.");
+        for said in [
+            " By this 4 texts have a vote for it: 0 rows are new, 1 row gets another label.",
+            " In 2 texts votes contradict one another then, and one more reviewer is asked, nobody who has answered",
+            " Until then 1 row of them is left out.",
+            " In 1 text votes contradict one another then, of which others were asked as often as may be",
+            " In 1 text votes contradict one another then, about which somebody is being asked",
+        ] {
+            assert!(contradicted.contains(said), "{said}: {contradicted}");
+        }
+    }
+
+    #[test]
+    fn one_more_reviewer_is_asked_unless_somebody_is_or_was_as_often_as_may_be() {
+        let line = br#"{"classifier":"news","utterance":"One"}"#;
+        let record = FeedbackRecord::parse(line).expect("a record");
+        let question = |state, human_loop: Option<&str>, reopened| Question {
+            state,
+            human_loop: human_loop.map(str::to_owned),
+            reopened,
+            ..Question::known(record.clone())
+        };
+
+        for (question, expected) in [
+            (None, Fate::Asked),
+            (Some(question(State::Answered, Some("review-1"), 0)), Fate::Asked),
+            (Some(question(State::Asked, None, 0)), Fate::Asked),
+            (Some(question(State::Asked, Some("review-1"), 0)), Fate::Open),
+            (Some(question(State::Disputed, Some("review-1"), 0)), Fate::Open),
+            (
+                Some(question(State::Answered, Some("review-1"), MAX_ROUNDS)),
+                Fate::Disputed,
+            ),
+        ] {
+            assert_eq!(fate(question.as_ref()), expected, "{question:?}");
+        }
+    }
+}

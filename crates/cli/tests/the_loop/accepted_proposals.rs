@@ -1,0 +1,111 @@
+//! Proposals of files that become labels after reviewers have answered, by command, through the whole stack.
+
+use std::{cell::RefCell, path::Path};
+
+use active_learning_cli::{demo::reviewer::Reviewer, sign_in};
+use active_learning_core::feedback::record_id;
+use serde_json::json;
+
+use crate::{
+    disputes::answer,
+    harness::{self, exported_labels, until},
+    new_models::{BY_HAND, Stack, news},
+};
+
+const CONTRADICTED: &str = "The harbour was closed for the storm, and the insurers waited.";
+const ALONE: &str = "Rain is expected in the whole north until Friday night.";
+
+/// Imports these texts, each as a proposal of `Weather`.
+async fn import(folder: &Path, texts: &[&str]) {
+    let rows = texts.iter().map(|text| format!("\"{text}\",Weather\n"));
+    let file = folder.join("weather.csv");
+    std::fs::write(&file, format!("text,label\n{}", rows.collect::<String>())).expect("written");
+    let file = file.to_string_lossy().into_owned();
+    let command = ["import", &file, "--classifier", "news", "--yes"];
+    let (done, printed) = harness::command(folder, &command).await;
+    assert!(done, "{printed}");
+}
+
+async fn reviewer(stack: &Stack, person: &str) -> Reviewer {
+    let link = sign_in::create_link(&stack.outputs, person)
+        .await
+        .expect("a link");
+    Reviewer::sign_in(&link).await.expect("signed in")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accepted_proposal_keeps_the_reviewer_s_row_and_asks_one_more_reviewer_as_the_command_said_before()
+{
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let parameters = [&BY_HAND[..], &[("ItemsPerTask", "1")]].concat();
+    let stack = Stack::start(folder.path(), &news()[..24], &parameters).await;
+    let run = async |arguments: &[&str]| harness::command(folder.path(), arguments).await;
+    let is_exported = async |text: &str, label: &str| {
+        let labels = exported_labels(folder.path()).await;
+        labels.get(text).is_some_and(|of_text| *of_text == [label])
+    };
+    import(folder.path(), &[CONTRADICTED]).await;
+    answer(&stack, "ann", "World").await;
+    until(async || is_exported(CONTRADICTED, "World").await).await;
+    import(folder.path(), &[CONTRADICTED, ALONE]).await;
+
+    let synonym = run(&["labels", "synonym", "Business", "weather", "--json"]).await;
+    let plan = run(&["labels", "accept", "weather", "--json"]).await;
+    let accepted = run(&["labels", "accept", "weather", "--yes"]).await;
+    let human_loop = {
+        let mut asked = Vec::new();
+        until(async || {
+            let feedback = stack.outputs.output("FeedbackS3Bucket");
+            asked = harness::json_objects(&stack.s3, feedback, "asked/", ".json").await;
+            asked.retain(|input| input["comprehendPredictions"][0]["utterance"] == json!(CONTRADICTED));
+            !asked.is_empty()
+        })
+        .await;
+        asked.remove(0)
+    };
+    let meanwhile = exported_labels(folder.path()).await;
+    // Ann is offered the other text, which nobody has answered, and not this one.
+    let offered = RefCell::new(Vec::new());
+    let mut ann = reviewer(&stack, "ann").await;
+    let choose = |id: &str, _: &str| {
+        offered.borrow_mut().push(id.to_owned());
+        Some("Weather".to_owned())
+    };
+    while ann.answer_next(choose).await.expect("the portal answers") {}
+    answer(&stack, "bob", "Weather").await;
+    until(async || is_exported(CONTRADICTED, "Weather").await).await;
+    let disputed = run(&["disputed", "--json"]).await;
+    stack.stop().await;
+
+    let votes =
+        |gained: &str| format!("By this 2 texts have a vote for it: {gained} new, 0 rows get another label.");
+    let contradicted = "In 1 text votes contradict one another then, and one more reviewer is asked";
+    for (done, text) in [&synonym, &plan] {
+        assert!(!done && text.contains(&votes("1 row is")), "{text}");
+        assert!(
+            text.contains(contradicted) && text.contains("\"contradicted\": 1"),
+            "{text}"
+        );
+        assert!(
+            text.contains("\"version\": null"),
+            "nothing is changed before: {text}"
+        );
+    }
+    assert!(
+        accepted.0 && accepted.1.contains("Contradicted: 1 text."),
+        "{}",
+        accepted.1
+    );
+    assert_eq!(human_loop["taskCount"], 1);
+    assert_eq!(
+        meanwhile[CONTRADICTED],
+        ["World"],
+        "the reviewer's word counts meanwhile"
+    );
+    assert_eq!(meanwhile[ALONE], ["Weather"]);
+    assert!(
+        !offered.borrow().contains(&record_id("news", CONTRADICTED)),
+        "who has answered is not asked again"
+    );
+    assert_eq!(disputed.1.trim(), "[]");
+}

@@ -1,0 +1,189 @@
+//! What a change of the label set does to the answers that there are, counted before it is made: which become rows, which
+//! rows get another label, and where votes contradict one another by it.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use active_learning_aws::bucket::Bucket;
+use active_learning_core::{
+    dataset::Mode,
+    feedback::Signal,
+    labels::{
+        consolidation::{Consensus, Consolidated, DecidedBy, Settings, consolidate},
+        human_loop::Answer,
+        label_set::{LabelSet, Mapped},
+        labelled::LabelledRecord,
+        vote::Vote,
+    },
+};
+
+use crate::{
+    export::has_several_labels,
+    labels::{self, Labels, Line, Outcome},
+};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a change of the label set does to what people have said.
+#[derive(Clone, Debug, Default)]
+pub struct Effects {
+    /// Texts with a vote that proposed a label, and names one by the change.
+    pub votes: usize,
+    /// Texts that are rows by it.
+    pub gained: usize,
+    /// Rows that get another label, which is not their own by another name.
+    pub changed: usize,
+    /// Texts whose votes contradict one another by it: one more reviewer is to be asked.
+    pub contradicted: Vec<Contradicted>,
+}
+
+/// A text whose votes contradict one another by a change.
+#[derive(Clone, Debug)]
+pub struct Contradicted {
+    /// Its record with all votes that count, by the names of after the change.
+    pub labelled: LabelledRecord,
+    /// Whether its row is left out until somebody else has answered. Else the reviewers' answer stays, which a label that
+    /// an imported file proposed contradicts.
+    pub is_left_out: bool,
+}
+
+/// Finds what a change does that makes the one set of the other.
+///
+/// # Errors
+///
+/// The bucket or the temporary folder cannot be read.
+pub async fn effects(bucket: &Bucket, before: &LabelSet, after: &LabelSet) -> Result<Effects, Failure> {
+    // Without a set there is no proposal: every answer stands as it was given.
+    if before.version() == 0 {
+        return Ok(Effects::default());
+    }
+    let several = has_several_labels(bucket, before.has_several_labels()).await?;
+    let sets = [before, after].map(|set| Arc::new(set.clone().with_several_labels(several)));
+    let [before, after] = labels::read_before_and_after(bucket, sets).await?;
+    let (old, new) = (Decided::of(&before), Decided::of(&after));
+
+    let mut effects = Effects::default();
+    for (was, is) in before.records().zip(after.records()) {
+        effects.add(old.state(was), new.state(is), &after)?;
+    }
+    Ok(effects)
+}
+
+/// Labels with what they come to.
+struct Decided<'a> {
+    labels: &'a Labels,
+    consolidated: Consolidated<'a>,
+    mode: Mode,
+}
+
+/// What is known of one record.
+struct State<'a> {
+    record: &'a [Line],
+    consensus: Consensus<&'a Answer>,
+    decided_by: Option<DecidedBy>,
+    outcome: Outcome<'a>,
+    /// Votes that propose what is no label.
+    proposals: usize,
+    /// Labels that files proposed.
+    proposed: Vec<&'a Answer>,
+}
+
+impl<'a> Decided<'a> {
+    fn of(labels: &'a Labels) -> Self {
+        let consolidated = consolidate(&labels.votes, Settings::default());
+        Self {
+            mode: labels.mode(&consolidated),
+            consolidated,
+            labels,
+        }
+    }
+
+    fn state(&self, record: &'a [Line]) -> State<'a> {
+        let id = record[0].id;
+        let consensus = self.consolidated.of(id);
+        State {
+            record,
+            outcome: Outcome::of(record, consensus, self.mode, self.labels.set.as_deref()),
+            consensus,
+            decided_by: self.consolidated.decided_by(id),
+            proposals: self.labels.votes.proposals(id),
+            proposed: self.labels.votes.proposed(id).collect(),
+        }
+    }
+}
+
+impl Effects {
+    fn add(&mut self, was: State<'_>, is: State<'_>, labels: &Labels) -> Result<(), Failure> {
+        let Some(set) = labels.set.as_deref() else {
+            return Ok(());
+        };
+        self.votes += usize::from(is.proposals < was.proposals);
+        match (&was.outcome, &is.outcome) {
+            (Outcome::Labels(old), Outcome::Labels(new)) => {
+                let old: BTreeSet<&str> = old.iter().map(|label| set.own_name(label)).collect();
+                let new: BTreeSet<&str> = new.iter().map(String::as_str).collect();
+                self.changed += usize::from(old != new);
+            }
+            (Outcome::NoClass(_) | Outcome::Open(_), Outcome::Labels(_)) => self.gained += 1,
+            _ => {}
+        }
+
+        let is_tie = was.outcome.counts() && matches!(is.outcome, Outcome::Open("tie"));
+        if is_tie || is.is_doubted_since(&was, set) {
+            self.contradicted.push(Contradicted {
+                labelled: with_votes(labels, is.record, set)?,
+                is_left_out: is_tie,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl State<'_> {
+    /// Returns whether a file proposed what is another label than that of people, and was none before the change.
+    fn is_doubted_since(&self, was: &Self, set: &LabelSet) -> bool {
+        let Consensus::Agreed { answer, .. } = self.consensus else {
+            return false;
+        };
+        let is_in_use = !matches!(self.outcome.name(), Mapped::RETIRED | Mapped::SPLIT);
+        let is_answered = self.outcome.counts() && self.decided_by != Some(DecidedBy::Adjudicator);
+        let before: Vec<Answer> = was.proposed.iter().map(|answer| set.answer_now(answer)).collect();
+        let mut new = self.proposed.iter().filter(|label| !before.contains(label));
+        is_answered && is_in_use && new.any(|label| *label != answer)
+    }
+}
+
+/// Returns the record of some lines with all votes on it that count.
+fn with_votes(labels: &Labels, lines: &[Line], set: &LabelSet) -> Result<LabelledRecord, Failure> {
+    let mut read = Vec::with_capacity(lines.len());
+    for line in lines {
+        let kept = labels.kept.read(line.kept)?;
+        read.push(LabelledRecord::parse(kept.as_bytes())?);
+    }
+    let answered_anew = read
+        .iter()
+        .zip(lines)
+        .filter(|(labelled, line)| line.reviewed && labelled.record.signal == Signal::Relabel);
+    let asked_anew = answered_anew.map(|(labelled, _)| labelled.record.received_at.clone());
+    let asked_anew = asked_anew.max().unwrap_or_default();
+
+    let mut votes: Vec<Vote> = Vec::new();
+    for labelled in &read {
+        votes.extend(labelled.votes.iter().cloned());
+    }
+    let last = read.pop().ok_or("a record has no line")?;
+    set.canonical_votes(&last.record, &mut votes);
+    let votes = without_doubtful(votes, &asked_anew, set);
+    Ok(LabelledRecord { votes, ..last })
+}
+
+/// Leaves out what reviewers answered up to the time at which they were asked anew, but for their last answer where its label
+/// is in use: as [`Ballots`](active_learning_core::labels::consolidation::Ballots) count them.
+fn without_doubtful(votes: Vec<Vote>, asked_anew: &str, set: &LabelSet) -> Vec<Vote> {
+    let is_old = |vote: &Vote| vote.source.is_review() && vote.at.as_str() <= asked_anew;
+    let is_last = |vote: &Vote| {
+        let own = |other: &&Vote| is_old(other) && other.voter() == vote.voter();
+        votes.iter().filter(own).all(|other| other.at <= vote.at)
+    };
+    let counts = |vote: &&Vote| !is_old(vote) || (is_last(vote) && set.is_in_use(&vote.answer));
+    votes.iter().filter(counts).cloned().collect()
+}

@@ -1,0 +1,227 @@
+//! What a change of the label set will do to the votes that there are.
+
+use active_learning_core::{
+    feedback::{Signal, Source},
+    labels::{
+        label_set::{LABEL_SET_KEY, LabelSet, LabelSetError, Origin},
+        labelled::LabelledRecord,
+        vote::{Vote, VoteSource},
+    },
+};
+use model_building::{
+    effects::{Effects, effects},
+    export::{Format, export},
+    relabel::{Doubt, rows},
+};
+
+use crate::bucket::{Bucket, record, time, vote};
+
+const AT: &str = "2026-11-20T10:00:00.000Z";
+
+/// A stack whose texts have one label each.
+fn set() -> LabelSet {
+    LabelSet::seed(["Billing", "Login", "Old"], Origin::Edited, AT).with_several_labels(false)
+}
+
+fn imported(text: &str, label: &str) -> LabelledRecord {
+    let vote = Vote {
+        source: VoteSource::Import,
+        ..vote("csv:annotator", label, 1)
+    };
+    let mut record = record(text, Signal::Dislike);
+    (record.prediction, record.confidence, record.source) = (None, None, Source::ExplicitBatch);
+    LabelledRecord::new(record, vec![vote], "import-1", "")
+}
+
+/// Stores what files say, and then what reviewers answered: text, and who gave which label.
+async fn said(files: &[(&str, &str)], answers: &[(&str, &[(&str, &str)])]) -> Bucket {
+    let bucket = Bucket::new();
+    bucket.put(LABEL_SET_KEY, set().to_json()).await;
+    let imports: Vec<LabelledRecord> = files.iter().map(|(text, label)| imported(text, label)).collect();
+    bucket.label("import-1", &imports).await;
+    let answered = |(text, votes): &(&str, &[(&str, &str)])| {
+        let votes = votes
+            .iter()
+            .map(|(worker, label)| vote(worker, label, 2))
+            .collect();
+        LabelledRecord::new(record(text, Signal::LowConfidence), votes, "loop-1", "arn:flow")
+    };
+    let answered: Vec<LabelledRecord> = answers.iter().map(answered).collect();
+    bucket.label("loop-1", &answered).await;
+    bucket
+}
+
+/// What a change does, and the rows after it.
+async fn after(
+    bucket: &Bucket,
+    change: impl FnOnce(&mut LabelSet) -> Result<(), LabelSetError>,
+) -> (Effects, Vec<String>) {
+    let mut changed = set();
+    change(&mut changed).expect("allowed");
+    let effects = effects(&bucket.bucket(), &set(), &changed)
+        .await
+        .expect("counted");
+    bucket.put(LABEL_SET_KEY, changed.to_json()).await;
+    (effects, exported(bucket).await)
+}
+
+async fn exported(bucket: &Bucket) -> Vec<String> {
+    let mut file = Vec::new();
+    let summary = export(&bucket.bucket(), Format::ComprehendCsv, false, &mut file).await;
+    summary.expect("an export");
+    let mut rows: Vec<String> = String::from_utf8_lossy(&file)
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    rows.sort();
+    rows
+}
+
+fn contradicted(effects: &Effects) -> Vec<(&str, bool)> {
+    let texts = effects.contradicted.iter();
+    texts
+        .map(|text| (text.labelled.record.utterance.as_str(), text.is_left_out))
+        .collect()
+}
+
+const FILES: [(&str, &str); 4] = [
+    ("alone", "+Refund"),
+    ("contradicted", "+refund"),
+    ("agreed", "+Refund"),
+    ("another", "+Fax"),
+];
+const ANSWERS: [(&str, &[(&str, &str)]); 2] = [
+    ("contradicted", &[("ada", "Billing")]),
+    ("agreed", &[("ada", "+Refund")]),
+];
+
+#[tokio::test]
+async fn accepting_a_proposal_of_a_file_keeps_the_reviewer_s_row_and_names_it_with_all_votes() {
+    let bucket = said(&FILES, &ANSWERS).await;
+    let before = exported(&bucket).await;
+
+    let (effects, rows) = after(&bucket, |set| set.add("Refund", "")).await;
+
+    assert_eq!(before, ["Billing,contradicted"]);
+    assert_eq!(rows, ["Billing,contradicted", "Refund,agreed", "Refund,alone"]);
+    assert_eq!((effects.votes, effects.gained, effects.changed), (3, 2, 0));
+    assert_eq!(contradicted(&effects), [("contradicted", false)]);
+    let votes = &effects.contradicted[0].labelled.votes;
+    let workers: Vec<&str> = votes.iter().map(|vote| vote.worker.as_str()).collect();
+    assert_eq!(workers, ["csv:annotator", "ada"], "nobody of them is asked again");
+}
+
+#[tokio::test]
+async fn a_synonym_has_the_same_effects_as_a_label_of_its_own_and_agrees_with_the_label_itself() {
+    let bucket = said(&FILES, &ANSWERS).await;
+
+    let (of_another, rows) = after(&bucket, |set| set.add_synonym("Login", "Refund")).await;
+    assert_eq!(rows, ["Billing,contradicted", "Login,agreed", "Login,alone"]);
+    assert_eq!((of_another.votes, of_another.gained), (3, 2));
+    assert_eq!(contradicted(&of_another), [("contradicted", false)]);
+
+    let (of_itself, _) = after(&bucket, |set| set.add_synonym("Billing", "Refund")).await;
+    let (nothing, _) = after(&bucket, |set| set.add_synonym("Billing", "Payments")).await;
+    assert_eq!((of_itself.votes, contradicted(&of_itself).len()), (3, 0));
+    assert_eq!(
+        (nothing.votes, nothing.gained, nothing.contradicted.len()),
+        (0, 0, 0)
+    );
+}
+
+#[tokio::test]
+async fn reviewers_whose_labels_become_one_and_who_tie_by_it_are_named_as_left_out() {
+    let torn: &[(&str, &str)] = &[
+        ("ada", "Billing"),
+        ("bob", "Billing"),
+        ("cy", "Login"),
+        ("dee", "Old"),
+    ];
+    let bucket = said(&[], &[("torn", torn), ("sure", &[("ada", "Old")])]).await;
+    let before = exported(&bucket).await;
+
+    let (effects, rows) = after(&bucket, |set| set.merge("Old", "Login")).await;
+
+    assert_eq!(before, ["Billing,torn", "Old,sure"]);
+    assert_eq!(rows, ["Login,sure"]);
+    assert_eq!((effects.votes, effects.gained, effects.changed), (0, 0, 0));
+    assert_eq!(contradicted(&effects), [("torn", true)]);
+}
+
+#[tokio::test]
+async fn an_answer_that_changes_by_a_merge_is_counted_and_one_that_is_only_called_otherwise_is_not() {
+    let outvoted: &[(&str, &str)] = &[
+        ("ada", "Billing"),
+        ("bob", "Billing"),
+        ("cy", "Login"),
+        ("dee", "Login"),
+        ("eve", "Old"),
+    ];
+    let billing: &[(&str, &str)] = &[("ada", "Billing"), ("bob", "Billing"), ("cy", "Login")];
+    let bucket = said(
+        &[],
+        &[("torn", outvoted), ("kept", billing), ("old", &[("ada", "Old")])],
+    )
+    .await;
+
+    let (effects, rows) = after(&bucket, |set| set.merge("Old", "Login")).await;
+
+    assert_eq!(rows, ["Billing,kept", "Login,old", "Login,torn"]);
+    assert_eq!((effects.gained, effects.changed), (1, 0), "a tie becomes a row");
+    assert!(effects.contradicted.is_empty());
+}
+
+#[tokio::test]
+async fn a_change_counts_the_rows_that_an_export_has_where_a_file_proposes_a_label_beside_another() {
+    let files = [
+        ("both", "+Billing|Refund"),
+        ("labels", "+Billing|Login"),
+        ("plain", "Billing"),
+    ];
+    let bucket = said(&files, &[("none", &[("ada", "-")])]).await;
+    let counted = async |set: &LabelSet, label: &str| {
+        let found = rows(&bucket.bucket(), Some(set), &Doubt::Label(label)).await;
+        found.expect("rows").count()
+    };
+    let mut with_refund = set();
+    with_refund.add("Refund", "").expect("free");
+
+    let (billing, refund) = (
+        counted(&set(), "Billing").await,
+        counted(&with_refund, "Refund").await,
+    );
+    let (retired, rows_left) = after(&bucket, |set| set.retire("Billing")).await;
+
+    assert_eq!((billing, refund), (1, 0), "a text has one label here");
+    assert_eq!(rows_left, [""; 0]);
+    assert!(retired.contradicted.is_empty());
+    let mut file = Vec::new();
+    let summary = export(&bucket.bucket(), Format::ComprehendCsv, false, &mut file).await;
+    assert_eq!(
+        summary.expect("an export").left_out["retired-label"],
+        billing as u64
+    );
+}
+
+#[tokio::test]
+async fn who_was_asked_anew_and_answered_otherwise_is_counted_with_the_last_word_only() {
+    let bucket = said(&[("one", "+Refund")], &[]).await;
+    let first = vec![vote("ada", "Billing", 2), vote("ada", "-", 3)];
+    let first = LabelledRecord::new(record("one", Signal::LowConfidence), first, "loop-1", "arn:flow");
+    bucket.label("loop-1", &[first]).await;
+    let mut again = record("one", Signal::Relabel);
+    again.received_at = time(5);
+    let second = LabelledRecord::new(again, vec![vote("bob", "Login", 6)], "loop-2", "arn:flow");
+    bucket.label("loop-2", &[second]).await;
+
+    let (effects, rows) = after(&bucket, |set| set.add("Refund", "")).await;
+
+    assert_eq!(rows, ["Login,one"]);
+    let votes = &effects.contradicted[0].labelled.votes;
+    let workers: Vec<&str> = votes.iter().map(|vote| vote.worker.as_str()).collect();
+    assert_eq!(
+        workers,
+        ["csv:annotator", "bob"],
+        "what ada said is in doubt since"
+    );
+}
