@@ -4,9 +4,10 @@ use active_learning_aws::{bucket::Created, labelled, metrics};
 use active_learning_core::{
     keys,
     labels::{
-        human_loop::{LoopName, ReviewedItem},
+        human_loop::{HumanLoopOutput, LoopName, ReviewedItem},
         label_set::LabelSet,
-        question::State,
+        labelled::LabelledRecord,
+        question::{Question, State},
         vote::Vote,
     },
 };
@@ -39,23 +40,18 @@ impl LabelCollection {
 
         let mut lines = String::new();
         let (mut corrected, mut same) = (0, 0);
-        let flow = &output.flow_definition_arn;
         let (labels, mut answered) = self.read_answers(&output).await?;
         let labels = labels.as_deref();
         let name = format!("{human_loop}-corrected-{}", correction_id(key));
         answered = self.not_erased(answered).await?;
         answered.retain(|item| !item.votes.is_empty());
         for item in answered {
-            if self.says_the_same(&item, labels).await? {
-                same += 1;
-                continue;
-            }
-            let question = self.decide(&output, &item, &[], labels).await?;
-            let labelled = labelled_as_answered(labels, item, human_loop, flow);
-            lines.push_str(&labelled.decided(&question, false).to_line());
-            corrected += 1;
-            if question.state == State::Asked && !self.is_being_asked(human_loop).await? {
-                self.dispute(question.record).await?;
+            match self.correct_item(&output, item, labels).await? {
+                None => same += 1,
+                Some(labelled) => {
+                    lines.push_str(&labelled.to_line());
+                    corrected += 1;
+                }
             }
         }
         if lines.is_empty() && same > 0 {
@@ -83,30 +79,67 @@ impl LabelCollection {
         Ok(())
     }
 
-    /// Returns whether a reviewer said the same of a text before: a correction repeats the whole page. One that was counted
-    /// by a run that broke off has its own time, and is none of before.
-    async fn says_the_same(
+    /// Counts what a correction says of one text; `None` where it repeats what its reviewer said before.
+    async fn correct_item(
+        &self,
+        output: &HumanLoopOutput,
+        item: ReviewedItem,
+        labels: Option<&LabelSet>,
+    ) -> Result<Option<LabelledRecord>, LabelCollectionError> {
+        let human_loop = &output.human_loop_name;
+        let question = match self.news_of(&item, labels).await? {
+            News::None => return Ok(None),
+            News::Note => {
+                let question = self.note(&item, labels).await?;
+                if question.state == State::Disputed {
+                    self.dispute(question.record.clone()).await?;
+                }
+                question
+            }
+            News::Answer => {
+                let question = self.decide(output, &item, &[], labels).await?;
+                if question.state == State::Asked && !self.is_being_asked(human_loop).await? {
+                    self.dispute(question.record.clone()).await?;
+                }
+                question
+            }
+        };
+        let labelled = labelled_as_answered(labels, item, human_loop, &output.flow_definition_arn);
+        Ok(Some(labelled.decided(&question, false)))
+    }
+
+    /// Returns what is new in what a reviewer says of a text: a correction repeats the whole page. One that was counted by a
+    /// run that broke off has its own time, and is none of before.
+    async fn news_of(
         &self,
         item: &ReviewedItem,
         labels: Option<&LabelSet>,
-    ) -> Result<bool, LabelCollectionError> {
+    ) -> Result<News, LabelCollectionError> {
         let question = self.questions.read(&item.record.id).await;
         let Some(question) = question.map_err(LabelCollectionError::Question)? else {
-            return Ok(false);
+            return Ok(News::Answer);
         };
         let mut votes = item.votes.clone();
         use_own_names(labels, &item.record, &mut votes);
-        Ok(votes.iter().all(|vote| {
-            let is_earlier = |other: &&Vote| {
-                (&other.worker, other.source) == (&vote.worker, vote.source) && other.at < vote.at
-            };
-            let last = question
-                .votes
-                .iter()
-                .filter(is_earlier)
-                .max_by_key(|other| &other.at);
-            last.is_some_and(|last| last.answer == vote.answer)
-        }))
+        let news = votes.iter().map(|vote| News::of(vote, &question.votes));
+        Ok(news.max().unwrap_or(News::None))
+    }
+
+    /// Keeps a vote whose answer is that of before, with what its reviewer says beside it by now. It decides nothing: who is
+    /// being asked since is asked still.
+    async fn note(
+        &self,
+        item: &ReviewedItem,
+        labels: Option<&LabelSet>,
+    ) -> Result<Question, LabelCollectionError> {
+        let add = |question: &mut Option<Question>| {
+            let question = question.get_or_insert_with(|| Question::known(item.record.clone()));
+            question.add(&item.votes);
+            use_own_names(labels, &item.record, &mut question.votes);
+            question.clone()
+        };
+        let noted = self.questions.change(&item.record.id, add).await;
+        noted.map_err(LabelCollectionError::Question)
     }
 
     /// Returns whether a loop, or a further round of it, is not done with: what it comes to decides what is open.
@@ -116,6 +149,33 @@ impl LabelCollection {
         let prefix = format!("{}{first}", keys::ASKED_FOLDER);
         let open = self.feedback.list_after(&prefix, "", 1).await;
         Ok(!open.map_err(LabelCollectionError::Question)?.is_empty())
+    }
+}
+
+/// What is new in what a reviewer says of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum News {
+    /// Nothing.
+    None,
+    /// What is said beside the answer: a comment or a flag, or that there is none any more.
+    Note,
+    /// The answer.
+    Answer,
+}
+
+impl News {
+    /// Returns what is new in a vote, after those of its worker that are older.
+    fn of(vote: &Vote, votes: &[Vote]) -> Self {
+        let is_earlier = |other: &&Vote| {
+            (&other.worker, other.source) == (&vote.worker, vote.source) && other.at < vote.at
+        };
+        let last = (votes.iter()).filter(is_earlier).max_by_key(|other| &other.at);
+        match last {
+            Some(last) if last.answer != vote.answer => Self::Answer,
+            Some(last) if last.note != vote.note => Self::Note,
+            Some(_) => Self::None,
+            None => Self::Answer,
+        }
     }
 }
 

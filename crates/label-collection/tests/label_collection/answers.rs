@@ -189,3 +189,122 @@ async fn a_correction_that_names_a_split_label_is_asked_anew_and_not_dropped() {
     let lines = services.get(FEEDBACK, &delivered[0]).await;
     assert!(lines.contains(id) && lines.lines().count() == 1, "{lines}");
 }
+
+/// Answers a text of the sample's page, then again with these forms; returns its question and the id.
+async fn corrected_with(services: &Services, forms: impl Fn(&str) -> Vec<Value>) -> (Question, String) {
+    let id = input()["comprehendPredictions"][0]["id"].clone();
+    let id = id.as_str().expect("an id").to_owned();
+    let labels: Vec<&str> = vec!["World"; 20];
+    services
+        .answered(LOOP, output(LOOP, &input().to_string(), &[("w1", 1, &labels)]))
+        .await;
+
+    for (minute, form) in (2..).zip(forms(&id)) {
+        correct(services, minute, &form).await;
+    }
+
+    let question = services
+        .get(FEEDBACK, &active_learning_core::keys::question(&id))
+        .await;
+    (Question::parse(question.as_bytes()).expect("a question"), id)
+}
+
+async fn correct(services: &Services, minute: u32, form: &Value) {
+    let folder = format!("corrections/w1-{minute}/output.json");
+    let key = output_key(LOOP).replace("output.json", &folder);
+    services.put(REVIEW, &key, answered_by(form, "w1", minute)).await;
+    for _ in 0..2 {
+        services.function().handle(event(&key)).await.expect("worked off");
+    }
+}
+
+#[tokio::test]
+async fn a_comment_and_a_flag_that_a_correction_adds_to_the_same_answer_are_kept_with_the_vote() {
+    let services = Services::start();
+
+    let (question, _) = corrected_with(&services, |id| {
+        vec![
+            json!({ id: "World", format!("comment:{id}"): "contains a threat", format!("flag:{id}"): "yes" }),
+        ]
+    })
+    .await;
+
+    let last = question.votes.last().expect("a vote");
+    assert_eq!(question.votes.len(), 2, "{:?}", question.votes);
+    assert_eq!(last.answer, Answer::labels(["World"]));
+    assert_eq!(last.note.comment.as_deref(), Some("contains a threat"));
+    assert!(last.note.flagged);
+    assert_eq!(
+        (question.state, question.answer()),
+        (State::Answered, Some(&Answer::labels(["World"])))
+    );
+    let corrected = services.labelled(&format!("{LOOP}-corrected-w1-2")).await;
+    assert_eq!(corrected.len(), 1, "the text that it is about, and no other");
+    assert_eq!(&corrected[0].votes, std::slice::from_ref(last));
+    assert_eq!(corrected[0].consensus.labels(), Some(&["World".to_owned()][..]));
+}
+
+#[tokio::test]
+async fn a_flag_that_a_correction_takes_back_is_not_in_the_newest_vote_and_the_same_again_is_no_vote() {
+    let services = Services::start();
+
+    let (question, _) = corrected_with(&services, |id| {
+        let flagged = json!({ id: "World", format!("flag:{id}"): "yes" });
+        let plain = json!({ id: "World" });
+        vec![flagged.clone(), flagged, plain.clone(), plain]
+    })
+    .await;
+
+    let flags: Vec<bool> = question.votes.iter().map(|vote| vote.note.flagged).collect();
+    assert_eq!(flags, [false, true, false]);
+}
+
+#[tokio::test]
+async fn a_comment_that_a_correction_adds_leaves_a_question_open_that_is_asked_again() {
+    let services = Services::start();
+    let (mut question, id) = corrected_with(&services, |_| Vec::new()).await;
+    let key = active_learning_core::keys::question(&id);
+    (question.state, question.human_loop) = (State::Asked, Some("review-another".to_owned()));
+    services.put(FEEDBACK, &key, question.to_json()).await;
+
+    correct(
+        &services,
+        9,
+        &json!({ &id: "World", format!("comment:{id}"): "I am sure" }),
+    )
+    .await;
+
+    let noted = services.get(FEEDBACK, &key).await;
+    let noted = Question::parse(noted.as_bytes()).expect("a question");
+    assert_eq!(noted.votes[1].note.comment.as_deref(), Some("I am sure"));
+    assert_eq!(
+        (noted.state, noted.human_loop),
+        (State::Asked, question.human_loop)
+    );
+    assert!(services.keys(TRAINING, "disputed/").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_comment_that_a_correction_adds_is_before_the_adjudicator_of_a_dispute() {
+    let services = Services::start();
+    let (mut question, id) = corrected_with(&services, |_| Vec::new()).await;
+    question.state = State::Disputed;
+    let key = active_learning_core::keys::question(&id);
+    services.put(FEEDBACK, &key, question.to_json()).await;
+    let disputed = active_learning_core::keys::disputed(&id);
+    services.put(TRAINING, &disputed, question.to_json()).await;
+
+    correct(
+        &services,
+        9,
+        &json!({ &id: "World", format!("comment:{id}"): "I am sure" }),
+    )
+    .await;
+
+    let shown = services.get(TRAINING, &disputed).await;
+    let shown = Question::parse(shown.as_bytes()).expect("a question");
+    assert_eq!(
+        shown.votes.last().and_then(|vote| vote.note.comment.as_deref()),
+        Some("I am sure")
+    );
+}
