@@ -1,6 +1,6 @@
-// A reviewer at work for hours, by keyboard alone: 200 texts, with undo, every kind of answer, a lost network, a session that
-// ends, a reload, a key that is held, 500 labels, a long text, a lease that somebody took over. Every answer arrives
-// exactly once. Prints how long a key takes to the next text.
+// A reviewer at work for hours, by keyboard alone: 200 texts, with undo, every kind of answer, a lost network, a full
+// storage, a session that ends, a reload, a key that is held, 500 labels, a long text, a lease that somebody took over.
+// Every answer arrives exactly once. Prints how long a key takes to the next text.
 //
 // Usage: node hours.mjs BINARY STATE_DIR. SCREENSHOTS=<folder> takes pictures; CHROMIUM names the browser.
 
@@ -201,6 +201,42 @@ function specials(page, context, stack, { expected, corrected, seen }) {
       await page.unrouteAll({ behavior: 'wait' });
       await saved(page);
       ok('an answer that cannot be stored now is kept and sent again, and those after it do not wait for it');
+    },
+    50: async (text) => {
+      await storageIsFull(page, true);
+      for (let shown = text, count = 0; count < 3; count += 1) {
+        expected.set(shown, 'Business');
+        seen.push(shown);
+        await answerWith(page, shown, ['3']);
+        shown = await shownText(page);
+      }
+      assert.match(await page.locator('#storage-warning').textContent(), /storage is full/);
+      await isAccessible(page, 'storage-full');
+      await saved(page);
+      await storageIsFull(page, false);
+      const other = await shownText(page);
+      expected.set(other, 'World');
+      seen.push(other);
+      await answerWith(page, other, ['1']);
+      await page.waitForFunction(() => document.getElementById('storage-warning').textContent === '');
+      ok('three answers arrive from a browser whose storage is full, and the page says so as long as it is');
+    },
+    55: async (text) => {
+      await context.setOffline(true);
+      await answerWith(page, text, ['1']);
+      const other = await shownText(page);
+      await storageIsFull(page, true);
+      await page.keyboard.press('u');
+      assert.equal(await shownText(page), text);
+      expected.set(text, 'SciTech');
+      seen.push(text);
+      await answerWith(page, text, ['4']);
+      assert.equal(await shownText(page), other);
+      await page.waitForFunction(() => /1 kept on this page only/.test(document.getElementById('portal-status').textContent));
+      await context.setOffline(false);
+      await saved(page);
+      await storageIsFull(page, false);
+      ok('an answer that was changed once the storage was full goes out as it was changed');
     },
     60: async (text) => {
       expected.set(text, 'Business');
@@ -470,6 +506,17 @@ async function nextText(page, before) {
 async function answerWith(page, text, keys) {
   for (const key of keys) await page.keyboard.press(key === ' ' ? 'Space' : key);
   await nextText(page, text);
+}
+
+/** Makes the storage of the page's browser take nothing more, or take things again. */
+async function storageIsFull(page, isFull) {
+  await page.evaluate((full) => {
+    window.setItem ??= Storage.prototype.setItem;
+    Storage.prototype.setItem = function setItem(...item) {
+      if (full && this === window.localStorage) throw new DOMException('it is full', 'QuotaExceededError');
+      window.setItem.apply(this, item);
+    };
+  }, isFull);
 }
 
 async function saved(page) {

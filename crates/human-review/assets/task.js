@@ -16,11 +16,13 @@
   const WARN_BEFORE = 300_000;
   const DRAFT_LIFETIME = 30 * 24 * 3_600_000;
 
-  // What one reviewer keeps in this browser; in memory only where the browser keeps nothing.
+  // What one reviewer keeps in this browser; in memory only what the browser does not take: its storage may be full, or off.
   const memory = new Map();
+  const unstored = new Set(); // names whose newest value is in memory only
   const place = (name) => `review:${reviewer}:${name}`;
   const store = {
     get(name) {
+      if (unstored.has(name)) return memory.get(name) ?? null;
       try {
         return JSON.parse(localStorage.getItem(place(name)));
       } catch {
@@ -31,13 +33,21 @@
       memory.set(name, value);
       try {
         localStorage.setItem(place(name), JSON.stringify(value));
-      } catch { /* kept in memory */ }
+        unstored.delete(name);
+      } catch {
+        unstored.add(name);
+      }
+      sayUnstored();
     },
     remove(name) {
       memory.delete(name);
+      unstored.delete(name);
       try {
         localStorage.removeItem(place(name));
-      } catch { /* kept in memory only */ }
+      } catch { /* there is none */ }
+      // There may be room by now.
+      for (const other of [...unstored]) store.set(other, memory.get(other));
+      sayUnstored();
     },
     names(beginning) {
       const names = new Set([...memory.keys()].filter((name) => name.startsWith(beginning)));
@@ -47,6 +57,22 @@
         }
       } catch { /* in memory only */ }
       return [...names];
+    },
+  };
+
+  // What the browser keeps as long as the tab is open.
+  const counted = {
+    get() {
+      try {
+        return Number(sessionStorage.getItem('review:answered') ?? 0);
+      } catch {
+        return 0;
+      }
+    },
+    set(count) {
+      try {
+        sessionStorage.setItem('review:answered', String(count));
+      } catch { /* counted on this page only */ }
     },
   };
 
@@ -67,7 +93,7 @@
   let signInTimer = 0;
   let waiting = Number(byId('progress')?.dataset.waiting ?? 0);
   let hasMore = byId('progress')?.textContent.includes('+') ?? false;
-  let answered = Number(sessionStorage.getItem('review:answered') ?? 0);
+  let answered = counted.get();
 
   const say = (id, text, ...more) => {
     const element = byId(id);
@@ -76,6 +102,13 @@
   };
   const link = (text, href, properties = {}) => Object.assign(document.createElement('a'), { textContent: text, href, ...properties });
   const alertWith = (text, ...more) => say('portal-alert', text, ...more);
+
+  // Answers that are gone when the page is.
+  const hereOnly = () => [...unstored].filter((name) => name.startsWith('outbox:')).length;
+  function sayUnstored() {
+    const words = 'This browser stores nothing now: its storage is full, or switched off. Answers and drafts are kept only while this page is open.';
+    say('storage-warning', unstored.size ? words : '');
+  }
 
   const pending = () => store.names('outbox:').map((name) => store.get(name)).filter(Boolean)
     .sort((one, other) => one.stamp - other.stamp);
@@ -101,7 +134,8 @@
       if (saved) say('portal-status', saved);
     } else if (failures) {
       const why = isOffline ? 'no connection' : 'the server could not store it';
-      say('portal-status', `Not saved yet: ${why}. ${left} kept in this browser, sent as soon as it can be.`);
+      const where = hereOnly() ? 'on this page only: leave it open' : 'in this browser';
+      say('portal-status', `Not saved yet: ${why}. ${left} kept ${where}, sent as soon as it can be.`);
     } else say('portal-status', 'Saving …');
     const undo = byId('undo');
     if (undo) undo.hidden = !done.length && !(store.get('recent') ?? []).length;
@@ -311,13 +345,13 @@
       lookAhead();
       return;
     }
-    if (next?.isElsewhere) {
+    if (next?.isElsewhere && !hereOnly()) {
       const { loop } = next;
       next = null;
       location.assign(`task?loop=${loop}`);
       return;
     }
-    if (next) {
+    if (next && !next.isElsewhere) {
       const task = next;
       next = null;
       form.dataset.ready = 'no';
@@ -331,7 +365,7 @@
     body.hidden = true;
     say('undoing', 'Fetching the next text …');
     document.title = 'Task · fetching the next';
-    if (due().length || sending) return;
+    if (due().length || sending || next) return;
     if (!noMore) prefetch();
     else if (held.size || byId('portal-alert').textContent) say('undoing', 'Nothing else waits for you.');
     else location.assign('queue');
@@ -393,7 +427,7 @@
     if (undoAt === null && !current.previous) {
       answered += 1;
       waiting -= 1;
-      sessionStorage.setItem('review:answered', String(answered));
+      counted.set(answered);
     }
     afterStep(true);
   };
@@ -518,6 +552,7 @@
   applyLetters();
   window.addEventListener('online', flush);
   window.addEventListener('focus', () => { if (pending().length) flush(); });
+  window.addEventListener('beforeunload', (event) => { if (hereOnly()) event.preventDefault(); });
   window.addEventListener('pagehide', () => {
     if (!next?.loop) return;
     navigator.sendBeacon('give-back', new URLSearchParams({ 'portal:csrf': token, 'portal:loop': next.loop }));
