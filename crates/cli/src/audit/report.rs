@@ -46,7 +46,7 @@ pub(super) async fn print(
         .filter(|line| !line.is_empty());
     let lines: Vec<Value> = lines.map(serde_json::from_slice).collect::<Result<_, _>>()?;
     let names = names(portal).await?;
-    let audit = audit_of(&lines, &names);
+    let audit = audit_of(&lines, &told_apart(names));
     match as_json {
         true => println!("{}", serde_json::to_string_pretty(&document(name, &audit))?),
         false => print!("{}", text(name, lines.len(), &audit)),
@@ -65,6 +65,16 @@ async fn names(portal: &PortalFunction) -> Result<BTreeMap<String, String>, Fail
         after = page.next;
     }
     Ok(names)
+}
+
+/// Leaves out the names that several have: by their ids they are told apart.
+fn told_apart(mut names: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    for name in names.values() {
+        *times.entry(name.clone()).or_default() += 1;
+    }
+    names.retain(|_, name| times[name] == 1);
+    names
 }
 
 fn audit_of(lines: &[Value], names: &BTreeMap<String, String>) -> LabelAudit {
@@ -148,5 +158,24 @@ mod tests {
         assert!(text.contains("World -> Sports: 4"), "{text}");
         let document = document("spring", &audit);
         assert_eq!(document["byReviewer"]["ann"]["wrong"], 4);
+    }
+
+    #[test]
+    fn errors_of_two_reviewers_of_one_name_are_told_apart_by_their_ids() {
+        let line = |after: &str, worker: &str| {
+            json!({
+                "label-metadata": { "class-name": "World" }, "audited-metadata": { "class-name": after },
+                "reviewers": [worker],
+            })
+        };
+        let lines = [line("World", "w-1"), line("Sports", "w-2"), line("World", "w-3")];
+        let names = [("w-1", "ann"), ("w-2", "ann"), ("w-3", "bob")];
+        let names = names.map(|(id, name)| (id.to_owned(), name.to_owned()));
+
+        let audit = audit_of(&lines, &told_apart(names.into()));
+
+        let wrong = audit.by_reviewer.iter();
+        let wrong: Vec<_> = wrong.map(|(name, rate)| (name.as_str(), rate.wrong)).collect();
+        assert_eq!(wrong, [("bob", 0), ("w-1", 0), ("w-2", 1)]);
     }
 }

@@ -6,9 +6,10 @@ use active_learning_aws::bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES};
 use active_learning_core::{
     keys,
     labels::{
+        human_loop::Answer,
         label_set::{LabelSet, Resolution},
         labelled::LabelledRecord,
-        vote::VoteSource,
+        vote::{Vote, VoteSource},
     },
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -25,8 +26,10 @@ pub(super) struct Row {
     pub record: String,
     pub text: String,
     pub label: String,
-    /// Workers who gave the text a label in the portal.
+    /// Workers who gave the text this label in the portal, as far as that is their last word.
     pub reviewers: BTreeSet<String>,
+    /// All who have voted on the text in the portal: nobody of them is asked again.
+    pub voters: BTreeSet<String>,
 }
 
 impl Row {
@@ -39,7 +42,7 @@ impl Row {
             BEFORE: number,
             format!("{BEFORE}-metadata"): { "class-name": self.label, "type": "groundtruth/text-classification" },
             "reviewers": self.reviewers,
-            "excluded-workers": self.reviewers,
+            "excluded-workers": self.voters,
         })
     }
 }
@@ -59,54 +62,84 @@ pub(super) async fn labelled(
         .buffered(READS_IN_FLIGHT)
         .try_collect()
         .await?;
-    let mut newest: BTreeMap<String, (LabelledRecord, BTreeSet<String>)> = BTreeMap::new();
-    for object in objects.into_iter().flatten() {
-        for line in object.bytes.split(|byte| *byte == b'\n') {
-            // What cannot be read is told by whoever builds.
-            if let Ok(labelled) = LabelledRecord::parse(line) {
-                add(&mut newest, labelled);
-            }
-        }
-    }
-    let rows = newest
-        .into_values()
-        .filter_map(|(labelled, reviewers)| row(&labelled, reviewers, set));
+    let lines = (objects.iter().flatten()).flat_map(|object| object.bytes.split(|byte| *byte == b'\n'));
+    // What cannot be read is told by whoever builds.
+    let labelled = lines.filter_map(|line| LabelledRecord::parse(line).ok());
+    let rows = rows_of(labelled, set).into_iter();
     Ok(rows
         .filter(|row| only.is_empty() || only.contains(&row.label))
         .collect())
 }
 
-fn add(newest: &mut BTreeMap<String, (LabelledRecord, BTreeSet<String>)>, labelled: LabelledRecord) {
-    let reviewers = (labelled.votes.iter())
+/// What is known of a text.
+struct Known {
+    newest: LabelledRecord,
+    /// Votes in the portal, of all human loops.
+    votes: Vec<Vote>,
+}
+
+fn rows_of(all: impl Iterator<Item = LabelledRecord>, set: &LabelSet) -> Vec<Row> {
+    let mut texts: BTreeMap<String, Known> = BTreeMap::new();
+    for labelled in all {
+        add(&mut texts, labelled);
+    }
+    texts.into_values().filter_map(|known| row(known, set)).collect()
+}
+
+fn add(texts: &mut BTreeMap<String, Known>, labelled: LabelledRecord) {
+    let votes = labelled.votes.iter();
+    let votes = votes
         .filter(|vote| vote.source == VoteSource::HumanReview)
-        .map(|vote| vote.worker.clone());
-    let reviewers: BTreeSet<String> = reviewers.collect();
-    match newest.get_mut(&labelled.record.id) {
+        .cloned();
+    match texts.get_mut(&labelled.record.id) {
         None => {
-            newest.insert(labelled.record.id.clone(), (labelled, reviewers));
+            let votes = votes.collect();
+            let known = Known {
+                newest: labelled,
+                votes,
+            };
+            texts.insert(known.newest.record.id.clone(), known);
         }
-        Some((known, all)) => {
-            all.extend(reviewers);
-            if labelled.supersedes(known) {
-                *known = labelled;
+        Some(known) => {
+            known.votes.extend(votes);
+            if labelled.supersedes(&known.newest) {
+                known.newest = labelled;
             }
         }
     }
 }
 
-fn row(labelled: &LabelledRecord, reviewers: BTreeSet<String>, set: &LabelSet) -> Option<Row> {
-    let [label] = labelled.consensus.labels()? else {
+fn row(known: Known, set: &LabelSet) -> Option<Row> {
+    let [label] = known.newest.consensus.labels()? else {
         return None;
     };
     let Resolution::Label(label) = set.resolve(label) else {
         return None;
     };
     Some(Row {
-        record: labelled.record.id.clone(),
-        text: labelled.record.utterance.clone(),
+        reviewers: who_gave(label, &known, set),
+        voters: known.votes.iter().map(|vote| vote.worker.clone()).collect(),
+        record: known.newest.record.id.clone(),
+        text: known.newest.record.utterance.clone(),
         label: label.to_owned(),
-        reviewers,
     })
+}
+
+/// Returns the workers whose last vote is for a label, by the names that labels have now.
+fn who_gave(label: &str, known: &Known, set: &LabelSet) -> BTreeSet<String> {
+    let mut last: BTreeMap<&str, &Vote> = BTreeMap::new();
+    for vote in &known.votes {
+        let kept = last.entry(&vote.worker).or_insert(vote);
+        if (&vote.at, &vote.answer) > (&kept.at, &kept.answer) {
+            *kept = vote;
+        }
+    }
+    let label = Answer::labels([label]);
+    let gave = |vote: &&Vote| set.canonical(&known.newest.record, (*vote).clone()).answer == label;
+    last.into_values()
+        .filter(gave)
+        .map(|vote| vote.worker.clone())
+        .collect()
 }
 
 /// Draws a share of the rows, one at least: the same ones for the same name.
@@ -121,6 +154,8 @@ pub(super) fn draw(rows: &[Row], share: f64, name: &str) -> Vec<Row> {
 
 #[cfg(test)]
 mod tests {
+    use active_learning_core::labels::label_set::Origin;
+
     use super::*;
 
     fn rows(count: usize) -> Vec<Row> {
@@ -129,6 +164,7 @@ mod tests {
             text: "text".to_owned(),
             label: "World".to_owned(),
             reviewers: BTreeSet::new(),
+            voters: BTreeSet::new(),
         };
         (0..count).map(row).collect()
     }
@@ -144,5 +180,84 @@ mod tests {
         assert_ne!(drawn, draw(&all, 0.1, "summer"));
         assert_eq!(draw(&all, 0.001, "spring").len(), 1);
         assert_eq!(draw(&all, 1.0, "spring").len(), 100);
+    }
+
+    /// A human loop about one text, in which workers answered as given at this time.
+    fn looped(human_loop: &str, at: &str, answers: &[(&str, Answer)]) -> LabelledRecord {
+        let vote = |(worker, answer): &(&str, Answer)| Vote {
+            worker: (*worker).to_owned(),
+            answer: answer.clone(),
+            source: VoteSource::HumanReview,
+            at: at.to_owned(),
+            seconds: None,
+            note: Default::default(),
+        };
+        let record = json!({
+            "schemaVersion": 1, "id": "r-1", "classifier": "news", "utterance": "A text", "source": "implicit",
+            "signal": "audit", "receivedAt": "2026-11-20T10:00:00.000Z",
+        });
+        let record = serde_json::from_value(record).expect("a record");
+        LabelledRecord::new(record, answers.iter().map(vote).collect(), human_loop, "arn")
+    }
+
+    fn workers(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn who_held_another_label_right_or_could_not_tell_did_not_give_the_label_and_is_not_asked_again() {
+        let set = LabelSet::seed(["World", "Sports"], Origin::Parameter, "2026-11-19T10:00:00.000Z");
+        let label = |name: &str| Answer::labels([name]);
+        let answers = [
+            ("ann", label("World")),
+            ("bob", label("World")),
+            ("cy", label("Sports")),
+            ("dan", Answer::Unsure),
+            ("eve", Answer::NoneFits),
+        ];
+
+        let rows = rows_of(
+            [looped("l-1", "2026-11-20T11:00:00.000Z", &answers)].into_iter(),
+            &set,
+        );
+
+        assert_eq!((rows.len(), rows[0].label.as_str()), (1, "World"));
+        assert_eq!(rows[0].reviewers, workers(&["ann", "bob"]));
+        assert_eq!(rows[0].voters, workers(&["ann", "bob", "cy", "dan", "eve"]));
+        let line = rows[0].line(&["World", "Sports"]);
+        assert_eq!(line["reviewers"], json!(["ann", "bob"]));
+        assert_eq!(
+            line["excluded-workers"],
+            json!(["ann", "bob", "cy", "dan", "eve"])
+        );
+    }
+
+    #[test]
+    fn the_last_word_of_a_reviewer_says_whether_they_gave_the_label_by_the_names_of_now() {
+        let mut set = LabelSet::seed(
+            ["World", "Sports", "Racing"],
+            Origin::Parameter,
+            "2026-11-19T10:00:00.000Z",
+        );
+        set.merge("Racing", "Sports").expect("merged");
+        let label = |name: &str| Answer::labels([name]);
+        let (first, later) = ("2026-11-20T11:00:00.000Z", "2026-11-20T12:00:00.000Z");
+        let loops = [
+            looped("l-1-corrected-2", later, &[("bob", label("Racing"))]),
+            looped(
+                "l-1",
+                first,
+                &[
+                    ("ann", label("World")),
+                    ("bob", label("World")),
+                    ("cy", label("sports")),
+                ],
+            ),
+        ];
+
+        let rows = rows_of(loops.into_iter(), &set);
+
+        assert_eq!(rows[0].label, "Sports");
+        assert_eq!(rows[0].reviewers, workers(&["bob", "cy"]));
     }
 }
