@@ -21,7 +21,7 @@ mod outputs;
 mod queue;
 mod queue_head;
 
-pub use answering::Given;
+pub use answering::{Given, Taken};
 pub use erasing::erase;
 pub use listing::{Listing, Page};
 pub use queue::{Next, Queue, Waiting, Wish};

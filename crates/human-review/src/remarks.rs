@@ -4,8 +4,9 @@
 
 use active_learning_aws::bucket::{Bucket, BucketError, Change};
 use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
-use active_learning_core::labels::human_loop::{COMMENT_OF, FLAG_OF};
+use active_learning_core::labels::vote::Note;
 use chrono::{DateTime, Utc};
+use lambda_runtime::tracing::warn;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -51,9 +52,7 @@ impl Remark {
         let remark = |(number, item): (usize, &Value)| {
             let id = item["id"].as_str().map(str::to_owned);
             let id = id.unwrap_or_else(|| format!("item-{number}"));
-            let beside = |kind: &str| answer.get(&format!("{kind}{id}")).and_then(Value::as_str);
-            let comment = beside(COMMENT_OF).filter(|comment| !comment.trim().is_empty());
-            let flagged = beside(FLAG_OF).is_some();
+            let Note { comment, flagged } = Note::read(&[&id], answer);
             (flagged || comment.is_some()).then(|| Self {
                 at: now,
                 human_loop: human_loop.name.clone(),
@@ -61,7 +60,7 @@ impl Remark {
                 worker: worker.id.clone(),
                 text: item["utterance"].as_str().map_or_else(String::new, beginning),
                 answer: answer.get(&id).cloned().unwrap_or_default(),
-                comment: comment.map(str::to_owned),
+                comment,
                 flagged,
             })
         };
@@ -95,18 +94,27 @@ impl Remarks<'_> {
         Ok(newest.unwrap_or_default().remarks)
     }
 
-    /// Keeps remarks, in the place of what the reviewer said of the same task before.
-    pub async fn note(self, remarks: Vec<Remark>) -> Result<(), BucketError> {
-        let Some(first) = remarks.first() else {
-            return Ok(());
-        };
-        let is_new = |earlier: &Remark| earlier.loop_id != first.loop_id || earlier.worker != first.worker;
+    /// Keeps what a reviewer says of a task by now, be it nothing, in the place of what they said of it before.
+    pub async fn note(
+        self,
+        human_loop: &HumanLoop,
+        worker: &Worker,
+        remarks: Vec<Remark>,
+    ) -> Result<(), BucketError> {
+        let is_other = |earlier: &Remark| earlier.loop_id != human_loop.id || earlier.worker != worker.id;
         self.change(|newest| {
-            newest.retain(is_new);
+            newest.retain(is_other);
             newest.splice(..0, remarks.iter().cloned());
             newest.truncate(KEPT);
         })
         .await
+    }
+
+    /// Does the same; where it fails that is logged. They are stored with the answer: it is the list that is not up to date.
+    pub async fn note_if_possible(self, human_loop: &HumanLoop, worker: &Worker, remarks: Vec<Remark>) {
+        if let Err(error) = self.note(human_loop, worker, remarks).await {
+            warn!(%error, "the list of the newest remarks is not up to date");
+        }
     }
 
     /// Forgets what was said of a loop that is deleted.

@@ -3,8 +3,12 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::{human_loop::Answer, label_key::label_key};
+use super::{
+    human_loop::{Answer, COMMENT_OF, FLAG_OF},
+    label_key::label_key,
+};
 use crate::feedback::{FeedbackRecord, Signal, prediction::split_labels};
 
 /// Worker name of feedback that does not say whose it is.
@@ -65,6 +69,27 @@ pub struct Note {
     /// Whether an imported file proposed the label, which was none yet: it binds nobody who is asked here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub proposed: bool,
+}
+
+impl Note {
+    /// Reads what a form says beside the answer about the item that is called by one of these ids.
+    pub fn read(ids: &[&str], content: &Map<String, Value>) -> Self {
+        let field = |prefix: &str| {
+            let mut named = ids.iter().map(|id| content.get(&format!("{prefix}{id}")));
+            named.find_map(|value| value)
+        };
+        let comment = field(COMMENT_OF).and_then(Value::as_str).map(str::trim);
+        Self {
+            comment: comment.filter(|comment| !comment.is_empty()).map(str::to_owned),
+            flagged: match field(FLAG_OF) {
+                Some(Value::Bool(flagged)) => *flagged,
+                Some(Value::String(text)) => !matches!(text.as_str(), "" | "false" | "off"),
+                Some(Value::Object(marks)) => marks.values().any(|mark| mark == &Value::Bool(true)),
+                _ => false,
+            },
+            ..Self::default()
+        }
+    }
 }
 
 impl Vote {

@@ -22,6 +22,15 @@ pub struct Given {
     pub guideline: Option<String>,
 }
 
+/// How an answer was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// As the reviewer's first to the loop.
+    First,
+    /// As one that may stand in the place of an earlier one.
+    Again,
+}
+
 impl Loops {
     /// Stores a reviewer's answer to a loop that was just read, and the output if it was the last one that
     /// the loop needs.
@@ -41,7 +50,7 @@ impl Loops {
         worker: &Worker,
         given: Given,
         now: DateTime<Utc>,
-    ) -> Result<(), LoopError> {
+    ) -> Result<Taken, LoopError> {
         let human_loop = &read.0.clone();
         let worker = &worker.in_loop(human_loop);
         let (name, id) = (human_loop.name.as_str(), human_loop.id.as_str());
@@ -80,7 +89,7 @@ impl Loops {
                 let at_hand = [(answer_id.as_str(), &answer)];
                 self.deliver_if_possible(&human_loop, Delivery::First(&at_hand), now)
                     .await;
-                return Ok(());
+                return Ok(Taken::First);
             }
             Ok((human_loop, etag)) => etag.map(|etag| (human_loop, etag)),
             // A second click, or another reviewer, was faster.
@@ -99,7 +108,7 @@ impl Loops {
             // The answer is noted: what is due now is so for whoever reads the loop next.
             is_late(human_loop, &error);
         }
-        Ok(())
+        Ok(Taken::First)
     }
 
     /// Replaces a reviewer's own answer, unless it says the same.
@@ -108,7 +117,7 @@ impl Loops {
         human_loop: &HumanLoop,
         answer: Answer,
         now: DateTime<Utc>,
-    ) -> Result<(), LoopError> {
+    ) -> Result<Taken, LoopError> {
         let (name, worker_id) = (human_loop.name.as_str(), answer.worker.id.as_str());
         // Who sends it again may have heard nothing, since it came no further.
         if let Err(error) = self.deliver_again(human_loop, now).await {
@@ -123,7 +132,7 @@ impl Loops {
             Ok(latest) => latest,
         };
         if latest.as_ref() == Some(&answer.content) {
-            return Ok(());
+            return Ok(Taken::Again);
         }
         if human_loop.is_of_labelling_job() && !human_loop.status.is_in_flight() {
             // Its answers are on their way into the job's output.
@@ -144,7 +153,7 @@ impl Loops {
             })
             .await?;
         if current.answers.iter().any(|entry| entry.answer_id == answer_id) {
-            return Ok(());
+            return Ok(Taken::Again);
         }
         if current.is_of_labelling_job() {
             return Err(LoopError::Refused(Refusal::Counted));
@@ -153,7 +162,8 @@ impl Loops {
         let key = correction_key(&self.flow_definition_arn, &current, &answer);
         let flow = current.flow_arn(&self.flow_definition_arn);
         let document = output_document(flow, name, input, &[answer]);
-        self.write_correction(&current, &key, document).await
+        self.write_correction(&current, &key, document).await?;
+        Ok(Taken::Again)
     }
 
     /// Returns what a reviewer said last.

@@ -20,7 +20,7 @@ use crate::event::{HttpReply, HttpRequest};
 use crate::guideline::{Shown, is_version};
 use crate::human_loop::{HumanLoop, LoopFlow, Worker};
 use crate::labelling_jobs::answers::labels_in;
-use crate::loops::{Given, LoopError, Wish};
+use crate::loops::{Given, LoopError, Taken, Wish};
 use crate::not_in_use::not_in_use;
 use crate::pages::{TaskPage, document, page, redirect};
 use crate::remarks::{Remark, Remarks};
@@ -286,11 +286,11 @@ impl Portal<'_> {
             remarks = Remark::of(&human_loop, worker, &input, &answer, self.now);
         }
         let given = self.given(request, form, Value::Object(answer));
-        Box::pin(self.loops.answer(read, worker, given, self.now)).await?;
+        let taken = Box::pin(self.loops.answer(read, worker, given, self.now)).await?;
         metrics::count("human-review", &[("Submitted", 1)]);
-        if let Err(error) = Remarks(self.bucket).note(remarks).await {
-            // They are stored with the answer: what is missing is their place in the operator's list.
-            tracing::warn!(%error, "remarks are missing from the newest");
+        if taken == Taken::Again || !remarks.is_empty() {
+            let list = Remarks(self.bucket);
+            list.note_if_possible(&human_loop, worker, remarks).await;
         }
         let done_today = self.note_in_history(worker, &human_loop);
         if !request.wants_json() {

@@ -16,7 +16,7 @@ fn record(text: &str) -> Value {
     })
 }
 
-fn question(text: &str) -> Value {
+pub fn question(text: &str) -> Value {
     let vote = |worker: &str, label: &str| {
         json!({
             "worker": worker, "answer": { "kind": "labels", "labels": [label] }, "source": "human-review",
@@ -544,6 +544,55 @@ async fn the_newest_comments_and_flags_are_listed_until_their_task_is_deleted() 
     assert_eq!(remarks[0]["comment"], "Shares of a club");
     assert_eq!(remarks[1]["flagged"], true);
     assert_eq!(after["remarks"], json!([]));
+}
+
+#[tokio::test]
+async fn a_comment_and_a_flag_that_their_reviewer_takes_back_are_listed_no_more() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let (ann, bob) = (review.sign_in("ann").await, review.sign_in("bob").await);
+    for name in ["tc-1", "tc-2"] {
+        review.start(name, &two_items()).await;
+    }
+    let flagged = json!({ "r-2": "Business", "comment:r-2": "A threat", "flag:r-2": "yes", "r-10": "World" });
+    let plain = json!({ "r-2": "World", "r-10": "World" });
+    let task = bob.open("tc-2").await;
+    bob.submit(&task, &flagged).await;
+    let task = ann.open("tc-1").await;
+    ann.submit(&task, &flagged).await;
+    let before = admin.get("quality.json").await.json();
+
+    let task = ann.get("task?loop=tc-1&correct=yes").await;
+    ann.submit(&task, &plain).await;
+    let after = admin.get("quality.json").await.json();
+
+    let loops = |page: &Value| {
+        let remarks = page["remarks"].as_array().expect("remarks").iter();
+        let loops: Vec<Value> = remarks.map(|remark| remark["humanLoop"].clone()).collect();
+        loops
+    };
+    assert_eq!(loops(&before), ["tc-1", "tc-2"]);
+    assert_eq!(loops(&after), ["tc-2"], "what somebody else says stays");
+}
+
+#[tokio::test]
+async fn a_flag_of_a_page_of_one_s_own_is_listed_as_its_vote_has_it() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let ann = review.sign_in("ann").await;
+    review.start("tc-1", &two_items()).await;
+    let task = ann.open("tc-1").await;
+    let answer = json!({ "r-2": "World", "flag:r-2": { "on": true }, "r-10": "World", "flag:r-10": "off" });
+
+    ann.submit(&task, &answer).await;
+
+    let page = admin.get("quality.json").await.json();
+    let remarks = page["remarks"].as_array().expect("remarks");
+    assert_eq!(remarks.len(), 1, "{remarks:?}");
+    assert_eq!(
+        (&remarks[0]["text"], &remarks[0]["flagged"]),
+        (&json!("Rates rise again"), &json!(true))
+    );
 }
 
 /// Puts an object of JSON Lines into the feedback bucket.

@@ -227,7 +227,10 @@ impl HumanLoopOutput {
         let mut votes: Vec<Vec<Vote>> = vec![Vec::new(); self.items.len()];
         for answer in &self.answers {
             let reading = self.read(answer, resolve);
-            let notes = self.items.iter().map(|item| note(item, &answer.answer_content));
+            let notes = self
+                .items
+                .iter()
+                .map(|item| Note::read(&item.ids(), &answer.answer_content));
             for ((votes, given), note) in votes.iter_mut().zip(reading.answers).zip(notes) {
                 votes.extend(given.map(|given| Vote {
                     worker: answer.worker_id.clone(),
@@ -284,28 +287,6 @@ impl HumanLoopOutput {
     fn read(&self, answer: &WorkerAnswer, resolve: &dyn Fn(&str) -> Option<String>) -> Reading {
         let ids: Vec<Vec<&str>> = self.items.iter().map(Item::ids).collect();
         matching::read(&ids, &answer.answer_content, resolve)
-    }
-}
-
-/// Returns what a worker said about an item beside the answer.
-fn note(item: &Item, content: &Map<String, Value>) -> Note {
-    let field = |prefix: &str| {
-        let mut named = item
-            .ids()
-            .into_iter()
-            .map(|id| content.get(&format!("{prefix}{id}")));
-        named.find_map(|value| value)
-    };
-    let comment = field(COMMENT_OF).and_then(Value::as_str).map(str::trim);
-    Note {
-        comment: comment.filter(|comment| !comment.is_empty()).map(str::to_owned),
-        flagged: match field(FLAG_OF) {
-            Some(Value::Bool(flagged)) => *flagged,
-            Some(Value::String(text)) => !matches!(text.as_str(), "" | "false" | "off"),
-            Some(Value::Object(marks)) => marks.values().any(|mark| mark == &Value::Bool(true)),
-            _ => false,
-        },
-        ..Note::default()
     }
 }
 
