@@ -124,7 +124,7 @@ async function axeFindsNothing(browser, stack) {
     await isAccessible(page, `console-${address.replace('/', '-')}`);
   }
   await page.goto(`${stack.portalUrl}data`);
-  await page.fill('form[action=find-text] input[name=subject]', DISPUTED);
+  await page.fill('form[action=find-text] textarea[name=subject]', DISPUTED);
   await page.fill('form[action=find-text] input[name=value]', 'news');
   await page.click('form[action=find-text] button');
   assert.match(await page.textContent('blockquote'), /opened the velodrome/);

@@ -177,7 +177,7 @@ impl Console<'_> {
         path: &str,
         form: &BTreeMap<String, String>,
     ) -> Result<HttpReply, ConsoleError> {
-        if let Some(found) = self.search(path, form) {
+        if let Some(found) = self.search(path, form).await? {
             return Ok(found);
         }
         let action = find(path).ok_or(ConsoleError::NotFound)?;
@@ -201,10 +201,14 @@ impl Console<'_> {
             .await
     }
 
-    fn search(&self, path: &str, form: &BTreeMap<String, String>) -> Option<HttpReply> {
+    async fn search(
+        &self,
+        path: &str,
+        form: &BTreeMap<String, String>,
+    ) -> Result<Option<HttpReply>, ConsoleError> {
         let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
-        match path {
-            "find-text" => Some(self.find(field("subject"), field("value"))),
+        Ok(match path {
+            "find-text" => Some(self.find(field("subject"), field("value")).await?),
             "find-id" => {
                 let is_part = |c: &char| !c.is_whitespace() && *c != '-';
                 let id: String = field("subject").chars().filter(is_part).collect();
@@ -213,7 +217,7 @@ impl Console<'_> {
                 Some(redirect(&format!("data?id={id}")))
             }
             _ => None,
-        }
+        })
     }
 
     /// Refuses what can never be done, before anybody is asked to confirm it.

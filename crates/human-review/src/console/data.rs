@@ -5,6 +5,7 @@ use active_learning_core::feedback::record_id;
 use active_learning_core::keys;
 use active_learning_core::labels::labelled::LabelledRecord;
 use active_learning_core::labels::question::Question;
+use active_learning_core::text::personal_data::mask;
 use serde_json::{Value, json};
 
 use super::form::{Field, Form};
@@ -19,7 +20,9 @@ const MAX_BYTES: u64 = 8 << 20;
 
 impl Console<'_> {
     pub(super) async fn data(&self, request: &HttpRequest) -> Result<View, ConsoleError> {
-        let id = request.query.get("id").map(|id| id.trim()).unwrap_or_default();
+        let id = request.query.get("id").map(|id| id.trim().to_ascii_lowercase());
+        let id = id.unwrap_or_default();
+        let id = id.as_str();
         let mut blocks = vec![Block::text(
             "A text is found by its exact words and the name of its classifier, or by the id of its record. Only texts \
              that people were asked about, or that a user gave feedback on since, are found, for as long as claims \
@@ -42,8 +45,16 @@ impl Console<'_> {
     }
 
     /// Goes to the record of a text, whose words stay out of every address.
-    pub(super) fn find(&self, text: &str, classifier: &str) -> HttpReply {
-        redirect(&format!("data?id={}", record_id(classifier.trim(), text)))
+    pub(super) async fn find(&self, text: &str, classifier: &str) -> Result<HttpReply, ConsoleError> {
+        let ids = ids_of(text, classifier.trim());
+        let mut found = &ids[0];
+        for id in &ids {
+            if questions::read(self.feedback, id).await?.is_some() {
+                found = id;
+                break;
+            }
+        }
+        Ok(redirect(&format!("data?id={found}")))
     }
 
     async fn one_text(
@@ -54,7 +65,8 @@ impl Console<'_> {
     ) -> Result<(), ConsoleError> {
         let Some(question) = questions::read(self.feedback, id).await? else {
             blocks.push(Block::text(format!(
-                "People were not asked about the record {id}, as far as is kept."
+                "No text of exactly these words was found, or none with the id {id}. A text whose personal data was \
+                 masked is found as it is masked, or by its id. What was asked is found for as long as claims are kept."
             )));
             return Ok(());
         };
@@ -87,6 +99,24 @@ impl Console<'_> {
             .filter_map(|line| LabelledRecord::parse(line).ok());
         Ok(records.into_iter().find(|record| record.record.id == id))
     }
+}
+
+/// Returns the ids that a text may have which somebody has typed or copied: a form sends every end of a line as two
+/// characters, and what a stack has masked it has kept so.
+fn ids_of(text: &str, classifier: &str) -> Vec<String> {
+    let text = text.replace("\r\n", "\n");
+    let masked = mask(&text).text;
+    let forms = [text.as_str(), masked.as_ref()];
+    let forms = forms
+        .iter()
+        .flat_map(|form| [(*form).to_owned(), form.replace('\n', "\r\n")]);
+    let mut ids: Vec<String> = Vec::new();
+    for id in forms.map(|form| record_id(classifier, &form)) {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    ids
 }
 
 fn figures(question: &Question) -> Vec<(String, String)> {
@@ -127,14 +157,14 @@ pub(super) fn is_record_id(id: &str) -> bool {
 }
 
 fn find_text() -> Form {
-    let field = |name, label| Field {
-        name,
-        label,
-        options: Vec::new(),
-    };
     Form {
         action: "find-text",
-        fields: vec![field("subject", "Text"), field("value", "Classifier")],
+        text: Some(("subject", "Text")),
+        fields: vec![Field {
+            name: "value",
+            label: "Classifier",
+            options: Vec::new(),
+        }],
         button: "Find the text".to_owned(),
         ..Form::default()
     }

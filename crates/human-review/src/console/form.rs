@@ -7,6 +7,8 @@ pub(super) struct Form {
     pub action: &'static str,
     /// What is sent along: name and value.
     pub hidden: Vec<(&'static str, String)>,
+    /// A field whose line breaks stay, before the others: name and label.
+    pub text: Option<(&'static str, &'static str)>,
     /// What is asked for.
     pub fields: Vec<Field>,
     /// The button.

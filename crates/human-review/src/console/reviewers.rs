@@ -171,6 +171,7 @@ fn team_forms(member: &Member, teams: &[Workteam]) -> Vec<Form> {
             }],
             button: "Put into this team".to_owned(),
             about: member.name.clone(),
+            ..Form::default()
         });
     }
     forms
