@@ -115,6 +115,8 @@ pub const FIRST_MODEL: &str = "builds/first-model.json";
 pub const HUMAN_REVIEW_FOLDER: &str = "human-review/";
 /// Folder of the marks of human loops in flight, in the review bucket.
 pub const QUEUE_FOLDER: &str = "human-review/queue/";
+/// Folder of the marks by which human loops are found that end by themselves, in the review bucket.
+pub const EXPIRING_FOLDER: &str = "human-review/expiring/";
 /// Folder of the marks of all human loops, whose names begin with their start in milliseconds since 1970, in the
 /// review bucket.
 pub const STARTED_FOLDER: &str = "human-review/listing/ascending/";

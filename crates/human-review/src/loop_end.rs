@@ -26,6 +26,12 @@ impl HumanLoop {
         }
     }
 
+    /// Returns until when a reviewer holds it.
+    pub fn held_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let ends = self.leases.iter().map(|lease| lease.expires_at);
+        ends.filter(|end| *end > now).max()
+    }
+
     /// Ends it.
     pub fn end(&mut self, status: Status, now: DateTime<Utc>) {
         self.status = status;

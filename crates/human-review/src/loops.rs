@@ -18,6 +18,7 @@ mod leases;
 mod listing;
 mod operating;
 mod outputs;
+mod overdue;
 mod queue;
 mod queue_head;
 
@@ -208,24 +209,6 @@ impl Loops {
     pub async fn find(&self, name: &str, now: DateTime<Utc>) -> Result<HumanLoop, LoopError> {
         let (human_loop, _) = self.find_version(name, now).await?;
         Ok(human_loop)
-    }
-
-    /// Stops a loop: at once, or when the reviewers who hold it are done.
-    ///
-    /// # Errors
-    ///
-    /// [`LoopError::NotFound`]; [`LoopError::WrongStatus`] unless it is in progress.
-    pub async fn stop(&self, name: &str, now: DateTime<Utc>) -> Result<(), LoopError> {
-        self.change(name, now, |human_loop| {
-            if human_loop.status != Status::InProgress {
-                return Err(LoopError::WrongStatus(human_loop.status));
-            }
-            human_loop.status = Status::Stopping;
-            Ok(())
-        })
-        .await?;
-        // Without a reviewer at it the stop is already due.
-        self.settle(name, None, &[], now).await
     }
 
     /// Deletes a loop and all that it holds but its output.

@@ -61,6 +61,52 @@ pub struct Mark {
     pub flow: Option<String>,
     /// Name of its work team, if it is not that of the stack; a mark of a listing does not say it.
     pub team: Option<String>,
+    /// The mark by which its end is found, if it has one; no other mark says it.
+    pub due: Option<DueMark>,
+}
+
+/// Name of a mark by which a loop is found when something of it is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueMark {
+    /// When that is.
+    pub at: DateTime<Utc>,
+    /// Id of the loop.
+    pub id: String,
+    /// Name of the loop.
+    pub name: String,
+}
+
+impl DueMark {
+    /// Returns the mark by which the end of a loop is found. Those of the stack's own flow definition are found by their
+    /// place in the queue, and a labelling job looks at its own.
+    pub fn of(human_loop: &HumanLoop) -> Option<Self> {
+        let is_found_otherwise = human_loop.flow.is_none() || human_loop.is_of_labelling_job();
+        (!is_found_otherwise).then(|| Self::at(human_loop, human_loop.expires_at))
+    }
+
+    /// Returns the mark of a loop of which something is due at a time.
+    pub fn at(human_loop: &HumanLoop, at: DateTime<Utc>) -> Self {
+        Self {
+            at,
+            id: human_loop.id.clone(),
+            name: human_loop.name.clone(),
+        }
+    }
+
+    /// Returns the mark's name, `<time>-<id>-<name>`.
+    pub fn key(&self) -> String {
+        format!("{}-{}-{}", Order::Ascending.time(self.at), self.id, self.name)
+    }
+
+    /// Reads a name.
+    pub fn parse(key: &str) -> Option<Self> {
+        let listed = Mark::parse_listing(Order::Ascending, key)?;
+        Some(Self {
+            at: listed.created_at,
+            id: listed.id,
+            name: listed.name,
+        })
+    }
 }
 
 impl Mark {
@@ -78,6 +124,7 @@ impl Mark {
             name: human_loop.name.clone(),
             flow: human_loop.flow.as_ref().map(|flow| flow.name().into_owned()),
             team: human_loop.team().map(str::to_owned),
+            due: DueMark::of(human_loop),
         }
     }
 
@@ -127,6 +174,7 @@ impl Mark {
             name: parts.next()?.to_owned(),
             flow: None,
             team: None,
+            due: None,
         })
     }
 
@@ -151,6 +199,7 @@ mod tests {
             rank,
             flow: None,
             team: None,
+            due: None,
             created_at: DateTime::from_timestamp_millis(milliseconds).expect("within range"),
             id: "0f".repeat(16),
             name: name.to_owned(),
@@ -180,6 +229,20 @@ mod tests {
                 Some(listed.clone())
             );
         }
+    }
+
+    #[test]
+    fn marks_of_what_is_due_are_in_the_order_of_their_times_and_can_be_read_back() {
+        let due = |milliseconds, name: &str| DueMark {
+            at: DateTime::from_timestamp_millis(milliseconds).expect("within range"),
+            id: "0f".repeat(16),
+            name: name.to_owned(),
+        };
+        let (soon, later) = (due(999_999_999_999, "z"), due(1_790_000_000_123, "a-b--c"));
+
+        assert!(soon.key() < later.key());
+        assert_eq!(DueMark::parse(&later.key()), Some(later));
+        assert_eq!(DueMark::parse("soon"), None);
     }
 
     #[test]

@@ -6,16 +6,17 @@
 //! | `inputs/<id>.json` | the input content |
 //! | `answers/<id>/<answer id>.json` | one answer |
 //! | `queue/<rank>-<time>-<id>-<name>` | empty mark of a loop in flight; key order is review order; with `.<team>` at its end for a work team |
+//! | `expiring/<time>-<id>-<name>` | empty mark: of the loop something is due then, which no other mark says |
 //! | `listing/ascending/…`, `listing/descending/…` | empty marks whose key order is the listing order |
 //! | `flow-loops/<flow definition>/listing/…` | the same for loops of other flow definitions than the stack's own |
 
 use active_learning_aws::bucket::{BINARY, Bucket, BucketError, Created, JSON, Replaced};
-use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
+use active_learning_core::keys::{EXPIRING_FOLDER, HUMAN_REVIEW_FOLDER};
 use futures::future::try_join_all;
 use serde_json::Value;
 
 use crate::human_loop::HumanLoop;
-use crate::marks::{Mark, Order};
+use crate::marks::{DueMark, Mark, Order};
 use crate::output::Answer;
 use crate::remarks::Remarks;
 
@@ -78,12 +79,34 @@ impl Records {
         self.bucket.delete(&input_key(&mark.id)).await
     }
 
-    /// Takes a loop off the queue.
+    /// Takes a loop off the queue, and out of those that end by themselves.
     pub async fn remove_from_queue(&self, human_loop: &HumanLoop) -> Result<(), BucketError> {
-        match queue_key(&Mark::of(human_loop)) {
-            Some(key) => self.bucket.delete(&key).await,
-            None => Ok(()),
-        }
+        let mark = Mark::of(human_loop);
+        let keys: Vec<String> = queue_key(&mark).into_iter().chain(due_key(&mark)).collect();
+        try_join_all(keys.iter().map(|key| self.bucket.delete(key))).await?;
+        Ok(())
+    }
+
+    /// Writes a mark by which a loop is found when something of it is due.
+    pub async fn put_due_mark(&self, mark: &DueMark) -> Result<(), BucketError> {
+        let key = format!("{EXPIRING_FOLDER}{}", mark.key());
+        self.bucket.put(&key, BINARY, Vec::new()).await
+    }
+
+    /// Removes such a mark.
+    pub async fn remove_due_mark(&self, mark: &DueMark) -> Result<(), BucketError> {
+        self.bucket
+            .delete(&format!("{EXPIRING_FOLDER}{}", mark.key()))
+            .await
+    }
+
+    /// Returns such marks in the order of their times: at most `limit`, up to 1,000, after the mark of this name.
+    pub async fn due_marks(&self, after: &str, limit: usize) -> Result<Vec<DueMark>, BucketError> {
+        let listed = self.bucket.list_after(EXPIRING_FOLDER, after, limit).await?;
+        let names = listed
+            .iter()
+            .filter_map(|mark| mark.key.strip_prefix(EXPIRING_FOLDER));
+        Ok(names.filter_map(DueMark::parse).collect())
     }
 
     /// Returns whether a loop is in the queue.
@@ -194,7 +217,13 @@ fn mark_keys(mark: &Mark) -> Vec<String> {
         let folder = listing_folder(mark.flow.as_deref(), order);
         format!("{folder}{}", mark.listing_key(order))
     });
-    listing.into_iter().chain(queue_key(mark)).collect()
+    let listed = listing.into_iter().chain(queue_key(mark));
+    listed.chain(due_key(mark)).collect()
+}
+
+fn due_key(mark: &Mark) -> Option<String> {
+    let due = mark.due.as_ref()?;
+    Some(format!("{EXPIRING_FOLDER}{}", due.key()))
 }
 
 fn listing_folder(flow: Option<&str>, order: Order) -> String {

@@ -432,6 +432,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "What a labelling job that adjusts labels has found.",
     },
     ObjectKind {
+        key: "human-review/expiring/<mark>",
+        bucket: Review,
+        writers: &[HUMAN_REVIEW],
+        readers: &[HUMAN_REVIEW],
+        shape: "empty",
+        lifetime: UntilDone,
+        description: "A loop that ends by itself at a time that the queue does not tell.",
+    },
+    ObjectKind {
         key: "human-review/flow-definitions/<flow definition>.json",
         bucket: Review,
         writers: &[HUMAN_REVIEW],

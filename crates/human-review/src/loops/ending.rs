@@ -7,20 +7,17 @@ use chrono::{DateTime, Duration, Utc};
 use futures::future::{BoxFuture, FutureExt, join};
 use lambda_runtime::tracing::error;
 
-use super::{LoopError, Loops, MAX_LOOPS_IN_FLIGHT};
+use super::{LoopError, Loops};
 use crate::human_loop::{Due, HumanLoop, Status};
-use crate::marks::Mark;
+use crate::marks::DueMark;
 use crate::output::Answer;
 use crate::status_events::StatusEvents;
 
 /// Longest time from the end of a loop to its output, where nothing breaks.
-const DELIVERY: Duration = Duration::minutes(1);
+pub(super) const DELIVERY: Duration = Duration::minutes(1);
 
 /// A loop that has ended is delivered again for so long, where somebody asks for it: the sweep does, every hour.
 const DELIVERED_AGAIN: Duration = Duration::hours(2);
-
-/// Objects on a full page of a listing. Source: Amazon S3, `ListObjectsV2`.
-const LISTED_AT_ONCE: usize = 1_000;
 
 /// Which time it is that an output is written.
 #[derive(Debug, Clone, Copy)]
@@ -38,28 +35,6 @@ impl Loops {
         Self {
             status_events: Some(status_events),
             ..self
-        }
-    }
-
-    /// Ends the loops whose time is over, which is told. Whoever looks at one does the same.
-    ///
-    /// # Errors
-    ///
-    /// [`LoopError::Storage`].
-    pub async fn end_overdue(&self, now: DateTime<Utc>) -> Result<(), LoopError> {
-        let oldest = now - self.rules.availability;
-        let (mut seen, mut after) = (0, String::new());
-        loop {
-            let page = self.records.queue_marks(&after, LISTED_AT_ONCE).await?;
-            seen += page.marks.len();
-            let overdue: Vec<Mark> = (page.marks.into_iter())
-                .filter(|mark| mark.created_at <= oldest)
-                .collect();
-            self.loops_of(&overdue, now).await?;
-            match page.last {
-                Some(last) if seen < MAX_LOOPS_IN_FLIGHT => after = last,
-                _ => return Ok(()),
-            }
         }
     }
 
@@ -151,6 +126,32 @@ impl Loops {
             Some(_) => self.deliver(human_loop, Delivery::Again, now).await,
             None => self.leave_queue(human_loop).await,
         }
+    }
+
+    /// Stops a loop: at once, or when the reviewers who hold it are done.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::NotFound`]; [`LoopError::WrongStatus`] unless it is in progress.
+    pub async fn stop(&self, name: &str, now: DateTime<Utc>) -> Result<(), LoopError> {
+        let stop = |human_loop: &mut HumanLoop| {
+            if human_loop.status != Status::InProgress {
+                return Err(LoopError::WrongStatus(human_loop.status));
+            }
+            human_loop.status = Status::Stopping;
+            Ok(())
+        };
+        let read = self.find_version(name, now).await?;
+        if let Some(until) = read.0.held_until(now)
+            && !read.0.is_of_labelling_job()
+        {
+            // Whoever holds it may never come back. A mark too many says nothing wrong.
+            let mark = DueMark::at(&read.0, until);
+            self.records.put_due_mark(&mark).await?;
+        }
+        self.change_from(Some(read), name, now, stop).await?;
+        // Without a reviewer at it the stop is already due.
+        self.settle(name, None, &[], now).await
     }
 
     /// Stops a loop at once, whoever holds it: what is answered afterwards is not taken. One that has ended, or is not there,

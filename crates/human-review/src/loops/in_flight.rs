@@ -49,7 +49,7 @@ impl Loops {
         if let Some(has_room) = self.knows_of_room(quota, now) {
             return Ok(has_room);
         }
-        let in_flight = self.in_flight(now).await?;
+        let in_flight = self.in_flight().await?;
         let counted = Counted {
             at: now,
             in_flight,
@@ -67,15 +67,15 @@ impl Loops {
         Some(has_room)
     }
 
-    /// Returns how many loops are in flight, at most about the quota; those past their time do not count.
+    /// Returns how many loops are in flight, at most about the quota. Those past their time count until they are ended, which
+    /// is done every few minutes: a mark does not say how long its loop waits.
     ///
     /// Counted by their marks alone, a request for each thousand: no more than the quota are looked at.
-    async fn in_flight(&self, now: DateTime<Utc>) -> Result<usize, LoopError> {
-        let oldest = now - self.rules.availability;
+    async fn in_flight(&self) -> Result<usize, LoopError> {
         let (mut count, mut after) = (0, String::new());
         loop {
             let page = self.records.queue_marks(&after, LISTED_AT_ONCE).await?;
-            count += page.marks.iter().filter(|mark| mark.created_at > oldest).count();
+            count += page.marks.len();
             match page.last {
                 Some(last) if count < MAX_LOOPS_IN_FLIGHT => after = last,
                 _ => return Ok(count),

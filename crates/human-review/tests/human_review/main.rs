@@ -22,6 +22,7 @@ mod life_cycle;
 mod notices;
 mod oidc;
 mod outputs;
+mod overdue;
 mod own_pages;
 mod portal;
 mod refusals;

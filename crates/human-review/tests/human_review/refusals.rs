@@ -267,7 +267,16 @@ fn s3_error(code: &str) -> String {
 
 #[tokio::test]
 async fn a_full_flow_definition_refuses_with_402() {
-    let created: DateTime<Utc> = "2026-11-20T09:59:59Z".parse().expect("a time");
+    refuses_with_402("2026-11-20T09:59:59Z").await;
+}
+
+#[tokio::test]
+async fn loops_that_wait_longer_than_those_of_the_stack_count_for_the_quota() {
+    refuses_with_402("2026-11-01T09:59:59Z").await;
+}
+
+async fn refuses_with_402(created: &str) {
+    let created: DateTime<Utc> = created.parse().expect("a time");
     let time = created.timestamp_millis();
     let lists = Arc::new(AtomicUsize::new(0));
     let function = over(move |request| {

@@ -10,7 +10,7 @@ use crate::harness::{BUCKET, FLOW, Review, config, two_items};
 use crate::labelling_jobs::{label, request, sources, started};
 
 /// Starts services with the bus, and a review service that tells it.
-fn services(folder: &Path) -> (LocalAws, Review) {
+pub fn services(folder: &Path) -> (LocalAws, Review) {
     let aws = LocalAws::open(folder, "us-east-1", ENDPOINT_URL).expect("the folder is free");
     aws.events.put_event_bus(EventBusSpec {
         name: config().event_bus,
@@ -20,7 +20,7 @@ fn services(folder: &Path) -> (LocalAws, Review) {
     (aws, review)
 }
 
-fn events(folder: &Path) -> Vec<Value> {
+pub fn events(folder: &Path) -> Vec<Value> {
     let log = folder.join(format!("logs/event-bus-{}.log", config().event_bus));
     let log = std::fs::read_to_string(log).unwrap_or_default();
     log.lines()

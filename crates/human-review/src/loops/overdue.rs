@@ -1,0 +1,84 @@
+//! Ending the loops whose time is over though nobody looks at them.
+//!
+//! A loop of the stack's own flow definition is overdue once its mark in the queue is as old as the stack lets a task wait.
+//! When the others are, and when a loop is to stop that somebody holds, marks of their own say.
+
+use chrono::{DateTime, Utc};
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use super::ending::{DELIVERY, is_late};
+use super::{CONCURRENT_READS, LoopError, Loops, MAX_LOOPS_IN_FLIGHT, STALE_MARK_AGE};
+use crate::marks::{DueMark, Mark};
+
+/// Objects on a full page of a listing. Source: Amazon S3, `ListObjectsV2`.
+const LISTED_AT_ONCE: usize = 1_000;
+
+impl Loops {
+    /// Ends the loops whose time is over, which is told. Whoever looks at one does the same.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn end_overdue(&self, now: DateTime<Utc>) -> Result<(), LoopError> {
+        self.end_by_due_marks(now).await?;
+        self.end_by_queue(now).await
+    }
+
+    /// Those of other flow definitions than the stack's own that a version before has started are ended by this alone.
+    async fn end_by_queue(&self, now: DateTime<Utc>) -> Result<(), LoopError> {
+        let oldest = now - self.rules.availability;
+        let (mut seen, mut after) = (0, String::new());
+        loop {
+            let page = self.records.queue_marks(&after, LISTED_AT_ONCE).await?;
+            seen += page.marks.len();
+            let overdue: Vec<Mark> = (page.marks.into_iter())
+                .filter(|mark| mark.created_at <= oldest)
+                .collect();
+            self.loops_of(&overdue, now).await?;
+            match page.last {
+                Some(last) if seen < MAX_LOOPS_IN_FLIGHT => after = last,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    async fn end_by_due_marks(&self, now: DateTime<Utc>) -> Result<(), LoopError> {
+        let mut after = String::new();
+        loop {
+            let listed = self.records.due_marks(&after, LISTED_AT_ONCE).await?;
+            let due = listed.iter().filter(|mark| mark.at <= now);
+            let ends: Vec<_> = due.map(|mark| self.end_by_due_mark(mark, now)).collect();
+            let are_all_due = ends.len() == LISTED_AT_ONCE;
+            stream::iter(ends)
+                .buffered(CONCURRENT_READS)
+                .try_collect::<()>()
+                .await?;
+            match listed.last() {
+                Some(last) if are_all_due => after = last.key(),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Does what is due of a loop. Its mark stays as long as there may be more to do.
+    async fn end_by_due_mark(&self, mark: &DueMark, now: DateTime<Utc>) -> Result<(), LoopError> {
+        let human_loop = match self.find_version(&mark.name, now).await {
+            Ok((human_loop, _)) if human_loop.id == mark.id => human_loop,
+            // A start that did not finish, or a deletion that did not.
+            Ok(_) | Err(LoopError::NotFound) if now - mark.at > STALE_MARK_AGE => {
+                return Ok(self.records.remove_due_mark(mark).await?);
+            }
+            Ok(_) | Err(LoopError::NotFound) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let is_new = human_loop.ended_at.is_some_and(|at| now - at < DELIVERY);
+        if human_loop.status.is_in_flight() || is_new {
+            return Ok(());
+        }
+        match self.tidy_up(&human_loop, now).await {
+            Ok(()) => self.records.remove_due_mark(mark).await?,
+            Err(error) => is_late(&human_loop, &error),
+        }
+        Ok(())
+    }
+}

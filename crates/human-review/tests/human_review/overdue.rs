@@ -1,0 +1,132 @@
+//! Loops whose time is over end, and are told, though nobody looks at them.
+
+use std::path::Path;
+
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use crate::control_plane::{add_flow, flow, made, start};
+use crate::harness::{Review, two_items};
+use crate::status_events::{events, services};
+
+const EXPIRING: &str = "human-review/expiring/";
+const ONE_HOUR: &str = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/one-hour";
+
+/// Starts a loop of a flow definition that lets it wait for an hour, the stack's own for a day.
+async fn start_for_an_hour(review: &Review, name: &str) {
+    add_flow(review).await;
+    let an_hour = json!({ "HumanLoopConfig.TaskAvailabilityLifetimeInSeconds": 3_600 });
+    made(review, "CreateFlowDefinition", flow("one-hour", "tone", an_hour)).await;
+    let started = start(review, name, ONE_HOUR, &json!({ "taskObject": "Fine" })).await;
+    assert_eq!(started.status(), 200, "{started:?}");
+}
+
+async fn measure(review: &Review) {
+    review.handle(json!({ "operation": "measure" })).await;
+}
+
+/// Returns the state of a loop as it is stored: who asks for it would end it.
+async fn stored(review: &Review, name: &str) -> Value {
+    let state = review.object(&format!("human-review/loops/{name}.json")).await;
+    serde_json::from_str(&state).expect("JSON")
+}
+
+fn told(folder: &Path) -> Vec<(Value, Value)> {
+    let all = events(folder).into_iter();
+    let detail = |mut event: Value| event["detail"].take();
+    let of = |mut detail: Value| (detail["humanLoopName"].take(), detail["failureCode"].take());
+    all.map(detail).map(of).collect()
+}
+
+#[tokio::test]
+async fn a_loop_of_another_flow_definition_ends_at_its_own_time_and_is_told_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_aws, review) = services(folder.path());
+    start_for_an_hour(&review, "short").await;
+    review.start("tc-1", &two_items()).await;
+    review.wait(Duration::minutes(59));
+    measure(&review).await;
+    let before = stored(&review, "short").await;
+
+    for _ in 0..2 {
+        review.wait(Duration::minutes(2));
+        measure(&review).await;
+    }
+
+    assert_eq!(before["status"], "InProgress");
+    assert_eq!(stored(&review, "short").await["status"], "Failed");
+    assert_eq!(stored(&review, "tc-1").await["status"], "InProgress");
+    assert_eq!(told(folder.path()), [(json!("short"), json!("Expired"))]);
+    assert_eq!(review.keys(EXPIRING).await, Vec::<String>::new());
+    assert_eq!(
+        review.keys("human-review/queue/").await.len(),
+        1,
+        "that of the stack"
+    );
+}
+
+#[tokio::test]
+async fn a_loop_that_is_answered_in_time_or_deleted_leaves_no_mark() {
+    let review = Review::new();
+    start_for_an_hour(&review, "short").await;
+    start(&review, "gone", ONE_HOUR, &json!({ "taskObject": "Bad" })).await;
+    let before = review.keys(EXPIRING).await.len();
+    let ada = review.sign_in("ada").await;
+    let task = ada.open("short").await;
+
+    ada.submit(&task, &json!({ "sentiment": { "label": "positive" } }))
+        .await;
+    review.stop("gone").await;
+    review.delete("gone").await;
+
+    assert_eq!(stored(&review, "short").await["status"], "Completed");
+    assert_eq!((before, review.keys(EXPIRING).await.len()), (2, 0));
+}
+
+#[tokio::test]
+async fn a_loop_without_a_mark_that_a_version_before_has_started_ends_as_it_did() {
+    let review = Review::new();
+    start_for_an_hour(&review, "short").await;
+    let mark = review.keys(EXPIRING).await.remove(0);
+    review.remove(&mark).await;
+
+    review.wait(Duration::hours(25));
+    measure(&review).await;
+
+    assert_eq!(stored(&review, "short").await["status"], "Failed");
+    assert_eq!(review.keys("human-review/queue/").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_mark_of_a_start_that_came_no_further_is_removed() {
+    let review = Review::new();
+    let id = "0f".repeat(16);
+    review
+        .put(&format!("{EXPIRING}1000000000000-{id}-never"), "")
+        .await;
+
+    measure(&review).await;
+
+    assert_eq!(review.keys(EXPIRING).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_loop_that_is_stopped_while_somebody_holds_it_ends_when_their_time_is_over() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_aws, review) = services(folder.path());
+    review.start("tc-1", &two_items()).await;
+    review.sign_in("ann").await.open("tc-1").await;
+    review.stop("tc-1").await;
+    measure(&review).await;
+    let before = stored(&review, "tc-1").await;
+
+    for _ in 0..2 {
+        review.wait(Duration::minutes(11));
+        measure(&review).await;
+    }
+
+    assert_eq!(before["status"], "Stopping");
+    assert_eq!(stored(&review, "tc-1").await["status"], "Stopped");
+    assert_eq!(told(folder.path()).len(), 1);
+    assert_eq!(review.keys(EXPIRING).await, Vec::<String>::new());
+}
