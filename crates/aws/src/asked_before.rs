@@ -5,7 +5,7 @@
 //! tell is found when the feedback is delivered: near duplicates, and what repeats a text that is still on its way. So
 //! nothing but a refusal is certain at the time of a request ([`Decided`]).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use crate::{
     bucket::Bucket,
     claims::Claims,
+    class_names::ClassNames,
     env::{ConfigError, Env},
     failure::chain,
     questions,
@@ -131,9 +132,9 @@ impl AskedBefore {
     }
 
     /// Returns why nobody will be asked about a record; `None` if that is decided on delivery, also where it could not be
-    /// looked up. What it says is held against an answer by the names of `set`, as on delivery.
-    pub async fn why_not(&self, record: &FeedbackRecord, set: Option<&LabelSet>) -> Option<NotAsked> {
-        match timeout(LOOK_UP_TIMEOUT, self.look_up(record, set)).await {
+    /// looked up. What it says is held against an answer by `names`, as on delivery; only then are they read.
+    pub async fn why_not(&self, record: &FeedbackRecord, names: Option<&ClassNames>) -> Option<NotAsked> {
+        match timeout(LOOK_UP_TIMEOUT, self.look_up(record, names)).await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => {
                 warn!(
@@ -153,7 +154,7 @@ impl AskedBefore {
     async fn look_up(
         &self,
         record: &FeedbackRecord,
-        set: Option<&LabelSet>,
+        names: Option<&ClassNames>,
     ) -> Result<Option<NotAsked>, BoxError> {
         let form = format!("text-{}", same_form(record));
         let (question, original, owner) = tokio::join!(
@@ -164,7 +165,8 @@ impl AskedBefore {
         let waits_in_pool = match question? {
             Some(question) => {
                 let waits_in_pool = waits_in_pool(&question);
-                if let Some(known) = self.known(question, record, set) {
+                let set = set_for(&question, names).await;
+                if let Some(known) = self.known(question, record, set.as_deref()) {
                     return Ok(known);
                 }
                 waits_in_pool
@@ -173,8 +175,11 @@ impl AskedBefore {
         };
         let original = original?.filter(|original| *original != record.id);
         if let Some(original) = original.filter(|_| record.signal != Signal::Audit) {
-            let original = questions::read(&self.bucket, &original).await?;
-            let asks = original.is_some_and(|mut question| makes_people_be_asked(&mut question, record, set));
+            let Some(mut original) = questions::read(&self.bucket, &original).await? else {
+                return Ok(Some(NotAsked::Duplicate));
+            };
+            let set = set_for(&original, names).await;
+            let asks = makes_people_be_asked(&mut original, record, set.as_deref());
             return Ok((!asks).then_some(NotAsked::Duplicate));
         }
         let selected = format!("{}/backlog/", self.settings.bucket);
@@ -206,6 +211,14 @@ impl AskedBefore {
             State::Asked | State::Disputed => Some(Some(NotAsked::AlreadyAsked)),
             State::Withdrawn | State::Abandoned => None,
         }
+    }
+}
+
+/// Returns the label set where what is said is held against an answer.
+async fn set_for(question: &Question, names: Option<&ClassNames>) -> Option<Arc<LabelSet>> {
+    match (question.state, names) {
+        (State::Answered, Some(names)) => names.set().await,
+        _ => None,
     }
 }
 

@@ -260,10 +260,7 @@ impl FeedbackApi {
             .await?;
         let why_not = async {
             match record.signal.needs_review() {
-                true => {
-                    let set = self.names.set().await;
-                    self.asked_before.why_not(&record, set.as_deref()).await
-                }
+                true => self.asked_before.why_not(&record, Some(&self.names)).await,
                 false => None,
             }
         };

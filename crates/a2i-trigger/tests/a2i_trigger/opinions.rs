@@ -2,6 +2,8 @@
 
 use active_learning_aws::{
     asked_before::{AskedBefore, NotAsked, Settings},
+    bucket::Bucket,
+    class_names::ClassNames,
     env::Env,
 };
 use active_learning_core::{
@@ -541,7 +543,7 @@ async fn after_a_rename_agreement_opens_no_answer_and_disagreement_does() {
         services.put_training(LABEL_SET_KEY, set.to_json()).await;
 
         let renamed = line_of_user.replace(r#""World""#, r#""Planet""#);
-        let said = said_by_the_api(&services, &renamed, Some(&set)).await;
+        let said = said_by_the_api(&services, &renamed).await;
         let script = services.delivered("feedback/2.gz", &renamed).await;
 
         assert_eq!(loops(&script).len(), loops_of_it, "{renamed}");
@@ -888,7 +890,7 @@ async fn withdrawn_and_answered(labels: &[&str]) -> Services {
 }
 
 /// What the API says of a record on delivery.
-async fn said_by_the_api(services: &Services, line: &str, set: Option<&LabelSet>) -> Option<NotAsked> {
+async fn said_by_the_api(services: &Services, line: &str) -> Option<NotAsked> {
     let env = Env::from([
         ("CLAIM_RETENTION_DAYS", "90"),
         ("REVIEW_BUDGET_PER_DAY", "0"),
@@ -898,7 +900,9 @@ async fn said_by_the_api(services: &Services, line: &str, set: Option<&LabelSet>
     let settings = Settings::from_env(&env).expect("complete");
     let record = FeedbackRecord::parse(line.trim_end().as_bytes()).expect("a record");
     let asked_before = AskedBefore::new(services.s3.clone(), settings);
-    asked_before.why_not(&record, set).await
+    let training = Bucket::new(services.s3.clone(), TRAINING_BUCKET);
+    let names = ClassNames::new(training, false);
+    asked_before.why_not(&record, Some(&names)).await
 }
 
 #[tokio::test]
@@ -939,7 +943,7 @@ async fn an_answer_that_came_after_a_complaint_was_taken_back_stays_and_what_the
         fields["receivedAt"] = later.into();
         let line = feedback(fields.clone());
 
-        let said = said_by_the_api(&services, &line, None).await;
+        let said = said_by_the_api(&services, &line).await;
         let script = services.delivered("feedback/3.gz", &line).await;
         let again = services.delivered("feedback/3.gz", &line).await;
 
@@ -969,7 +973,7 @@ async fn reviewers_who_disagree_after_a_complaint_was_taken_back_are_not_asked_i
     let services = withdrawn_and_answered(&["Sports", "Business"]).await;
     let line = feedback(json!({"user": "bob", "receivedAt": "2026-11-20T11:20:00.000Z"}));
 
-    let said = said_by_the_api(&services, &line, None).await;
+    let said = said_by_the_api(&services, &line).await;
     let script = services.delivered("feedback/3.gz", &line).await;
 
     assert_eq!(said, Some(NotAsked::AlreadyAsked));
@@ -982,7 +986,7 @@ async fn a_complaint_that_was_taken_back_and_that_nobody_answered_is_asked_when_
     let services = withdrawn_and_answered(&[]).await;
     let line = feedback(json!({"user": "ada", "receivedAt": "2026-11-20T11:20:00.000Z"}));
 
-    let said = said_by_the_api(&services, &line, None).await;
+    let said = said_by_the_api(&services, &line).await;
     let script = services.delivered("feedback/3.gz", &line).await;
 
     assert_eq!(said, None);
