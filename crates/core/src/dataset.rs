@@ -3,6 +3,7 @@
 mod augmented_manifest;
 mod check;
 mod csv;
+mod header_row;
 mod manifest;
 mod near_copies;
 mod separator;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use augmented_manifest::{ManifestInfo, manifest_line, read_manifest};
 pub use check::{Problem, Rules, Severity, check};
 pub use csv::{CsvWriter, inspect_csv, read_csv, read_delimited_csv};
+pub use header_row::{HeaderRow, NamesAgain};
 pub use manifest::{DatasetFile, DatasetManifest, FileSummary, MachineLabelledFile, dataset_version};
 pub use near_copies::{HeldOut, NearCopies};
 pub use separator::declared_separator;

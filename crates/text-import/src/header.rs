@@ -1,5 +1,9 @@
 //! Whether the first row of a table names its columns: by what is known, and by what stands below it.
 
+use std::borrow::Cow;
+
+use active_learning_core::dataset::{HeaderRow, NamesAgain};
+
 use crate::{
     Options,
     content::{Content, is_date, is_number},
@@ -16,6 +20,12 @@ const MAX_SHORT: usize = 12;
 const MAX_WORDS: usize = 3;
 /// Texts of so many characters on the average are long.
 const LONG_TEXT: usize = 15;
+
+/// Told of rows that name the columns once more, behind their number: the headers of files that were joined.
+pub(crate) const NAMES_AGAIN: &str = "header lines within the file, which were skipped";
+/// Told of one that names them in another order.
+pub(crate) const TURNED: &str = "the header line names the columns in another order than the first one; nothing below \
+    it was read: give files with other columns by themselves";
 
 /// What the first row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,14 +48,32 @@ pub(crate) fn first_row(first: &[String], rest: &[Vec<String>], options: &Option
     if has_both(first, is_text_name, is_label_name) {
         return FirstRow::Names;
     }
-    let rows = Rows::of(first, rest);
-    if rows.has_a_known_name() {
+    let all = Rows::of(first, rest);
+    // The headers of files that were joined say nothing against this one.
+    let others = without_repetitions(first, rest);
+    let rows = Rows::of(first, &others);
+    let has_known_name = match rows.filled().count() > 1 || rows.are_above_texts() {
+        true => rows.has_a_known_name(),
+        false => all.has_a_known_name(),
+    };
+    if has_known_name {
         return FirstRow::Names;
     }
-    let are_like_names = rows.are_questions() || rows.are_unlike() || rows.stand_above_numbers();
-    match are_like_names && !rows.go_on() {
+    let are_like_names = (rows.are_questions() || rows.stand_above_numbers()) && !rows.go_on();
+    // A short row among long ones may come twice, and is none of names then.
+    match are_like_names || all.are_unlike() && !all.go_on() {
         true => FirstRow::LikeNames,
         false => FirstRow::Row,
+    }
+}
+
+/// Returns the rows without those that are the first one again.
+fn without_repetitions<'a>(first: &[String], rest: &'a [Vec<String>]) -> Cow<'a, [Vec<String>]> {
+    let header = HeaderRow::of(first);
+    let is_again = |row: &Vec<String>| header.again(row) == Some(NamesAgain::Same);
+    match rest.iter().any(is_again) {
+        true => rest.iter().filter(|row| !is_again(row)).cloned().collect(),
+        false => Cow::Borrowed(rest),
     }
 }
 
@@ -113,6 +141,11 @@ impl<'a> Rows<'a> {
     fn is_above_texts(&self, column: usize) -> bool {
         let length = self.first[column].trim().chars().count();
         self.below[column].length >= LONG_TEXT && self.below[column].length >= 3 * length
+    }
+
+    /// Returns whether every cell stands above texts that are much longer.
+    fn are_above_texts(&self) -> bool {
+        self.filled().all(|column| self.is_above_texts(column))
     }
 
     fn is_number(&self, column: usize) -> bool {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use active_learning_core::text::counted;
+use active_learning_core::{
+    dataset::{HeaderRow, NamesAgain},
+    text::counted,
+};
 use serde_json::Value;
 
 use crate::{
@@ -12,7 +15,7 @@ use crate::{
     content::Content,
     draft::{Draft, DraftVote, Fields},
     fields,
-    header::{FirstRow, can_be_name, first_row},
+    header::{FirstRow, NAMES_AGAIN, TURNED, can_be_name, first_row},
     labels::Written,
     names::{is_label_name, is_text_name},
     tools::{Tool, label_studio_answers, questions},
@@ -93,7 +96,9 @@ impl Table {
         let names = match kind {
             FirstRow::Names | FirstRow::LikeNames => {
                 collected.has_names = true;
-                good.remove(0).1
+                let names = good.remove(0).1;
+                good = without_names(&names, good, collected);
+                names
             }
             FirstRow::Row => Vec::new(),
         };
@@ -156,6 +161,28 @@ impl Table {
             roles.notes.push(questions::note(chosen, others));
         }
     }
+}
+
+/// Leaves the rows out that name the columns once more, as in files that were joined, and counts them. What stands below one
+/// that names them in another order is left out too.
+fn without_names(
+    names: &[String],
+    rows: Vec<(u64, Vec<String>)>,
+    collected: &mut Collected<'_>,
+) -> Vec<(u64, Vec<String>)> {
+    let header = HeaderRow::of(names);
+    let mut left = Vec::with_capacity(rows.len());
+    for (line, cells) in rows {
+        match header.again(&cells) {
+            None => left.push((line, cells)),
+            Some(NamesAgain::Same) => collected.counted.add(NAMES_AGAIN, line),
+            Some(NamesAgain::Turned) => {
+                collected.reject(line, TURNED);
+                break;
+            }
+        }
+    }
+    left
 }
 
 /// Returns whether a row is the one below the names of a Markdown table: `|---|:---:|`.

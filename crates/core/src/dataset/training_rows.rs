@@ -21,6 +21,7 @@ use self::{
     lines::{LineFeeds, Rest},
     swallowed::Swallowed,
 };
+use super::{HeaderRow, NamesAgain};
 use crate::{
     feedback::prediction::split_labels,
     labels::{human_loop::is_answer_word, label_key::label_key},
@@ -73,6 +74,10 @@ pub enum RowError {
 const SWALLOWED: &str = "the quote before the text is closed only in a later row, so that the rows between are part of the text; \
                          close it, or write quotes within a text twice";
 
+/// Told of a header line within a file that names the columns otherwise than they are read.
+const TURNED: &str = "the header line names the columns the other way round than those above are read; \
+                      put files with other columns there by themselves";
+
 /// A file with what was read of it to look at, and a row of our own after its last.
 type Lines<R> = LineFeeds<Chain<Chain<Cursor<Vec<u8>>, Rest<R>>, &'static [u8]>>;
 
@@ -85,7 +90,7 @@ pub struct TrainingRows<R> {
     /// Rows at the beginning that are none: the line that names the separator, and the header line.
     to_skip: usize,
     /// The header line itself, if there is one.
-    header_row: csv::ByteRecord,
+    header_row: Option<HeaderRow>,
     swallowed: Swallowed,
     /// Lines of header lines within the file.
     header_lines: Vec<u64>,
@@ -113,7 +118,7 @@ impl<R: Read> TrainingRows<R> {
             declared,
             to_skip: usize::from(declared.is_some()) + usize::from(header.is_some()),
             header,
-            header_row: csv::ByteRecord::new(),
+            header_row: None,
             swallowed: Swallowed::default(),
             header_lines: Vec::new(),
             unquoted_lines: Vec::new(),
@@ -152,19 +157,23 @@ impl<R: Read> TrainingRows<R> {
     ///
     /// It names them the other way round than they are read.
     fn is_header_again(&self, record: &csv::ByteRecord, line: u64) -> Result<bool, BadRow> {
-        if self.header.is_some() && *record == self.header_row {
-            return Ok(true);
+        let turned = || {
+            Err(BadRow {
+                line,
+                reason: TURNED.to_owned(),
+            })
+        };
+        let again = self.header_row.as_ref().zip(cells(record));
+        match again.and_then(|(header, cells)| header.again(&cells)) {
+            Some(NamesAgain::Same) => return Ok(true),
+            Some(NamesAgain::Turned) => return turned(),
+            None => {}
         }
         let before = self.header.unwrap_or(Header::LabelFirst);
         match header_within(record) {
             None => Ok(false),
             Some(header) if header == before => Ok(true),
-            Some(_) => Err(BadRow {
-                line,
-                reason: "the header line names the columns the other way round than those above are read; \
-                         put files with other columns there by themselves"
-                    .to_owned(),
-            }),
+            Some(_) => turned(),
         }
     }
 
@@ -260,7 +269,7 @@ impl<R: Read> Iterator for TrainingRows<R> {
                 Ok(true) if self.to_skip > 0 => {
                     self.to_skip -= 1;
                     if self.to_skip == 0 && self.header.is_some() {
-                        self.header_row.clone_from(&record);
+                        self.header_row = cells(&record).map(|cells| HeaderRow::of(&cells));
                     }
                     continue;
                 }
@@ -280,6 +289,11 @@ impl<R: Read> Iterator for TrainingRows<R> {
             }
         }
     }
+}
+
+/// Returns the cells of a row; none where one is no UTF-8.
+fn cells(record: &csv::ByteRecord) -> Option<Vec<&str>> {
+    record.iter().map(|cell| std::str::from_utf8(cell).ok()).collect()
 }
 
 fn bad(line: u64, reason: &str) -> RowError {

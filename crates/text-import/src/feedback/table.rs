@@ -1,6 +1,7 @@
 //! Files of columns whose first row names them.
 
 use active_learning_core::{
+    dataset::{HeaderRow, NamesAgain},
     feedback::{
         FeedbackRequest, Fields, Known,
         batch::{ReadError, io_or_damaged},
@@ -20,6 +21,7 @@ use crate::{
     Options,
     columns::{Roles, roles},
     encoding::decode_line,
+    header::{NAMES_AGAIN, TURNED},
     labels::Written,
     layout::layout,
     lines::Lines,
@@ -52,8 +54,15 @@ fn is_a_text(cells: &[Vec<u8>]) -> bool {
     field(&text).is_none() && (words > 2 || text.trim_end().ends_with(['.', '!', '?', '。', '！', '？']))
 }
 
+/// The columns of a file.
+struct Columns {
+    kind: Kind,
+    /// The row that names them; none of a file without columns.
+    header: Option<HeaderRow>,
+}
+
 /// What the columns of a file are.
-enum Columns {
+enum Kind {
     /// Fields of a request each.
     Fields(Vec<&'static str>),
     /// Those of a tool's export.
@@ -87,7 +96,7 @@ pub(super) fn delimited(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), R
         let Some(known) = &columns else {
             if layout.columns <= 1 && record.cells.as_ref().is_ok_and(|cells| is_a_text(cells)) {
                 sink.repairs.push(TEXTS.to_owned());
-                let texts = columns.insert(Columns::Fields(vec!["sentence"]));
+                let texts = columns.insert(Columns::of_texts());
                 if !put_record(record, texts, sink) {
                     return Ok(());
                 }
@@ -124,7 +133,17 @@ fn put_record(record: Record, columns: &Columns, sink: &mut Sink<'_>) -> bool {
         let cell = |cell: &Vec<u8>| sink.decoded(cell, record.line).into_owned();
         cells.iter().map(cell).collect::<Vec<_>>()
     });
-    let content = content.and_then(|cells| columns.requests(cells));
+    let content = match content {
+        Ok(cells) => match columns.names_again(&cells, record.line, sink) {
+            Some(NamesAgain::Same) => return true,
+            Some(NamesAgain::Turned) => {
+                sink.bad(record.line, TURNED, &record.raw);
+                return false;
+            }
+            None => columns.requests(cells),
+        },
+        Err(reason) => Err(reason),
+    };
     sink.put_all(record.line, content, &record.raw)
 }
 
@@ -163,6 +182,14 @@ pub(super) fn workbook(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), Re
                 let width = names.len();
                 for (number, mut cells) in rows.into_iter().skip(1) {
                     let raw = cells.join("\t");
+                    match columns.names_again(&cells, number, sink) {
+                        Some(NamesAgain::Same) => continue,
+                        Some(NamesAgain::Turned) => {
+                            sink.bad(number, TURNED, raw.as_bytes());
+                            break;
+                        }
+                        None => {}
+                    }
                     cells.resize(cells.len().max(width), String::new());
                     if !sink.put_all(number, columns.requests(cells), raw.as_bytes()) {
                         return Ok(());
@@ -178,6 +205,72 @@ pub(super) fn workbook(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), Re
 }
 
 impl Columns {
+    /// The only column of a file without names.
+    fn of_texts() -> Self {
+        Self {
+            kind: Kind::Fields(vec!["sentence"]),
+            header: None,
+        }
+    }
+
+    /// Returns how a row names the columns once more, if it does; one that is passed over is counted.
+    fn names_again(&self, cells: &[String], line: u64, sink: &mut Sink<'_>) -> Option<NamesAgain> {
+        let again = self.header.as_ref()?.again(cells)?;
+        if again == NamesAgain::Same {
+            sink.count(NAMES_AGAIN, line);
+        }
+        Some(again)
+    }
+
+    /// Reads the row that names the columns.
+    fn of(names: &[String], repairs: &mut Vec<String>) -> Result<Self, String> {
+        Ok(Self {
+            kind: Kind::of(names, repairs)?,
+            header: Some(HeaderRow::of(names)),
+        })
+    }
+
+    /// Makes requests of a row.
+    fn requests(&self, cells: Vec<String>) -> Result<Vec<Fields>, String> {
+        let width = match &self.kind {
+            Kind::Fields(fields) => fields.len(),
+            Kind::Tool { width, .. } => *width,
+        };
+        let is_filled = |cell: &String| !cell.trim().is_empty();
+        let filled = cells.iter().rposition(is_filled).map_or(0, |last| last + 1);
+        if filled == 0 && cells.len() > 1 {
+            return Ok(Vec::new());
+        }
+        if cells.len() < width || filled > width {
+            let found = cells.len();
+            return Err(format!(
+                "{} where the header has {width}",
+                counted(found, "column")
+            ));
+        }
+        match &self.kind {
+            Kind::Fields(fields) => {
+                if cells.iter().any(|cell| cell == NO_VALUE) {
+                    return Err(FORMULA.to_owned());
+                }
+                if cells.iter().any(|cell| is_error(cell)) {
+                    return Err("a cell holds an error of the spreadsheet, such as `#N/A`".to_owned());
+                }
+                let filled = fields.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
+                let fields: Fields = filled.map(|(field, cell)| (*field, value(field, cell))).collect();
+                // Checked here, where the field can be named.
+                FeedbackRequest::of(fields.clone()).map_err(|error| error.to_string())?;
+                Ok(vec![fields])
+            }
+            Kind::Tool { roles, .. } => {
+                let values: Vec<Value> = cells.into_iter().map(Value::String).collect();
+                draft(&values, roles).map(of_draft)
+            }
+        }
+    }
+}
+
+impl Kind {
     /// Reads the row that names the columns: every one must be known, once, and there must be one of texts.
     fn of(names: &[String], repairs: &mut Vec<String>) -> Result<Self, String> {
         if let Some(tool) = Tool::of_columns(names) {
@@ -217,45 +310,6 @@ impl Columns {
         }
         repairs.append(&mut told);
         Ok(Self::Fields(fields))
-    }
-
-    /// Makes requests of a row.
-    fn requests(&self, cells: Vec<String>) -> Result<Vec<Fields>, String> {
-        let width = match self {
-            Self::Fields(fields) => fields.len(),
-            Self::Tool { width, .. } => *width,
-        };
-        let is_filled = |cell: &String| !cell.trim().is_empty();
-        let filled = cells.iter().rposition(is_filled).map_or(0, |last| last + 1);
-        if filled == 0 && cells.len() > 1 {
-            return Ok(Vec::new());
-        }
-        if cells.len() < width || filled > width {
-            let found = cells.len();
-            return Err(format!(
-                "{} where the header has {width}",
-                counted(found, "column")
-            ));
-        }
-        match self {
-            Self::Fields(fields) => {
-                if cells.iter().any(|cell| cell == NO_VALUE) {
-                    return Err(FORMULA.to_owned());
-                }
-                if cells.iter().any(|cell| is_error(cell)) {
-                    return Err("a cell holds an error of the spreadsheet, such as `#N/A`".to_owned());
-                }
-                let filled = fields.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
-                let fields: Fields = filled.map(|(field, cell)| (*field, value(field, cell))).collect();
-                // Checked here, where the field can be named.
-                FeedbackRequest::of(fields.clone()).map_err(|error| error.to_string())?;
-                Ok(vec![fields])
-            }
-            Self::Tool { roles, .. } => {
-                let values: Vec<Value> = cells.into_iter().map(Value::String).collect();
-                draft(&values, roles).map(of_draft)
-            }
-        }
     }
 }
 

@@ -568,3 +568,47 @@ fn a_file_without_columns_is_one_text_a_line_and_one_with_unknown_columns_is_ref
         );
     }
 }
+
+#[test]
+fn the_header_of_a_file_that_was_joined_is_no_text_and_no_label() {
+    for (content, line) in [
+        ("text,label\nOne,World\ntext,label\nTwo,Sports\n", 3),
+        ("Texto;Etiqueta\nOne;World\n\nTEXTO ; etiqueta\nTwo;Sports\n", 4),
+        ("sentence\nOne\n\u{feff}sentence\nTwo\nsentence\n", 3),
+    ] {
+        let (items, repairs) = read_all(content.as_bytes());
+
+        assert_eq!(sentences(&items), ["One", "Two"], "{content}");
+        assert_eq!(reasons(&items), [], "{content}");
+        let said = repairs.last().expect("it is told");
+        assert!(
+            said.starts_with("header lines within the file, which were skipped: "),
+            "{said}"
+        );
+        assert!(said.ends_with(&format!("the first in line {line}")), "{said}");
+    }
+}
+
+#[test]
+fn nothing_is_read_below_a_header_that_names_the_columns_in_another_order() {
+    let items = items(b"text,label\nOne,World\nlabel,text\nSports,Two\n");
+
+    assert_eq!(sentences(&items), ["One"]);
+    assert!(
+        matches!(reasons(&items)[..], [(3, told)] if told.contains("in another order")),
+        "{items:?}"
+    );
+}
+
+#[test]
+fn the_header_of_a_sheet_that_comes_again_is_no_text_either() {
+    let path = format!("{}/tests/files/two-sheets.xlsx", env!("CARGO_MANIFEST_DIR"));
+    let (items, repairs) = read_all(&std::fs::read(path).expect("a file"));
+
+    assert_eq!(
+        sentences(&items),
+        ["The invoice is wrong again", "I cannot log in"]
+    );
+    let told = "header lines within the file, which were skipped: 1, the first in line 3";
+    assert!(repairs.iter().any(|repair| repair == told), "{repairs:?}");
+}

@@ -209,3 +209,49 @@ fn old_encodings_of_turkish_polish_and_the_macintosh_are_read_and_it_is_said_how
         western.notes
     );
 }
+
+#[test]
+fn the_header_of_a_file_that_was_joined_is_neither_a_text_nor_a_label() {
+    for (header, cells) in [
+        ("text;label", [TEXT, "LABEL"].as_slice()),
+        ("Nr.;Text;Kategorie", &["N", TEXT, "LABEL"]),
+        ("id;Text", &["N", TEXT]),
+        ("Zeitstempel;Was ist Ihr Anliegen?", &["28.11.2026 10:00", TEXT]),
+        ("Nachricht", &[TEXT]),
+    ] {
+        let month = table(header, cells);
+        let second = month.replacen(header, &header.to_uppercase(), 1);
+        let import = import(format!("{month}\u{feff}{second}{month}"));
+
+        assert_eq!(import.rows.len(), 60, "{header}: {:?}", import.notes);
+        assert_eq!(import.rejected, [], "{header}");
+        assert!(
+            import.rows.iter().all(|row| row.text.starts_with("This is the")),
+            "{header}"
+        );
+        let told = "header lines within the file, which were skipped: 2, the first in line 22";
+        assert!(
+            import.notes.iter().any(|note| note == told),
+            "{header}: {:?}",
+            import.notes
+        );
+    }
+}
+
+#[test]
+fn a_text_that_comes_twice_is_no_header_because_of_that() {
+    let short = import("question\nanswer me\nquestion\nwhere is it\n");
+    let rows = import(table("ok;praise", &[TEXT, "LABEL"]) + "ok;praise\n");
+
+    assert_eq!(short.rows.len(), 4, "{:?}", short.notes);
+    assert_eq!(rows.rows.len(), 22, "{:?}", rows.notes);
+}
+
+#[test]
+fn what_stands_below_a_header_in_another_order_is_not_read() {
+    let import = import("text,label\nOne text,A\nTwo texts,B\nlabel,text\nA,Three texts\n");
+
+    assert_eq!(rows(&import), ["One text => ?: A", "Two texts => ?: B"]);
+    assert_eq!(import.rejected[0].line, 4);
+    assert!(import.rejected[0].reason.contains("in another order"));
+}

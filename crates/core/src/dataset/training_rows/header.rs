@@ -2,6 +2,8 @@
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::{HeaderRow, cells};
+
 /// Rows that are needed to tell a header line by what is below it.
 const MIN_ROWS_BELOW_HEADER: usize = 2;
 
@@ -53,7 +55,10 @@ pub(super) fn header(rows: &[csv::ByteRecord]) -> Option<Header> {
     let word = |column: usize| Some(bare(std::str::from_utf8(row.get(column)?).ok()?));
     let (first, second) = (word(0)?, word(1)?);
     // Where files were joined, it comes again.
-    let others = || rows[1..].iter().filter(|other| *other != row);
+    let again = HeaderRow::of(&cells(row)?);
+    let is_again = |other: &csv::ByteRecord| cells(other).is_some_and(|cells| again.again(&cells).is_some());
+    let others: Vec<&csv::ByteRecord> = rows[1..].iter().filter(|other| !is_again(other)).collect();
+    let others = || others.iter();
     let is_only_there = |column: usize| others().all(|other| other.get(column) != row.get(column));
     if names_column(&first, LABEL_HEADERS) && names_column(&second, TEXT_HEADERS) {
         return Some(Header::LabelFirst);

@@ -259,6 +259,13 @@ fn a_header_line_that_comes_again_is_skipped_and_told() {
                 "line 3: a header line within the file was skipped",
             ],
         ),
+        (
+            "Gruppe,Text\r\nWorld,one text\r\n\u{feff}gruppe , text\r\nSports,two texts\r\n",
+            &[
+                "line 1: the header line was skipped",
+                "line 3: a header line within the file was skipped",
+            ],
+        ),
     ] {
         let mut rows = TrainingRows::new(file.as_bytes(), None).expect("a CSV file");
         let labels: Vec<String> = rows.by_ref().map(|row| row.expect("a row").label).collect();
@@ -270,6 +277,10 @@ fn a_header_line_that_comes_again_is_skipped_and_told() {
         refusal(b"label,text\nWorld,one\ntext,label\ntwo,Sports\n"),
         "line 3: the header line names the columns the other way round than those above are read; put files with other \
          columns there by themselves"
+    );
+    assert!(
+        refusal(b"Gruppe,text\nWorld,one text\nText,Gruppe\ntwo texts,Sports\n")
+            .starts_with("line 3: the header")
     );
     assert_eq!(read(b"World,one\nanswer,message\nlabel,of the text\n").0.len(), 3);
 }
