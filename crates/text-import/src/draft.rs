@@ -11,6 +11,8 @@ pub(crate) type Fields = Map<String, Value>;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Draft {
     pub text: String,
+    /// The classifier that the row names.
+    pub classifier: Option<String>,
     pub votes: Vec<DraftVote>,
     /// Answers to the questions of a tool, of which one gives the votes: see [`crate::tools::questions`].
     pub answers: Vec<Answer>,

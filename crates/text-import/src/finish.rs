@@ -1,6 +1,6 @@
 //! Makes rows of what a file gives: labels cut, texts checked, repairs counted.
 
-use active_learning_core::{MAX_UTTERANCE_BYTES, text::is_blank};
+use active_learning_core::{MAX_CLASSIFIER_BYTES, MAX_UTTERANCE_BYTES, text::is_blank};
 
 use crate::{
     Import, Refusal, Role, Row, Vote,
@@ -94,6 +94,11 @@ impl Collected<'_> {
         if let Some(aside) = draft.aside {
             self.counted.add(aside_note(aside), line);
         }
+        if (draft.classifier.as_ref()).is_some_and(|name| name.len() > MAX_CLASSIFIER_BYTES) {
+            return Err(format!(
+                "the name of the classifier has more than {MAX_CLASSIFIER_BYTES} bytes"
+            ));
+        }
         let mut is_told = false;
         let mut votes = Vec::new();
         for vote in draft.votes {
@@ -118,6 +123,7 @@ impl Collected<'_> {
         Ok(Row {
             line,
             text: text.trim().to_owned(),
+            classifier: draft.classifier,
             votes,
         })
     }

@@ -155,6 +155,8 @@ pub enum Role {
     Label,
     /// Who gave the labels.
     Annotator,
+    /// The classifiers that the texts are of.
+    Classifier,
     /// It is not used.
     Unused,
 }
@@ -186,6 +188,8 @@ pub struct Row {
     pub line: u64,
     /// The text.
     pub text: String,
+    /// The classifier that the row names; a document may name one for all.
+    pub classifier: Option<String>,
     /// What people said of it; nothing where it is not labelled.
     pub votes: Vec<Vote>,
 }

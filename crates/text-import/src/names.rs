@@ -538,6 +538,11 @@ pub(crate) fn is_annotator_name(name: &str) -> bool {
     place(name, ANNOTATOR_NAMES).is_some()
 }
 
+/// Returns whether the column that names the classifier of each text is called so, as in batch files.
+pub(crate) fn is_classifier_name(name: &str) -> bool {
+    place(name, &["classifier"]).is_some()
+}
+
 /// Finds a column by what somebody calls it: its name, its name but for case and spaces, or its number from
 /// 1.
 pub(crate) fn find(columns: &[String], wanted: &str) -> Option<usize> {

@@ -57,15 +57,15 @@ struct Seen {
 }
 
 impl Summary {
-    /// Counts rows, of one file or of several.
+    /// Counts rows, of one file or of several. A text is another one under each classifier that a row names.
     pub fn of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Self {
         let mut summary = Self::default();
-        let mut texts: HashMap<TextId, Seen> = HashMap::new();
+        let mut texts: HashMap<(Option<&str>, TextId), Seen> = HashMap::new();
         let mut order = Vec::new();
         let mut spellings = Spellings::default();
         let mut counts: BTreeMap<String, (String, u64)> = BTreeMap::new();
         for row in rows {
-            let id = TextId::of(&one_line(&row.text));
+            let id = (row.classifier.as_deref(), TextId::of(&one_line(&row.text)));
             let seen = texts.entry(id).or_insert_with(|| {
                 order.push(id);
                 Seen {

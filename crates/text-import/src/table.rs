@@ -13,11 +13,11 @@ use crate::{
     collected::Collected,
     columns::{Roles, roles},
     content::Content,
-    draft::{Draft, DraftVote, Fields},
+    draft::{Draft, DraftVote, Fields, text_of},
     fields,
     header::{FirstRow, NAMES_AGAIN, TURNED, can_be_name, first_row},
     labels::Written,
-    names::{is_label_name, is_text_name},
+    names::{is_classifier_name, is_label_name, is_text_name},
     tools::{Tool, label_studio_answers, questions},
     workbook::{ERROR, is_error},
 };
@@ -122,6 +122,7 @@ impl Table {
             .map(|(_, cells)| cells.iter().map(shown).collect())
             .collect();
         let mut roles = roles(&self.names, &looked_at, collected.options)?;
+        let classifier = self.classifier(&roles);
         let tool = Tool::of_columns(&self.names);
         if tool == Some(Tool::LabelStudio) && collected.options.label_column.is_none() {
             roles.notes.clear();
@@ -130,11 +131,14 @@ impl Table {
         collected.tool = collected.tool.or(tool);
         collected.notes.append(&mut roles.notes);
         if collected.columns.is_empty() {
-            collected.columns = described(&self.names, looked_at[0].len(), &roles);
+            collected.columns = described(&self.names, looked_at[0].len(), &roles, classifier);
         }
         for (line, cells) in self.rows {
             match draft(&cells, &roles) {
-                Ok(draft) => collected.drafts.push((line, draft)),
+                Ok(draft) => {
+                    let classifier = classifier.and_then(|column| text_of(cells.get(column)));
+                    collected.drafts.push((line, Draft { classifier, ..draft }));
+                }
                 Err(reason) => collected.reject(line, reason),
             }
         }
@@ -143,6 +147,13 @@ impl Table {
 }
 
 impl Table {
+    /// Returns the column that names the classifier of each text, as batch files have it.
+    fn classifier(&self, roles: &Roles) -> Option<usize> {
+        let used = [Some(roles.text), roles.label, roles.annotator];
+        let mut columns = (0..self.names.len()).filter(|column| !used.contains(&Some(*column)));
+        columns.find(|column| is_classifier_name(&self.names[*column]))
+    }
+
     /// Takes labels from the columns of Label Studio's answers: the first that is no rating, date or long text.
     fn answers(&self, rows: &[Vec<String>], roles: &mut Roles) {
         let content = |column: usize| Content::of(rows, column);
@@ -300,9 +311,10 @@ fn marks_parts(value: &Value) -> bool {
     })
 }
 
-fn described(names: &[String], width: usize, roles: &Roles) -> Vec<Column> {
+fn described(names: &[String], width: usize, roles: &Roles, classifier: Option<usize>) -> Vec<Column> {
     let role = |column: usize| match column {
         column if column == roles.text => Role::Text,
+        column if Some(column) == classifier => Role::Classifier,
         column if Some(column) == roles.label => Role::Label,
         column if Some(column) == roles.annotator => Role::Annotator,
         _ => Role::Unused,

@@ -286,17 +286,24 @@ fn fate(set: &LabelSet, votes: &[Vote]) -> Fate {
     split.or(retired).unwrap_or_else(other)
 }
 
-/// Gathers what is said of each text, in the order of the texts.
+/// Gathers what is said of each text, in the order of the texts. A text is another one under each classifier, as records are
+/// told apart.
 fn said(files: &[File], options: &Options) -> Vec<Said> {
-    let mut places: HashMap<TextId, usize> = HashMap::new();
+    let mut places: HashMap<(&str, TextId), usize> = HashMap::new();
     let mut texts: Vec<Said> = Vec::new();
     for file in files {
         let import = &file.import;
-        let classifier = options.classifier.as_ref().or(import.classifier.as_ref());
-        let classifier = classifier.or(options.default_classifier.as_ref());
-        let classifier = classifier.map_or(DEFAULT_CLASSIFIER, String::as_str);
         for row in &import.rows {
-            let place = *places.entry(TextId::of(&one_line(&row.text))).or_insert_with(|| {
+            let named = [
+                &options.classifier,
+                &row.classifier,
+                &import.classifier,
+                &options.default_classifier,
+            ];
+            let classifier = named.into_iter().flatten().next();
+            let classifier = classifier.map_or(DEFAULT_CLASSIFIER, String::as_str);
+            let id = TextId::of(&one_line(&row.text));
+            let place = *places.entry((classifier, id)).or_insert_with(|| {
                 texts.push(Said {
                     classifier: classifier.to_owned(),
                     text: row.text.clone(),

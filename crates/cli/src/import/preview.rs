@@ -190,6 +190,7 @@ fn columns(import: &Import) -> String {
         Role::Text => format!("{} = text", column.name),
         Role::Label => format!("{} = label", column.name),
         Role::Annotator => format!("{} = annotator", column.name),
+        Role::Classifier => format!("{} = classifier", column.name),
         Role::Unused => column.name.clone(),
     })
 }

@@ -206,6 +206,68 @@ fn what_nobody_signed_and_contradicts_itself_is_asked_and_what_people_signed_are
 }
 
 #[test]
+fn a_text_that_two_classifiers_have_is_labelled_and_asked_under_each_of_them() {
+    let document = |classifier: &str, label: &str| {
+        format!(
+            r#"{{"classifier": "{classifier}", "sentences":
+                [{{"text": "Thanks, bye!", "label": "{label}"}}, {{"text": "Hello"}}]}}"#
+        )
+    };
+    let files = files(&[&document("mail", "Other"), &document("chat", "Closing")]);
+
+    let plan = Plan::of(&files, &set(&["Other", "Closing"]), &options(&[]));
+    let together = Plan::of(
+        &files,
+        &set(&["Other", "Closing"]),
+        &options(&["--classifier", "mail"]),
+    );
+
+    assert_eq!(
+        answers(&plan),
+        [
+            vec![("import", Answer::labels(["Other"]))],
+            vec![("import", Answer::labels(["Closing"]))],
+        ]
+    );
+    let classifiers = plan.labelled.iter().map(|labelled| labelled.classifier.as_str());
+    assert_eq!(classifiers.collect::<Vec<_>>(), ["mail", "chat"]);
+    let asked = [("mail", "Hello"), ("chat", "Hello")].map(|(of, text)| (of.to_owned(), text.to_owned()));
+    assert_eq!((&plan.pool[..], plan.contradictory), (&asked[..], 0));
+    assert_eq!((together.contradictory, together.pool.len()), (1, 2));
+}
+
+#[test]
+fn a_row_is_of_the_classifier_that_it_names_and_else_of_the_default_one() {
+    let lines = files(&[
+        "{\"classifier\": \"mail\", \"text\": \"Thanks, bye!\", \"label\": \"Other\"}\n\
+         {\"classifier\": \"chat\", \"text\": \"Thanks, bye!\", \"label\": \"Closing\"}\n\
+         {\"text\": \"Thanks, bye!\", \"label\": \"Other\"}\n",
+    ]);
+    let table =
+        files(&["classifier,text,label\nmail,\"Thanks, bye!\",Other\nchat,\"Thanks, bye!\",Closing\n"]);
+    let classifiers = |files: &[File], arguments: &[&str]| {
+        let plan = Plan::of(files, &set(&["Other", "Closing"]), &options(arguments));
+        let named = plan.labelled.iter().map(|labelled| labelled.classifier.clone());
+        named.collect::<Vec<String>>()
+    };
+
+    assert_eq!(classifiers(&lines, &[]), ["mail", "chat", "default"]);
+    assert_eq!(classifiers(&table, &[]), ["mail", "chat"]);
+    assert!(
+        classifiers(&table, &["--classifier", "mail"]).is_empty(),
+        "contradictory labels of one"
+    );
+    let plan = Plan::of(&table, &set(&["Other", "Closing"]), &options(&[]));
+    let text = preview::in_words(&table, &plan, Some(&Known::default()));
+    for said in [
+        "classifier = classifier",
+        "2: 2 with labels (2 votes), 0 without; 0 duplicates",
+    ] {
+        assert!(text.contains(said), "{said}:\n{text}");
+    }
+}
+
+#[test]
 fn without_their_labels_all_texts_are_asked_each_once() {
     let files = files(&["text,label\none,A\nONE,B\ntwo,A\n", "text\ntwo\nthree\n"]);
 
