@@ -10,6 +10,7 @@ use crate::{
     collected::Collected,
     columnwise,
     draft::Draft,
+    encoding::shown,
     layout::layout,
     lines::Lines,
     records::Records,
@@ -24,6 +25,8 @@ const MAX_BYTES: u64 = 1 << 30;
 
 const NAME_IT: &str =
     "if letters are wrong, name the encoding, such as --encoding windows-1250, windows-1254 or macintosh";
+const NO_LETTERS: &str =
+    "rows with such bytes in a text or a label are rejected: name another encoding, or leave it out";
 const STRAY_QUOTE: &str = "rows with quotes that are neither doubled nor close a cell, which were kept";
 
 /// Reads a file: see [`crate::read`].
@@ -33,6 +36,7 @@ pub(crate) fn read(bytes: &[u8], options: &Options) -> Result<Import, Refusal> {
     }
     let source = opened(bytes, options)?;
     let (shape, gzip, encoding) = (source.shape, source.gzip, source.encoding);
+    let no_letters = source.no_letters.clone();
     let mut collected = Collected::new(options);
     let mut import = Import::nothing(gzip);
     match shape {
@@ -64,6 +68,14 @@ pub(crate) fn read(bytes: &[u8], options: &Options) -> Result<Import, Refusal> {
     collected
         .notes
         .extend(note.map(|note| format!("{note}; {NAME_IT}")));
+    if let Some(detected) = encoding.filter(|_| !no_letters.is_none()) {
+        collected.damaged_encoding = Some(detected.name());
+        let note = no_letters.note(detected.name());
+        collected
+            .notes
+            .extend(note.map(|note| format!("{note}; {NO_LETTERS}")));
+        import.classifier = import.classifier.map(|name| shown(&name).into_owned());
+    }
     import.encoding = encoding.map(|detected| collected.encoding_name(detected));
     if let Some(note) = contradiction(options, import.format) {
         collected.notes.push(note);

@@ -30,6 +30,8 @@ pub(crate) struct Collected<'a> {
     /// Lists: rows of a table too.
     pub lists: Vec<(u64, Vec<String>)>,
     pub counted: Counted,
+    /// The encoding of the file, where bytes of it are no letters of that.
+    pub damaged_encoding: Option<&'static str>,
     /// Letters beyond ASCII and those of it, in lines that were read as Windows-1252.
     foreign: (usize, usize),
 }
@@ -64,6 +66,7 @@ impl<'a> Collected<'a> {
             objects: Vec::new(),
             lists: Vec::new(),
             counted: Counted::default(),
+            damaged_encoding: None,
             foreign: (0, 0),
         }
     }

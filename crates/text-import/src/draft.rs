@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::labels::Written;
+use crate::{encoding::NO_LETTER, labels::Written};
 
 /// The fields of an object.
 pub(crate) type Fields = Map<String, Value>;
@@ -24,6 +24,20 @@ impl Draft {
     /// Returns whether the file says nothing of its label.
     pub(crate) fn is_unlabelled(&self) -> bool {
         self.votes.is_empty() && self.answers.is_empty() && self.aside.is_none()
+    }
+
+    /// Returns whether bytes of its text, of a label or of a name are no letters of the file's encoding.
+    pub(crate) fn is_damaged(&self) -> bool {
+        let is_in = |text: &String| text.contains(NO_LETTER);
+        let mut votes = self.votes.iter();
+        let is_in_vote = |vote: &DraftVote| {
+            let is_in_label = match &vote.written {
+                Written::Cell(cell) => is_in(cell),
+                Written::List(labels) => labels.iter().any(is_in),
+            };
+            is_in_label || vote.by.as_ref().is_some_and(is_in)
+        };
+        is_in(&self.text) || self.classifier.as_ref().is_some_and(is_in) || votes.any(is_in_vote)
     }
 }
 

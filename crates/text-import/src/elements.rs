@@ -5,6 +5,8 @@ use std::{fmt, io::Read};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Value, value::RawValue};
 
+use crate::encoding::holds_no_letter;
+
 /// What a document says beside the array of its texts.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
@@ -29,6 +31,13 @@ impl Head {
             Err(error) if error.is_io() => Err(error.into()),
             Ok(()) | Err(_) => Ok(head),
         }
+    }
+
+    /// Returns whether bytes were replaced in what it says.
+    pub(crate) fn holds_no_letter(&self) -> bool {
+        let is_in = |value: &Value| holds_no_letter(value.to_string().as_bytes());
+        let mut fields = self.fields.iter();
+        fields.any(|(name, value)| holds_no_letter(name.as_bytes()) || is_in(value))
     }
 }
 

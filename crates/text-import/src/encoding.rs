@@ -2,12 +2,15 @@
 
 mod guess;
 
+mod no_letters;
+
 use std::{
     borrow::Cow,
     io::{self, Read},
 };
 
-use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+pub(crate) use no_letters::{NO_LETTER, NoLetters, holds_no_letter, reason, shown, shown_bytes};
 
 /// Bytes by which UTF-16 without a mark is told.
 const LOOKED_AT: usize = 4_096;
@@ -123,10 +126,11 @@ pub(crate) fn decode_line(bytes: &[u8]) -> (Cow<'_, str>, bool) {
     }
 }
 
-/// Makes UTF-8 of what is read.
+/// Makes UTF-8 of what is read. Where bytes are no letters of the encoding stands [`NO_LETTER`].
 pub(crate) struct Transcoded<R> {
     inner: R,
     decoder: Decoder,
+    no_letters: NoLetters,
     input: Vec<u8>,
     output: Vec<u8>,
     /// How much of the output was handed out.
@@ -135,10 +139,12 @@ pub(crate) struct Transcoded<R> {
 }
 
 impl<R: Read> Transcoded<R> {
-    pub(crate) fn new(inner: R, encoding: &'static Encoding) -> Self {
+    /// Decodes what is read; bytes that are no letters are counted in `no_letters`.
+    pub(crate) fn new(inner: R, encoding: &'static Encoding, no_letters: NoLetters) -> Self {
         Self {
             inner,
             decoder: encoding.new_decoder_with_bom_removal(),
+            no_letters,
             input: Vec::new(),
             output: Vec::new(),
             taken: 0,
@@ -156,18 +162,30 @@ impl<R: Read> Transcoded<R> {
 
         let room = self
             .decoder
-            .max_utf8_buffer_length(self.input.len())
+            .max_utf8_buffer_length_without_replacement(self.input.len())
             .unwrap_or(4 * BLOCK);
         self.output.resize(room, 0);
         let (mut used, mut written) = (0, 0);
         loop {
             let out = &mut self.output[written..];
-            let (result, read, wrote, _) = self.decoder.decode_to_utf8(&self.input[used..], out, self.ended);
+            let input = &self.input[used..];
+            let (result, read, wrote) = self
+                .decoder
+                .decode_to_utf8_without_replacement(input, out, self.ended);
+            self.no_letters.pass(&out[..wrote]);
             used += read;
             written += wrote;
             match result {
-                CoderResult::InputEmpty => break,
-                CoderResult::OutputFull => self.output.resize(self.output.len() + BLOCK, 0),
+                DecoderResult::InputEmpty => break,
+                DecoderResult::OutputFull => self.output.resize(self.output.len() + BLOCK, 0),
+                DecoderResult::Malformed(..) => {
+                    self.no_letters.add();
+                    self.output.truncate(written);
+                    self.output
+                        .extend_from_slice(NO_LETTER.encode_utf8(&mut [0; 4]).as_bytes());
+                    written = self.output.len();
+                    self.output.resize(written + room, 0);
+                }
             }
         }
         self.output.truncate(written);
@@ -216,7 +234,8 @@ mod tests {
         ] {
             let detected = Detected::of(&bytes, None);
             let mut read = String::new();
-            let decoded = Transcoded::new(&bytes[..], detected.encoding).read_to_string(&mut read);
+            let decoded = Transcoded::new(&bytes[..], detected.encoding, NoLetters::default())
+                .read_to_string(&mut read);
 
             assert_eq!(detected.name(), name);
             assert!(decoded.is_ok() && read == text, "{name}");
@@ -240,7 +259,8 @@ mod tests {
 
             let detected = Detected::of(&bytes, None);
             let mut read = String::new();
-            let decoded = Transcoded::new(&bytes[..], detected.encoding).read_to_string(&mut read);
+            let decoded = Transcoded::new(&bytes[..], detected.encoding, NoLetters::default())
+                .read_to_string(&mut read);
 
             assert_eq!(detected.name(), display_name(encoding));
             assert!(decoded.is_ok() && read == text, "{}", encoding.name());

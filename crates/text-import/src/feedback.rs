@@ -26,7 +26,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     elements::{Head, Wanted, elements},
-    encoding::decode_line,
+    encoding::{NoLetters, decode_line, holds_no_letter, reason, shown_bytes},
     lines::Lines,
     source::{OpenError, Shape, Source, open},
     workbook,
@@ -82,8 +82,12 @@ pub fn whole(input: impl Read) -> Result<Result<Whole, String>, ReadError> {
     if source.shape != Shape::Document {
         return Ok(Ok(Whole::default()));
     }
+    let encoding = source.encoding.map_or("", |detected| detected.name());
     // Buffered as a type that is known: what reads JSON takes byte by byte.
     match Head::read(BufReader::new(source.content)) {
+        Ok(head) if !source.no_letters.is_none() && head.holds_no_letter() => {
+            Ok(Err(format!("{}; nothing of the file was read", reason(encoding))))
+        }
         Ok(head) => Ok(Whole::of(&head)),
         Err(error) => io_or_damaged(error).map(|_| Ok(Whole::default())),
     }
@@ -111,6 +115,8 @@ pub fn read(
         whole: &whole.fields,
         classifier: whole.classifier.as_deref().unwrap_or(classifier),
         budget: &budget,
+        no_letters: NoLetters::default(),
+        encoding: "",
         number: 0,
         stopped: false,
         repairs: whole.repairs.clone(),
@@ -129,6 +135,8 @@ pub fn read(
     };
     sink.repairs
         .extend(source.encoding.and_then(|detected| detected.note()));
+    sink.no_letters = source.no_letters.clone();
+    sink.encoding = source.encoding.map_or("", |detected| detected.name());
     match source.shape {
         Shape::Document if whole.is_item => objects(source, &mut sink)?,
         Shape::Document => document(source, &mut sink)?,
@@ -263,6 +271,9 @@ struct Sink<'a> {
     /// Of items that name none.
     classifier: &'a str,
     budget: &'a Cell<usize>,
+    /// Bytes of the file that are no letters of its encoding.
+    no_letters: NoLetters,
+    encoding: &'static str,
     number: u64,
     stopped: bool,
     repairs: Vec<String>,
@@ -274,6 +285,8 @@ impl Sink<'_> {
     /// Passes the requests of an item on, or that it holds none; false when no more are wanted.
     fn put_all(&mut self, number: u64, content: Result<Vec<Fields>, String>, raw: &[u8]) -> bool {
         let requests = match content {
+            // What stood there is not known: no label and no text is made of it.
+            Ok(_) if self.is_damaged(raw) => return self.bad(number, reason(self.encoding), raw),
             Ok(requests) => requests,
             Err(reason) => return self.bad(number, reason, raw),
         };
@@ -289,9 +302,17 @@ impl Sink<'_> {
         self.number = number;
         self.budget.set(0);
         let content = content.map(|request| request.or_classifier(self.classifier));
-        let raw = raw.to_vec();
+        let raw = match self.no_letters.is_none() {
+            true => raw.to_vec(),
+            false => shown_bytes(raw),
+        };
         self.stopped |= (self.emit)(Item { number, raw, content }).is_break();
         !self.stopped
+    }
+
+    /// Returns whether some of an item's bytes are no letters of the file's encoding.
+    fn is_damaged(&self, raw: &[u8]) -> bool {
+        !self.no_letters.is_none() && holds_no_letter(raw)
     }
 
     fn bad(&mut self, number: u64, reason: impl ToString, raw: &[u8]) -> bool {

@@ -6,6 +6,7 @@ use crate::{
     Import, Refusal, Role, Row, Vote,
     collected::Collected,
     draft::Draft,
+    encoding::reason,
     labels::{Cut, Written, is_nothing},
     tools::{NUMBERED, questions},
 };
@@ -77,6 +78,11 @@ impl Collected<'_> {
     }
 
     fn row(&mut self, line: u64, draft: Draft, cut: &Cut) -> Result<Row, String> {
+        if let Some(encoding) = self.damaged_encoding
+            && draft.is_damaged()
+        {
+            return Err(reason(encoding));
+        }
         let mut text = draft.text;
         if text.contains('\0') {
             text.retain(|c| c != '\0');

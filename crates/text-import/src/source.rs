@@ -8,7 +8,7 @@ use flate2::read::MultiGzDecoder;
 use crate::{
     Refusal,
     container::{Container, check_text, container},
-    encoding::{Detected, display_name},
+    encoding::{Detected, NoLetters, Transcoded, display_name},
     names::is_text_name,
     tools::Tool,
 };
@@ -58,6 +58,8 @@ pub(crate) struct Source<'a> {
     pub gzip: bool,
     /// Name of the encoding; none of a workbook.
     pub encoding: Option<Detected>,
+    /// Bytes of it that are no letters of that, as far as it was read.
+    pub no_letters: NoLetters,
     /// Its beginning, decoded; it comes again in `content`.
     pub sample: Vec<u8>,
     /// Whether that is all of it.
@@ -119,6 +121,7 @@ fn workbook(raw: Sampled<'_>, gzip: bool) -> Source<'_> {
         shape: Shape::Workbook,
         gzip,
         encoding: None,
+        no_letters: NoLetters::default(),
         sample: Vec::new(),
         is_whole: raw.is_whole(),
         content: Box::new(BufReader::new(raw.again())),
@@ -136,22 +139,22 @@ fn decoded<'a>(
         return Err(Refusal::OtherEncoding { named, found }.into());
     }
     let detected = Detected::of(&raw.sample, named);
+    let no_letters = NoLetters::default();
     let text = if detected.is_by_line() {
         let mark = detected.mark;
         let mut text = raw;
         text.sample.drain(..mark);
         text
     } else {
-        Sampled::of(Box::new(crate::encoding::Transcoded::new(
-            raw.again(),
-            detected.encoding,
-        )))?
+        let decoded = Transcoded::new(raw.again(), detected.encoding, no_letters.clone());
+        Sampled::of(Box::new(decoded))?
     };
     check_text(&text.sample)?;
     Ok(Source {
         shape: shape(&text.sample, text.is_whole()),
         gzip,
         encoding: Some(detected),
+        no_letters,
         is_whole: text.is_whole(),
         sample: text.sample.clone(),
         content: Box::new(BufReader::new(text.again())),

@@ -14,6 +14,7 @@ use crate::{
     columns::{Roles, roles},
     content::Content,
     draft::{Draft, DraftVote, Fields, text_of},
+    encoding::shown as as_shown,
     fields,
     header::{FirstRow, NAMES_AGAIN, TURNED, can_be_name, first_row},
     labels::Written,
@@ -111,7 +112,10 @@ impl Table {
     }
 
     /// Reads its rows.
-    pub(crate) fn read(self, collected: &mut Collected<'_>) -> Result<(), Refusal> {
+    pub(crate) fn read(mut self, collected: &mut Collected<'_>) -> Result<(), Refusal> {
+        for name in &mut self.names {
+            *name = as_shown(name).into_owned();
+        }
         if self.rows.is_empty() {
             return Ok(());
         }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     Options,
     columns::{Roles, roles},
-    encoding::decode_line,
+    encoding::{decode_line, reason},
     header::{NAMES_AGAIN, TURNED},
     labels::Written,
     layout::layout,
@@ -101,6 +101,14 @@ pub(super) fn delimited(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), R
                     return Ok(());
                 }
                 continue;
+            }
+            if sink.is_damaged(&record.raw) {
+                let reason = format!(
+                    "the header line: {}; nothing of the file was read",
+                    reason(sink.encoding)
+                );
+                sink.bad(record.line, reason, &record.raw);
+                return Ok(());
             }
             let names = record.cells.map(|cells| {
                 cells

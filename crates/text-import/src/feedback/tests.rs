@@ -601,6 +601,58 @@ fn nothing_is_read_below_a_header_that_names_the_columns_in_another_order() {
 }
 
 #[test]
+fn a_row_with_bytes_that_are_no_letters_is_rejected_and_not_read_with_other_ones() {
+    let (row, ..) = encoding_rs::GBK.encode("发票金额不对，请帮我检查一下,账单\n");
+    let mut guessed = b"sentence,label\n".to_vec();
+    guessed.extend(row.repeat(3_000));
+    guessed.extend_from_slice(b"It is late,Geb\xffhr\nThe last,x\n");
+    let utf_16: Vec<u16> = "\u{feff}{\"sentence\": \"One \u{FFFD}\"}\n{\"sentence\": \"Two "
+        .encode_utf16()
+        .chain([0xD800])
+        .chain("\"}\n".encode_utf16())
+        .collect();
+    let utf_16: Vec<u8> = utf_16.into_iter().flat_map(u16::to_le_bytes).collect();
+
+    let guessed = items(&guessed);
+    let wide = items(&utf_16);
+
+    assert_eq!(sentences(&guessed).len(), 3_001);
+    assert!(
+        matches!(reasons(&guessed)[..], [(3_002, reason)] if reason.contains("no letters of GBK")),
+        "{:?}",
+        reasons(&guessed)
+    );
+    assert_eq!(
+        guessed[3_000].raw,
+        "It is late,Geb\u{FFFD}hr".as_bytes(),
+        "as far as it could be read"
+    );
+    assert_eq!(sentences(&wide), ["One \u{FFFD}"]);
+    assert!(
+        matches!(reasons(&wide)[..], [(2, reason)] if reason.contains("no letters of UTF-16LE")),
+        "{wide:?}"
+    );
+}
+
+#[test]
+fn a_header_or_a_field_of_the_document_with_bytes_that_are_no_letters_refuses_the_file() {
+    let wide = |before: &str, after: &str| -> Vec<u8> {
+        let units = "\u{feff}".encode_utf16().chain(before.encode_utf16());
+        let units = units.chain([0xD800]).chain(after.encode_utf16());
+        units.flat_map(u16::to_le_bytes).collect()
+    };
+    let table = items(&wide("sentence,lab", "el\nOne,x\n"));
+    let document = whole(&wide("{\"classifier\": \"a", "\", \"sentences\": [\"One\"]}")[..]);
+
+    assert!(
+        matches!(reasons(&table)[..], [(1, reason)] if reason.starts_with("the header line: it has bytes")),
+        "{table:?}"
+    );
+    let refused = document.expect("no transport error").expect_err("refused");
+    assert!(refused.contains("nothing of the file was read"), "{refused}");
+}
+
+#[test]
 fn the_header_of_a_sheet_that_comes_again_is_no_text_either() {
     let path = format!("{}/tests/files/two-sheets.xlsx", env!("CARGO_MANIFEST_DIR"));
     let (items, repairs) = read_all(&std::fs::read(path).expect("a file"));

@@ -1,5 +1,6 @@
 //! Files of each kind, of the shape that people and tools write them in.
 
+mod encodings;
 mod headers;
 mod questions;
 mod written;
