@@ -6,7 +6,9 @@ use active_learning_aws::{
     bucket::Bucket,
     personal_data::{Kinds, Masking, Settings},
 };
-use active_learning_core::text::personal_data::Treatment;
+use active_learning_core::{
+    dataset::label_column, feedback::prediction::LABEL_DELIMITER, text::personal_data::Treatment,
+};
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use local_stack::boot::Running;
@@ -96,7 +98,8 @@ pub fn in_words(counts: &Counts) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// Takes personal data out of Comprehend CSV: of all columns but the first, which holds labels.
+/// Takes personal data out of Comprehend CSV: of all columns but that of the labels, which is the first unless a header line
+/// says otherwise.
 ///
 /// # Errors
 ///
@@ -114,7 +117,11 @@ pub async fn mask_csv(masking: &Masking, data: Vec<u8>) -> Result<(Vec<u8>, Coun
     for row in reader.records() {
         rows.push(row?.iter().map(str::to_owned).collect());
     }
-    let texts = rows.iter_mut().flat_map(|row| row.iter_mut().skip(1));
+    let labels = label_column(&data, Some(LABEL_DELIMITER));
+    let columns = rows.iter_mut().flat_map(|row| row.iter_mut().enumerate());
+    let texts = columns
+        .filter(|(column, _)| *column != labels)
+        .map(|(_, text)| text);
     for kinds in masking.apply_to_all(texts).await? {
         count(&mut counts, &kinds);
     }
@@ -171,6 +178,16 @@ mod tests {
         let expected = "030/1234567,\"Call [PHONE], please\"\nSports,\"a \"\"cup\"\" of\ntea\"\n";
         assert_eq!(String::from_utf8(masked).expect("UTF-8"), expected);
         assert_eq!(in_words(&counts), "[PHONE] in 1 text");
+    }
+
+    #[tokio::test]
+    async fn training_data_that_names_the_text_first_loses_personal_data_of_its_texts_too() {
+        let csv = "text,label\n\"Call 030 1234567, please\",Billing\n";
+
+        let (masked, _) = mask_csv(&by_form().await, csv.into()).await.expect("masked");
+
+        let expected = "text,label\n\"Call [PHONE], please\",Billing\n";
+        assert_eq!(String::from_utf8(masked).expect("UTF-8"), expected);
     }
 
     #[tokio::test]
