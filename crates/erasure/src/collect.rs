@@ -5,10 +5,12 @@ use std::collections::{BTreeSet, HashSet};
 use active_learning_core::{dataset::TextId, feedback::record_id, labels::label_key::label_key};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value};
+use text_import::feedback::decoded;
 
 use crate::{
-    rewrite::{GZIP, decompressed, items},
+    rewrite::{GZIP, decompressed},
     rules::Rule,
+    uploads::{items, unread_rows},
 };
 
 /// Members that hold the text of a record.
@@ -123,7 +125,18 @@ fn each_record(rule: Rule, bytes: &[u8], take: &mut dyn FnMut(Record<'_>)) {
         }
     }
     if rule == Rule::Upload {
-        for item in items(bytes) {
+        let items = items(bytes);
+        for row in unread_rows(bytes, &items) {
+            let cell = |column: Option<usize>| row.cells.as_ref()?.get(column?).map(String::as_str);
+            if let Some(text) = cell(row.text) {
+                take(Record {
+                    text,
+                    user: cell(row.user),
+                    classifier: None,
+                });
+            }
+        }
+        for item in &items {
             if let Ok(request) = &item.content {
                 take(Record {
                     text: &request.sentence,
@@ -167,14 +180,16 @@ fn of_object(members: &Map<String, Value>, take: &mut dyn FnMut(Record<'_>)) {
         });
     }
     // What was set aside as it was found.
-    for raw in ["raw", "line"].iter().filter_map(|name| text(name)) {
+    for raw in ["raw", "line", "unusable"].iter().filter_map(|name| text(name)) {
         values(raw.as_bytes())
             .iter()
             .for_each(|value| of_value(value, take));
     }
     for data in ["rawData", "rawBase64"].iter().filter_map(|name| text(name)) {
         let bytes = BASE64_STANDARD.decode(data).unwrap_or_default();
-        values(&bytes).iter().for_each(|value| of_value(value, take));
+        values(decoded(&bytes).as_bytes())
+            .iter()
+            .for_each(|value| of_value(value, take));
     }
 }
 

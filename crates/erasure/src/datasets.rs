@@ -113,7 +113,7 @@ impl Erase<'_> {
         }
         self.put(key, &object, left.clone()).await?;
         Ok(Some(match left {
-            Left::All => object.bytes,
+            Left::All | Left::Unread { .. } => object.bytes,
             Left::Nothing { .. } => Vec::new(),
             Left::Rest { bytes, .. } => bytes,
         }))
@@ -155,7 +155,7 @@ impl Erase<'_> {
     async fn put(&mut self, key: &str, object: &Object, left: Left) -> Result<(), EraseError> {
         let pieces = left.pieces();
         let rest = match left {
-            Left::All => return Ok(()),
+            Left::All | Left::Unread { .. } => return Ok(()),
             Left::Nothing { .. } => Vec::new(),
             Left::Rest { bytes, .. } => bytes,
         };

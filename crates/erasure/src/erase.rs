@@ -139,6 +139,8 @@ pub struct Report {
     pub kept_versions: BTreeSet<String>,
     /// Objects that are too large to be read: they stay as they are.
     pub too_large: BTreeSet<String>,
+    /// Objects that people have put there and that cannot be read, and why: they stay as they are.
+    pub unread: BTreeMap<String, String>,
     /// Rows that model versions have learnt from, by version.
     pub learnt: BTreeMap<String, u64>,
 }
@@ -146,7 +148,7 @@ pub struct Report {
 impl Report {
     /// Returns whether nothing stayed that is to be looked at.
     pub fn is_complete(&self) -> bool {
-        self.too_large.is_empty() && self.kept_versions.is_empty()
+        self.too_large.is_empty() && self.kept_versions.is_empty() && self.unread.is_empty()
     }
 
     /// Returns whether nothing was found.

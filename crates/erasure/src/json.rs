@@ -7,9 +7,11 @@ use active_learning_core::erasure::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value};
+use text_import::feedback::decoded;
 
 use crate::{
-    rewrite::{Left, Shape, has_cell, rewrite},
+    rewrite::{Left, Shape, rewrite},
+    uploads::has_cell,
     wanted::{ERASED_MARK, Wanted},
 };
 
@@ -31,7 +33,7 @@ const ESSENTIAL: [&str; 3] = ["record", INPUT, "dataObject"];
 const ANSWER: &str = "answerContent";
 
 /// Members that hold what was found, letter by letter.
-const RAW: [&str; 2] = ["raw", "line"];
+const RAW: [&str; 3] = ["raw", "line", "unusable"];
 /// Members that hold it as bytes.
 const RAW_BYTES: [&str; 2] = ["rawData", "rawBase64"];
 
@@ -116,7 +118,7 @@ impl Scrubber<'_> {
                         rest.push(b'\n');
                     }
                 },
-                Err(_) => match is_in_raw(&String::from_utf8_lossy(line), self.wanted) {
+                Err(_) => match is_in_raw(&decoded(line), self.wanted) {
                     true => pieces += 1,
                     false => rest.extend_from_slice(line),
                 },
@@ -253,7 +255,7 @@ impl Scrubber<'_> {
             |text: &str| wanted.is_text(text) || self.names == Names::Remarks && wanted.is_beginning(text);
         let is_in_bytes = |data: &str| {
             let bytes = BASE64_STANDARD.decode(data);
-            bytes.is_ok_and(|bytes| is_in_raw(&String::from_utf8_lossy(&bytes), wanted))
+            bytes.is_ok_and(|bytes| is_in_raw(&decoded(&bytes), wanted))
         };
         let mut texts = members.iter().filter(|(name, _)| is_name_of_text(name));
         texts.any(|(_, text)| text.as_str().is_some_and(is_wanted))

@@ -14,6 +14,7 @@ mod notes;
 pub mod rewrite;
 pub mod rules;
 mod trained;
+mod uploads;
 mod versions;
 mod walk;
 pub mod wanted;

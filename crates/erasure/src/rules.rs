@@ -207,7 +207,7 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     (Training, "encoder/<path>", Stays),
     (Training, "erased/models.json", Stays),
     (Training, "erased/texts.bin", Stays),
-    (Training, "flywheels/<path>", Rewritten(Shape::Upload)),
+    (Training, "flywheels/<path>", Rewritten(Shape::Lake)),
     (Training, "initial-reports/<file>.json", Stays),
     (Training, "initial/<file>.csv", TrainingFile),
     (Training, "label-set.json", Stays),
@@ -231,6 +231,11 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
 ];
 
 impl Rule {
+    /// Returns whether people have put the object there, or nobody knows who: what of it cannot be read is told.
+    pub fn is_of_people(self) -> bool {
+        matches!(self, Upload | TrainingFile | Rewritten(Shape::Upload))
+    }
+
     /// Returns how an object of this rule is read; none where it holds no text.
     pub fn shape(self, key: &str) -> Option<Shape> {
         match self {

@@ -82,8 +82,16 @@ impl Erase<'_> {
                     }
                     Err(error) => return Err(error.into()),
                 };
-                let holds = match rule.shape(&version.key) {
-                    Some(shape) => rewrite(shape, &content, &self.wanted) != Left::All,
+                let left = rule
+                    .shape(&version.key)
+                    .map(|shape| rewrite(shape, &content, &self.wanted));
+                let holds = match left {
+                    Some(Left::All) => false,
+                    Some(Left::Unread { reason }) => {
+                        self.unread_version(&bucket, &version, rule, reason);
+                        false
+                    }
+                    Some(Left::Nothing { .. } | Left::Rest { .. }) => true,
                     None => self.proposes(&content),
                 };
                 if holds {
@@ -92,6 +100,14 @@ impl Erase<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Notes that nobody knows what an old version holds.
+    fn unread_version(&mut self, bucket: &Bucket, version: &OldVersion, rule: Rule, reason: String) {
+        if rule.is_of_people() {
+            let (uri, id) = (bucket.uri(&version.key), &version.id);
+            self.report.unread.insert(format!("{uri} (version {id})"), reason);
+        }
     }
 
     async fn old_version(&mut self, bucket: &Bucket, version: &OldVersion) -> Result<(), EraseError> {

@@ -145,7 +145,13 @@ impl Erase<'_> {
         let bucket = self.buckets.get(name).clone();
         for _ in 0..MAX_TRIES {
             let left = self.left(name, &listed.key, rule, &object).await?;
-            if left == Left::All {
+            if let Left::Unread { reason } = &left
+                && rule.is_of_people()
+            {
+                let uri = bucket.uri(&listed.key);
+                self.report.unread.insert(uri, reason.clone());
+            }
+            if matches!(left, Left::All | Left::Unread { .. }) {
                 return self.mend_report(listed, rule).await;
             }
             if self.is_preview {
@@ -187,7 +193,7 @@ impl Erase<'_> {
             }
         }
         if name == BucketName::Feedback
-            && left != Left::All
+            && left.pieces() > 0
             && let Some(human_loop) = keys::loop_of_asked(key)
         {
             self.note_asked(human_loop).await?;
@@ -216,7 +222,7 @@ impl Erase<'_> {
             self.keep_counted(key).await?;
         }
         let is_written = match left {
-            Left::All => true,
+            Left::All | Left::Unread { .. } => true,
             // It goes with its loop, the last of all that is of it: by it another run finds the loop.
             Left::Nothing { .. } if input_of_loop(name, key).is_some() => true,
             Left::Nothing { .. } if !stays_empty => {
@@ -271,10 +277,11 @@ impl Erase<'_> {
                 let name = keys::result_name(bucket.name(), key, &listed.etag);
                 self.buckets.feedback.exists(&keys::batch_report(&name)).await?
             }
-            Rule::TrainingFile => self
-                .report_of(key)
-                .await?
-                .is_some_and(|report| report.etag == listed.etag),
+            Rule::TrainingFile => match self.report_of(key).await? {
+                // What is left of it may be no file to refuse: it is looked at anew.
+                Some(report) if report.state == TrainingFileState::Refused => return Ok(false),
+                report => report.is_some_and(|report| report.etag == listed.etag),
+            },
             Rule::Stays | Rule::Rewritten(_) | Rule::StaysEmpty(_) | Rule::Dataset | Rule::MadeAnew => {
                 return Ok(true);
             }

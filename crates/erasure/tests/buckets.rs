@@ -525,3 +525,66 @@ async fn a_client_hears_that_no_answer_will_come_about_an_erased_text() {
     assert_eq!(status, Status::Erased);
     assert!(status.is_final());
 }
+
+#[tokio::test]
+async fn texts_of_a_user_are_found_in_a_file_that_was_refused_and_what_cannot_be_read_is_told() {
+    let world = World::new();
+    let Buckets { batch, training, .. } = &world.buckets;
+    let kept = "sentence;agent;user\nSomething else;x;bob\n";
+    put(batch, "mail/tickets.csv", format!("{kept}Call me back;x;jane\n")).await;
+    put(batch, "mail/scan.pdf", "%PDF-1.7 of a letter").await;
+    put(
+        training,
+        "datasets/v1/train.csv",
+        "World,call me BACK\nWorld,Other\n",
+    )
+    .await;
+    put(training, "flywheels/news/output.tar.gz", "PK\u{3}\u{4} no texts").await;
+    let found = erase::find(&world.buckets, &[], &["jane".to_owned()], Utc::now()).await;
+
+    let report = erase::erase(&world.buckets, found.expect("looked through"))
+        .await
+        .expect("erased");
+
+    assert_eq!(content(batch, "mail/tickets.csv").await.as_deref(), Some(kept));
+    assert_eq!(
+        content(training, "datasets/v1/train.csv").await.as_deref(),
+        Some("World,Other\n")
+    );
+    let unread: Vec<_> = report.unread.iter().collect();
+    assert_eq!(
+        unread,
+        [(&"s3://batch/mail/scan.pdf".to_owned(), &"it is a PDF".to_owned())]
+    );
+    assert!(!report.is_complete());
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_training_file_that_was_refused_is_looked_at_anew() {
+    let world = World::new();
+    let training = &world.buckets.training;
+    for (name, state) in [("refused", "refused"), ("taken", "taken")] {
+        let key = format!("initial/{name}.csv");
+        put(training, &key, format!("World,\"{TEXT}\"\nWorld,{OTHER}\n")).await;
+        let listed = training.list(&key).await.expect("listed");
+        let report = json!({"key": key, "etag": listed[0].etag, "state": state, "at": "t"});
+        put(
+            training,
+            &format!("initial-reports/{name}.csv.json"),
+            report.to_string(),
+        )
+        .await;
+    }
+
+    world.erase().await;
+
+    for (name, is_left) in [("refused", false), ("taken", true)] {
+        let key = format!("initial/{name}.csv");
+        assert_eq!(content(training, &key).await, Some(format!("World,{OTHER}\n")));
+        assert_eq!(
+            training.is_left(&key).await.expect("S3 answers"),
+            is_left,
+            "{name}"
+        );
+    }
+}

@@ -6,6 +6,7 @@ use active_learning_core::{
     erasure::ErasedTexts,
     text::{Vector, normalise, pack_vectors, vector_id},
 };
+use base64::{Engine, prelude::BASE64_STANDARD};
 use erasure::{
     rewrite::{Left, Shape, rewrite},
     wanted::{ERASED_MARK, Wanted},
@@ -382,25 +383,222 @@ fn a_document_of_sentences_loses_it() {
     assert_eq!(left, json!({"classifier": "news", "sentences": ["Other"]}));
 }
 
-#[test]
-fn a_table_in_another_encoding_becomes_lines_that_mean_the_same() {
-    let table = format!(
-        "sentence,user\nOther,bob\n\"{}\",bob\n",
-        TEXT.replace('"', "\"\"")
-    );
-    let utf16: Vec<u8> = [0xfe_ff_u16]
-        .into_iter()
-        .chain(table.encode_utf16())
-        .flat_map(u16::to_le_bytes)
-        .collect();
+fn utf_16(text: &str) -> Vec<u8> {
+    let units = [0xfe_ff_u16].into_iter().chain(text.encode_utf16());
+    units.flat_map(u16::to_le_bytes).collect()
+}
 
-    let left = text(rest(Shape::Upload, &utf16));
+#[test]
+fn a_table_in_another_encoding_stays_in_it_without_the_rows() {
+    let kept = "sentence,user\r\nOther,bob\r\n";
+    let table = format!("{kept}\"{}\",bob\r\nAny,Jane Roe\r\n", TEXT.replace('"', "\"\""));
+
+    let left = rewrite(Shape::Upload, &utf_16(&table), &wanted());
+
+    let bytes = utf_16(kept);
+    assert_eq!(left, Left::Rest { bytes, pieces: 2 });
+}
+
+#[test]
+fn json_in_another_encoding_becomes_lines_that_mean_the_same() {
+    let document = json!({"classifier": "news", "sentences": ["Other", TEXT]});
+
+    let left = text(rest(Shape::Upload, &utf_16(&document.to_string())));
 
     let left: Value = serde_json::from_str(left.trim()).expect("one line");
     assert_eq!(
-        (&left["sentence"], &left["user"]),
-        (&json!("Other"), &json!("bob"))
+        (&left["sentence"], &left["classifier"]),
+        (&json!("Other"), &json!("news"))
     );
+}
+
+/// A short text, with letters that encodings write otherwise, and what it is erased by.
+const SHORT: &str = "Elmstraße 4";
+
+fn short() -> Wanted {
+    let wanted = Wanted::new(&[SHORT.to_owned()], ErasedTexts::default());
+    wanted.of_users(&["jane".to_owned()], "erased")
+}
+
+#[test]
+fn a_file_that_was_refused_as_a_whole_loses_its_rows_however_it_is_written() {
+    let old = |text: &str| -> Vec<u8> {
+        text.chars()
+            .map(|c| u8::try_from(u32::from(c)).expect("old"))
+            .collect()
+    };
+    let kept = "sentence;label;agent\nAnother \"text\";billing;x\n";
+    let own = "Elmstraße 4;billing;x\nWhatever;billing;jane\n\"elmstraße\n4\";billing;y\n";
+    for delimiter in [";", ",", "\t", "|"] {
+        let (kept, all) = (
+            kept.replace(';', delimiter),
+            format!("{kept}{own}").replace(';', delimiter),
+        );
+        for (all, kept) in [
+            (all.clone().into_bytes(), kept.clone().into_bytes()),
+            (utf_16(&all), utf_16(&kept)),
+            (old(&all), old(&kept)),
+        ] {
+            let left = rewrite(Shape::Upload, &all, &short());
+
+            let pieces = 3;
+            assert_eq!(left, Left::Rest { bytes: kept, pieces }, "{delimiter}");
+        }
+    }
+}
+
+#[test]
+fn a_refused_list_of_texts_and_a_table_that_begins_as_json_lose_the_rows() {
+    for (all, kept) in [
+        (
+            "Beschwerden\nElmstraße 4\nElmstraße 4 ist es nicht\n",
+            "Beschwerden\nElmstraße 4 ist es nicht\n",
+        ),
+        (
+            "[urgent] a,b,c\nx,\"Elmstraße\n4\",z\nu,v,w\n",
+            "[urgent] a,b,c\nu,v,w\n",
+        ),
+        ("a,b\nElmstraße 4,c,d\ne\n", "a,b\ne\n"),
+    ] {
+        let left = rewrite(Shape::Upload, all.as_bytes(), &short());
+
+        let bytes = kept.as_bytes().to_vec();
+        assert_eq!(left, Left::Rest { bytes, pieces: 1 }, "{all}");
+    }
+}
+
+#[test]
+fn json_lines_and_rejected_rows_in_an_old_encoding_lose_the_text() {
+    let kept = b"{\"sentence\": \"F\xfcr 5\"}\n".to_vec();
+    let lines = [kept.clone(), b"{\"sentence\": \"Elmstra\xdfe 4\"}\n".to_vec()].concat();
+    let raw = BASE64_STANDARD.encode(b"Elmstra\xdfe 4;x");
+    let rejected = json!({"line": 2, "reason": "columns", "rawBase64": raw}).to_string();
+
+    let left = rewrite(Shape::Upload, &lines, &short());
+
+    assert_eq!(
+        left,
+        Left::Rest {
+            bytes: kept,
+            pieces: 1
+        }
+    );
+    assert_eq!(
+        rewrite(Shape::Json, rejected.as_bytes(), &short()),
+        Left::Nothing { pieces: 1 }
+    );
+}
+
+fn workbook(name: &str) -> Vec<u8> {
+    let path = format!("{}/../text-import/tests/files/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(path).expect("a file of the tests")
+}
+
+#[test]
+fn sheets_lose_the_rows_whether_they_were_read_or_refused_and_none_of_the_others() {
+    let left = |name: &str, erased: &str| {
+        let wanted = Wanted::new(&[erased.to_owned()], ErasedTexts::default());
+        match rewrite(
+            Shape::Upload,
+            &workbook(name),
+            &wanted.of_users(&["jane".to_owned()], "erased"),
+        ) {
+            Left::Rest { bytes, pieces } => (text(bytes), pieces),
+            other => panic!("{name}: {other:?}"),
+        }
+    };
+
+    let (refused, of_refused) = left("tickets.xlsx", "My parcel never came");
+    let (read, of_read) = left("two-sheets.xlsx", "I cannot log in");
+
+    assert_eq!((of_refused, of_read), (1, 2));
+    assert!(
+        !refused.contains("My parcel")
+            && refused.contains("The invoice is wrong")
+            && refused.contains("sheet\\there"),
+        "{refused}"
+    );
+    assert!(
+        !read.contains("log in") && !read.contains("Call me back"),
+        "{read}"
+    );
+    assert!(
+        read.contains("The invoice is wrong again") && read.contains("The parcel is late"),
+        "{read}"
+    );
+    // What is left is looked through again by another erasure.
+    let wanted = Wanted::new(&["the parcel is late".to_owned()], ErasedTexts::default());
+    let again = rewrite(Shape::Upload, read.as_bytes(), &wanted);
+    assert_eq!(again.pieces(), 1, "{again:?}");
+}
+
+#[test]
+fn a_training_file_that_was_refused_loses_its_rows_and_stays_what_it_was() {
+    let old = |text: &str| -> Vec<u8> {
+        text.chars()
+            .map(|c| u8::try_from(u32::from(c)).expect("old"))
+            .collect()
+    };
+    for (all, kept) in [
+        ("billing;Elmstraße 4\nbilling;Other\n", "billing;Other\n"),
+        ("billing\tElmstraße 4\nbilling\tOther\n", "billing\tOther\n"),
+        ("billing,Elmstraße 4\nGebühr,Für 5\n", "Gebühr,Für 5\n"),
+        (
+            "a,\"never closed\nbilling,Elmstraße 4\nbilling,Other\n",
+            "a,\"never closed\nbilling,Other\n",
+        ),
+        ("Elmstraße 4,a,b\nbilling,Other\n", "billing,Other\n"),
+    ] {
+        for (all, kept) in [
+            (all.as_bytes().to_vec(), kept.as_bytes().to_vec()),
+            (old(all), old(kept)),
+            (utf_16(all), utf_16(kept)),
+        ] {
+            let left = rewrite(Shape::Rows, &all, &short());
+
+            assert_eq!(
+                left,
+                Left::Rest {
+                    bytes: kept,
+                    pieces: 1
+                },
+                "{}",
+                String::from_utf8_lossy(&all)
+            );
+        }
+    }
+    // Of a refused file too a label is no text where the columns are known.
+    let wanted = Wanted::new(&["Billing".to_owned()], ErasedTexts::default());
+    let labels = b"Billing,Caf\xe9\nBilling,Other\nLogin,Any\n";
+    assert_eq!(rewrite(Shape::Rows, labels, &wanted), Left::All);
+    assert_eq!(
+        rewrite(Shape::Lake, b"Billing,One\nLogin,Two\n", &wanted),
+        Left::All
+    );
+}
+
+#[test]
+fn what_cannot_be_cut_into_rows_is_told_and_a_picture_is_not() {
+    let is_unread = |shape, bytes: &[u8]| matches!(rewrite(shape, bytes, &short()), Left::Unread { .. });
+
+    for bytes in [
+        &workbook("texts.zip")[..],
+        &workbook("texts.parquet"),
+        b"%PDF-1.7 and more",
+        b"<html><p>Elmstra\xc3\x9fe 4</p></html>",
+        b"\x1F\x8B damaged",
+    ] {
+        assert!(is_unread(Shape::Upload, bytes) && is_unread(Shape::Rows, bytes));
+    }
+    assert_eq!(
+        rewrite(Shape::Upload, b"%PDF-1.7", &short()),
+        Left::Unread {
+            reason: "it is a PDF".to_owned()
+        }
+    );
+    for bytes in [&b"\x89PNG\r\n\x1a\n and more"[..], b"", b"Other\n"] {
+        assert_eq!(rewrite(Shape::Upload, bytes, &short()), Left::All);
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! be known, whatever cannot be used is told with its bytes as they were found, and what is read otherwise
 //! than it is written is told as a repair.
 
+mod raw;
 mod requests;
 mod table;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use active_learning_core::feedback::{
     FeedbackRequest, Fields, InvalidFeedback,
     batch::{MAX_ITEM_BYTES, ReadError, io_or_damaged},
 };
+pub use raw::{RawRow, RawRows, decoded, is_table, raw_rows, without_lines};
 pub use requests::Whole;
 use requests::of_element;
 use serde_json::value::RawValue;

@@ -14,7 +14,7 @@ use crate::{
 const LOOKED_AT: usize = 200;
 
 /// What separates columns, in the order in which one is taken of two that fit as well.
-const DELIMITERS: [u8; 4] = [b'\t', b';', b',', b'|'];
+pub(crate) const DELIMITERS: [u8; 4] = [b'\t', b';', b',', b'|'];
 
 /// Lines of one cell that may stand before the columns.
 const MAX_BEFORE: usize = 5;

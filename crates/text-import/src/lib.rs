@@ -140,6 +140,19 @@ pub enum Refusal {
     Damaged(String),
 }
 
+impl Refusal {
+    /// Returns whether the file is of a kind that holds no texts in rows, such as a picture.
+    pub fn is_of_no_texts(&self) -> bool {
+        matches!(
+            self,
+            Self::Format {
+                what: "a picture" | "a program",
+                ..
+            }
+        )
+    }
+}
+
 fn listed(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("`{}`", name.trim())).collect();
     names.join(", ")

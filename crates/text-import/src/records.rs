@@ -20,6 +20,14 @@ pub(crate) struct Dialect {
     pub backslash: bool,
 }
 
+impl Dialect {
+    /// Each line by itself.
+    pub(crate) const LINES: Self = Self {
+        delimiter: None,
+        backslash: false,
+    };
+}
+
 /// A record, or lines of which none can be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {

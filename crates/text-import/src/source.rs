@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Bytes at the beginning of a file by which it is told what it is.
-const SAMPLE_BYTES: usize = 64 << 10;
+pub(crate) const SAMPLE_BYTES: usize = 64 << 10;
 
 /// Arrays of a document that hold its texts, by the names of their fields.
 pub(crate) const WRAPPERS: [&str; 19] = [

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Of one that a person imports.
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     bytes: 256 << 20,
     unpacked: 1 << 30,
 };

@@ -104,6 +104,11 @@ fn beside(report: &Report) -> Vec<String> {
     for uri in &report.too_large {
         lines.push(format!("! {uri} is too large to be read: look at it yourself"));
     }
+    for (uri, reason) in &report.unread {
+        lines.push(format!(
+            "! {uri} cannot be read ({reason}): look at it yourself, and delete it if it holds some of it"
+        ));
+    }
     for version in &report.kept_versions {
         lines.push(format!(
             "! {version} holds some of it, and S3 does not let it go: an object lock keeps it, or you may not delete versions"
@@ -137,6 +142,7 @@ mod tests {
             users: 1,
             found: [("feedback:questions/".to_owned(), count)].into(),
             learnt: [("v1".to_owned(), 1)].into(),
+            unread: [("s3://b/x.zip".to_owned(), "it is a zip archive".to_owned())].into(),
             ..Report::default()
         };
 
@@ -148,6 +154,10 @@ mod tests {
         );
         assert!(
             said.contains("! model version v1 has learnt from 1 row of it"),
+            "{said}"
+        );
+        assert!(
+            said.contains("! s3://b/x.zip cannot be read (it is a zip archive): look at it yourself"),
             "{said}"
         );
     }

@@ -321,6 +321,11 @@ impl Kind {
     }
 }
 
+/// Returns whether a row names columns that are read.
+pub(super) fn is_known(names: &[String]) -> bool {
+    Columns::of(names, &mut Vec::new()).is_ok()
+}
+
 /// Returns the value of a cell; labels may be a list.
 fn value(field: &str, cell: String) -> Value {
     match Written::of_cell(&cell).filter(|_| field == "label") {
@@ -330,7 +335,7 @@ fn value(field: &str, cell: String) -> Value {
 }
 
 /// Returns the field of a column, whatever the case or the language of its name.
-fn field(name: &str) -> Option<&'static str> {
+pub(super) fn field(name: &str) -> Option<&'static str> {
     let folded = folded_name(name);
     let known = FIELDS.iter().find(|(other, _)| folded_name(other) == folded);
     match known {
