@@ -21,7 +21,7 @@ use crate::{HumanReview, HumanReviewError, checked_reviewer};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "operation", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Operation {
-    /// Makes a one-time link: `{"url", "expiresAt"}`.
+    /// Makes a one-time link: `{"url", "reviewer", "expiresAt"}`, the reviewer as they are known.
     CreateSignInLink {
         /// Who signs in with it.
         reviewer: String,
@@ -56,7 +56,7 @@ pub enum Operation {
         #[serde(default)]
         after: String,
     },
-    /// Makes a one-time link and notes who was invited: `{"url", "expiresAt"}`.
+    /// Makes a one-time link and notes who was invited: `{"url", "reviewer", "expiresAt"}`, the reviewer as they are known.
     InviteReviewer {
         /// Who signs in with it.
         reviewer: String,

@@ -80,7 +80,8 @@ impl Played {
                 if let Some(label) = record.suggested_label {
                     self.labels.insert(record.id.clone(), label);
                 }
-                self.expect("dislike", record.id);
+                let signal = serde_json::to_value(record.signal).unwrap_or_default();
+                self.expect(signal.as_str().unwrap_or_default(), record.id);
             }
             Ok(_) => self.likes += 1,
             Err(_) => self.rejected += 1,
