@@ -263,7 +263,7 @@ impl Question {
             .into_iter()
             .filter(|vote| vote.note.proposed);
         let mut labels = proposed.filter(|vote| matches!(vote.answer, Answer::Labels { .. }));
-        labels.any(|vote| !is_same(&vote.answer, answer))
+        labels.any(|vote| !vote.answer.says_the_same(answer))
     }
 
     /// Takes back what the user of a complaint held right, where that is what they call wrong now: a complaint names no other
