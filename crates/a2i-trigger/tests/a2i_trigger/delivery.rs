@@ -40,8 +40,8 @@ async fn what_is_to_be_reviewed_becomes_human_loops_and_nothing_else_does() {
     assert_eq!(services.keys("claims/text-").await.len(), 4);
     assert_eq!(
         services.keys("claims/").await.len(),
-        10,
-        "four ids, four texts, the plan, and that it was worked off"
+        11,
+        "four ids, four texts, the plan, that it was worked off, and a like of a text that nobody is asked about"
     );
     let rejected = services.keys("rejected/a2i-trigger/").await;
     let line: Value = serde_json::from_str(&services.get(&rejected[0]).await).expect("one line");
