@@ -132,7 +132,7 @@ impl Scrubber<'_> {
         let (mut rest, mut pieces) = (Vec::new(), 0);
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             match self.documents(line.trim_ascii_end()) {
-                Left::All => rest.extend_from_slice(line),
+                Left::All | Left::Unread { .. } => rest.extend_from_slice(line),
                 Left::Nothing { .. } => {
                     pieces += 1;
                     rest.extend_from_slice(b"{}\n");

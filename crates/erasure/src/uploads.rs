@@ -144,9 +144,10 @@ fn is_read(items: &[Item]) -> bool {
     items.iter().any(|item| item.content.is_ok())
 }
 
-/// Rewrites what is no JSON: a table, with or without a header, or a file that is JSON in another encoding. A file that was
-/// refused is looked through as a whole, cell by cell. Where rows cannot be cut out of its bytes, as in a workbook, what is
-/// left becomes JSON Lines.
+/// Rewrites what is no JSON: a table, with or without a header, or a file that is JSON in another encoding.
+///
+/// A file that was refused is looked through as a whole, cell by cell. Where rows cannot be cut out of its bytes, as in a
+/// workbook, what is left becomes JSON Lines.
 fn table(bytes: &[u8], wanted: &Wanted) -> Left {
     let items = items(bytes);
     let is_read = is_read(&items);

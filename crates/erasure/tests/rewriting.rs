@@ -643,6 +643,7 @@ proptest! {
         let gone = rows.iter().filter(|(_, _, is_wanted)| *is_wanted).count() as u64;
         prop_assert_eq!(left.pieces(), gone);
         match left {
+            Left::Unread { reason } => prop_assert_eq!(reason, ""),
             Left::All => prop_assert_eq!(gone, 0),
             Left::Nothing { .. } => prop_assert_eq!(others, ""),
             Left::Rest { bytes, .. } => prop_assert_eq!(String::from_utf8_lossy(&bytes), others),
@@ -667,6 +668,7 @@ proptest! {
         let left = rewrite(Shape::Json, all.as_bytes(), &wanted());
 
         match left {
+            Left::Unread { reason } => prop_assert_eq!(reason, ""),
             Left::All => prop_assert_eq!(all, others),
             Left::Nothing { .. } => prop_assert_eq!(others, ""),
             Left::Rest { bytes, .. } => prop_assert_eq!(String::from_utf8_lossy(&bytes), others),

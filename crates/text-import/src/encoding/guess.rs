@@ -38,13 +38,14 @@ pub(super) fn by_letters(sample: &[u8]) -> Option<&'static Encoding> {
     if let Some(told) = by_one_language(sample).or_else(|| by_names(sample)) {
         return Some(told);
     }
-    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
-    detector.feed(sample, true);
-    let guess = detector.guess(None, Utf8Detection::Deny);
+    // The sample of a long file may end within a letter, which would speak against every encoding of several bytes a letter.
     let end = sample
         .iter()
         .rposition(|byte| *byte == b'\n')
         .unwrap_or(sample.len());
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    detector.feed(&sample[..end], true);
+    let guess = detector.guess(None, Utf8Detection::Deny);
     let fits = guess
         .decode_without_bom_handling_and_without_replacement(&sample[..end])
         .is_some();
@@ -153,6 +154,22 @@ mod tests {
             "texto;categoria\nO nº da encomenda não está cá;entrega\n",
         ] {
             assert_eq!(told(portuguese, WINDOWS_1252), None, "{portuguese}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_east_asia_is_told_wherever_its_sample_ends() {
+        let chinese =
+            "text,label\n发票金额不对，请帮我检查一下,账单\n包裹还没有送到,物流\n登录不了账号,登录\n";
+        let bytes = encoding_rs::GBK.encode(chinese).0;
+        let last = bytes.len() - 1;
+
+        for end in [last, last - 1, last - 2, last - 3] {
+            assert_eq!(
+                by_letters(&bytes[..end]),
+                Some(encoding_rs::GBK),
+                "{end} of {last}"
+            );
         }
     }
 

@@ -279,7 +279,7 @@ fn a_header_line_that_comes_again_is_skipped_and_told() {
          columns there by themselves"
     );
     assert!(
-        refusal(b"Gruppe,text\nWorld,one text\nText,Gruppe\ntwo texts,Sports\n")
+        refusal(b"Gruppe,text\nWorld,one text\nText,Gruppe\ntwo texts,Sports and more\n")
             .starts_with("line 3: the header")
     );
     assert_eq!(read(b"World,one\nanswer,message\nlabel,of the text\n").0.len(), 3);
