@@ -52,7 +52,7 @@ impl Remark {
         let remark = |(number, item): (usize, &Value)| {
             let id = item["id"].as_str().map(str::to_owned);
             let id = id.unwrap_or_else(|| format!("item-{number}"));
-            let Note { comment, flagged } = Note::read(&[&id], answer);
+            let Note { comment, flagged, .. } = Note::read(&[&id], answer);
             (flagged || comment.is_some()).then(|| Self {
                 at: now,
                 human_loop: human_loop.name.clone(),
