@@ -183,6 +183,8 @@ function specials(page, context, stack, { expected, corrected, seen }) {
         const loop = new URLSearchParams(route.request().postData()).get('portal:loop');
         late ||= loop;
         if (loop !== late) {
+          // Longer than the pause before the other one is sent again.
+          await new Promise((resolve) => { setTimeout(resolve, 2_500); });
           await route.continue();
           return;
         }

@@ -141,11 +141,18 @@
     if (undo) undo.hidden = !done.length && !(store.get('recent') ?? []).length;
   };
 
+  const schedule = () => {
+    clearTimeout(timer);
+    const again = () => {
+      timer = 0;
+      flush();
+    };
+    timer = setTimeout(again, Math.min(LONGEST_PAUSE, 500 * 2 ** Math.min(failures, 10)));
+  };
   const later = (offline) => {
     failures += 1;
     isOffline = offline;
-    clearTimeout(timer);
-    timer = setTimeout(flush, Math.min(LONGEST_PAUSE, 500 * 2 ** Math.min(failures, 10)));
+    schedule();
     showSaving();
   };
 
@@ -232,6 +239,7 @@
     if (sending) return;
     sending = true;
     clearTimeout(timer);
+    timer = 0;
     try {
       held.clear();
       for (let [entry] = due(); entry; [entry] = due()) {
@@ -240,6 +248,8 @@
       if (held.size && !isSwapped) return;
     } finally {
       sending = false;
+      // The pause may have been over while others were sent.
+      if (held.size && !timer) schedule();
     }
     if (isWanting && isSwapped) goOn();
     else if (isWanting) location.assign('next');
