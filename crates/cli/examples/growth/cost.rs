@@ -77,5 +77,5 @@ impl Cost {
 pub fn process_cpu() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     let seconds = u64::try_from(time.tv_sec).expect("it counts from 0");
-    Duration::from_secs(seconds) + Duration::from_nanos(time.tv_nsec.unsigned_abs().into())
+    Duration::from_secs(seconds) + Duration::from_nanos(time.tv_nsec.unsigned_abs())
 }
