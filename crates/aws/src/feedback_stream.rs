@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(script.lock().expect("no panic").sent.len(), 1);
         assert_eq!(
             crate::failure::chain(&error),
-            "1 feedback records were not stored: refused with AccessDeniedException, HTTP 400"
+            "1 feedback record was not stored: refused with AccessDeniedException, HTTP 400"
         );
     }
 

@@ -110,10 +110,10 @@ mod tests {
             question(&keys)
         };
 
-        assert_eq!(asked(&[failed]), "Send 1 failed events again?");
+        assert_eq!(asked(&[failed]), "Send 1 failed event again?");
         for keys in [&[given_up][..], &[failed, given_up]] {
             assert!(
-                asked(keys).contains("the questions of 1 human loops anew"),
+                asked(keys).contains("the questions of 1 human loop anew"),
                 "{keys:?}"
             );
         }

@@ -595,6 +595,7 @@ fn a_function_whose_standard_input_is_closed_serves_whoever_else_started_it() {
         .env("AWS_REGION", "us-east-1")
         .env("FEEDBACK_STREAM_NAME", "stream")
         .env("FEEDBACK_BUCKET_NAME", "bucket")
+        .env("TRAINING_BUCKET_NAME", "training")
         .env("DEFAULT_CLASSIFIER_NAME", "default")
         .env("CLAIM_RETENTION_DAYS", "90")
         .env("REVIEW_BUDGET_PER_DAY", "0")

@@ -856,8 +856,9 @@ async fn a_suggestion_of_two_labels_is_one_proposal_where_a_text_has_one() {
 
     let votes = services.question().await.votes;
 
+    // In whatever order they are named.
     let proposal = Answer::NewLabel {
-        label: "World|Sports".to_owned(),
+        label: "Sports|World".to_owned(),
     };
     assert_eq!(
         votes.iter().map(|vote| &vote.answer).collect::<Vec<_>>(),

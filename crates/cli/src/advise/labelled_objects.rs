@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(right, [true]);
         assert_eq!(
             of_serving.source,
-            "1 reviewed predictions of version good, which serves: 1 of them chosen by chance; left out: 2 of other models."
+            "1 reviewed prediction of version good, which serves: 1 of them chosen by chance; left out: 2 of other models."
         );
         assert_eq!(of_serving.model, Some(arn("good")));
         assert_eq!(of_new.judged, []);

@@ -196,7 +196,7 @@ mod tests {
         assert!(
             evidence
                 .source
-                .starts_with("100 labelled texts (1 copies left out)"),
+                .starts_with("100 labelled texts (1 copy left out)"),
             "{}",
             evidence.source
         );

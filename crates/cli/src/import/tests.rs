@@ -146,6 +146,7 @@ fn a_file_that_names_what_it_named_before_is_no_change_also_where_that_was_store
         let labelled = &plan.labelled[0];
         let request = FeedbackRequest {
             sentence: labelled.text.clone(),
+            classifier: labelled.classifier.clone(),
             ..FeedbackRequest::default()
         };
         let record = request.into_record(Source::ExplicitBatch, "2026-11-20T10:00:00Z");
