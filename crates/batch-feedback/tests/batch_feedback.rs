@@ -297,7 +297,7 @@ async fn a_report_names_the_classifier_of_its_records_and_counts_several() {
         ),
         ("b.csv", several, Value::Null, json!({"mail": 1, "news": 2})),
         ("mail/c.csv", "sentence\nOne\n", json!("mail"), Value::Null),
-        ("d.csv", "sentence\nOne\n", json!("default"), Value::Null),
+        ("d.csv", "sentence\nOne\n", json!("house"), Value::Null),
         ("e.jsonl", "{\"sentence\":\"\"}\n", Value::Null, Value::Null),
     ] {
         let services = Services::start();

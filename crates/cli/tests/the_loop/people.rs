@@ -178,7 +178,7 @@ async fn one_answer_serves_a_text_that_comes_three_times_and_the_export_counts_t
 
     stack.running.stop().await;
     assert!(
-        exported.contains("1 rows, and 2 copies that their answers serve"),
+        exported.contains("1 row, and 2 copies that their answers serve"),
         "{exported}"
     );
 }
