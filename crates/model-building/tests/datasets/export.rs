@@ -71,7 +71,7 @@ async fn json_lines_have_a_users_vote_once_by_the_labels_own_names() {
         (
             "refund|goodwill",
             Answer::NewLabel {
-                label: "refund|goodwill".to_owned(),
+                label: "goodwill|refund".to_owned(),
             },
         ),
     ] {

@@ -204,7 +204,7 @@ fn end_dataset(dataset: &mut Dataset, taken: Result<&Taken, &str>) {
             properties.number_of_documents = Some(taken.rows);
             properties.message = (taken.unknown > 0).then(|| {
                 format!(
-                    "{} no label that the flywheel knows, and left out",
+                    "{} no label that the flywheel knows: left out",
                     counted_as(taken.unknown, "row has", "rows have")
                 )
             });

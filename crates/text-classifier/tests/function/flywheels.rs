@@ -196,7 +196,7 @@ async fn a_flywheel_of_a_model_starts_with_its_data_and_knows_its_labels_alone()
     assert_eq!(task.expect("a task").labels(), ["Cat", "Dog"]);
     let (status, documents, message) = status_of(&comprehend, &taken).await;
     assert_eq!((status, documents), (DatasetStatus::Completed, Some(1)));
-    assert!(message.is_some_and(|message| message.starts_with("1 rows have no label")));
+    assert!(message.is_some_and(|message| message.starts_with("1 row has no label")));
     assert_eq!(status_of(&comprehend, &refused).await.0, DatasetStatus::Failed);
     assert_eq!(iteration.status(), Some(&FlywheelIterationStatus::Completed));
     // Without test data the model that is active is not measured.

@@ -152,7 +152,7 @@ fn fields_that_are_spelled_or_called_otherwise_in_some_lines_are_read() {
     assert_eq!(rows(&called), ["a parcel => ?: x", "b parcel => ?: y"]);
     assert_eq!(
         called.notes,
-        ["1 texts without a field `text` were read from `body`, with their labels"]
+        ["1 text without a field `text` was read from `body`, with the labels"]
     );
     assert_eq!(rows(&other), ["a parcel => ?: x", "b parcel"]);
 }
