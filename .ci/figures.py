@@ -23,8 +23,8 @@ LAYERS = [
     ["aws", "text-model", "text-import"],
     ["a2i-trigger", "batch-feedback", "classify", "feedback-api", "human-review", "label-collection",
      "model-building", "review-events", "text-classifier", "training-data"],
-    ["local-stack"],
-    ["cli", "guide"],
+    ["erasure", "local-stack"],
+    ["cli", "fuzz", "guide"],
 ]
 ITEM = re.compile(
     r"^\s*(?:pub(?:\([^)]*\))?\s+)?(?:default\s+|const\s+|async\s+|unsafe\s+)*"
