@@ -7,12 +7,14 @@ const PRIOR: f64 = 1.0;
 /// The level of a class' score before a text has been judged.
 const PRIOR_LEVEL: f64 = -2.0;
 /// How strongly all of them are held there: decides while few texts have been judged, of which chance may say anything.
-const PRIOR_STRENGTH: f64 = 1.5;
+const PRIOR_STRENGTH: f64 = 0.5;
 /// Texts of each class that a bias of 0 counts for.
 const TEXTS_WITHOUT_BIAS: f64 = 5.0;
 const ROUNDS: usize = 30;
 /// Most that a factor's logarithm and the level change in a round.
 const MAX_STEP: f64 = 1.0;
+/// Most often that a step which makes the fit worse is halved.
+const MAX_HALVINGS: usize = 12;
 
 /// What the experts say of a text that they were not trained on, and what is right.
 pub(crate) struct Judged {
@@ -117,11 +119,50 @@ impl Calibration {
                 curvature[at][at] += PRIOR_STRENGTH;
             }
             let step = solve(curvature, gradient);
-            for (unknown, step) in unknowns.iter_mut().zip(step) {
-                *unknown -= step.clamp(-MAX_STEP, MAX_STEP);
+            let mut step: Vec<f64> = step.iter().map(|step| step.clamp(-MAX_STEP, MAX_STEP)).collect();
+            let mut loss = |unknowns: &[f64]| {
+                self.set(unknowns, spreads, &offsets);
+                let distances = unknowns
+                    .iter()
+                    .zip(prior)
+                    .map(|(unknown, prior)| (unknown - prior).powi(2));
+                self.log_loss(judged, mode, &targets) + PRIOR_STRENGTH / 2.0 * distances.sum::<f64>()
+            };
+            // Scoring alone overshoots where few texts are judged, and then goes around the best fit for ever.
+            let before = loss(&unknowns);
+            for _ in 0..MAX_HALVINGS {
+                let next: Vec<f64> = unknowns
+                    .iter()
+                    .zip(&step)
+                    .map(|(unknown, step)| unknown - step)
+                    .collect();
+                if loss(&next) <= before {
+                    unknowns = next;
+                    break;
+                }
+                step.iter_mut().for_each(|step| *step /= 2.0);
             }
         }
         self.set(&unknowns, spreads, &offsets);
+    }
+
+    /// Returns the log loss of texts, weighted, against the softened truth.
+    fn log_loss(&self, judged: &[Judged], mode: Mode, targets: &Targets) -> f64 {
+        let of_text = |text: &Judged| {
+            let probabilities = self.probabilities(mode, text);
+            let of_class = |(class, &probability): (usize, &f32)| {
+                let target = targets.of_class(text, class);
+                let log = |probability: f64| probability.max(f64::MIN_POSITIVE).ln();
+                let probability = f64::from(probability);
+                let wrong = match mode {
+                    Mode::MultiClass => 0.0,
+                    Mode::MultiLabel => (1.0 - target) * log(1.0 - probability),
+                };
+                -(target * log(probability) + wrong)
+            };
+            text.weight * probabilities.iter().enumerate().map(of_class).sum::<f64>()
+        };
+        judged.iter().map(of_text).sum()
     }
 
     /// Takes the logarithms of the factors, of scores whose spread is 1, and the level of all classes' scores.
