@@ -186,7 +186,7 @@ pub async fn execute(
         plan = plan.again(&files, &target.set, &options);
         *known = Known::of(&target.place, &target.set, &plan).await?;
     }
-    let done = store::store(&target.place, &target.batch, &plan, known).await?;
+    let done = store::store(&target.place, &target.batch, &target.set, &plan, known).await?;
     if options.json {
         let mut document = preview::as_json(&files, &plan, Some(known));
         document["done"] = json!(done);

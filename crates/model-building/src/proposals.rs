@@ -36,9 +36,16 @@ pub struct Proposal {
     pub votes: u64,
 }
 
-/// Names that people propose, by text and by who says so.
+/// What people propose by their last word on each text.
 #[derive(Default)]
-struct Proposed(BTreeMap<String, BTreeSet<(String, String)>>);
+struct Proposed(BTreeMap<(String, String), LastWord>);
+
+/// When somebody voted last, and which names of that are neither labels nor refused.
+#[derive(Default)]
+struct LastWord {
+    at: String,
+    names: BTreeSet<String>,
+}
 
 impl Proposed {
     /// Adds what a vote names that is neither a label nor refused.
@@ -46,23 +53,29 @@ impl Proposed {
         let names = match set.canonical(record, vote.clone()).answer {
             Answer::NewLabel { label } => vec![label],
             Answer::Labels { labels } => labels,
-            Answer::NoneFits | Answer::Unsure => return,
+            Answer::NoneFits | Answer::Unsure => Vec::new(),
         };
         let is_proposed = |name: &String| {
             matches!(set.resolve(name), Resolution::Proposed(_))
                 && can_be_label(name)
                 && !set.is_refused(name)
         };
-        for name in names.into_iter().filter(is_proposed) {
-            let of_text = self.0.entry(record.id.clone()).or_default();
-            of_text.insert((vote.worker.clone(), name));
+        let voter = (record.id.clone(), vote.voter().into_owned());
+        let last = self.0.entry(voter).or_default();
+        if vote.at < last.at {
+            return;
         }
+        if vote.at > last.at {
+            last.names.clear();
+        }
+        last.names.extend(names.into_iter().filter(is_proposed));
+        last.at = vote.at;
     }
 
     /// Counts the votes for each name, by the spelling that is most frequent.
     fn count(self) -> Vec<Proposal> {
         let mut spellings: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
-        for (_, name) in self.0.into_values().flatten() {
+        for name in self.0.into_values().flat_map(|last| last.names) {
             let spellings = spellings.entry(label_key(&name)).or_default();
             *spellings.entry(name.trim().to_owned()).or_default() += 1;
         }

@@ -133,7 +133,7 @@ impl Plan {
         };
         plan.count_labels(set);
 
-        for said in said(files, options) {
+        for said in said(files, set, options) {
             let answer = |labels: &[String]| answer(set, labels.iter().map(|label| spelling.of(label)));
             let mut votes: Vec<Vote> = Vec::new();
             for (worker, (at, labels)) in &said.named {
@@ -288,7 +288,7 @@ fn fate(set: &LabelSet, votes: &[Vote]) -> Fate {
 
 /// Gathers what is said of each text, in the order of the texts. A text is another one under each classifier, as records are
 /// told apart.
-fn said(files: &[File], options: &Options) -> Vec<Said> {
+fn said(files: &[File], set: &LabelSet, options: &Options) -> Vec<Said> {
     let mut places: HashMap<(&str, TextId), usize> = HashMap::new();
     let mut texts: Vec<Said> = Vec::new();
     for file in files {
@@ -326,7 +326,12 @@ fn said(files: &[File], options: &Options) -> Vec<Said> {
                         }
                     }
                     None => {
-                        let keys: BTreeSet<String> = labels.iter().map(|label| label_key(label)).collect();
+                        // Two names of one label contradict nothing.
+                        let key = |label: &String| match set.resolve(label) {
+                            Resolution::Label(own) => label_key(own),
+                            _ => label_key(label),
+                        };
+                        let keys: BTreeSet<String> = labels.iter().map(key).collect();
                         said.unnamed.insert(keys.into_iter().collect(), (at, labels));
                     }
                 }

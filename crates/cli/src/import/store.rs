@@ -156,10 +156,9 @@ pub(super) fn before(set: &LabelSet, labelled: &Labelled, question: Option<&Ques
     let Some(question) = question else {
         return Before::Nothing;
     };
-    let canonical = |vote: &Vote| set.canonical(&question.record, vote.clone());
-    let votes: Vec<Vote> = question.votes.iter().map(canonical).collect();
+    let question = &by_own_names(set, question.clone());
     let last_of = |other: &Vote| {
-        let own = votes.iter().filter(|vote| vote.voter() == other.voter());
+        let own = question.votes.iter().filter(|vote| vote.voter() == other.voter());
         own.max_by_key(|vote| (vote.at.clone(), vote.answer.clone()))
     };
     let last: Vec<Option<&Vote>> = labelled.votes.iter().map(last_of).collect();
@@ -183,6 +182,12 @@ pub(super) fn before(set: &LabelSet, labelled: &Labelled, question: Option<&Ques
         None if labelled.fate == Fate::Trains => against(question, labelled),
         None => Before::Nothing,
     }
+}
+
+/// Returns a question by the names that labels have now, so that what a file says is held against it.
+fn by_own_names(set: &LabelSet, mut question: Question) -> Question {
+    set.use_own_names(&mut question);
+    question
 }
 
 /// Returns what becomes of an answer of people here when the votes of a file come to it.
@@ -210,6 +215,7 @@ fn against(question: &Question, labelled: &Labelled) -> Before {
 pub(super) async fn store(
     place: &Place,
     batch: &Bucket,
+    set: &LabelSet,
     plan: &Plan,
     known: &Known,
 ) -> Result<Done, Failure> {
@@ -241,7 +247,7 @@ pub(super) async fn store(
     for part in new.chunks(TEXTS_PER_OBJECT) {
         let records = store_part(place, part).await?;
         done.labelled += records.len();
-        done.disputed += note_all(place, records).await?;
+        done.disputed += note_all(place, set, records).await?;
     }
     done.changed = known.changed();
     let trains = |(labelled, before): &(&Labelled, &Before)| {
@@ -334,12 +340,12 @@ fn record(New { labelled, replaced }: &New, name: &str) -> Result<LabelledRecord
 
 /// Notes the votes in the questions, and claims those that they answer, so that nobody is asked again; returns how many are
 /// disputed.
-async fn note_all(place: &Place, records: Vec<LabelledRecord>) -> Result<usize, Failure> {
+async fn note_all(place: &Place, set: &LabelSet, records: Vec<LabelledRecord>) -> Result<usize, Failure> {
     let questions = &Questions::new("import", place.feedback.clone(), place.training.clone());
     let claims = &Claims::new(place.feedback.clone(), NEVER);
     stream::iter(records)
         .map(async |labelled| {
-            let question = note(questions, &labelled).await?;
+            let question = note(questions, set, &labelled).await?;
             let record = &labelled.record;
             // What is a proposal only is asked.
             if labelled.consensus != Consensus::Unanswered {
@@ -354,12 +360,13 @@ async fn note_all(place: &Place, records: Vec<LabelledRecord>) -> Result<usize, 
         .await
 }
 
-async fn note(questions: &Questions, labelled: &LabelledRecord) -> Result<Question, Failure> {
+async fn note(questions: &Questions, set: &LabelSet, labelled: &LabelledRecord) -> Result<Question, Failure> {
     let record = &labelled.record;
     let add = |question: &mut Option<Question>| {
         let before = question.as_ref().map(|question| question.state);
         let was_disputed = before == Some(State::Disputed);
         let question = question.get_or_insert_with(|| Question::known(record.clone()));
+        set.use_own_names(question);
         question.answer_with(&labelled.votes);
         // Nobody is being asked who could decide.
         let is_asked = before == Some(State::Asked) && question.human_loop.is_some();

@@ -1,6 +1,10 @@
 use active_learning_core::{
     feedback::{FeedbackRequest, Source},
-    labels::{human_loop::Answer, question::Question, vote::Vote},
+    labels::{
+        human_loop::Answer,
+        question::Question,
+        vote::{Vote, VoteSource},
+    },
 };
 use clap::Parser;
 use text_import::read;
@@ -164,6 +168,36 @@ fn a_file_that_names_what_it_named_before_is_no_change_also_where_that_was_store
         question.answer_with(&[stored("Refund|Invoices")]);
         assert_ne!(before(&set, labelled, Some(&question)), Before::All);
     }
+}
+
+#[test]
+fn two_names_of_one_label_contradict_neither_each_other_nor_what_people_said_before_a_change() {
+    let mut set = set(&["Payment", "Invoice"]);
+    set.merge("Invoice", "Payment").expect("active");
+    set.rename("Payment", "Money").expect("free");
+    let plan = Plan::of(
+        &files(&["text,label\none,Invoice\none,Payment\n"]),
+        &set,
+        &options(&[]),
+    );
+
+    assert_eq!(answers(&plan), [vec![("import", Answer::labels(["Money"]))]]);
+
+    let labelled = &plan.labelled[0];
+    let request = FeedbackRequest {
+        sentence: labelled.text.clone(),
+        classifier: labelled.classifier.clone(),
+        ..FeedbackRequest::default()
+    };
+    let record = request.into_record(Source::ExplicitBatch, "2026-11-20T10:00:00Z");
+    let mut question = Question::known(record.expect("a text"));
+    question.answer_with(&[Vote {
+        worker: "ann".to_owned(),
+        answer: Answer::labels(["Payment"]),
+        source: VoteSource::HumanReview,
+        ..labelled.votes[0].clone()
+    }]);
+    assert_eq!(before(&set, labelled, Some(&question)), Before::Nothing);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    consolidation::{Consensus, DecidedBy},
+    consolidation::{Consensus, DecidedBy, last_votes},
     human_loop::Answer,
     label_set::LabelSet,
     question::{Question, State},
@@ -102,7 +102,7 @@ pub struct PredictionResult {
     pub labels: Vec<String>,
     /// What kind of answer they gave: `labels`, `none-fits`, `new-label` or `unsure`.
     pub answer: Option<&'static str>,
-    /// Votes so far, of reviewers and of users.
+    /// Reviewers and users who have voted so far; of each the last vote counts.
     pub votes: usize,
     /// How sure the answer is, from 0 to 1: the share of votes by majority.
     pub agreement: Option<f64>,
@@ -212,7 +212,7 @@ impl PredictionResult {
     /// Adds what people say.
     fn with(mut self, question: &Question, set: Option<&LabelSet>) -> Self {
         self.status = of_state(question.state);
-        self.votes = question.votes.len();
+        self.votes = last_votes(&question.votes).len();
         if question.state == State::Answered {
             self.take(question, set);
         }
@@ -303,6 +303,25 @@ mod tests {
             .collect();
         question.answer_with(&votes);
         question
+    }
+
+    #[test]
+    fn a_person_who_votes_again_is_one_vote() {
+        let mut question = question(&[Answer::labels(["World"])]);
+        let said = |worker: &str, at: &str, label: &str| Vote {
+            worker: worker.to_owned(),
+            answer: Answer::labels([label]),
+            source: VoteSource::Feedback,
+            at: at.to_owned(),
+            ..question.votes[0].clone()
+        };
+        let earlier = said("user:ada", "2026-11-20T11:00:00Z", "Sports");
+        let later = said("user:Ada ", "2026-11-20T12:00:00Z", "World");
+        question.votes.extend([earlier, later]);
+
+        let result = kept(Some(Signal::LowConfidence)).result(Some(&question), None);
+
+        assert_eq!(result.votes, 2);
     }
 
     #[test]

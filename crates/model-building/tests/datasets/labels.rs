@@ -269,6 +269,31 @@ async fn a_proposed_label_is_no_class_until_somebody_accepts_it() {
 }
 
 #[tokio::test]
+async fn a_proposal_that_its_author_replaced_is_listed_no_more() {
+    let bucket = Bucket::new();
+    let first = LabelledRecord::new(
+        record("one", Signal::LowConfidence),
+        vec![vote("ann", "+Weather", 1)],
+        "loop-1",
+        "arn:flow",
+    );
+    let corrected = LabelledRecord::new(
+        record("one", Signal::LowConfidence),
+        vec![vote("ann", "World", 2)],
+        "loop-1-corrected-1",
+        "arn:flow",
+    );
+    bucket.label("loop-1", &[first]).await;
+    let before = proposals(&bucket.bucket(), &bucket.feedback(), &set()).await;
+    bucket.label("loop-1-corrected-1", &[corrected]).await;
+
+    let after = proposals(&bucket.bucket(), &bucket.feedback(), &set()).await;
+
+    assert_eq!(before.expect("read").len(), 1);
+    assert_eq!(after.expect("read"), []);
+}
+
+#[tokio::test]
 async fn what_a_user_proposes_is_listed_while_its_text_waits_or_is_asked_and_counted_once_when_it_is_answered()
  {
     let bucket = Bucket::new();
