@@ -73,7 +73,7 @@ impl Difference {
 }
 
 impl LabelSet {
-    /// Reads a text that names one label, or several joined by [`LABEL_DELIMITER`](crate::feedback::prediction::LABEL_DELIMITER).
+    /// Reads a text that names one label, or several joined by [`LABEL_DELIMITER`].
     ///
     /// A label whose name holds the delimiter is one label. A text with a part that means nothing is one proposal; so is
     /// one that names several where a text has one label. The order of several does not matter. A proposal of one name is
