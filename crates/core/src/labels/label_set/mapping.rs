@@ -212,21 +212,10 @@ impl LabelSet {
         self.canonical_votes(&question.record, &mut question.votes);
         question.record = self.with_own_names(question.record.clone());
         for complaint in &mut question.complaints {
-            complaint.answer = self.own_answer(complaint.answer.clone());
+            complaint.answer = self.answer_now(&complaint.answer);
         }
         if let Some(Consensus::Agreed { answer, .. }) = &mut question.consensus {
-            *answer = self.own_answer(answer.clone());
-        }
-    }
-
-    /// Writes an answer by the names that its labels have now; a proposal that is a label by now is that label.
-    fn own_answer(&self, answer: Answer) -> Answer {
-        match answer {
-            Answer::NewLabel { label } => match self.read(&label) {
-                Answer::NewLabel { .. } => Answer::NewLabel { label },
-                read => self.names_in_use(read),
-            },
-            answer => self.names_in_use(answer),
+            *answer = self.answer_now(answer);
         }
     }
 
