@@ -48,6 +48,17 @@ pub enum Fault {
     LateEvent,
 }
 
+/// How a service is spoken to, and so how it refuses a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// S3's own.
+    S3,
+    /// JSON, with the operation in a header.
+    Json,
+    /// REST with JSON.
+    RestJson,
+}
+
 /// The faults of the services, none at first.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
@@ -100,8 +111,29 @@ impl Faults {
             .unwrap_or_default()
     }
 
+    /// Carries out a call to a service of this process, unless chance keeps it from it; returns what arrives of the answer.
+    pub async fn around(
+        &self,
+        protocol: Protocol,
+        has_condition: bool,
+        call: impl Future<Output = Response<Body>>,
+    ) -> Response<Body> {
+        let envelope = match protocol {
+            Protocol::S3 => None,
+            Protocol::Json => Some(Envelope::Json {
+                content_type: "application/x-amz-json-1.1",
+                message_member: "message",
+            }),
+            Protocol::RestJson => Some(Envelope::RestJson),
+        };
+        match self.before(envelope, has_condition).await {
+            Some(refusal) => refusal,
+            None => self.after(call.await),
+        }
+    }
+
     /// Lets chance decide whether a fault befalls.
-    pub(crate) fn befalls(&self, fault: Fault) -> bool {
+    pub fn befalls(&self, fault: Fault) -> bool {
         self.by_chance(|chance| chance.befalls(fault)).unwrap_or(false)
     }
 

@@ -8,16 +8,20 @@
 
 mod clock;
 mod cost;
+mod function_url;
 mod history;
 #[expect(dead_code, reason = "the benchmark `portal-load` takes more of it")]
 #[path = "../../../human-review/examples/portal-load/memory.rs"]
 mod memory;
+#[path = "../../../human-review/examples/portal-load/portal_event.rs"]
+mod portal_event;
 mod prices;
 #[path = "../../../human-review/examples/portal-load/series.rs"]
 mod series;
 mod services;
 #[path = "../../../human-review/examples/portal-load/session.rs"]
 mod session;
+#[expect(dead_code, reason = "the example `crashes` takes more of it")]
 mod stack;
 mod steps;
 mod tables;

@@ -29,6 +29,22 @@ pub struct Shipped {
     pub dashboards: usize,
     /// Secrets.
     pub secrets: usize,
+    /// What functions are told of by buckets.
+    pub notifications: Vec<Notification>,
+}
+
+/// A function is told of objects of a bucket.
+#[derive(Debug)]
+pub struct Notification {
+    pub bucket: String,
+    /// For example `s3:ObjectCreated:*`.
+    pub event: String,
+    /// Their keys begin so.
+    pub prefix: String,
+    /// And end so.
+    pub suffix: String,
+    /// Program of the function.
+    pub function: String,
 }
 
 impl Shipped {
@@ -67,6 +83,7 @@ impl Shipped {
             alarm_metrics: 0,
             dashboards: of_type("AWS::CloudWatch::Dashboard"),
             secrets: of_type("AWS::SecretsManager::Secret"),
+            notifications: Vec::new(),
         };
         let mut names = BTreeMap::new();
         for function in plan.functions {
@@ -77,6 +94,19 @@ impl Shipped {
                 .memory
                 .insert(program.clone(), function.memory_megabytes.into());
             shipped.environments.insert(program, function.environment);
+        }
+        for bucket in plan.buckets {
+            let told = bucket.notifications.into_iter().map(|told| Notification {
+                bucket: bucket.name.clone(),
+                event: told.event,
+                prefix: told.prefix,
+                suffix: told.suffix,
+                function: names
+                    .get(told.function_arn.rsplit(':').next().unwrap_or_default())
+                    .cloned()
+                    .unwrap_or_default(),
+            });
+            shipped.notifications.extend(told);
         }
         for schedule in plan.schedules {
             let target = schedule.target_arn.rsplit(':').next().unwrap_or_default();

@@ -6,6 +6,7 @@
 
 #[expect(dead_code, reason = "the benchmark `growth` takes more of it")]
 mod memory;
+mod portal_event;
 mod series;
 mod session;
 mod wire;

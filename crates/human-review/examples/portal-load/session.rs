@@ -1,10 +1,10 @@
 //! A browser at the portal, without a socket.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use human_review::HumanReview;
 use serde_json::{Value, json};
+
+use super::portal_event::portal_event;
 
 /// A signed-in person's browser.
 pub struct Session<'p> {
@@ -29,7 +29,7 @@ impl<'p> Session<'p> {
         let url = link["url"].as_str().expect("a URL");
         let (_, token) = url.split_once("sign-in?token=").expect("a token");
         let reply = session
-            .handle(session.event("POST", "sign-in", &[("token", token)]))
+            .handle(portal_event("", "POST", "sign-in", &[("token", token)]))
             .await;
         let cookie = reply["headers"]["set-cookie"].as_str().expect("a cookie");
         session.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
@@ -45,7 +45,7 @@ impl<'p> Session<'p> {
 
     /// Gets a page as a browser does, and returns its status.
     pub async fn status(&self, page: &str) -> u64 {
-        let reply = self.handle(self.event("GET", page, &[])).await;
+        let reply = self.handle(portal_event(&self.cookie, "GET", page, &[])).await;
         reply["statusCode"].as_u64().expect("a status")
     }
 
@@ -67,26 +67,9 @@ impl<'p> Session<'p> {
     }
 
     fn json_event(&self, method: &str, page: &str, form: &[(&str, &str)]) -> Value {
-        let mut event = self.event(method, page, form);
+        let mut event = portal_event(&self.cookie, method, page, form);
         event["headers"]["Accept"] = json!("application/json");
         event
-    }
-
-    fn event(&self, method: &str, page: &str, form: &[(&str, &str)]) -> Value {
-        let (path, query) = page.split_once('?').unwrap_or((page, ""));
-        let query: BTreeMap<String, String> = url::form_urlencoded::parse(query.as_bytes())
-            .into_owned()
-            .collect();
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(form)
-            .finish();
-        json!({
-            "resource": "/{proxy+}", "path": format!("/{path}"), "httpMethod": method,
-            "headers": { "Host": "portal.example", "X-Forwarded-Proto": "https", "Cookie": self.cookie },
-            "queryStringParameters": query,
-            "requestContext": { "path": format!("/dev/{path}"), "stage": "dev", "requestId": "2" },
-            "body": body, "isBase64Encoded": false,
-        })
     }
 }
 
