@@ -271,7 +271,7 @@ async fn a_damaged_item_is_set_aside_with_its_reason_and_the_others_are_asked() 
     assert_eq!(asked(&[&script]).len(), 3, "it costs nothing");
     let rejected = services.keys("rejected/a2i-trigger/").await;
     let line: Value = serde_json::from_str(&services.get(&rejected[0]).await).expect("one line");
-    assert_eq!(line["reason"], "field `sentence` is missing or empty");
+    assert_eq!(line["reason"], "field `utterance` is missing or empty");
     assert_eq!(line["raw"], "{\"classifier\": \"news\"}");
     assert_eq!(backlog(&services).await, 0);
 }

@@ -15,7 +15,7 @@ use crate::{MAX_CLASSIFIER_BYTES, MAX_UTTERANCE_BYTES, text::is_blank};
 const MAX_SHOWN_NAME: usize = 40;
 
 /// Names of fields that people try, with what they are called here.
-const OTHER_NAMES: [(&str, &str); 16] = [
+const OTHER_NAMES: [(&str, &str); 17] = [
     ("category", "label"),
     ("class", "label"),
     ("comment", "sentence"),
@@ -28,6 +28,8 @@ const OTHER_NAMES: [(&str, &str); 16] = [
     ("opinion", "feedback"),
     ("rating", "feedback"),
     ("score", "confidence"),
+    // Of a record, whose text has another name than that of a request.
+    ("sentence", "utterance"),
     ("signal", "feedback"),
     ("suggestedlabel", "label"),
     ("text", "sentence"),
@@ -188,10 +190,17 @@ pub fn unknown_field(name: &str, known: &[Known]) -> InvalidFeedback {
 fn meant(name: &str, known: &[Known]) -> Option<&'static str> {
     let folded = folded_name(name);
     let same = known.iter().find(|(other, _)| folded_name(other) == folded);
-    let other = || OTHER_NAMES.iter().find(|(other, _)| *other == folded);
-    same.map(|(name, _)| *name)
-        .or_else(|| other().map(|(_, field)| *field))
-        .filter(|meant| known.iter().any(|(name, _)| name == meant))
+    let other = |folded: &str| {
+        let pair = OTHER_NAMES.iter().find(|(other, _)| *other == folded);
+        pair.map(|(_, field)| *field)
+    };
+    let is_known = |meant: &&str| known.iter().any(|(name, _)| name == meant);
+    same.map(|(name, _)| *name).or_else(|| {
+        let field = other(&folded)?;
+        Some(field)
+            .filter(is_known)
+            .or_else(|| other(field).filter(is_known))
+    })
 }
 
 /// Folds a name's case and drops what separates its words.

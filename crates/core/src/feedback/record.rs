@@ -239,7 +239,10 @@ impl FeedbackRecord {
         if schema_version > SCHEMA_VERSION {
             return Err(InvalidFeedback::NewerSchema(schema_version));
         }
-        check_lengths(&line.classifier, &line.utterance)?;
+        check_lengths(&line.classifier, &line.utterance).map_err(|invalid| match invalid {
+            InvalidFeedback::Missing("sentence") => InvalidFeedback::Missing("utterance"),
+            other => other,
+        })?;
         let prediction = line
             .prediction
             .filter(|label| !label.is_empty() && label != UNKNOWN_PREDICTION);
@@ -284,9 +287,12 @@ impl FeedbackRecord {
     ///
     /// As [`FeedbackRecord::parse`], and [`InvalidFeedback::UnknownField`] naming a field that nobody reads.
     pub fn parse_strictly(line: &[u8]) -> Result<Self, InvalidFeedback> {
-        let record = Self::parse(line)?;
-        check_line_fields(line, &LINE_FIELDS)?;
-        Ok(record)
+        let record = Self::parse(line);
+        // What is missing may be there by another name.
+        if matches!(record, Ok(_) | Err(InvalidFeedback::Missing(_))) {
+            check_line_fields(line, &LINE_FIELDS)?;
+        }
+        record
     }
 
     /// Writes the record as one line with its line feed: Firehose puts nothing between records.

@@ -401,3 +401,19 @@ proptest! {
         let _ = FeedbackRequest::parse(&bytes);
     }
 }
+
+#[test]
+fn a_record_whose_text_stands_under_the_name_of_a_request_says_so() {
+    for name in ["sentence", "text", "Utterance"] {
+        let line = format!("{{\"classifier\": \"news\", \"{name}\": \"Rates rise\"}}");
+
+        let refused = FeedbackRecord::parse_strictly(line.as_bytes()).expect_err("no record");
+
+        assert_eq!(
+            refused.to_string(),
+            format!("unknown field `{name}`: did you mean `utterance`?")
+        );
+    }
+    let nothing = FeedbackRecord::parse_strictly(b"{\"classifier\": \"news\"}").expect_err("no text");
+    assert_eq!(nothing.to_string(), "field `utterance` is missing or empty");
+}

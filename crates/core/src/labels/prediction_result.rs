@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     feedback::{
-        Signal,
+        Signal, Source,
         prediction::{Prediction, join_as_written},
         record_id,
     },
@@ -92,8 +92,8 @@ pub struct PredictionResult {
     pub prediction: Option<String>,
     /// Its confidence, from 0 to 1.
     pub confidence: Option<f32>,
-    /// When it was made, or the feedback on it came that asked people, RFC 3339 in UTC.
-    pub predicted_at: String,
+    /// When it was made, RFC 3339 in UTC; none where that is not known, as of a prediction that only feedback tells of.
+    pub predicted_at: Option<String>,
     /// Why it went to people at once; none where it was trusted.
     pub review: Option<Signal>,
     /// The label that people gave; none while there is no answer, or where it is not one label.
@@ -104,7 +104,7 @@ pub struct PredictionResult {
     pub answer: Option<&'static str>,
     /// Reviewers and users who have voted so far; of each the last vote counts.
     pub votes: usize,
-    /// How sure the answer is, from 0 to 1: the share of votes by majority.
+    /// How far these votes are like the answer, from 0 to 1: see [`alike`].
     pub agreement: Option<f64>,
     /// The rule that decided.
     pub decided_by: Option<DecidedBy>,
@@ -166,7 +166,7 @@ impl KeptPrediction {
                 Some(_) => Status::InReview,
                 None => Status::Predicted,
             },
-            ..PredictionResult::without_answer(&self.classifier, &self.predicted_at)
+            ..PredictionResult::without_answer(&self.classifier, Some(&self.predicted_at))
         };
         match question {
             Some(question) => result.with(question, set),
@@ -179,25 +179,27 @@ impl PredictionResult {
     /// Returns what became of the prediction that people were asked about first, by the names that labels have in a set.
     pub fn of(question: &Question, set: Option<&LabelSet>) -> Self {
         let record = &question.record;
+        // Feedback comes later than what it is about.
+        let predicted_at = (record.source == Source::Implicit).then_some(record.received_at.as_str());
         let result = Self {
             prediction_id: record.prediction_id.clone(),
             prediction: called_now(record.prediction.as_deref(), set),
             confidence: record.confidence,
             review: Some(record.signal),
-            ..Self::without_answer(&record.classifier, &record.received_at)
+            ..Self::without_answer(&record.classifier, predicted_at)
         };
         result.with(question, set)
     }
 
     /// Returns what is known of a prediction beside itself while people have not answered.
-    fn without_answer(classifier: &str, predicted_at: &str) -> Self {
+    fn without_answer(classifier: &str, predicted_at: Option<&str>) -> Self {
         Self {
             prediction_id: None,
             classifier: classifier.to_owned(),
             status: Status::InReview,
             prediction: None,
             confidence: None,
-            predicted_at: predicted_at.to_owned(),
+            predicted_at: predicted_at.map(str::to_owned),
             review: None,
             label: None,
             labels: Vec::new(),
@@ -220,10 +222,14 @@ impl PredictionResult {
     }
 
     fn take(&mut self, question: &Question, set: Option<&LabelSet>) {
-        let Some(Consensus::Agreed { answer, confidence }) = &question.consensus else {
+        let Some(Consensus::Agreed { answer, .. }) = &question.consensus else {
             return;
         };
-        let answer = set.map_or_else(|| answer.clone(), |set| set.answer_now(answer));
+        let now = |answer: &Answer| set.map_or_else(|| answer.clone(), |set| set.answer_now(answer));
+        let answer = now(answer);
+        let votes = last_votes(&question.votes);
+        let likeness = votes.iter().map(|vote| alike(&now(&vote.answer), &answer));
+        self.agreement = (!votes.is_empty()).then(|| likeness.sum::<f64>() / votes.len() as f64);
         self.answer = Some(match answer {
             Answer::Labels { .. } => "labels",
             Answer::NoneFits => "none-fits",
@@ -236,7 +242,6 @@ impl PredictionResult {
         if let [label] = self.labels.as_slice() {
             self.label = Some(label.clone());
         }
-        self.agreement = Some(*confidence);
         self.decided_by = question.decided_by;
         self.answered_at = question.votes.iter().map(|vote| vote.at.clone()).max();
     }
@@ -249,6 +254,23 @@ fn called_now(prediction: Option<&str>, set: Option<&LabelSet>) -> Option<String
         Some(set) => join_as_written(set.prediction_names(prediction)),
         None => prediction.to_owned(),
     })
+}
+
+/// Returns how far a vote is like an answer: 1 for the same, 0 for another one. Of labels it is the share that both name among
+/// those that either names, so that a text with several may have part of them.
+///
+/// Source: P. Jaccard, "The Distribution of the Flora in the Alpine Zone" (New Phytologist, 1912).
+fn alike(vote: &Answer, answer: &Answer) -> f64 {
+    let (Answer::Labels { labels: said }, Answer::Labels { labels }) = (vote, answer) else {
+        return f64::from(u8::from(vote == answer));
+    };
+    let both = said.iter().filter(|label| labels.contains(label)).count();
+    let either = said.len() + labels.len() - both;
+    if either == 0 {
+        1.0
+    } else {
+        both as f64 / either as f64
+    }
 }
 
 fn of_state(state: State) -> Status {
@@ -345,6 +367,37 @@ mod tests {
         );
         assert!((answered.agreement.expect("agreed") - 2.0 / 3.0).abs() < 1e-9);
         assert_eq!(answered.answered_at.as_deref(), Some("2026-11-20T11:02:00Z"));
+    }
+
+    #[test]
+    fn votes_that_an_answer_overrules_are_no_agreement_and_labels_in_common_are_part_of_one() {
+        let of = |answers: &[Answer], answer: &Answer| {
+            let mut question = question(answers);
+            question.state = State::Answered;
+            question.consensus = Some(Consensus::Agreed {
+                answer: answer.clone(),
+                confidence: 1.0,
+            });
+            let result = kept(None).result(Some(&question), None);
+            (result.votes, result.agreement)
+        };
+        let (login, billing) = (Answer::labels(["Login"]), Answer::labels(["Billing"]));
+
+        assert_eq!(of(&[login.clone(), billing.clone()], &billing), (2, Some(0.5)));
+        assert_eq!(of(&[billing.clone(), billing.clone()], &billing), (2, Some(1.0)));
+        assert_eq!(of(&[Answer::NoneFits, login], &billing), (2, Some(0.0)));
+        let both = Answer::labels(["Billing", "Login"]);
+        assert_eq!(of(&[both, billing.clone()], &billing), (2, Some(0.75)));
+    }
+
+    #[test]
+    fn when_a_prediction_was_made_is_not_known_where_feedback_tells_of_it() {
+        let mut question = question(&[Answer::NoneFits]);
+        let of = |question: &Question| PredictionResult::of(question, None).predicted_at;
+
+        assert_eq!(of(&question).as_deref(), Some("2026-11-20T10:00:00Z"));
+        question.record.source = Source::ExplicitApi;
+        assert_eq!(of(&question), None);
     }
 
     #[test]
