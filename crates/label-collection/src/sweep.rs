@@ -61,20 +61,15 @@ impl LabelCollection {
     pub(crate) async fn sweep(&self, now: DateTime<Utc>) -> Result<(), LabelCollectionError> {
         let mut open = self.human_loops.open().await?;
         open.retain(|asked| LoopName::parse(&asked.name).is_some());
-        let mut waiting = self.waiting(&open).await?;
-        let mut overdue = BTreeSet::new();
-        for asked in open.iter().filter(|asked| waiting.contains(&asked.name)) {
-            if self.is_overdue(asked, now).await? {
-                overdue.insert(asked.name.clone());
-            }
-        }
-        waiting.retain(|name| !overdue.contains(name));
-        let mut done = vec![Done::Waiting; waiting.len()];
+        let waiting = self.waiting(&open).await?;
+        // First those that people are at: where the service starts no more, nothing after it is looked at.
+        open.sort_by_key(|asked| !waiting.contains(&asked.name));
+        let mut done = Vec::new();
         let mut result = Ok(());
-        let mut outcomes = stream::iter(open.iter().filter(|asked| !waiting.contains(&asked.name)))
+        let mut outcomes = stream::iter(&open)
             .map(async |asked| {
-                let outcome = match overdue.contains(&asked.name) {
-                    true => self.stop_waiting(&asked.name).await,
+                let outcome = match waiting.contains(&asked.name) {
+                    true => self.wait_for(asked, now).await,
                     false => self.see_to(&asked.name).await,
                 };
                 (asked, outcome)
@@ -134,6 +129,14 @@ impl LabelCollection {
             }
         }
         Ok(waiting)
+    }
+
+    /// Lets people go on with a loop, unless they have been waited for too long.
+    async fn wait_for(&self, asked: &OpenLoop, now: DateTime<Utc>) -> Result<Done, LabelCollectionError> {
+        match self.is_overdue(asked, now).await? {
+            true => self.stop_waiting(&asked.name).await,
+            false => Ok(Done::Waiting),
+        }
     }
 
     /// Returns whether somebody who has not answered yet has been waited for too long, in this loop and in those of its

@@ -545,6 +545,25 @@ async fn one_loop_that_cannot_be_seen_to_does_not_hold_back_the_others() {
     );
 }
 
+#[tokio::test]
+async fn a_loop_whose_first_one_cannot_be_described_does_not_hold_back_the_others() {
+    let services = Services::start();
+    let (first, other) = (format!("{LOOP}-again-1"), LOOP.replace('5', "6"));
+    let retry = format!("{first}-retry-1");
+    services.asked_and(&retry, "InProgress").await;
+    services.asked_and(&other, "Failed").await;
+    let denied = r#"{"__type": "AccessDeniedException"}"#;
+    services.script.always(&format!("{LIST}/{first}"), 403, denied);
+
+    let failed = services.function().handle(json!({"operation": "sweep"})).await;
+
+    assert_eq!(
+        Diagnostic::from(failed.expect_err("not described")).error_type,
+        "Review"
+    );
+    assert_eq!(services.open().await, [retry, format!("{other}-retry-1")]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_quota_that_is_exceeded_leaves_the_rest_to_the_next_sweep() {
     let services = Services::start();
