@@ -40,10 +40,10 @@ impl LabelCollection {
 
         let mut lines = String::new();
         let (mut corrected, mut same) = (0, 0);
-        let (labels, mut answered) = self.read_answers(&output).await?;
-        let labels = labels.as_deref();
+        let answers = self.read_answers(&output).await?;
+        let (labels, fields) = (answers.labels.as_deref(), answers.fields);
         let name = format!("{human_loop}-corrected-{}", correction_id(key));
-        answered = self.not_erased(answered).await?;
+        let mut answered = self.not_erased(answers.items).await?;
         answered.retain(|item| !item.votes.is_empty());
         for item in answered {
             match self.correct_item(&output, item, labels).await? {
@@ -63,10 +63,7 @@ impl LabelCollection {
                 human_loop.name = human_loop,
                 "a correction of which nothing can be read"
             );
-            metrics::count(
-                FUNCTION,
-                &[("UnreadableAnswers", output.unreadable_answers() as u64)],
-            );
+            metrics::count(FUNCTION, &[("UnreadableAnswers", fields.unreadable as u64)]);
             return Ok(());
         }
         let created = labelled::create(&self.training, &name, lines).await;

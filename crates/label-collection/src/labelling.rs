@@ -1,6 +1,6 @@
 //! One output of a human loop into labelled records, and what it leaves open into one more loop.
 
-use std::{collections::BTreeMap, future::ready, sync::Arc};
+use std::{collections::BTreeMap, future::ready};
 
 use active_learning_aws::{
     bucket::{BucketError, Created},
@@ -10,8 +10,8 @@ use active_learning_core::{
     feedback::FeedbackRecord,
     keys,
     labels::{
-        human_loop::{Answer, HumanLoopOutput, LoopName, ReviewedItem},
-        label_set::{LabelSet, Resolution},
+        human_loop::{HumanLoopOutput, LoopName, ReviewedItem},
+        label_set::LabelSet,
         labelled::LabelledRecord,
         question::{Question, State},
         vote::Vote,
@@ -21,7 +21,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::{info, warn};
 use serde_json::json;
 
-use crate::{FUNCTION, LabelCollection, LabelCollectionError, report::report};
+use crate::{FUNCTION, LabelCollection, LabelCollectionError, answers::Answers, report::report};
 
 /// Largest output that is read, in bytes: an input of 3 MiB, whose letters may be escaped, and its answers.
 const MAX_OUTPUT_BYTES: u64 = 32 << 20;
@@ -58,12 +58,13 @@ impl LabelCollection {
         if !done.map_err(LabelCollectionError::TrainingBucket)? {
             match self.read_output(human_loop, key).await? {
                 None => return Ok(Outcome::Absent),
-                Some(Ok(output)) if is_unreadable(&output) => {
-                    self.set_unreadable_aside(&output).await?;
-                    return Ok(Outcome::Rejected);
-                }
                 Some(Ok(output)) => {
-                    self.write(&output).await?;
+                    let answers = self.read_answers(&output).await?;
+                    if answers.are_unreadable() {
+                        self.set_unreadable_aside(&output, answers).await?;
+                        return Ok(Outcome::Rejected);
+                    }
+                    self.write(&output, answers).await?;
                     self.ask_anew(human_loop, &output).await?;
                 }
                 Some(Err(reason)) => {
@@ -90,9 +91,13 @@ impl LabelCollection {
 
     /// Gives up a loop that people have answered on a page of which nothing can be read: to ask again on the same page
     /// would be in vain. Its texts are listed with the reason and counted, and can be sent again.
-    async fn set_unreadable_aside(&self, output: &HumanLoopOutput) -> Result<(), LabelCollectionError> {
+    async fn set_unreadable_aside(
+        &self,
+        output: &HumanLoopOutput,
+        answers: Answers,
+    ) -> Result<(), LabelCollectionError> {
         let human_loop = &output.human_loop_name;
-        let records = output.reviewed().into_iter().map(|item| item.record).collect();
+        let records = answers.items.into_iter().map(|item| item.record).collect();
         let new = self
             .abandon(human_loop, records, &output.origin(), UNREADABLE)
             .await?;
@@ -155,16 +160,16 @@ impl LabelCollection {
 
     /// Writes the labelled object; before, what its questions come to with all votes on them, and the question of the
     /// next round, if there is one. What a loop of another origin leaves open stays so.
-    async fn write(&self, output: &HumanLoopOutput) -> Result<(), LabelCollectionError> {
+    async fn write(&self, output: &HumanLoopOutput, answers: Answers) -> Result<(), LabelCollectionError> {
         let name = LoopName::parse(&output.human_loop_name);
         let earlier = match &name {
             Some(name) => self.earlier_votes(name).await?,
             None => BTreeMap::new(),
         };
         let is_first = name.as_ref().is_none_or(|name| name.round() == 0);
-        let (labels, items) = self.read_answers(output).await?;
-        let labels = labels.as_deref();
-        let items = self.not_erased(items).await?;
+        let fields = answers.fields;
+        let labels = answers.labels.as_deref();
+        let items = self.not_erased(answers.items).await?;
 
         let decided: Vec<(LabelledRecord, Question)> = stream::iter(items)
             .map(async |item| {
@@ -196,7 +201,7 @@ impl LabelCollection {
         let lines: String = records.iter().map(LabelledRecord::to_line).collect();
         let created = labelled::create(&self.training, &output.human_loop_name, lines).await;
         if created.map_err(LabelCollectionError::TrainingBucket)? == Created::Created {
-            report(output, &records, asked_again);
+            report(output, fields, &records, asked_again);
         }
         Ok(())
     }
@@ -226,26 +231,22 @@ impl LabelCollection {
         Ok(items)
     }
 
-    /// Matches the answers to the records by the label set: see [`reviewed`]. What names no label of a set that was read a
-    /// while ago may name one that was added since.
+    /// Matches the answers to the records by the label set: see [`Answers::read`]. What names no label of a set that was read
+    /// a while ago may name one that was added since; so may what cannot be read.
     pub(crate) async fn read_answers(
         &self,
         output: &HumanLoopOutput,
-    ) -> Result<(Option<Arc<LabelSet>>, Vec<ReviewedItem>), LabelCollectionError> {
+    ) -> Result<Answers, LabelCollectionError> {
         let current = async || {
             let labels = self.label_sets.current().await;
             labels.map_err(LabelCollectionError::TrainingBucket)
         };
-        let labels = current().await?;
-        let items = reviewed(output, labels.as_deref());
-        let is_unknown = |vote: &Vote| matches!(vote.answer, Answer::NewLabel { .. });
-        if !items.iter().flat_map(|item| &item.votes).any(is_unknown) {
-            return Ok((labels, items));
+        let answers = Answers::read(output, current().await?);
+        if answers.are_all_known() {
+            return Ok(answers);
         }
         self.label_sets.forget().await;
-        let labels = current().await?;
-        let items = reviewed(output, labels.as_deref());
-        Ok((labels, items))
+        Ok(Answers::read(output, current().await?))
     }
 
     /// Asks about texts anew whose answers a change of the label set has put in doubt while their page was open; `name` is
@@ -257,8 +258,8 @@ impl LabelCollection {
         name: &str,
         output: &HumanLoopOutput,
     ) -> Result<(), LabelCollectionError> {
-        let (_, items) = self.read_answers(output).await?;
-        let items = self.without_erased(items).await?;
+        let answers = self.read_answers(output).await?;
+        let items = self.without_erased(answers.items).await?;
         let answered: Vec<(&FeedbackRecord, &[Vote])> =
             items.iter().map(|item| (&item.record, &item.votes[..])).collect();
         let asked = self.relabelling.ask_anew(name, &answered).await;
@@ -406,19 +407,6 @@ impl LabelCollection {
     }
 }
 
-/// Matches the answers to the records; a name is the label that the task offered, or else one of the label set, however
-/// it is spelt.
-fn reviewed(output: &HumanLoopOutput, labels: Option<&LabelSet>) -> Vec<ReviewedItem> {
-    let offered = output.offered_labels();
-    output.reviewed_by(&|name| {
-        let of_set = || match labels?.resolve(name) {
-            Resolution::Label(label) => Some(label.to_owned()),
-            _ => None,
-        };
-        offered.resolve(name).or_else(of_set)
-    })
-}
-
 /// Writes votes on a record with the labels' own names, each once: how a label is spelt is no disagreement.
 ///
 /// What was said stays as it was said in the record and in the output of the human loop.
@@ -450,9 +438,4 @@ pub(crate) fn labelled_as_answered(
         record: labels.with_own_names(labelled.record),
         ..labelled
     }
-}
-
-/// Returns whether somebody answered, and nothing of any answer can be read.
-fn is_unreadable(output: &HumanLoopOutput) -> bool {
-    output.unreadable_answers() > 0 && output.reviewed().iter().all(|item| item.votes.is_empty())
 }

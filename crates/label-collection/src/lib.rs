@@ -5,6 +5,7 @@
 //! feedback bucket: a scheduled sweep looks what became of it, so that no record waits for ever.
 
 mod abandon;
+mod answers;
 mod correction;
 mod labelling;
 mod report;

@@ -8,7 +8,7 @@ use active_learning_core::labels::{
 };
 use lambda_runtime::tracing::{info, warn};
 
-use crate::FUNCTION;
+use crate::{FUNCTION, answers::Fields};
 
 /// What the records of a loop came to.
 #[derive(Debug, Default)]
@@ -41,9 +41,17 @@ impl Counts {
 }
 
 /// Logs and counts what the records of an output came to.
-pub(crate) fn report(output: &HumanLoopOutput, records: &[LabelledRecord], asked_again: usize) {
+pub(crate) fn report(
+    output: &HumanLoopOutput,
+    fields: Fields,
+    records: &[LabelledRecord],
+    asked_again: usize,
+) {
     let counts = Counts::of(records);
-    let unmatched = output.unmatched_fields().len();
+    let Fields {
+        unreadable,
+        unmatched,
+    } = fields;
     info!(
         human_loop.name = output.human_loop_name,
         human_loop.workers = output.answers.len(),
@@ -58,7 +66,7 @@ pub(crate) fn report(output: &HumanLoopOutput, records: &[LabelledRecord], asked
             unmatched, "fields that belong to no record"
         );
     }
-    let (unreadable, unusable) = (output.unreadable_answers(), output.unusable_items());
+    let unusable = output.unusable_items();
     if unreadable > 0 || !unusable.is_empty() {
         let items: Vec<usize> = unusable.iter().map(|(number, _)| *number).collect();
         warn!(

@@ -259,6 +259,48 @@ async fn a_flag_that_a_correction_takes_back_is_not_in_the_newest_vote_and_the_s
     assert_eq!(flags, [false, true, false]);
 }
 
+/// The input of the sample's loop with one of its texts alone.
+fn about_one_text(place: usize) -> Value {
+    let mut one = input();
+    one["comprehendPredictions"] = json!([one["comprehendPredictions"][place]]);
+    one
+}
+
+#[tokio::test]
+async fn an_answer_by_a_label_that_came_after_the_task_was_started_is_read_whatever_its_field_is_called() {
+    let services = Services::start();
+    let set = |labels: &[&str]| {
+        LabelSet::seed(
+            labels.iter().copied(),
+            Origin::Parameter,
+            "2026-11-19T10:00:00.000Z",
+        )
+    };
+    services
+        .put(TRAINING, "label-set.json", set(&["Sports", "World"]).to_json())
+        .await;
+    let by_new_label = answered_by(&json!({"topic": "Weather"}), "w1", 1);
+    let mut by_new_label: Value = serde_json::from_str(&by_new_label).expect("JSON");
+    by_new_label["inputContent"] = about_one_text(0);
+    by_new_label["inputContent"]["labels"] = json!(["Sports", "World"]);
+    let function = services.function();
+    // The set of before is known to the function.
+    let earlier = "review-0123456789abcdef0123456789abcdef01234567";
+    let other = output(earlier, &about_one_text(1).to_string(), &[("w1", 1, &["World"])]);
+    let event = services.output(earlier, other).await;
+    function.handle(event).await.expect("worked off");
+
+    let new = set(&["Sports", "World", "Weather"]);
+    services.put(TRAINING, "label-set.json", new.to_json()).await;
+    let event = services.output(LOOP, by_new_label.to_string()).await;
+    function.handle(event).await.expect("worked off");
+
+    let labelled = services.labelled(LOOP).await;
+    assert_eq!(labelled[0].consensus.labels(), Some(&["Weather".to_owned()][..]));
+    assert!(services.keys(FEEDBACK, "rejected/").await.is_empty());
+    assert!(services.keys(TRAINING, "notices/").await.is_empty());
+}
+
 #[tokio::test]
 async fn a_comment_that_a_correction_adds_leaves_a_question_open_that_is_asked_again() {
     let services = Services::start();

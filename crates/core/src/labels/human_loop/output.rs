@@ -250,12 +250,19 @@ impl HumanLoopOutput {
         readable.collect()
     }
 
-    /// Returns the answered fields that belong to no record, such as a comment: never read as a label.
+    /// Returns the answered fields that belong to no record, such as a comment, by the labels that the input offers; see
+    /// [`HumanLoopOutput::unmatched_fields_by`].
     pub fn unmatched_fields(&self) -> BTreeSet<String> {
         let offered = self.offered_labels();
+        self.unmatched_fields_by(&|name| offered.resolve(name))
+    }
+
+    /// Returns the answered fields that belong to no record, such as a comment: never read as a label. `resolve` tells which
+    /// label a name means.
+    pub fn unmatched_fields_by(&self, resolve: &dyn Fn(&str) -> Option<String>) -> BTreeSet<String> {
         let mut unmatched = BTreeSet::new();
         for answer in &self.answers {
-            let reading = self.read(answer, &|name| offered.resolve(name));
+            let reading = self.read(answer, resolve);
             let is_note = |name: &&String| name.starts_with(COMMENT_OF) || name.starts_with(FLAG_OF);
             let names = answer.answer_content.keys().filter(|name| !is_note(name));
             unmatched.extend(names.filter(|name| !reading.read.contains(*name)).cloned());
@@ -263,13 +270,20 @@ impl HumanLoopOutput {
         unmatched
     }
 
-    /// Returns how many reviewers entered something of which no answer to any item could be read.
-    ///
-    /// Their answers are no votes: the worker task template names its fields so that they cannot be matched.
+    /// Returns how many reviewers entered something of which no answer to any item could be read, by the labels that the
+    /// input offers; see [`HumanLoopOutput::unreadable_answers_by`].
     pub fn unreadable_answers(&self) -> usize {
         let offered = self.offered_labels();
+        self.unreadable_answers_by(&|name| offered.resolve(name))
+    }
+
+    /// Returns how many reviewers entered something of which no answer to any item could be read; `resolve` tells which
+    /// label a name means.
+    ///
+    /// Their answers are no votes: the worker task template names its fields so that they cannot be matched.
+    pub fn unreadable_answers_by(&self, resolve: &dyn Fn(&str) -> Option<String>) -> usize {
         let unreadable = self.answers.iter().filter(|answer| {
-            let reading = self.read(answer, &|name| offered.resolve(name));
+            let reading = self.read(answer, resolve);
             reading.is_filled && reading.answers.iter().all(Option::is_none)
         });
         unreadable.count()
