@@ -14,8 +14,7 @@ use active_learning_core::{
 use lambda_runtime::tracing::{info, warn};
 
 use crate::{
-    FUNCTION, LabelCollection, LabelCollectionError,
-    labelling::{labelled_as_answered, use_own_names},
+    FUNCTION, LabelCollection, LabelCollectionError, deciding::use_own_names, labelling::labelled_as_answered,
 };
 
 impl LabelCollection {

@@ -274,38 +274,6 @@ impl LabelCollection {
         Ok(())
     }
 
-    /// Counts the votes on an item with all others on its question. An answer settles a dispute.
-    pub(crate) async fn decide(
-        &self,
-        output: &HumanLoopOutput,
-        item: &ReviewedItem,
-        earlier: &[Vote],
-        labels: Option<&LabelSet>,
-    ) -> Result<Question, LabelCollectionError> {
-        let count = |question: &mut Option<Question>| {
-            let question = question.get_or_insert_with(|| Question::known(item.record.clone()));
-            let was_disputed = question.state == State::Disputed;
-            if question.is_taken_off(&output.human_loop_name) {
-                if item.votes.is_empty() {
-                    return (question.clone(), false); // The page left it out: nothing is to be decided.
-                }
-            } else {
-                question.human_loop = Some(output.human_loop_name.clone());
-            }
-            question.add(&[earlier, &item.votes].concat());
-            use_own_names(labels, &item.record, &mut question.votes);
-            question.answer_with(&[]);
-            (question.clone(), was_disputed)
-        };
-        let counted = self.questions.change(&item.record.id, count).await;
-        let (question, was_disputed) = counted.map_err(LabelCollectionError::Question)?;
-        if was_disputed && question.state == State::Answered {
-            let settled = self.questions.settle(&question.record.id).await;
-            settled.map_err(LabelCollectionError::TrainingBucket)?;
-        }
-        Ok(question)
-    }
-
     /// Writes down the next round about what a loop left open, for somebody else; after the last round an adjudicator
     /// is to decide. What an operator has stopped is given up. Returns how many records are asked again.
     async fn keep_open(
@@ -345,30 +313,6 @@ impl LabelCollection {
         Ok(open.len())
     }
 
-    /// Puts a record on which people do not agree where an adjudicator finds it; not one whose text was erased.
-    pub(crate) async fn dispute(&self, record: FeedbackRecord) -> Result<(), LabelCollectionError> {
-        let is_erased = self.erased.contains(&record.utterance).await;
-        if is_erased.map_err(LabelCollectionError::Erased)? {
-            return Ok(());
-        }
-        let dispute = |question: &mut Option<Question>| {
-            let question = question.get_or_insert_with(|| Question::known(record.clone()));
-            if question.state == State::Asked {
-                question.state = State::Disputed;
-            }
-            question.clone()
-        };
-        let question = self.questions.change(&record.id, dispute).await;
-        let question = question.map_err(LabelCollectionError::Question)?;
-        if question.state == State::Disputed {
-            let stored = self.questions.dispute(&question).await;
-            stored.map_err(LabelCollectionError::TrainingBucket)?;
-            warn!(record.id, "people do not agree: an adjudicator decides");
-            metrics::count(FUNCTION, &[("Disputed", 1)]);
-        }
-        Ok(())
-    }
-
     /// Returns the votes of the rounds before a loop, by record id.
     async fn earlier_votes(
         &self,
@@ -404,15 +348,6 @@ impl LabelCollection {
             }
         }
         Ok(votes)
-    }
-}
-
-/// Writes votes on a record with the labels' own names, each once: how a label is spelt is no disagreement.
-///
-/// What was said stays as it was said in the record and in the output of the human loop.
-pub(crate) fn use_own_names(labels: Option<&LabelSet>, record: &FeedbackRecord, votes: &mut Vec<Vote>) {
-    if let Some(labels) = labels {
-        labels.canonical_votes(record, votes);
     }
 }
 

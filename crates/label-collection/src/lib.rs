@@ -7,6 +7,7 @@
 mod abandon;
 mod answers;
 mod correction;
+mod deciding;
 mod labelling;
 mod report;
 mod status_change;

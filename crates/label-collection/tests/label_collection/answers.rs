@@ -10,6 +10,7 @@ use active_learning_core::labels::{
     human_loop::Answer,
     label_set::{LabelSet, Origin},
     question::{Question, State},
+    vote::Vote,
 };
 use serde_json::{Value, json};
 
@@ -257,6 +258,33 @@ async fn a_flag_that_a_correction_takes_back_is_not_in_the_newest_vote_and_the_s
 
     let flags: Vec<bool> = question.votes.iter().map(|vote| vote.note.flagged).collect();
     assert_eq!(flags, [false, true, false]);
+}
+
+#[tokio::test]
+async fn a_correction_that_does_not_settle_a_dispute_leaves_it_though_others_of_its_page_are_being_asked() {
+    let services = Services::start();
+    let (mut question, id) = corrected_with(&services, |_| Vec::new()).await;
+    question.votes.push(Vote {
+        worker: "w2".to_owned(),
+        answer: Answer::labels(["Business"]),
+        ..question.votes[0].clone()
+    });
+    question.state = State::Disputed;
+    let key = active_learning_core::keys::question(&id);
+    services.put(FEEDBACK, &key, question.to_json()).await;
+    services
+        .put(FEEDBACK, &format!("asked/{LOOP}-again-1.json"), "{}")
+        .await;
+
+    correct(&services, 9, &json!({ &id: "Sports" })).await;
+
+    let after = services.get(FEEDBACK, &key).await;
+    let after = Question::parse(after.as_bytes()).expect("a question");
+    assert_eq!((after.state, after.votes.len()), (State::Disputed, 3));
+    let shown = services
+        .get(TRAINING, &active_learning_core::keys::disputed(&id))
+        .await;
+    assert_eq!(Question::parse(shown.as_bytes()), Some(after));
 }
 
 /// The input of the sample's loop with one of its texts alone.

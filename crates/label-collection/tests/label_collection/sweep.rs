@@ -408,6 +408,58 @@ async fn a_record_for_which_nobody_else_comes_in_time_waits_for_an_adjudicator()
 }
 
 #[tokio::test]
+async fn what_an_adjudicator_is_to_decide_stays_so_where_a_last_answer_comes_late_and_does_not_settle_it() {
+    let services = Services::start();
+    services.answered(LOOP, BUILT_IN_OUTPUT).await;
+    let again = format!("{LOOP}-again-1");
+    let asked = services.review.loops()[&again].input.clone();
+    let late = Utc::now() + TimeDelta::hours(73);
+    let sweep = json!({"operation": "sweep"});
+    services.function().handle_at(sweep, late).await.expect("swept");
+
+    // One that nobody can tell, and one that is left blank.
+    services
+        .answered(&again, output(&again, &asked, &[("w3", 1, &["__unsure__", ""])]))
+        .await;
+
+    let disputed = services.keys(TRAINING, "disputed/").await;
+    assert_eq!(disputed.len(), 2);
+    for key in disputed {
+        let shown = services.get(TRAINING, &key).await;
+        let shown = Question::parse(shown.as_bytes()).expect("a question");
+        let question = services.get(FEEDBACK, &keys::question(&shown.record.id)).await;
+        assert_eq!(shown.state, State::Disputed);
+        assert_eq!(Question::parse(question.as_bytes()), Some(shown));
+    }
+    assert!(services.keys(FEEDBACK, "rejected/").await.is_empty());
+    assert!(services.open().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_dispute_that_an_answer_has_settled_is_taken_off_the_list_by_the_next_run_where_one_broke_off() {
+    let services = Services::start();
+    services.answered(LOOP, BUILT_IN_OUTPUT).await;
+    let again = format!("{LOOP}-again-1");
+    let asked = services.review.loops()[&again].input.clone();
+    let late = Utc::now() + TimeDelta::hours(73);
+    let sweep = json!({"operation": "sweep"});
+    services.function().handle_at(sweep, late).await.expect("swept");
+    let denied = "<Error><Code>AccessDenied</Code></Error>";
+    services
+        .script
+        .answer(1, &format!("DELETE /{TRAINING}/disputed/"), 403, denied);
+    let answers = output(&again, &asked, &[("w3", 1, &["Sports", "Sports"])]);
+    let event = services.output(&again, answers).await;
+
+    let broken = services.function().handle(event.clone()).await;
+    let before = services.keys(TRAINING, "disputed/").await.len();
+    services.function().handle(event).await.expect("worked off");
+
+    assert!(broken.is_err() && before > 0, "{broken:?}, {before}");
+    assert!(services.keys(TRAINING, "disputed/").await.is_empty());
+}
+
+#[tokio::test]
 async fn one_more_opinion_that_nobody_gives_before_its_loops_expire_waits_for_an_adjudicator() {
     let services = Services::start();
     services.answered(LOOP, BUILT_IN_OUTPUT).await;
