@@ -14,7 +14,9 @@ use active_learning_core::{
 use lambda_runtime::tracing::{info, warn};
 
 use crate::{
-    FUNCTION, LabelCollection, LabelCollectionError, deciding::use_own_names, labelling::labelled_as_answered,
+    FUNCTION, LabelCollection, LabelCollectionError,
+    deciding::{decide_with, use_own_names},
+    labelling::labelled_as_answered,
 };
 
 impl LabelCollection {
@@ -79,63 +81,32 @@ impl LabelCollection {
     async fn correct_item(
         &self,
         output: &HumanLoopOutput,
-        item: ReviewedItem,
+        mut item: ReviewedItem,
         labels: Option<&LabelSet>,
     ) -> Result<Option<LabelledRecord>, LabelCollectionError> {
         let human_loop = &output.human_loop_name;
-        let question = match self.news_of(&item, labels).await? {
-            News::None => return Ok(None),
-            News::Note => {
-                let question = self.note(&item, labels).await?;
-                if question.state == State::Disputed {
-                    self.dispute(question.record.clone()).await?;
-                }
-                question
-            }
+        let count = |question: &mut Option<Question>| Counted::count(question, human_loop, &item, labels);
+        let counted = self.questions.change(&item.record.id, count).await;
+        let counted = counted.map_err(LabelCollectionError::Question)?;
+        let question = counted.question;
+
+        match counted.changes {
+            News::None => {}
+            News::Note if question.state == State::Disputed => self.dispute(question.record.clone()).await?,
+            News::Note => {}
             News::Answer => {
-                let question = self.decide(output, &item, &[], labels).await?;
+                self.show_adjudicator(&question, human_loop, &item).await?;
                 if question.state == State::Asked && !self.is_being_asked(human_loop).await? {
                     self.dispute(question.record.clone()).await?;
                 }
-                question
             }
-        };
+        }
+        if counted.news == News::None {
+            return Ok(None);
+        }
+        item.votes.extend(counted.later);
         let labelled = labelled_as_answered(labels, item, human_loop, &output.flow_definition_arn);
         Ok(Some(labelled.decided(&question, false)))
-    }
-
-    /// Returns what is new in what a reviewer says of a text: a correction repeats the whole page. One that was counted by a
-    /// run that broke off has its own time, and is none of before.
-    async fn news_of(
-        &self,
-        item: &ReviewedItem,
-        labels: Option<&LabelSet>,
-    ) -> Result<News, LabelCollectionError> {
-        let question = self.questions.read(&item.record.id).await;
-        let Some(question) = question.map_err(LabelCollectionError::Question)? else {
-            return Ok(News::Answer);
-        };
-        let mut votes = item.votes.clone();
-        use_own_names(labels, &item.record, &mut votes);
-        let news = votes.iter().map(|vote| News::of(vote, &question.votes));
-        Ok(news.max().unwrap_or(News::None))
-    }
-
-    /// Keeps a vote whose answer is that of before, with what its reviewer says beside it by now. It decides nothing: who is
-    /// being asked since is asked still.
-    async fn note(
-        &self,
-        item: &ReviewedItem,
-        labels: Option<&LabelSet>,
-    ) -> Result<Question, LabelCollectionError> {
-        let add = |question: &mut Option<Question>| {
-            let question = question.get_or_insert_with(|| Question::known(item.record.clone()));
-            question.add(&item.votes);
-            use_own_names(labels, &item.record, &mut question.votes);
-            question.clone()
-        };
-        let noted = self.questions.change(&item.record.id, add).await;
-        noted.map_err(LabelCollectionError::Question)
     }
 
     /// Returns whether a loop, or a further round of it, is not done with: what it comes to decides what is open.
@@ -160,12 +131,8 @@ enum News {
 }
 
 impl News {
-    /// Returns what is new in a vote, after those of its worker that are older.
-    fn of(vote: &Vote, votes: &[Vote]) -> Self {
-        let is_earlier = |other: &&Vote| {
-            (&other.worker, other.source) == (&vote.worker, vote.source) && other.at < vote.at
-        };
-        let last = (votes.iter()).filter(is_earlier).max_by_key(|other| &other.at);
+    /// Returns what is new in a vote after another of its worker.
+    fn after(last: Option<&Vote>, vote: &Vote) -> Self {
         match last {
             Some(last) if last.answer != vote.answer => Self::Answer,
             Some(last) if last.note != vote.note => Self::Note,
@@ -173,6 +140,67 @@ impl News {
             None => Self::Answer,
         }
     }
+}
+
+/// What a correction came to with the other votes on its question.
+struct Counted {
+    question: Question,
+    /// What its reviewer says otherwise than before: a correction repeats the whole page.
+    news: News,
+    /// What it changes of their newest vote. Nothing, where a later correction was worked off before.
+    changes: News,
+    /// What they have said since: it may have repeated what was known then, so that it stands nowhere else.
+    later: Vec<Vote>,
+}
+
+impl Counted {
+    /// Counts a correction. Its votes are kept, also those that repeat what is known: an older one may come after them. One
+    /// that changes no answer decides nothing: who is being asked since is asked still.
+    ///
+    /// Votes are compared by the names that labels have now. One that was counted by a run that broke off has its own time,
+    /// and is none of the others.
+    fn count(
+        question: &mut Option<Question>,
+        human_loop: &str,
+        item: &ReviewedItem,
+        labels: Option<&LabelSet>,
+    ) -> Self {
+        let question = question.get_or_insert_with(|| Question::known(item.record.clone()));
+        let mut votes = item.votes.clone();
+        use_own_names(labels, &item.record, &mut votes);
+        use_own_names(labels, &item.record, &mut question.votes);
+
+        let (mut news, mut changes, mut later) = (News::None, News::None, Vec::new());
+        for vote in &votes {
+            let others = question
+                .votes
+                .iter()
+                .filter(|other| is_another_of_worker(vote, other));
+            let (earlier, since): (Vec<&Vote>, Vec<&Vote>) = others.partition(|other| other.at < vote.at);
+            let differs = News::after(earlier.into_iter().max_by_key(|other| &other.at), vote);
+            news = news.max(differs);
+            if since.is_empty() {
+                changes = changes.max(differs);
+            }
+            later.extend(since.into_iter().cloned());
+        }
+
+        question.add(&votes);
+        if changes == News::Answer {
+            decide_with(question, human_loop, item, labels);
+        }
+        Self {
+            question: question.clone(),
+            news,
+            changes,
+            later,
+        }
+    }
+}
+
+/// Returns whether the worker of a vote gave this one as well, at another time.
+fn is_another_of_worker(vote: &Vote, other: &Vote) -> bool {
+    (&other.worker, other.source) == (&vote.worker, vote.source) && other.at != vote.at
 }
 
 /// Returns what tells a correction from others of its loop.

@@ -370,6 +370,21 @@ impl Question {
         workers
     }
 
+    /// Returns when somebody who was asked has last said something else than before.
+    pub fn newest_review(&self) -> Option<&str> {
+        let mut reviews: Vec<&Vote> = self.votes.iter().filter(|vote| vote.source.is_review()).collect();
+        reviews.sort_by_key(|vote| (&vote.worker, &vote.at));
+        let mut before: Option<&Vote> = None;
+        reviews.retain(|vote| {
+            let last = before.replace(*vote);
+            !last.is_some_and(|last| {
+                (&last.worker, last.source, &last.answer, &last.note)
+                    == (&vote.worker, vote.source, &vote.answer, &vote.note)
+            })
+        });
+        reviews.into_iter().map(|vote| vote.at.as_str()).max()
+    }
+
     /// Returns whether a like takes back the complaint that asked this question, before anybody has answered.
     ///
     /// It does if it is of the same named user about the same text, or, where one of the two does not name a user, about the

@@ -32,7 +32,7 @@ impl ReviewEvent {
     ///
     /// The id depends on the record, the state, the answer and the rule that gave it, and on which turn of the question
     /// this is: what was answered, opened again and answered likewise is told twice. Votes of users that change none of
-    /// these leave the id as it is.
+    /// these leave the id as it is, and so does a reviewer who says the same again.
     pub fn of(
         record_id: &str,
         question: &Question,
@@ -67,15 +67,13 @@ impl ReviewEvent {
 }
 
 fn id_of(record_id: &str, question: &Question) -> String {
-    let reviews = question.votes.iter().filter(|vote| vote.source.is_review());
-    let newest = reviews.map(|vote| vote.at.as_str()).max();
     let identity = serde_json::json!([
         record_id,
         question.state,
         question.answer(),
         question.decided_by,
         question.reopened,
-        newest,
+        question.newest_review(),
     ]);
     hex::encode(&Sha256::digest(identity.to_string())[..16])
 }
@@ -162,6 +160,22 @@ mod tests {
         assert_eq!(first, agreed);
         assert_ne!(first, again);
         assert_eq!(first.len(), 32);
+    }
+
+    #[test]
+    fn a_reviewer_who_says_the_same_again_changes_no_id_and_one_who_came_back_to_it_does() {
+        let id_with = |votes: &[Vote]| {
+            let mut question = asked();
+            question.answer_with(votes);
+            event(&question, &[]).id
+        };
+        let [first, again, other] = [review("w1", "B", 0), review("w1", "B", 9), review("w1", "C", 5)];
+        let of_somebody_else = review("w2", "B", 3);
+
+        let id = id_with(std::slice::from_ref(&first));
+        assert_eq!(id_with(&[again.clone(), first.clone()]), id);
+        assert_ne!(id_with(&[again, first.clone(), other]), id);
+        assert_ne!(id_with(&[first, of_somebody_else]), id);
     }
 
     #[test]

@@ -246,7 +246,7 @@ async fn a_comment_and_a_flag_that_a_correction_adds_to_the_same_answer_are_kept
 }
 
 #[tokio::test]
-async fn a_flag_that_a_correction_takes_back_is_not_in_the_newest_vote_and_the_same_again_is_no_vote() {
+async fn a_flag_that_a_correction_takes_back_is_not_in_the_newest_vote_and_the_same_again_corrects_nothing() {
     let services = Services::start();
 
     let (question, _) = corrected_with(&services, |id| {
@@ -257,7 +257,70 @@ async fn a_flag_that_a_correction_takes_back_is_not_in_the_newest_vote_and_the_s
     .await;
 
     let flags: Vec<bool> = question.votes.iter().map(|vote| vote.note.flagged).collect();
-    assert_eq!(flags, [false, true, false]);
+    assert_eq!(flags, [false, true, true, false, false]);
+    assert_eq!(
+        question.newest_review(),
+        Some("2026-11-20T12:04:00.000Z"),
+        "the first without it"
+    );
+    let corrected = services
+        .keys(TRAINING, &format!("labelled/{LOOP}-corrected-"))
+        .await;
+    assert_eq!(
+        corrected,
+        [2, 4].map(|minute| format!("labelled/{LOOP}-corrected-w1-{minute}.jsonl"))
+    );
+}
+
+#[tokio::test]
+async fn a_correction_that_goes_back_to_the_first_answer_counts_though_its_event_comes_before_that_of_the_one_between()
+ {
+    let services = Services::start();
+    let (_, id) = corrected_with(&services, |_| Vec::new()).await;
+
+    correct(&services, 3, &json!({ &id: "World" })).await;
+    correct(&services, 2, &json!({ &id: "Sports" })).await;
+
+    let question = services
+        .get(FEEDBACK, &active_learning_core::keys::question(&id))
+        .await;
+    let question = Question::parse(question.as_bytes()).expect("a question");
+    assert_eq!(question.answer(), Some(&Answer::labels(["World"])));
+    assert_eq!(question.votes.len(), 3, "{:?}", question.votes);
+    let corrected = services.labelled(&format!("{LOOP}-corrected-w1-2")).await;
+    let said: Vec<_> = corrected[0]
+        .votes
+        .iter()
+        .map(|vote| vote.answer.clone())
+        .collect();
+    assert_eq!(said, [Answer::labels(["Sports"]), Answer::labels(["World"])]);
+    assert_eq!(corrected[0].labelled_at, "2026-11-20T12:03:00.000Z");
+    assert_eq!(corrected[0].consensus.labels(), Some(&["World".to_owned()][..]));
+}
+
+#[tokio::test]
+async fn the_same_answer_by_the_name_that_its_label_has_now_closes_no_question_that_somebody_else_is_asked() {
+    let services = Services::start();
+    let (mut question, id) = corrected_with(&services, |_| Vec::new()).await;
+    let key = active_learning_core::keys::question(&id);
+    (question.state, question.human_loop) = (State::Asked, Some("review-another".to_owned()));
+    services.put(FEEDBACK, &key, question.to_json()).await;
+    let mut set = LabelSet::seed(["Sports", "World"], Origin::Parameter, "2026-11-19T10:00:00.000Z");
+    set.rename("World", "Politics").expect("renamed");
+    services.put(TRAINING, "label-set.json", set.to_json()).await;
+
+    correct(&services, 9, &json!({ &id: "World" })).await;
+
+    let after = services.get(FEEDBACK, &key).await;
+    let after = Question::parse(after.as_bytes()).expect("a question");
+    assert_eq!(
+        (after.state, after.human_loop),
+        (State::Asked, question.human_loop)
+    );
+    let corrected = services
+        .keys(TRAINING, &format!("labelled/{LOOP}-corrected-"))
+        .await;
+    assert!(corrected.is_empty(), "{corrected:?}");
 }
 
 #[tokio::test]
