@@ -13,6 +13,9 @@ use crate::flows::Resource;
 /// Objects of one part: what is read and written together.
 pub const PART_OBJECTS: usize = 100;
 
+/// Characters of [`Job::short_id`].
+const SHORT_ID_CHARS: usize = 12;
+
 /// State of a job, as SageMaker's API names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum JobStatus {
@@ -222,10 +225,10 @@ impl Job {
         }
     }
 
-    /// Returns what tells its tasks from those of every other job: 12 hexadecimal characters.
+    /// Returns what tells its tasks from those of every other job: `SHORT_ID_CHARS` hexadecimal characters.
     pub fn short_id(&self) -> String {
         let digest = crate::human_loop::sha256(&format!("{}\n{}", self.name, self.created_at.to_rfc3339()));
-        digest[..12].to_owned()
+        digest[..SHORT_ID_CHARS].to_owned()
     }
 
     /// Returns the name of the human loop of an object.
@@ -270,6 +273,16 @@ impl Job {
 /// Returns what a human loop's name says of the job that it is of, if it is of one: [`Job::short_id`].
 pub fn short_id_of(loop_name: &str) -> Option<&str> {
     parts_of(loop_name).map(|(id, _)| id)
+}
+
+/// Returns whether a human loop's name is one that a labelling job gives: see [`Job::loop_name`].
+pub fn is_named_by_job(loop_name: &str) -> bool {
+    parts_of(loop_name).is_some_and(|(id, object)| {
+        id.len() == SHORT_ID_CHARS
+            && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+            && object.len() >= 6
+            && object.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 fn parts_of(loop_name: &str) -> Option<(&str, &str)> {

@@ -3,11 +3,14 @@
 //! A loop of the stack's own flow definition is overdue once its mark in the queue is as old as the stack lets a task wait.
 //! When the others are, and when a loop is to stop that somebody holds, marks of their own say.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{self, StreamExt};
 
 use super::ending::{DELIVERY, is_late};
 use super::{CONCURRENT_READS, LoopError, Loops, MAX_LOOPS_IN_FLIGHT, STALE_MARK_AGE};
+use crate::labelling_jobs::record::is_named_by_job;
 use crate::marks::{DueMark, Mark};
 
 /// Objects on a full page of a listing. Source: Amazon S3, `ListObjectsV2`.
@@ -18,44 +21,76 @@ impl Loops {
     ///
     /// # Errors
     ///
-    /// [`LoopError::Storage`].
+    /// [`LoopError::Storage`]: that of the first that could not be ended; the others are.
     pub async fn end_overdue(&self, now: DateTime<Utc>) -> Result<(), LoopError> {
-        self.end_by_due_marks(now).await?;
-        self.end_by_queue(now).await
+        let by_due_marks = self.end_by_due_marks(now).await;
+        by_due_marks.and(self.end_by_queue(now).await)
     }
 
-    /// Those of other flow definitions than the stack's own that a version before has started are ended by this alone.
+    /// Those of other flow definitions than the stack's own that a version before has started are ended by this alone. The
+    /// others, however old they are, are found when they are due: by marks of their own, or by their labelling job.
     async fn end_by_queue(&self, now: DateTime<Utc>) -> Result<(), LoopError> {
         let oldest = now - self.rules.availability;
         let (mut seen, mut after) = (0, String::new());
+        let mut found_otherwise: Option<BTreeSet<String>> = None;
+        let mut result = Ok(());
         loop {
             let page = self.records.queue_marks(&after, LISTED_AT_ONCE).await?;
             seen += page.marks.len();
-            let overdue: Vec<Mark> = (page.marks.into_iter())
-                .filter(|mark| mark.created_at <= oldest)
-                .collect();
-            self.loops_of(&overdue, now).await?;
+            let mut overdue = page.marks;
+            overdue.retain(|mark| mark.created_at <= oldest && !is_named_by_job(&mark.name));
+            if !overdue.is_empty() {
+                let others = match found_otherwise.take() {
+                    Some(others) => others,
+                    None => self.with_due_marks().await?,
+                };
+                overdue.retain(|mark| !others.contains(&mark.id));
+                found_otherwise = Some(others);
+            }
+            result = result.and(self.end_each(&overdue, now).await);
             match page.last {
                 Some(last) if seen < MAX_LOOPS_IN_FLIGHT => after = last,
-                _ => return Ok(()),
+                _ => return result,
+            }
+        }
+    }
+
+    /// Ends the loops of marks whose time is over. One that cannot be ended holds up none of the others.
+    async fn end_each(&self, marks: &[Mark], now: DateTime<Utc>) -> Result<(), LoopError> {
+        let ends: Vec<_> = marks.iter().map(|mark| self.version_of(mark, now)).collect();
+        let ended = stream::iter(ends).buffer_unordered(CONCURRENT_READS);
+        ended
+            .fold(Ok(()), async |result, end| result.and(end.map(drop)))
+            .await
+    }
+
+    /// Returns the ids of the loops that have a mark of their own for what is due of them.
+    async fn with_due_marks(&self) -> Result<BTreeSet<String>, LoopError> {
+        let (mut ids, mut after) = (BTreeSet::new(), String::new());
+        loop {
+            let listed = self.records.due_marks(&after, LISTED_AT_ONCE).await?;
+            let last = listed.last().map(DueMark::key);
+            let is_full = listed.len() == LISTED_AT_ONCE;
+            ids.extend(listed.into_iter().map(|mark| mark.id));
+            match last {
+                Some(last) if is_full => after = last,
+                _ => return Ok(ids),
             }
         }
     }
 
     async fn end_by_due_marks(&self, now: DateTime<Utc>) -> Result<(), LoopError> {
-        let mut after = String::new();
+        let (mut after, mut result) = (String::new(), Ok(()));
         loop {
             let listed = self.records.due_marks(&after, LISTED_AT_ONCE).await?;
             let due = listed.iter().filter(|mark| mark.at <= now);
             let ends: Vec<_> = due.map(|mark| self.end_by_due_mark(mark, now)).collect();
             let are_all_due = ends.len() == LISTED_AT_ONCE;
-            stream::iter(ends)
-                .buffered(CONCURRENT_READS)
-                .try_collect::<()>()
-                .await?;
+            let ended = stream::iter(ends).buffer_unordered(CONCURRENT_READS);
+            result = ended.fold(result, async |result, end| result.and(end)).await;
             match listed.last() {
                 Some(last) if are_all_due => after = last.key(),
-                _ => return Ok(()),
+                _ => return result,
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Loops whose time is over end, and are told, though nobody looks at them.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use chrono::Duration;
 use serde_json::{Value, json};
@@ -10,6 +11,7 @@ use crate::harness::{Review, two_items};
 use crate::status_events::{events, services};
 
 const EXPIRING: &str = "human-review/expiring/";
+const TONE: &str = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/tone";
 const ONE_HOUR: &str = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/one-hour";
 
 /// Starts a loop of a flow definition that lets it wait for an hour, the stack's own for a day.
@@ -129,4 +131,55 @@ async fn a_loop_that_is_stopped_while_somebody_holds_it_ends_when_their_time_is_
     assert_eq!(stored(&review, "tc-1").await["status"], "Stopped");
     assert_eq!(told(folder.path()).len(), 1);
     assert_eq!(review.keys(EXPIRING).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_look_reads_no_loop_that_is_found_otherwise_when_it_is_due() {
+    let review = Review::new();
+    add_flow(&review).await;
+    for number in 1..=3 {
+        // They may wait for 30 days.
+        let name = format!("tone-{number}");
+        start(&review, &name, TONE, &json!({ "taskObject": number })).await;
+    }
+    let time = review.now().timestamp_millis();
+    let of_job = format!(
+        "human-review/queue/00000-{time}-{}-job-0123456789ab-000001",
+        "0f".repeat(16)
+    );
+    review.put(&of_job, "").await;
+    let reads_of_look = async || {
+        let before = review.reads.load(Ordering::Relaxed);
+        measure(&review).await;
+        review.reads.load(Ordering::Relaxed) - before
+    };
+    reads_of_look().await;
+
+    let early = reads_of_look().await;
+    review.wait(Duration::hours(25));
+    let late = reads_of_look().await;
+
+    assert_eq!(early, late);
+    assert_eq!(review.keys("human-review/queue/").await.len(), 4);
+    assert_eq!(stored(&review, "tone-1").await["status"], "InProgress");
+}
+
+#[tokio::test]
+async fn a_loop_whose_state_is_damaged_holds_up_no_other_whose_time_is_over() {
+    let review = Review::new();
+    for name in ["a-damaged", "job-night-1", "tc-1"] {
+        review.start(name, &two_items()).await;
+    }
+    start_for_an_hour(&review, "short").await;
+    start(&review, "a-short", ONE_HOUR, &json!({ "taskObject": "Bad" })).await;
+    for name in ["a-damaged", "a-short"] {
+        review.put(&format!("human-review/loops/{name}.json"), "{").await;
+    }
+    review.wait(Duration::hours(25));
+
+    measure(&review).await;
+
+    for name in ["job-night-1", "tc-1", "short"] {
+        assert_eq!(stored(&review, name).await["status"], "Failed", "{name}");
+    }
 }
