@@ -34,7 +34,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 use uuid::Uuid;
 
-use self::ending::{Delivery, is_late};
+use self::ending::is_late;
 use self::in_flight::LastCount;
 use self::outputs::Outputs;
 use self::queue_head::QueueHead;
@@ -221,12 +221,7 @@ impl Loops {
         if human_loop.status.is_in_flight() {
             return Err(LoopError::WrongStatus(human_loop.status));
         }
-        if human_loop.output_due_since().is_some() && self.records.is_in_queue(&human_loop).await? {
-            // It may be missing, however long ago the loop ended.
-            self.deliver(&human_loop, Delivery::Again, now).await?;
-        } else {
-            self.deliver_again(&human_loop, now).await?;
-        }
+        self.deliver_again(&human_loop, now).await?;
         // A loop in a final state changes no more, so its parts can go first: a crash leaves it deletable.
         self.records.remove_answers(&human_loop.id).await?;
         self.records.forget_remarks(&human_loop.id).await?;

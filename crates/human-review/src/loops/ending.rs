@@ -16,7 +16,8 @@ use crate::status_events::StatusEvents;
 /// Longest time from the end of a loop to its output, where nothing breaks.
 pub(super) const DELIVERY: Duration = Duration::minutes(1);
 
-/// A loop that has ended is delivered again for so long, where somebody asks for it: the sweep does, every hour.
+/// A loop that has ended is delivered again for so long, where somebody asks for it: the sweep does, every hour. After it,
+/// as long as its mark says that its output may be missing.
 const DELIVERED_AGAIN: Duration = Duration::hours(2);
 
 /// Which time it is that an output is written.
@@ -106,14 +107,17 @@ impl Loops {
         }
     }
 
-    /// Delivers a loop again that has ended lately: whoever ended it may not have come further.
+    /// Delivers a loop again that has ended lately, or whose mark is still in the queue: whoever ended it may not have come
+    /// further.
     ///
     /// # Errors
     ///
     /// [`LoopError::Storage`], [`LoopError::OutputLater`].
     pub async fn deliver_again(&self, human_loop: &HumanLoop, now: DateTime<Utc>) -> Result<(), LoopError> {
         match human_loop.output_due_since() {
-            Some(at) if now - at < DELIVERED_AGAIN => self.deliver(human_loop, Delivery::Again, now).await,
+            Some(at) if now - at < DELIVERED_AGAIN || self.records.is_in_queue(human_loop).await? => {
+                self.deliver(human_loop, Delivery::Again, now).await
+            }
             _ => Ok(()),
         }
     }

@@ -212,3 +212,16 @@ async fn a_start_whose_first_answer_was_lost_on_the_way_keeps_its_input_and_its_
     assert_eq!(ann.get("next").await.header("location"), "task?loop=tc-1");
     assert_eq!(ann.open("tc-1").await.status(), 200);
 }
+
+#[tokio::test]
+async fn a_completed_loop_without_output_gets_it_however_late_somebody_asks_for_the_loop() {
+    let review = Review::new();
+    let ann = review.sign_in("ann").await;
+    let expected = half_a_completion(&review, &ann).await;
+    review.wait(Duration::hours(3));
+
+    assert_eq!(review.status("tc-1").await, "Completed");
+
+    assert_eq!(review.object(OUTPUT).await, expected);
+    assert_eq!(review.keys("human-review/queue/").await, Vec::<String>::new());
+}
