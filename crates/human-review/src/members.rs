@@ -166,6 +166,12 @@ impl Member {
         }
     }
 
+    /// Returns the id of a session of theirs, also of one that is over, by what it begins with.
+    pub fn session_of(&self, beginning: &str) -> Option<&str> {
+        let mut ids = self.sessions.iter().map(|known| known.id.as_str());
+        ids.find(|id| id.starts_with(beginning))
+    }
+
     /// Ends the session of an id; it is none any more, wherever its cookie is.
     pub fn end(&mut self, id: &str, expires_at: i64, now: DateTime<Utc>) {
         self.forget_expired(now);

@@ -8,11 +8,15 @@ use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use super::{Portal, PortalError};
 use crate::console::{self, Console, ConsoleError};
 use crate::event::{HttpReply, HttpRequest};
+use crate::human_loop::sha256;
 use crate::loops::LoopError;
 use crate::members::Shut;
 use crate::pages::{SignInPage, page, redirect};
 use crate::session::{Claims, Purpose, Role, SESSION_LIFETIME};
 use crate::worker::{Teams, Worker};
+
+/// Largest id of a session, in bytes.
+const MAX_ID_BYTES: u64 = 64;
 
 impl From<ConsoleError> for PortalError {
     fn from(error: ConsoleError) -> Self {
@@ -149,15 +153,25 @@ impl Portal<'_> {
             Some(member) if !member.takes_link(&link) => return Err(PortalError::BadLink),
             _ => {}
         }
-        let session = Claims::new(Purpose::Session, &link.reviewer, self.now).with_role(link.role);
-        if !self.use_up(&link.id, &session.id).await? {
+        let mut session = Claims::new(Purpose::Session, &link.reviewer, self.now).with_role(link.role);
+        let of_link = beginning_of_session(&link);
+        session.id.replace_range(..of_link.len(), &of_link);
+        // A run before may have come no further than this: then the link has not signed in anybody.
+        if !self.use_up(&link.id, &session.id).await? && !self.is_used_by(&link.id, &of_link).await? {
             return Err(PortalError::UsedLink);
         }
         // What was read before may be a minute old.
+        let mut is_used = false;
         let member = self
             .members
             .change(&worker, self.now, |member| {
                 if member.paused || !member.takes_link(&link) {
+                    return;
+                }
+                // The answer to a write of this session's own may have been lost.
+                let begun = member.session_of(&of_link).map(str::to_owned);
+                is_used = begun.as_ref().is_some_and(|id| *id != session.id);
+                if begun.is_some() {
                     return;
                 }
                 member.role = link.role;
@@ -169,6 +183,7 @@ impl Portal<'_> {
         match member {
             member if member.paused => Err(PortalError::Paused),
             member if !member.takes_link(&link) => Err(PortalError::BadLink),
+            _ if is_used => Err(PortalError::UsedLink),
             _ => Ok(self.with_session(redirect("queue"), &self.key.sign(&session), request)),
         }
     }
@@ -223,10 +238,22 @@ impl Portal<'_> {
         Ok(used == Created::Created)
     }
 
+    /// Returns whether it is for a session of this beginning that a link was used up: not by a version before, which began it
+    /// by any id.
+    async fn is_used_by(&self, link_id: &str, beginning: &str) -> Result<bool, BucketError> {
+        let used = self.bucket.read(&used_up(link_id), MAX_ID_BYTES).await?;
+        Ok(used.is_some_and(|used| used.bytes.starts_with(beginning.as_bytes())))
+    }
+
     /// Returns whether a link, or an answer of a provider, has begun a session.
     pub(super) async fn is_used_up(&self, link_id: &str) -> Result<bool, BucketError> {
         self.bucket.exists(&used_up(link_id)).await
     }
+}
+
+/// Returns what the id of the session that a link begins begins with: the same at each try.
+fn beginning_of_session(link: &Claims) -> String {
+    sha256(&format!("session\n{}", link.id))[..16].to_owned()
 }
 
 /// Returns the key of what notes that a link was used. A lifecycle rule removes it after a day, when no link is valid.

@@ -316,3 +316,25 @@ async fn a_client_of_another_network_finds_nothing_whatever_its_headers_say() {
     // The API is not concerned.
     assert_eq!(review.start("tc-1", &two_items()).await.status(), 200);
 }
+
+#[tokio::test]
+async fn a_link_signs_in_where_the_storage_failed_in_the_midst_and_then_no_more() {
+    let review = Review::new();
+    let token = review.link_token("ann").await;
+    let sign_in = async || review.portal("POST", "sign-in", None, &[("token", &token)]).await;
+    review.fail_puts_to(Some(("/reviewers/", "KMS.KeyUnavailableException")));
+
+    let failed = sign_in().await;
+    review.fail_puts_to(None);
+    review.wait(Duration::seconds(5));
+    let first = sign_in().await;
+    review.wait(Duration::seconds(5));
+    let second = sign_in().await;
+
+    assert_eq!((failed.status(), failed.code()), (503, "storage_unavailable"));
+    assert_eq!((first.status(), first.header("location")), (303, "queue"));
+    let cookie = first.header("set-cookie").split(';').next().expect("a cookie");
+    let queue = review.portal("GET", "queue", Some(cookie), &[]).await;
+    assert_eq!(queue.status(), 200);
+    assert_eq!((second.status(), second.code()), (403, "link_used"));
+}
