@@ -168,6 +168,14 @@ impl BucketError {
         self.code().is_some_and(|code| DEFINITE.contains(&code))
     }
 
+    /// Returns whether a later try may succeed, though nobody changes anything.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Refused { .. } | Self::Broken { .. } | Self::Contended { .. } => !self.is_definite(),
+            Self::TooLarge { .. } | Self::Damaged { .. } | Self::Gone { .. } => false,
+        }
+    }
+
     /// Returns whether the caller should come back later: S3 asks to slow down, or too many write the same object.
     pub fn is_throttling(&self) -> bool {
         match self {

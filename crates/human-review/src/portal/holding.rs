@@ -11,6 +11,8 @@ use crate::event::{HttpReply, HttpRequest};
 use crate::human_loop::{Refusal, Worker};
 use crate::loops::LoopError;
 use crate::pages::document;
+use crate::task_template::TaskError;
+use crate::worker_template::TemplateError;
 
 /// Longest reason of a skip that is kept, in characters.
 const MAX_REASON_CHARS: usize = 500;
@@ -69,5 +71,31 @@ impl Portal<'_> {
         let name = checked_name(form.get("portal:loop"))?;
         self.loops.give_back(name, worker, self.now).await?;
         Ok(document(200, &json!({ "givenBack": true })))
+    }
+
+    /// Takes a task from a reviewer that cannot be shown. Where a later try is no better, it comes last for them: else the next
+    /// task would be this one again.
+    pub(super) async fn leave(&self, name: &str, worker: &Worker, error: &PortalError) {
+        let left = match is_passing(error) {
+            true => self.loops.give_back(name, worker, self.now).await,
+            false => self.loops.release(name, worker, None, self.now).await,
+        };
+        if let Err(error) = left {
+            tracing::warn!(
+                human_loop.name = name,
+                error = &error as &dyn std::error::Error,
+                "a task that cannot be shown stays with its reviewer"
+            );
+        }
+    }
+}
+
+/// Returns whether a later try to show a task may succeed, though nobody has done anything about it.
+fn is_passing(error: &PortalError) -> bool {
+    match error {
+        PortalError::Loop(LoopError::Storage(error))
+        | PortalError::Task(TaskError::Template(TemplateError::Storage(error))) => error.is_passing(),
+        PortalError::Loop(error) => matches!(error, LoopError::Contention),
+        _ => false,
     }
 }

@@ -157,8 +157,9 @@ impl Portal<'_> {
         let (html, trial) = match self.render(human_loop, nonce).await {
             Ok(page) => page,
             Err(error) => {
-                // Else the next task would be this one again.
-                self.loops.release(name, worker, None, self.now).await?;
+                if !corrects {
+                    self.leave(name, worker, &error).await;
+                }
                 return Err(error);
             }
         };

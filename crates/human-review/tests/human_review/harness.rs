@@ -103,6 +103,7 @@ pub struct Review {
     iam: Arc<Iam>,
     lost: Arc<Mutex<Option<&'static str>>>,
     denied: Arc<Mutex<Option<Denied>>>,
+    unread: Arc<Mutex<Option<Denied>>>,
     held: Arc<Mutex<Option<Held>>>,
     no_role: Arc<Mutex<Option<&'static str>>>,
     clock: Cell<DateTime<Utc>>,
@@ -137,6 +138,8 @@ impl Review {
         let losses = lost.clone();
         let denied: Arc<Mutex<Option<Denied>>> = Arc::default();
         let denials = denied.clone();
+        let unread: Arc<Mutex<Option<Denied>>> = Arc::default();
+        let unreadable = unread.clone();
         let held: Arc<Mutex<Option<Held>>> = Arc::default();
         let holds = held.clone();
         let router = Router::new().fallback(move |request: http::Request<Body>| {
@@ -147,7 +150,12 @@ impl Review {
             }
             let is_lost = request.method() == "PUT" && take_if_in(&losses, request.uri().path());
             let is_put = request.method() == "PUT";
-            let denied = is_put.then(|| denial(&denials, request.uri().path())).flatten();
+            let is_get = request.method() == "GET";
+            let denied = match (is_put, is_get) {
+                (true, _) => denial(&denials, request.uri().path()),
+                (_, true) => denial(&unreadable, &request.uri().to_string()),
+                _ => None,
+            };
             let hold = is_put.then(|| hold(&holds, request.uri().path())).flatten();
             let service = service.clone();
             async move {
@@ -177,6 +185,7 @@ impl Review {
             requests,
             lost,
             denied,
+            unread,
             held,
             no_role: Arc::default(),
             clock: Cell::new("2026-11-20T09:59:00.123Z".parse().expect("a time")),
@@ -313,6 +322,11 @@ impl Review {
     /// Answers every put whose path holds a part with a code, or none again.
     pub fn fail_puts_to(&self, denied: Option<Denied>) {
         *self.denied.lock().expect("not poisoned") = denied;
+    }
+
+    /// Answers every read or listing whose address holds a part with a code, or none again.
+    pub fn fail_gets_to(&self, unread: Option<Denied>) {
+        *self.unread.lock().expect("not poisoned") = unread;
     }
 
     /// Holds the next put whose path holds `part` until something is sent.
@@ -486,7 +500,7 @@ impl Review {
     }
 }
 
-/// Part of a path, and the code that a put there is refused with.
+/// Part of a path, and the code that what is asked of it is refused with.
 pub type Denied = (&'static str, &'static str);
 /// Part of a path, and what ends the waiting of a put there.
 type Held = (&'static str, oneshot::Receiver<()>);

@@ -427,3 +427,26 @@ async fn an_input_may_ask_for_fewer_answers_than_the_flow_definition() {
 
     assert_eq!(review.status("tc-1").await, "Completed");
 }
+
+#[tokio::test]
+async fn a_page_that_the_storage_does_not_give_is_not_skipped_by_its_reviewer() {
+    let review = Review::with(of_two());
+    review.start("tc-1", &two_items()).await;
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+    let task = ann.open("tc-1").await;
+    ann.submit(&task, &answer()).await;
+    review.fail_gets_to(Some(("/inputs/", "KMS.KeyUnavailableException")));
+
+    let failed = [
+        ann.get("task?loop=tc-1&correct=yes").await,
+        bea.open("tc-1").await,
+    ];
+    review.fail_gets_to(None);
+    let state = review.object("human-review/loops/tc-1.json").await;
+    let state: Value = serde_json::from_str(&state).expect("JSON");
+    let next = bea.get("next").await;
+
+    assert_eq!(failed.map(|reply| reply.status()), [503, 503]);
+    assert_eq!((&state["skipped_by"], &state["leases"]), (&json!([]), &json!([])));
+    assert_eq!(next.header("location"), "task?loop=tc-1");
+}
