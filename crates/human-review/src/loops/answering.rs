@@ -124,6 +124,8 @@ impl Loops {
             is_late(human_loop, &error);
         }
         let latest = match self.latest_content(human_loop, &answer.worker).await {
+            // Who may write there need not be allowed to read: a correction that is none does no harm.
+            Err(LoopError::Output { .. }) => None,
             // Corrections are beside the output, which may be out of reach; the answer itself is here.
             Err(error) => match self.stored_content(human_loop, worker_id).await? {
                 Some(stored) if stored == answer.content => Some(stored),
@@ -161,17 +163,43 @@ impl Loops {
         let input = self.input_now(&current).await?;
         let key = correction_key(&self.flow_definition_arn, &current, &answer);
         let flow = current.flow_arn(&self.flow_definition_arn);
-        let document = output_document(flow, name, input, &[answer]);
-        self.write_correction(&current, &key, document).await?;
-        Ok(Taken::Again)
+        let document = output_document(flow, name, input, std::slice::from_ref(&answer));
+        match self.write_correction(&current, &key, document).await {
+            // What they said first stands, though it cannot be said again.
+            Err(LoopError::Output { .. })
+                if self.stored_content(&current, worker_id).await?.as_ref() == Some(&answer.content) =>
+            {
+                Ok(Taken::Again)
+            }
+            written => written.map(|()| Taken::Again),
+        }
+    }
+
+    /// Returns what a reviewer said last, as far as it can be told: corrections may lie where they cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn known_content(
+        &self,
+        human_loop: &HumanLoop,
+        worker: &Worker,
+    ) -> Result<Option<Value>, LoopError> {
+        match self.latest_content(human_loop, worker).await {
+            Err(LoopError::Output { .. } | LoopError::OutputLater { .. }) => {
+                let worker_id = &worker.in_loop(human_loop).id;
+                self.stored_content(human_loop, worker_id).await
+            }
+            known => known,
+        }
     }
 
     /// Returns what a reviewer said last.
     ///
     /// # Errors
     ///
-    /// [`LoopError::Storage`].
-    pub async fn latest_content(
+    /// [`LoopError::Storage`]; [`LoopError::Output`] and [`LoopError::OutputLater`] where corrections cannot be read.
+    async fn latest_content(
         &self,
         human_loop: &HumanLoop,
         worker: &Worker,

@@ -161,7 +161,8 @@ impl Loops {
         written.map_err(|error| failed(error, human_loop, &bucket, key))
     }
 
-    /// Reads the latest correction of one reviewer, whose keys begin so.
+    /// Reads the latest correction of one reviewer, whose keys begin so. A role that may write there need not be one that may
+    /// read.
     pub(super) async fn latest_correction(
         &self,
         human_loop: &HumanLoop,
@@ -171,14 +172,16 @@ impl Loops {
             return Ok(None);
         }
         let bucket = self.outputs.of(human_loop).await?;
-        Ok(match bucket.list(prefix).await?.last() {
-            Some(last) => bucket.read_document(&last.key).await?,
-            None => None,
-        })
+        let refused = |error: BucketError| failed(error, human_loop, &bucket, prefix);
+        match bucket.list(prefix).await.map_err(refused)?.last() {
+            Some(last) => bucket.read_document(&last.key).await.map_err(refused),
+            None => Ok(None),
+        }
     }
 }
 
-/// Returns what a write that failed means: an output that somebody else's bucket refuses for good ends its loop.
+/// Returns what it means that an output could not be written, or what is beside it not be read: an output that somebody
+/// else's bucket refuses for good ends its loop.
 fn failed(error: BucketError, human_loop: &HumanLoop, bucket: &Bucket, key: &str) -> LoopError {
     if human_loop.flow.is_none() {
         return error.into();

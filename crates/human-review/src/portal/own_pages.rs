@@ -60,7 +60,7 @@ impl Portal<'_> {
             Err(LoopError::NotFound) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let content = self.loops.latest_content(&human_loop, worker).await?;
+        let content = self.loops.known_content(&human_loop, worker).await?;
         Ok(Some(OwnAnswer {
             name: answered.human_loop.clone(),
             at: answered.at,

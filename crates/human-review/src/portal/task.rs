@@ -171,7 +171,7 @@ impl Portal<'_> {
             metrics::count("human-review", &[("WithheldTasks", 1)]);
         }
         let previous = match corrects {
-            true => self.loops.latest_content(human_loop, worker).await?,
+            true => self.loops.known_content(human_loop, worker).await?,
             false => None,
         };
         Ok(ShownTask {

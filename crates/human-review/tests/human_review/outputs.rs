@@ -260,3 +260,59 @@ async fn an_answer_to_a_loop_that_another_process_has_started_anew_is_taken() {
     assert_eq!(reply.status(), 303, "{reply:?}");
     assert_eq!(review.status("tc-1").await, "Completed");
 }
+
+#[tokio::test]
+async fn where_a_role_may_only_write_corrections_are_taken_and_the_history_says_what_was_answered_first() {
+    let review = Review::new();
+    add_flow(&review).await;
+    start(&review, "tone-1", TONE, &json!({ "taskObject": "Fine" })).await;
+    review.start("tc-1", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tc-1").await;
+    ann.submit(&task, &json!({ "r-2": "World", "r-10": "Sports" }))
+        .await;
+    let task = ann.open("tone-1").await;
+    ann.submit(&task, &positive()).await;
+    review.fail_gets_to(Some(("prefix=tone", "AccessDenied")));
+
+    let history = ann.get("history").await;
+    let task = ann.get("task?loop=tone-1&correct=yes").await;
+    let negative = json!({ "sentiment": { "label": "negative" } });
+    let mut replies = Vec::new();
+    for answer in [negative, positive()] {
+        review.wait(Duration::seconds(1));
+        replies.push(ann.submit(&task, &answer).await.status());
+    }
+    review.fail_gets_to(None);
+
+    assert_eq!(history.status(), 200, "{history:?}");
+    for said in ["Cup final tonight", "Sports", "positive"] {
+        assert!(history.body().contains(said), "{said}: {history:?}");
+    }
+    assert_eq!(replies, [303, 303]);
+    assert_eq!(outputs_of_tone(&review).await, 3);
+}
+
+#[tokio::test]
+async fn a_history_is_shown_though_a_role_of_it_cannot_be_assumed_any_more() {
+    let review = Review::with_functions(config(), |_, _| None).await;
+    add_flow(&review).await;
+    start(&review, "tone-1", TONE, &json!({ "taskObject": "Fine" })).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tone-1").await;
+    ann.submit(&task, &positive()).await;
+    review.deny_roles(Some("AccessDenied"));
+
+    let history = ann.get("history").await;
+    let same = ann.submit(&task, &positive()).await;
+    let negative = json!({ "sentiment": { "label": "negative" } });
+    let corrected = ann.submit(&task, &negative).await;
+
+    assert_eq!(history.status(), 200, "{history:?}");
+    assert!(history.body().contains("positive"), "{history:?}");
+    assert_eq!(same.status(), 303, "{same:?}");
+    assert_eq!(
+        (corrected.status(), corrected.code()),
+        (409, "correction_refused")
+    );
+}
