@@ -1,7 +1,7 @@
 //! Reading a reviewer's answer from the submitted form, and checking it against the task.
 
 use active_learning_core::labels::{
-    human_loop::{COMMENT_OF, is_answer_word},
+    human_loop::{COMMENT_OF, FLAG_OF, is_answer_word},
     label_key::label_key,
     label_set::can_be_label,
 };
@@ -108,6 +108,41 @@ pub fn check_shipped_answer(input: &Value, answer: &Map<String, Value>) -> Resul
     Ok(())
 }
 
+/// Returns whether an answer leaves something blank that another before it does not.
+pub fn leaves_blank(answer: &Map<String, Value>, before: &Map<String, Value>) -> bool {
+    let is_note = |name: &str| name.starts_with(COMMENT_OF) || name.starts_with(FLAG_OF);
+    before
+        .iter()
+        .any(|(name, said)| !is_note(name) && !says_nothing(Some(said)) && says_nothing(answer.get(name)))
+}
+
+/// Has an answer say what another before it says of the items that it leaves blank, in the fields that are called by them.
+///
+/// What is said beside an answer goes with it, as far as nothing else is said there now. A text that was erased stays out.
+pub fn keep_unanswered(answer: &mut Map<String, Value>, before: &Map<String, Value>, input: &Value) {
+    for (number, item) in left(input) {
+        let field = field_of(item, number);
+        if !says_nothing(answer.get(&field)) || says_nothing(before.get(&field)) {
+            continue;
+        }
+        for name in ["", COMMENT_OF, FLAG_OF].map(|kind| format!("{kind}{field}")) {
+            if let Some(said) = before.get(&name).filter(|_| says_nothing(answer.get(&name))) {
+                answer.insert(name, said.clone());
+            }
+        }
+    }
+}
+
+/// Returns whether nothing was chosen or entered.
+fn says_nothing(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => true,
+        Some(Value::String(text)) => label_key(text).is_empty(),
+        Some(Value::Array(values)) => values.iter().all(|value| says_nothing(Some(value))),
+        Some(Value::Bool(_) | Value::Number(_) | Value::Object(_)) => false,
+    }
+}
+
 /// Checks the name of a new label, which must be one that could be accepted.
 ///
 /// # Errors
@@ -192,6 +227,32 @@ mod tests {
             Value::Object(read_answer(&plain).expect("fields")),
             json!({ "a": ["Billing", "Delivery", "Other"], "b": "Login" })
         );
+    }
+
+    #[test]
+    fn what_is_left_blank_stays_as_it_was_with_what_is_said_beside_it_but_for_texts_that_were_erased() {
+        let input = json!({ "comprehendPredictions": [
+            { "id": "a" }, { "id": "b", "erased": true }, { "text": "no id" }, { "id": "d" }, { "id": "e" },
+        ] });
+        let before = json!({
+            "a": "World", "comment:a": "sure", "flag:a": "yes", "b": "World", "item-3": ["Sports"], "d": "Sports",
+            "comment:d": "old", "e": "Sports", "flag:e": "yes", "other": "x",
+        });
+        let mut answer =
+            json!({ "a": " ", "comment:a": "really", "item-3": [], "d": "World", "e": { "label": "World" } });
+
+        let (answer, before) = (answer.as_object_mut().expect("an object"), before.as_object());
+        let before = before.expect("an object");
+        assert!(leaves_blank(answer, before));
+        keep_unanswered(answer, before, &input);
+
+        let expected = json!({
+            "a": "World", "comment:a": "really", "flag:a": "yes", "item-3": ["Sports"], "d": "World",
+            "e": { "label": "World" },
+        });
+        assert_eq!(Value::Object(answer.clone()), expected);
+        let all = json!({ "a": "1", "b": "2", "item-3": "3", "d": "4", "e": "5", "other": "6" });
+        assert!(!leaves_blank(all.as_object().expect("an object"), before));
     }
 
     #[test]

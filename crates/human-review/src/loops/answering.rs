@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::ending::{Delivery, is_late};
 use super::{LoopError, Loops, Version};
+use crate::answer::{keep_unanswered, leaves_blank};
 use crate::human_loop::{HumanLoop, Refusal, Status, Worker};
 use crate::output::{Answer, correction_key, corrections_of, output_document};
 
@@ -111,11 +112,11 @@ impl Loops {
         Ok(Taken::First)
     }
 
-    /// Replaces a reviewer's own answer, unless it says the same.
+    /// Replaces a reviewer's own answer, unless it says the same. What it leaves blank stays as it was.
     async fn correct(
         &self,
         human_loop: &HumanLoop,
-        answer: Answer,
+        mut answer: Answer,
         now: DateTime<Utc>,
     ) -> Result<Taken, LoopError> {
         let (name, worker_id) = (human_loop.name.as_str(), answer.worker.id.as_str());
@@ -133,6 +134,10 @@ impl Loops {
             },
             Ok(latest) => latest,
         };
+        if let Some(latest) = &latest {
+            self.keep_unanswered(human_loop, latest, &mut answer.content)
+                .await?;
+        }
         if latest.as_ref() == Some(&answer.content) {
             return Ok(Taken::Again);
         }
@@ -173,6 +178,23 @@ impl Loops {
             }
             written => written.map(|()| Taken::Again),
         }
+    }
+
+    /// Has a correction say what was said before about the items that it leaves blank.
+    async fn keep_unanswered(
+        &self,
+        human_loop: &HumanLoop,
+        before: &Value,
+        content: &mut Value,
+    ) -> Result<(), LoopError> {
+        let (Some(before), Some(content)) = (before.as_object(), content.as_object_mut()) else {
+            return Ok(());
+        };
+        if leaves_blank(content, before) {
+            let input = self.input_now(human_loop).await?;
+            keep_unanswered(content, before, &input);
+        }
+        Ok(())
     }
 
     /// Returns what a reviewer said last, as far as it can be told: corrections may lie where they cannot be read.

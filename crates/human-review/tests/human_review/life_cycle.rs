@@ -450,3 +450,46 @@ async fn a_page_that_the_storage_does_not_give_is_not_skipped_by_its_reviewer() 
     assert_eq!((&state["skipped_by"], &state["leases"]), (&json!([]), &json!([])));
     assert_eq!(next.header("location"), "task?loop=tc-1");
 }
+
+#[tokio::test]
+async fn what_a_correction_leaves_blank_stays_as_it_was_while_the_loop_is_open() {
+    let review = Review::with(of_two());
+    review.start("tc-1", &two_items()).await;
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+    let task = ann.open("tc-1").await;
+    let said =
+        json!({ "r-2": "Business", "r-10": "Sports", "comment:r-10": "a final", "comment:r-2": "dull" });
+    ann.submit(&task, &said).await;
+
+    let again = ann.get("task?loop=tc-1&correct=yes").await;
+    ann.submit(&again, &json!({ "r-2": "World", "r-10": "" })).await;
+    let task = bea.open("tc-1").await;
+    bea.submit(&task, &answer()).await;
+
+    let corrected = json!({ "r-2": "World", "r-10": "Sports", "comment:r-10": "a final" });
+    let expected = [("ann".to_owned(), corrected), ("bea".to_owned(), answer())];
+    assert_eq!(answers(&review, OUTPUT).await, expected);
+}
+
+#[tokio::test]
+async fn what_a_correction_of_a_completed_loop_leaves_blank_stays_as_it_was() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tc-1").await;
+    ann.submit(&task, &answer()).await;
+
+    for corrected in [json!({ "r-2": "World" }), json!({ "r-10": "World" })] {
+        review.wait(Duration::seconds(5));
+        ann.submit(&task, &corrected).await;
+    }
+    let history = ann.get("history").await;
+    review.wait(Duration::seconds(5));
+    ann.submit(&task, &json!({ "r-2": "World" })).await;
+
+    let keys = review.keys(&OUTPUT.replace("output.json", "corrections/")).await;
+    assert_eq!(keys.len(), 2, "the last says nothing new: {keys:?}");
+    let last = json!({ "r-2": "World", "r-10": "World" });
+    assert_eq!(answers(&review, &keys[1]).await, [("ann".to_owned(), last)]);
+    assert!(!history.body().contains("no answer"), "{history:?}");
+}
