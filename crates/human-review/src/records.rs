@@ -127,6 +127,11 @@ impl Records {
         self.bucket.put_document(&answer_key(id, answer_id), answer).await
     }
 
+    /// Removes an answer.
+    pub async fn remove_answer(&self, id: &str, answer_id: &str) -> Result<(), BucketError> {
+        self.bucket.delete(&answer_key(id, answer_id)).await
+    }
+
     /// Reads the answers that a loop names, in their order; some may be at hand, by their ids.
     pub async fn answers(
         &self,

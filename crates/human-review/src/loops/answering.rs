@@ -1,6 +1,8 @@
 //! Taking reviewers' answers, and what they correct.
 
+use active_learning_aws::failure::chain;
 use chrono::{DateTime, Duration, Utc};
+use lambda_runtime::tracing::error;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -93,6 +95,10 @@ impl Loops {
                 return Ok(Taken::First);
             }
             Ok((human_loop, etag)) => etag.map(|etag| (human_loop, etag)),
+            Err(LoopError::NotFound) => {
+                self.take_back(id, &answer_id).await;
+                return Err(LoopError::NotFound);
+            }
             // A second click, or another reviewer, was faster.
             Err(LoopError::Refused(Refusal::Answered | Refusal::Counted | Refusal::Closed)) => {
                 let human_loop = self.find(name, now).await?;
@@ -100,6 +106,7 @@ impl Loops {
                 if human_loop.id == id && (is_counted || human_loop.may_correct(&worker.id, now)) {
                     return self.correct(&human_loop, answer, now).await;
                 }
+                self.take_back(id, &answer_id).await;
                 return Err(LoopError::Refused(Refusal::Closed));
             }
             Err(error) => return Err(error),
@@ -110,6 +117,17 @@ impl Loops {
             is_late(human_loop, &error);
         }
         Ok(Taken::First)
+    }
+
+    /// Removes an answer of which its reviewer is told that it is not taken: nothing else would, where its loop is gone.
+    async fn take_back(&self, id: &str, answer_id: &str) {
+        if let Err(error) = self.records.remove_answer(id, answer_id).await {
+            error!(
+                answer.id = answer_id,
+                error = chain(&error),
+                "an answer that was not taken is left in the review bucket"
+            );
+        }
     }
 
     /// Replaces a reviewer's own answer, unless it says the same. What it leaves blank stays as it was.
@@ -158,7 +176,11 @@ impl Loops {
                 current.replace_answer(worker_id, &answer_id);
                 Ok(())
             })
-            .await?;
+            .await;
+        if let Err(LoopError::NotFound) = &current {
+            self.take_back(&human_loop.id, &answer_id).await;
+        }
+        let current = current?;
         if current.answers.iter().any(|entry| entry.answer_id == answer_id) {
             return Ok(Taken::Again);
         }

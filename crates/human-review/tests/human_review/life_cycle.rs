@@ -3,7 +3,7 @@
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::harness::{FLOW, Review, config, two_items};
+use crate::harness::{BUCKET, FLOW, Review, config, two_items};
 
 fn answer() -> Value {
     json!({ "r-2": "Business", "r-10": "Sports" })
@@ -492,4 +492,19 @@ async fn what_a_correction_of_a_completed_loop_leaves_blank_stays_as_it_was() {
     let last = json!({ "r-2": "World", "r-10": "World" });
     assert_eq!(answers(&review, &keys[1]).await, [("ann".to_owned(), last)]);
     assert!(!history.body().contains("no answer"), "{history:?}");
+}
+
+#[tokio::test]
+async fn an_answer_to_a_loop_that_was_erased_meanwhile_leaves_nothing() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tc-1").await;
+    let bucket = active_learning_aws::bucket::Bucket::new(review.s3.clone(), BUCKET);
+    human_review::loops::erase(&bucket, "tc-1").await.expect("erased");
+
+    let reply = ann.submit(&task, &answer()).await;
+
+    assert_eq!((reply.status(), reply.code()), (404, "task_not_found"));
+    assert_eq!(review.keys("human-review/answers/").await, Vec::<String>::new());
 }
