@@ -3,19 +3,29 @@
 use std::{collections::HashMap, time::Duration};
 
 use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
+use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
 use aws_smithy_types::{Document, endpoint::Endpoint};
+
+use crate::http_client::OneHttpClient;
+
+/// Time to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Loads the SDK configuration of a function from its environment.
 ///
 /// The timeouts leave API Gateway's 29 seconds room for a retry.
 pub async fn sdk_config() -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(3))
+        .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(Duration::from_secs(10))
         .operation_timeout(Duration::from_secs(25))
         .build();
+    let connector = HttpConnectorSettings::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .build();
     aws_config::defaults(BehaviorVersion::latest())
         .timeout_config(timeouts)
+        .http_client(OneHttpClient::ready_for(&connector))
         .load()
         .await
 }

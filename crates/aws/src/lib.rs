@@ -17,6 +17,7 @@ pub mod event_bus;
 pub mod failure;
 pub mod feedback_stream;
 pub mod hosted_model;
+mod http_client;
 pub mod human_loops;
 pub mod label_set;
 pub mod labelled;
