@@ -50,9 +50,11 @@ impl ModelBuilding {
         let challenger_arn = build.challenger()?.to_owned();
         let manifest = self.manifest(build.dataset()?).await?;
         let problems = self.problems(&manifest, &build);
+        let has_to_go = self.learnt_and_erased(build.champion.as_deref()).await?;
         let turn = build.flywheel.clone().unwrap_or_default();
         if let Some(said) = turn.measured(build.champion.as_deref()) {
-            let decision = self.decide_by_averages(&build, &manifest, said, &challenger_arn, &problems);
+            let why = has_to_go.as_deref();
+            let decision = self.decide_by_averages(&build, &manifest, said, &challenger_arn, why, &problems);
             return self.decided(build, manifest, problems, decision).await;
         }
         let rows = self.test_rows(&manifest).await?;
@@ -68,7 +70,6 @@ impl ModelBuilding {
             }
         }
         let trained_classes: BTreeSet<String> = manifest.train.summary.classes.keys().cloned().collect();
-        let has_to_go = self.learnt_and_erased(build.champion.as_deref()).await?;
         let champion_candidate = champion.as_ref().zip(build.champion.as_deref());
         let champion_candidate = champion_candidate.map(|((predictions, read), model_arn)| Candidate {
             model_arn,

@@ -177,10 +177,12 @@ impl Decision {
         decision
     }
 
-    /// Decides where the models were measured elsewhere and only averages are told: by the dataset and macro F1.
+    /// Decides where the models were measured elsewhere and only averages are told: by the dataset and macro F1; without
+    /// the latter where the champion [has to go](Candidate::has_to_go).
     pub fn of_averages(
         policy: SelectionPolicy,
         champion: Option<Measured>,
+        has_to_go: Option<&str>,
         challenger: Measured,
         problems: &[Problem],
     ) -> Self {
@@ -189,7 +191,10 @@ impl Decision {
         match decision.champion.as_ref().map(|old| old.evaluation.macro_f1) {
             None => decision.reason(true, "there is no champion yet".into()),
             Some(old) => {
-                decision.compare_macro_f1(old, new);
+                match has_to_go {
+                    Some(why) => decision.tell_macro_f1(old, new, why),
+                    None => decision.compare_macro_f1(old, new),
+                }
                 let text =
                     "averages alone are known: no paired test was made, and no class was looked at by itself";
                 decision.reason(true, text.into());
@@ -242,14 +247,7 @@ impl Decision {
         self.compare_rows(new.rows);
         self.recall_changes = recall_changes(&old, &new);
         match &champion.has_to_go {
-            Some(why) => {
-                let (old, new) = (old.macro_f1, new.macro_f1);
-                let text = format!(
-                    "macro F1 went from {old:.4} to {new:.4} ({:+.4}); no gain is needed, since the champion is to go: {why}",
-                    new - old
-                );
-                self.reason(true, text);
-            }
+            Some(why) => self.tell_macro_f1(old.macro_f1, new.macro_f1, why),
             None => {
                 self.compare_macro_f1(old.macro_f1, new.macro_f1);
                 self.compare_recalls(champion.predictions);
@@ -286,6 +284,15 @@ impl Decision {
             test.only_challenger_right, test.only_champion_right, test.p_value
         );
         self.reason(!against, text);
+    }
+
+    /// Says what macro F1 came to where it decides nothing: the champion is to go.
+    fn tell_macro_f1(&mut self, old: f64, new: f64, why: &str) {
+        let text = format!(
+            "macro F1 went from {old:.4} to {new:.4} ({:+.4}); no gain is needed, since the champion is to go: {why}",
+            new - old
+        );
+        self.reason(true, text);
     }
 
     fn compare_macro_f1(&mut self, old: f64, new: f64) {

@@ -12,13 +12,15 @@ use crate::{
 };
 
 impl ModelBuilding {
-    /// Decides by the averages of an iteration; where no model serves, the new one must do better than a guess.
+    /// Decides by the averages of an iteration; where no model serves, or the one that serves has to go, the new one must
+    /// do better than a guess.
     pub(crate) fn decide_by_averages(
         &self,
         build: &Build,
         manifest: &DatasetManifest,
         (result, trained): (&IterationResult, Averages),
         challenger: &str,
+        has_to_go: Option<&str>,
         problems: &[Problem],
     ) -> Decision {
         let rows = manifest.test.summary.rows;
@@ -28,10 +30,11 @@ impl ModelBuilding {
         };
         let champion = build.champion.as_deref().zip(result.evaluated);
         let champion = champion.map(|(model, averages)| measured(model, averages));
-        let is_first = champion.is_none();
+        let is_compared = champion.is_some() && has_to_go.is_none();
         let challenger = measured(challenger, trained);
-        let mut decision = Decision::of_averages(self.config.selection, champion, challenger, problems);
-        if is_first {
+        let policy = self.config.selection;
+        let mut decision = Decision::of_averages(policy, champion, has_to_go, challenger, problems);
+        if !is_compared {
             let guess = guess(manifest);
             decision.add(Reason {
                 in_favour: trained.f1 > guess,

@@ -132,6 +132,48 @@ async fn a_challenger_that_is_no_better_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
+async fn a_flywheels_model_that_learnt_erased_texts_gives_way_to_an_equal_one_and_any_other_does_not() {
+    let arn = "arn:aws:comprehend:us-east-1:123456789012:flywheel/news";
+    for (learnt, averages, status, why) in [
+        (
+            3,
+            (0.8, 0.8),
+            "deployed",
+            "no gain is needed, since the champion is to go: it learnt from 3 rows",
+        ),
+        (0, (0.8, 0.8), "refused", "a gain of 0.01 is needed"),
+        (
+            3,
+            (0.8, 0.1),
+            "refused",
+            "the flywheel measured an average F1 of 0.1000",
+        ),
+    ] {
+        let mut world = World::new().await;
+        world.settings.insert("FLYWHEEL_ARN", arn);
+        world.comprehend.state().averages = averages;
+        let learnt = json!({"at": "2026-11-29T10:00:00.000Z", "versions": {"v0": learnt}});
+        world
+            .put("erased/models.json", learnt.to_string().into_bytes())
+            .await;
+
+        let end = Walk::new(&world, "first").build().await;
+
+        assert_eq!(end.build["status"], status, "{end:?}");
+        let decision: DecisionRecord = world
+            .read("builds/first/decision.json")
+            .await
+            .expect("a decision");
+        let reasons = &decision.decision.reasons;
+        assert!(
+            reasons.iter().any(|reason| reason.text.contains(why)),
+            "{reasons:?}"
+        );
+        assert_eq!(world.comprehend.serving() == champion(), status == "refused");
+    }
+}
+
+#[tokio::test]
 async fn steps_that_are_repeated_train_once_and_decide_once() {
     let world = World::new().await;
 

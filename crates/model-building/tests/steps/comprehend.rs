@@ -40,6 +40,8 @@ pub struct State {
     pub update_failure: Option<&'static str>,
     /// Whether the endpoint serves something else than the model it claims.
     pub lies: bool,
+    /// F1 and accuracy that the flywheel's iteration tells of the model that serves, and of the new one.
+    pub averages: (f64, f64),
     /// Codes with which the next calls of an operation are refused.
     pub refusals: Vec<(&'static str, &'static str)>,
     jobs: BTreeMap<String, (String, String)>,
@@ -258,8 +260,32 @@ impl State {
                 let wrong = if self.lies { 100 - wrong } else { wrong };
                 Ok(json!({"Classes": classes(&text("Text"), wrong)}))
             }
-            other => Err(("UnsupportedOperationException", other.to_owned())),
+            _ => self.answer_of_flywheel(operation, &request),
         }
+    }
+
+    /// A flywheel that does each thing at once.
+    fn answer_of_flywheel(&mut self, operation: &str, request: &Value) -> Answer {
+        let served = self.endpoint.as_ref().map(|endpoint| &endpoint["ModelArn"]);
+        let trained = model_arn("news", "of-the-flywheel");
+        let metrics = |average: f64| json!({"AverageF1Score": average, "AverageAccuracy": average});
+        Ok(match operation {
+            "DescribeFlywheel" => json!({"FlywheelProperties": {
+                "Status": "ACTIVE", "ActiveModelArn": served,
+                "TaskConfig": {"LanguageCode": "en", "DocumentClassificationConfig": {"Mode": "MULTI_CLASS"}},
+            }}),
+            "ListDatasets" => json!({"DatasetPropertiesList": []}),
+            "CreateDataset" => json!({"DatasetArn": request["DatasetName"]}),
+            "DescribeDataset" => json!({"DatasetProperties": {"Status": "COMPLETED"}}),
+            "StartFlywheelIteration" => json!({"FlywheelIterationId": "20261129T100000Z"}),
+            "DescribeFlywheelIteration" => json!({"FlywheelIterationProperties": {
+                "Status": "COMPLETED",
+                "EvaluatedModelArn": served, "EvaluatedModelMetrics": metrics(self.averages.0),
+                "TrainedModelArn": trained, "TrainedModelMetrics": metrics(self.averages.1),
+            }}),
+            "UpdateFlywheel" => json!({"FlywheelProperties": {"ActiveModelArn": request["ActiveModelArn"]}}),
+            other => return Err(("UnsupportedOperationException", other.to_owned())),
+        })
     }
 
     /// Ends a change that was seen under way.
