@@ -1,6 +1,6 @@
 //! The durable queue of asynchronous invocations: what an event source promised to deliver.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use redb::{ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,9 @@ const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("lambda-async-e
 
 /// The key of the next event. Keys are not used twice, so that a key names one event for good.
 const NEXT_KEY: TableDefinition<(), u64> = TableDefinition::new("lambda-async-next-key");
+
+/// Longest that a fault lets an event come late, so that later ones overtake it.
+pub(crate) const MOST_EVENT_DELAY: Duration = Duration::from_secs(5);
 
 /// When the service was seen to run last, milliseconds since the epoch.
 const ALIVE: TableDefinition<(), u64> = TableDefinition::new("lambda-async-alive");

@@ -5,11 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::Fault;
+use crate::invocation_queue::MOST_EVENT_DELAY;
 
 /// Longest that a call or an event is held up.
 const MOST_DELAY: Duration = Duration::from_millis(500);
-/// Longest that an event comes late, so that later ones overtake it.
-const MOST_EVENT_DELAY: Duration = Duration::from_secs(5);
 
 /// Probability of each fault of a call or an event that it can befall, from 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     ACCOUNT_ID,
-    invocation_queue::{InvocationQueue, QueuedEvent, epoch_millis},
+    invocation_queue::{InvocationQueue, MOST_EVENT_DELAY, QueuedEvent, epoch_millis},
 };
 
 /// What comes after an attempt.
@@ -115,8 +115,9 @@ impl Lambda {
             }
         };
         let now = epoch_millis();
-        // Never longer than a pause is: a clock that was ahead may have set the time.
-        let longest = self.timing.retry_delays.iter().max().copied().unwrap_or_default();
+        // Never longer than a pause is, or a fault: a clock that was ahead may have set the time.
+        let pauses = self.timing.retry_delays.into_iter();
+        let longest = pauses.fold(MOST_EVENT_DELAY, Duration::max);
         let wait = Duration::from_millis(event.not_before_ms.saturating_sub(now));
         if !wait.is_zero() && wait <= longest {
             return Next::After(wait);

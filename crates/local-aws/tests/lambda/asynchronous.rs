@@ -1,4 +1,7 @@
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use http::StatusCode;
 use local_aws::{
@@ -243,6 +246,25 @@ async fn an_event_that_is_too_old_lies_at_the_destination_and_is_not_run() {
     assert_eq!(record["requestContext"]["condition"], "EventAgeExceeded");
     assert_eq!(record.get("responsePayload"), None);
     assert!(!folder.path().join("attempts").exists());
+}
+
+#[tokio::test]
+async fn an_event_that_comes_late_is_held_for_longer_than_the_pauses_between_retries() {
+    let folder = temporary_folder();
+    let service = open(folder.path(), QUICK);
+    service.lambda.start();
+    let event = QueuedEvent::new(ARN.to_owned(), json!({ "do": "write" }).to_string());
+    let not_before_ms = event.accepted_at_ms + 3_000;
+
+    let late = QueuedEvent {
+        not_before_ms,
+        ..event
+    };
+    service.queue.enqueue(&late).expect("stored");
+
+    lines_of(&folder.path().join("attempts"), 1).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    assert!(now.as_millis() >= u128::from(not_before_ms));
 }
 
 #[tokio::test]
