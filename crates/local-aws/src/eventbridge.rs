@@ -23,7 +23,7 @@ mod waiting;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use axum::body::Body;
@@ -155,6 +155,8 @@ pub struct EventBridge {
     sender: Sender,
     region: String,
     state: Arc<RwLock<State>>,
+    /// Held by each operation from where it reads what it changes to where that is kept.
+    changes: Arc<Mutex<()>>,
 }
 
 /// What a target gets.
@@ -206,6 +208,7 @@ impl EventBridge {
             sender: Sender::default(),
             region,
             state: Arc::default(),
+            changes: Arc::default(),
         };
         service.load()?;
         service.put_event_bus(EventBusSpec {
@@ -213,6 +216,11 @@ impl EventBridge {
             description: None,
         });
         Ok(service)
+    }
+
+    /// Waits for its turn to change something: what was read stays as it is until the guard goes.
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads what the API has made.

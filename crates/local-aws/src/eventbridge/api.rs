@@ -90,6 +90,7 @@ impl EventBridge {
     }
 
     fn put_rule_of_api(&self, caller: &Principal, request: RuleRequest) -> Result<Value, AwsError> {
+        let _turn = self.turn();
         let (bus, name) = self.rule_of(caller, "events:PutRule", &request)?;
         if request.schedule_expression.is_some() {
             return Err(AwsError::not_implemented(
@@ -134,6 +135,7 @@ impl EventBridge {
         request: RuleRequest,
         enabled: bool,
     ) -> Result<Value, AwsError> {
+        let _turn = self.turn();
         let action = if enabled {
             "events:EnableRule"
         } else {
@@ -147,6 +149,7 @@ impl EventBridge {
     }
 
     fn delete_rule(&self, caller: &Principal, request: RuleRequest) -> Result<Value, AwsError> {
+        let _turn = self.turn();
         let (bus, name) = self.rule_of(caller, "events:DeleteRule", &request)?;
         // A rule that is not there is deleted.
         let Ok(rule) = self.rule(&bus, &name) else {

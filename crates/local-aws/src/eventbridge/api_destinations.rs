@@ -161,6 +161,7 @@ impl EventBridge {
         request: DestinationRequest,
         is_new: bool,
     ) -> Result<Value, AwsError> {
+        let _turn = self.turn();
         let (connection, endpoint, method) = (
             request.connection_arn.clone(),
             request.invocation_endpoint.clone(),
@@ -208,6 +209,7 @@ impl EventBridge {
         caller: &Principal,
         request: DestinationRequest,
     ) -> Result<Value, AwsError> {
+        let _turn = self.turn();
         self.forget::<ApiDestinationSpec>(caller, request.name)?;
         Ok(json!({}))
     }

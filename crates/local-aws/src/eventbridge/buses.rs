@@ -27,6 +27,7 @@ impl EventBridge {
         caller: &Principal,
         request: BusRequest,
     ) -> Result<Value, AwsError> {
+        let _turn = self.turn();
         let name = named(request.name, "Name")?;
         self.authorize_on_bus(caller, "events:CreateEventBus", &name)?;
         if request.event_source_name.is_some() {
@@ -74,6 +75,7 @@ impl EventBridge {
         caller: &Principal,
         request: BusRequest,
     ) -> Result<Value, AwsError> {
+        let _turn = self.turn();
         let name = named(request.name, "Name")?;
         self.authorize_on_bus(caller, "events:DeleteEventBus", &name)?;
         if name == DEFAULT_BUS {

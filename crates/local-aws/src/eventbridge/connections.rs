@@ -223,6 +223,7 @@ impl EventBridge {
         request: ConnectionRequest,
         is_new: bool,
     ) -> Result<Value, AwsError> {
+        let _turn = self.turn();
         let of_type = request.authorization_type.clone();
         let mut kept = self.to_change(caller, (request.name, is_new), |name| {
             Ok(ConnectionSpec {
@@ -267,6 +268,7 @@ impl EventBridge {
         caller: &Principal,
         request: ConnectionRequest,
     ) -> Result<Value, AwsError> {
+        let _turn = self.turn();
         let kept = self.forget(caller, request.name)?;
         let mut shown = self.shown_connection(&kept, false);
         shown["ConnectionState"] = json!("DELETING");

@@ -29,6 +29,7 @@ pub(super) struct Target {
 
 impl EventBridge {
     pub(super) fn put_targets(&self, caller: &Principal, request: RuleRequest) -> Result<Value, AwsError> {
+        let _turn = self.turn();
         let (bus, name) = self.rule_of(caller, "events:PutTargets", &request)?;
         let mut rule = self.rule(&bus, &name)?;
         for target in request.targets {
@@ -66,6 +67,7 @@ impl EventBridge {
     }
 
     pub(super) fn remove_targets(&self, caller: &Principal, request: RuleRequest) -> Result<Value, AwsError> {
+        let _turn = self.turn();
         let (bus, name) = self.rule_of(caller, "events:RemoveTargets", &request)?;
         let mut rule = self.rule(&bus, &name)?;
         for id in &request.ids {

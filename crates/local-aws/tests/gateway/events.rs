@@ -227,6 +227,35 @@ async fn buses_rules_and_targets_are_shown_changed_and_removed_and_survive_a_res
     );
 }
 
+#[test]
+fn targets_that_are_put_at_the_same_time_are_all_kept() {
+    let aws = LocalAws::in_memory();
+    let run = |operation: &str, body: Value| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(call(&aws, operation, body))
+    };
+    let pattern = json!({"source": ["mine"]}).to_string();
+    for round in 0..20 {
+        let rule = format!("r{round}");
+        run("PutRule", json!({"Name": rule, "EventPattern": pattern}));
+        let start = std::sync::Barrier::new(5);
+
+        std::thread::scope(|scope| {
+            for id in 0..5 {
+                let (start, rule) = (&start, &rule);
+                scope.spawn(move || {
+                    let targets = json!([{"Id": id.to_string(), "Arn": FUNCTION}]);
+                    start.wait();
+                    run("PutTargets", json!({"Rule": rule, "Targets": targets}))
+                });
+            }
+        });
+
+        let listed = run("ListTargetsByRule", json!({"Rule": rule}));
+        assert_eq!(listed["Targets"].as_array().map(Vec::len), Some(5), "{listed}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_pattern_no_function_or_not_implemented_is_refused_by_name() {
     let aws = LocalAws::in_memory();
