@@ -202,6 +202,20 @@ pub fn auth_parameters(parameters: Value) -> Result<AuthParameters, String> {
     serde_json::from_value(parameters).map_err(|_| "AuthParameters are not as they must be".to_owned())
 }
 
+/// Fills what the credentials in a request do not say from those that are kept: a key may be changed without its name.
+fn fill_absent(given: &mut Value, kept: &AuthParameters) {
+    for (member, kept) in [
+        ("BasicAuthParameters", json!(kept.basic_auth_parameters)),
+        ("ApiKeyAuthParameters", json!(kept.api_key_auth_parameters)),
+    ] {
+        if let (Some(Value::Object(given)), Value::Object(kept)) = (given.get_mut(member), kept) {
+            for (name, value) in kept {
+                given.entry(name).or_insert(value);
+            }
+        }
+    }
+}
+
 impl EventBridge {
     /// Adds or replaces a connection.
     ///
@@ -246,7 +260,8 @@ impl EventBridge {
             let what = "the authorization type OAUTH_CLIENT_CREDENTIALS";
             return Err(AwsError::not_implemented("events", what));
         }
-        if let Some(parameters) = request.auth_parameters {
+        if let Some(mut parameters) = request.auth_parameters {
+            fill_absent(&mut parameters, &spec.auth_parameters);
             spec.auth_parameters = auth_parameters(parameters).map_err(validation)?;
         }
         spec.check().map_err(validation)?;

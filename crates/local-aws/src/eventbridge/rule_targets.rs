@@ -53,6 +53,9 @@ impl EventBridge {
                 ));
             }
             spec.check().map_err(validation)?;
+            if let Some(role) = &spec.role_arn {
+                self.authorize(caller, "iam:PassRole", role)?;
+            }
             rule.spec.targets.insert(target.id, spec);
         }
         if rule.spec.targets.len() > MAX_TARGETS {

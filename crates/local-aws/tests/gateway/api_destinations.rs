@@ -8,7 +8,10 @@ use local_aws::{LocalAws, iam::RoleSpec};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::mpsc};
 
-use crate::events::{call, refusal};
+use crate::{
+    events::{call, call_as, refusal},
+    setup::{put_role as put_function_role, session},
+};
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/events";
 
@@ -204,6 +207,62 @@ async fn an_event_that_may_come_again_only_when_it_is_too_old_is_given_up_at_onc
     assert_eq!(line["reason"], "HTTP 503, to come again in 61 s");
     assert_eq!(line["attempts"], 1);
     assert!(received.try_recv().is_ok() && received.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_key_that_is_changed_alone_keeps_its_name_and_is_sent() {
+    let aws = LocalAws::in_memory();
+    put_role(&aws, "events:InvokeApiDestination");
+    aws.start();
+    let (url, mut received) = receiver(Vec::new()).await;
+    set_up(&aws, &url, json!({})).await;
+    let key = json!({"ApiKeyAuthParameters": {"ApiKeyValue": "new"}});
+
+    call(
+        &aws,
+        "UpdateConnection",
+        json!({"Name": "receiver", "AuthParameters": key}),
+    )
+    .await;
+    tell(&aws).await;
+
+    let Received { headers, .. } = received.recv().await.expect("a request");
+    let shown = call(&aws, "DescribeConnection", json!({"Name": "receiver"})).await;
+    aws.shutdown().await;
+    assert_eq!(headers["x-key"], "new");
+    assert_eq!(
+        shown["AuthParameters"],
+        json!({"ApiKeyAuthParameters": {"ApiKeyName": "X-Key"}})
+    );
+    let other = json!({"Name": "other", "AuthorizationType": "API_KEY", "AuthParameters":
+        {"ApiKeyAuthParameters": {"ApiKeyValue": "new"}}});
+    assert_eq!(
+        refusal(&aws, "CreateConnection", other).await,
+        "ValidationException"
+    );
+}
+
+#[tokio::test]
+async fn a_target_gets_a_role_only_from_whom_may_pass_it() {
+    let aws = LocalAws::in_memory();
+    set_up(&aws, "http://127.0.0.1:9/", json!({})).await;
+    let listed = call(&aws, "ListTargetsByRule", json!({"Rule": "all"})).await;
+    let put = json!({"Rule": "all", "Targets": listed["Targets"]});
+    let may_put = json!({"Effect": "Allow", "Action": "events:PutTargets", "Resource": "*"});
+    let may_pass = json!({"Effect": "Allow", "Action": "iam:PassRole", "Resource": ROLE});
+    put_function_role(&aws, "puts", vec![may_put.clone()]);
+    put_function_role(&aws, "passes", vec![may_put, may_pass]);
+
+    let (denied, answer) = call_as(&aws, "PutTargets", &put, session(&aws, "puts")).await;
+    let (allowed, _) = call_as(&aws, "PutTargets", &put, session(&aws, "passes")).await;
+
+    assert_eq!((denied, allowed), (400, 200));
+    assert_eq!(answer["__type"], "AccessDeniedException");
+    let message = answer.to_string();
+    assert!(
+        message.contains("iam:PassRole") && message.contains(ROLE),
+        "{message}"
+    );
 }
 
 #[tokio::test]

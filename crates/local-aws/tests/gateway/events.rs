@@ -13,7 +13,7 @@ fn services(folder: &std::path::Path) -> LocalAws {
     LocalAws::open(folder, "us-east-1", ENDPOINT_URL).expect("the folder is free")
 }
 
-async fn call_as(aws: &LocalAws, operation: &str, body: &Value, who: Credentials) -> (u16, Value) {
+pub async fn call_as(aws: &LocalAws, operation: &str, body: &Value, who: Credentials) -> (u16, Value) {
     let (body, target) = (body.to_string(), format!("AWSEvents.{operation}"));
     let call = Call {
         headers: &[
