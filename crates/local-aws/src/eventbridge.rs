@@ -15,6 +15,7 @@ mod buses;
 mod connections;
 mod deliveries;
 mod kept;
+mod paging;
 mod pattern;
 mod put_events;
 mod rule_targets;

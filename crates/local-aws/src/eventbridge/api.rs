@@ -7,7 +7,10 @@ use http::Request;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Bus, EventBridge, Pattern, RULES, Rule, RuleSpec, bus_name, rule_arn, rule_targets::Target};
+use super::{
+    Bus, EventBridge, Pattern, RULES, Rule, RuleSpec, bus_name, paging::Paging, rule_arn,
+    rule_targets::Target,
+};
 use crate::{
     ACCOUNT_ID,
     aws_error::AwsError,
@@ -32,6 +35,8 @@ pub(super) struct RuleRequest {
     pub(super) targets: Vec<Target>,
     #[serde(default)]
     pub(super) ids: Vec<String>,
+    #[serde(flatten)]
+    pub(super) paging: Paging,
 }
 
 #[derive(Deserialize)]
@@ -43,6 +48,8 @@ pub(super) struct ListRequest {
     pub(super) connection_arn: Option<String>,
     #[serde(rename = "ResourceARN")]
     resource_arn: Option<String>,
+    #[serde(flatten)]
+    pub(super) paging: Paging,
 }
 
 #[derive(Deserialize)]
@@ -112,7 +119,7 @@ impl EventBridge {
                 bus,
                 pattern,
                 description: request.description,
-                enabled: request.state.as_deref() != Some("DISABLED"),
+                enabled: is_enabled(request.state.as_deref())?,
                 targets: before.map(|rule| rule.spec.targets).unwrap_or_default(),
             },
             pattern: understood,
@@ -179,8 +186,8 @@ impl EventBridge {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let rules = state.rules.values();
         let rules = rules.filter(|rule| rule.spec.bus == bus && rule.spec.name.starts_with(prefix));
-        let rules: Vec<Value> = rules.map(|rule| self.shown_rule(rule)).collect();
-        Ok(json!({ "Rules": rules }))
+        let rules = rules.map(|rule| (rule.spec.name.as_str(), self.shown_rule(rule)));
+        request.paging.page("Rules", rules)
     }
 
     fn list_rule_names(&self, caller: &Principal, request: &ListRequest) -> Result<Value, AwsError> {
@@ -190,11 +197,10 @@ impl EventBridge {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let has_target = |rule: &&Rule| rule.spec.targets.values().any(|target| target.arn == arn);
         let rules = state.rules.values().filter(|rule| rule.spec.bus == bus);
-        let names: Vec<&str> = rules
-            .filter(has_target)
-            .map(|rule| rule.spec.name.as_str())
-            .collect();
-        Ok(json!({ "RuleNames": names }))
+        let names = rules.filter(has_target).map(|rule| rule.spec.name.as_str());
+        request
+            .paging
+            .page("RuleNames", names.map(|name| (name, json!(name))))
     }
 
     fn list_tags(&self, caller: &Principal, request: ListRequest) -> Result<Value, AwsError> {
@@ -285,6 +291,17 @@ impl EventBridge {
 
     pub(super) fn authorize(&self, caller: &Principal, action: &str, resource: &str) -> Result<(), AwsError> {
         Ok(self.iam.permit(caller, action, resource)?)
+    }
+}
+
+/// Reads the `State` of a rule.
+fn is_enabled(state: Option<&str>) -> Result<bool, AwsError> {
+    match state {
+        None | Some("ENABLED" | "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS") => Ok(true),
+        Some("DISABLED") => Ok(false),
+        Some(other) => Err(validation(format!(
+            "the State {other} is none of ENABLED, DISABLED, ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+        ))),
     }
 }
 

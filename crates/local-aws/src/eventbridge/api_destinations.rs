@@ -224,8 +224,8 @@ impl EventBridge {
         let is_of_it =
             |kept: &&Kept<ApiDestinationSpec>| connection.is_none_or(|arn| *arn == kept.spec.connection_arn);
         let found = found.iter().filter(is_of_it);
-        let found: Vec<Value> = found.map(|kept| self.shown_destination(kept)).collect();
-        Ok(json!({ "ApiDestinations": found }))
+        let shown = found.map(|kept| (kept.spec.name.as_str(), self.shown_destination(kept)));
+        request.paging.page("ApiDestinations", shown)
     }
 
     fn shown_destination(&self, kept: &Kept<ApiDestinationSpec>) -> Value {

@@ -108,8 +108,8 @@ impl EventBridge {
             .buses
             .values()
             .filter(|bus| bus.spec.name.starts_with(prefix));
-        let buses: Vec<Value> = buses.map(|bus| self.shown_bus(bus)).collect();
-        Ok(json!({ "EventBuses": buses }))
+        let buses = buses.map(|bus| (bus.spec.name.as_str(), self.shown_bus(bus)));
+        request.paging.page("EventBuses", buses)
     }
 
     fn authorize_on_bus(&self, caller: &Principal, action: &str, name: &str) -> Result<(), AwsError> {

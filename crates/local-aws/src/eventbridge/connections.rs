@@ -295,12 +295,11 @@ impl EventBridge {
         caller: &Principal,
         request: &ListRequest,
     ) -> Result<Value, AwsError> {
-        let found = self.listed(caller, request)?;
-        let found: Vec<Value> = found
+        let found = self.listed::<ConnectionSpec>(caller, request)?;
+        let shown = found
             .iter()
-            .map(|kept| self.shown_connection(kept, false))
-            .collect();
-        Ok(json!({ "Connections": found }))
+            .map(|kept| (kept.spec.name.as_str(), self.shown_connection(kept, false)));
+        request.paging.page("Connections", shown)
     }
 
     fn shown_connection(&self, kept: &Kept<ConnectionSpec>, is_whole: bool) -> Value {

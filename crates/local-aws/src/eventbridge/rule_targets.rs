@@ -104,8 +104,8 @@ impl EventBridge {
                     shown[member] = value;
                 }
             }
-            shown
+            (id.as_str(), shown)
         });
-        Ok(json!({ "Targets": shown.collect::<Vec<_>>() }))
+        request.paging.page("Targets", shown)
     }
 }

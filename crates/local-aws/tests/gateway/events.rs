@@ -257,6 +257,40 @@ fn targets_that_are_put_at_the_same_time_are_all_kept() {
 }
 
 #[tokio::test]
+async fn a_state_that_is_none_is_refused_and_lists_come_in_pages() {
+    let aws = LocalAws::in_memory();
+    let pattern = json!({"source": ["mine"]}).to_string();
+    let rule = |name: &str, state: &str| json!({"Name": name, "EventPattern": pattern, "State": state});
+    let wrong = refusal(&aws, "PutRule", rule("x", "disabled")).await;
+    for (name, state) in [("a", "ENABLED"), ("b", "DISABLED"), ("c", "ENABLED")] {
+        call(&aws, "PutRule", rule(name, state)).await;
+    }
+    let targets = json!([{"Id": "1", "Arn": FUNCTION}, {"Id": "2", "Arn": FUNCTION}]);
+    call(&aws, "PutTargets", json!({"Rule": "a", "Targets": targets})).await;
+
+    let first = call(&aws, "ListRules", json!({"Limit": 2})).await;
+    let rest = json!({"Limit": 2, "NextToken": first["NextToken"]});
+    let rest = call(&aws, "ListRules", rest).await;
+    let target = call(&aws, "ListTargetsByRule", json!({"Rule": "a", "Limit": 1})).await;
+    let too_many = refusal(&aws, "ListRules", json!({"Limit": 101})).await;
+    let no_token = refusal(&aws, "ListEventBuses", json!({"NextToken": "?"})).await;
+
+    let names = |page: &Value| -> Vec<(String, String)> {
+        let rules = page["Rules"].as_array().expect("rules").iter();
+        rules
+            .map(|rule| (rule["Name"].to_string(), rule["State"].to_string()))
+            .collect()
+    };
+    let line = |name: &str, state: &str| (json!(name).to_string(), json!(state).to_string());
+    assert_eq!(names(&first), [line("a", "ENABLED"), line("b", "DISABLED")]);
+    assert_eq!(names(&rest), [line("c", "ENABLED")]);
+    assert!(rest.get("NextToken").is_none());
+    assert_eq!(target["Targets"], json!([{"Id": "1", "Arn": FUNCTION}]));
+    assert!(target["NextToken"].is_string());
+    assert_eq!([wrong, too_many, no_token], ["ValidationException"; 3]);
+}
+
+#[tokio::test]
 async fn what_is_no_pattern_no_function_or_not_implemented_is_refused_by_name() {
     let aws = LocalAws::in_memory();
     aws.events.put_event_bus(EventBusSpec {
