@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
-use http::{Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use s3s::{S3Result, access::S3AccessContext, path::S3Path, s3_error};
 
 use super::versions::Wanted;
-use crate::aws_error::xml_response;
+use crate::{ACCOUNT_ID, aws_error::xml_response};
 
 /// Longest time that a presigned URL is good for, seconds.
 const MAX_EXPIRY_SECONDS: u64 = 604_800;
@@ -101,7 +101,21 @@ pub(super) fn check(context: &S3AccessContext<'_>) -> S3Result<()> {
     if let (true, S3Path::Object { key, .. }) = (makes_object, context.s3_path()) {
         check_key(key)?;
     }
+    check_owner(context.headers())?;
     check_parameters(operation, context.uri())
+}
+
+/// Refuses a request about a bucket that is to be somebody else's: all are of one account here.
+fn check_owner(headers: &HeaderMap) -> S3Result<()> {
+    for name in [
+        "x-amz-expected-bucket-owner",
+        "x-amz-source-expected-bucket-owner",
+    ] {
+        if headers.get(name).is_some_and(|owner| owner != ACCOUNT_ID) {
+            return Err(s3_error!(AccessDenied, "Access Denied"));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a signature that buckets do not take: they take Signature Version 4 only, and links of at most a week.

@@ -1,5 +1,6 @@
 //! Conditions of writes and reads.
 
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use s3s::{S3Error, S3ErrorCode, S3Result, dto::*, s3_error};
 
 use super::{
@@ -29,6 +30,16 @@ impl WriteConditions {
             }
         };
         Ok(Self { if_match, only_new })
+    }
+
+    /// Reads the conditions of an operation in whose input the library has none: `CopyObject`.
+    pub(super) fn of_headers(headers: &HeaderMap) -> S3Result<Self> {
+        let condition = |name: HeaderName| {
+            let value = headers.get(&name).map(HeaderValue::as_bytes);
+            let parsed = value.map(ETagCondition::parse_http_header).transpose();
+            parsed.map_err(|_| s3_error!(InvalidArgument, "The header {name} is neither * nor an ETag"))
+        };
+        Self::new(condition(header::IF_MATCH)?, condition(header::IF_NONE_MATCH)?)
     }
 
     pub(super) fn check(&self, tables: &impl index::Tables, bucket: &str, key: &str) -> Result<(), Failure> {

@@ -30,9 +30,17 @@ impl Backend {
             bucket,
             key,
             if_match,
+            if_match_last_modified_time,
+            if_match_size,
             version_id,
             ..
         } = request.input;
+        if if_match_last_modified_time.is_some() || if_match_size.is_some() {
+            return Err(s3_error!(
+                NotImplemented,
+                "conditions of a deletion on time or size are not implemented"
+            ));
+        }
         let wanted = version_id.as_deref().map(Wanted::parse).transpose()?;
         if wanted.is_some() && if_match.is_some() {
             return Err(s3_error!(

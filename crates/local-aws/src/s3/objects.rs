@@ -8,7 +8,7 @@ use s3s::{S3Error, S3Request, S3Response, S3Result, dto::*, s3_error};
 use super::{
     backend::{Backend, Opened, now_ms},
     blobs::{self, Expected, INLINE_LIMIT, Source},
-    checksum::{Announced, announced_checksum, fill_checksum},
+    checksum::{Algorithm, Announced, Checksum, announced_checksum, fill_checksum},
     conditions::{ReadConditions, WriteConditions, precondition_failed},
     error::{absent, custom_error},
     events::Origin,
@@ -206,6 +206,9 @@ impl Backend {
             ));
         }
         let headers: Option<Headers> = replace.then(|| stored_headers!(input));
+        let conditions = WriteConditions::of_headers(&request.headers)?;
+        let algorithm = input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str);
+        let algorithm = algorithm.map(Algorithm::parse).transpose()?;
         let input = request.input;
         let (record, source_version) = self
             .write(move |backend, change| {
@@ -227,6 +230,8 @@ impl Backend {
                 }
                 .check(&record)
                 .map_err(|_| precondition_failed())?;
+                conditions.check(change.transaction, &bucket, &key)?;
+                refuse_other_checksum(algorithm, record.checksum.as_ref())?;
                 let blob = record.blob.as_deref();
                 record.blob = blob
                     .map(|name| blobs::link(&backend.folder(), name))
@@ -252,6 +257,19 @@ impl Backend {
             version_id: versions::id(record.version.as_ref()),
             ..CopyObjectOutput::default()
         })
+    }
+}
+
+/// Refuses a copy that is to have another checksum than its source: none is computed when an object is copied.
+fn refuse_other_checksum(asked: Option<Algorithm>, kept: Option<&Checksum>) -> S3Result<()> {
+    let has_it = |asked| kept.is_some_and(|kept| kept.algorithm == asked && !kept.composite);
+    match asked {
+        Some(asked) if !has_it(asked) => Err(s3_error!(
+            NotImplemented,
+            "a copy with a checksum {} that its source does not have is not implemented",
+            asked.name()
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -46,6 +46,33 @@ async fn a_presigned_url_needs_no_other_credentials() {
 }
 
 #[tokio::test]
+async fn what_is_meant_for_a_bucket_of_another_account_does_nothing() {
+    let storage = Storage::with_bucket();
+    let s3 = storage.s3();
+    storage.put("k", b"hello").await;
+    let delete = || s3.delete_object().bucket("bucket").key("k");
+    let copy = || {
+        s3.copy_object()
+            .bucket("bucket")
+            .key("copy")
+            .copy_source("bucket/k")
+    };
+
+    let of_another = delete().expected_bucket_owner("123456789012").send().await;
+    let from_another = copy().expected_source_bucket_owner("123456789012").send().await;
+    let kept = storage.get("k").await;
+    let head = s3.head_object().bucket("bucket").key("copy").send().await;
+    let from_own = copy().expected_source_bucket_owner("000000000000").send().await;
+    let of_own = delete().expected_bucket_owner("000000000000").send().await;
+
+    assert_eq!(code(&of_another.expect_err("another's")), "AccessDenied");
+    assert_eq!(code(&from_another.expect_err("another's")), "AccessDenied");
+    assert_eq!(kept, b"hello");
+    assert!(head.is_err(), "nothing was copied");
+    assert!(from_own.is_ok() && of_own.is_ok());
+}
+
+#[tokio::test]
 async fn wrong_credentials_are_refused() {
     let storage = Storage::with_bucket();
     let stranger = storage.s3_as("nobody", "secret");
