@@ -88,7 +88,7 @@ fn parameters(operation: &str) -> &'static [&'static str] {
         "CreateMultipartUpload" => &["uploads"],
         "UploadPart" | "UploadPartCopy" => &["partNumber", "uploadId"],
         "CompleteMultipartUpload" | "AbortMultipartUpload" => &["uploadId"],
-        "ListParts" => &["uploadId", "max-parts", "part-number-marker", "encoding-type"],
+        "ListParts" => &["uploadId", "max-parts", "part-number-marker"],
         _ => &[],
     }
 }

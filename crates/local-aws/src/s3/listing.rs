@@ -92,7 +92,7 @@ pub(super) fn common_prefixes(page: &Page, encoding: Encoding) -> Vec<CommonPref
     prefixes(&page.common_prefixes, encoding)
 }
 
-fn prefixes(common: &[String], encoding: Encoding) -> Vec<CommonPrefix> {
+pub(super) fn prefixes(common: &[String], encoding: Encoding) -> Vec<CommonPrefix> {
     let prefixes = common.iter().map(|prefix| CommonPrefix {
         prefix: Some(encoding.apply(prefix)),
     });

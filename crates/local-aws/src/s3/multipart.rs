@@ -15,7 +15,7 @@ use super::{
     unsupported::refuse_unsupported,
     versions,
 };
-use assembly::{assemble, chosen_parts};
+use assembly::{assemble, check_size, chosen_parts};
 
 /// Greatest part number.
 const MOST_PARTS: u32 = 10_000;
@@ -79,6 +79,7 @@ impl Backend {
             &request.headers,
             request.trailing_headers.take(),
         )?;
+        place.upload.check_algorithm(announced.algorithm)?;
         let part = self.store_part(place, input.body.take(), announced).await?;
         let mut output = UploadPartOutput {
             e_tag: Some(ETag::Strong(part.etag.clone())),
@@ -190,13 +191,16 @@ impl Backend {
         let conditions = WriteConditions::new(input.if_match.take(), input.if_none_match.take())?;
         let wanted = input.multipart_upload.take().and_then(|upload| upload.parts);
         let announced = announced_checksum!(input);
+        let (size, checksum_type) = (input.mpu_object_size, input.checksum_type.take());
         let (bucket, key, id) = (input.bucket.clone(), input.key.clone(), input.upload_id.clone());
         let backend = self.clone();
         let assembled = tokio::task::spawn_blocking(move || {
             let reader = backend.reader()?;
             index::bucket(&reader, &bucket)?;
             let upload = index::upload(&reader, &bucket, &key, &id)?;
-            let parts = chosen_parts(&reader, &id, &wanted.unwrap_or_default())?;
+            upload.check_type(checksum_type.as_ref())?;
+            let parts = chosen_parts(&reader, (&id, &upload), &wanted.unwrap_or_default())?;
+            check_size(size, &parts)?;
             let (record, content) = assemble(&backend, upload, &parts)?;
             if let (Some((algorithm, value)), Some(checksum)) = (announced, &record.checksum)
                 && (algorithm != checksum.algorithm || value != checksum.value)
@@ -257,6 +261,33 @@ impl Backend {
             Ok(())
         });
         Ok(aborted.await?)
+    }
+}
+
+impl UploadRecord {
+    /// Refuses the checksum of a part that is not of the upload's algorithm: the parts' checksums make that of the whole.
+    fn check_algorithm(&self, announced: Option<Algorithm>) -> S3Result<()> {
+        match (self.algorithm, announced) {
+            (Some(expected), Some(actual)) if expected != actual => Err(s3_error!(
+                InvalidRequest,
+                "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+                expected.name().to_lowercase(),
+                actual.name().to_lowercase()
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses an end by another type of checksum than the beginning.
+    fn check_type(&self, asked: Option<&ChecksumType>) -> S3Result<()> {
+        match asked {
+            Some(asked) if self.algorithm.is_some() && *asked != kind(self.composite) => Err(s3_error!(
+                InvalidRequest,
+                "The upload was created using the {} checksum mode. The complete request must use the same checksum mode.",
+                kind(self.composite).as_str()
+            )),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! Amazon S3: multipart uploads.
 
 use aws_sdk_s3::{
+    error::ProvideErrorMetadata,
     primitives::ByteStream,
-    types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart},
+    types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType},
 };
-
+use base64::{Engine, prelude::BASE64_STANDARD};
 use local_aws::s3::FunctionNotification;
+use sha2::{Digest, Sha256};
 
 use crate::harness::{Storage, code, pattern};
 
@@ -208,4 +210,96 @@ async fn parts_copied_from_objects_become_an_object_unless_it_is_there_already()
     let events = storage.events();
     assert_eq!(events.len(), 1);
     assert_eq!(events[0]["eventName"], "ObjectCreated:CompleteMultipartUpload");
+}
+
+#[tokio::test]
+async fn the_parts_of_an_upload_with_a_checksum_have_and_name_those_of_its_algorithm() {
+    let storage = Storage::with_bucket();
+    let s3 = storage.s3();
+    let create = s3.create_multipart_upload().bucket("bucket").key("k");
+    let create = create.checksum_algorithm(ChecksumAlgorithm::Sha256);
+    let id = create.send().await.expect("create").upload_id.expect("an id");
+    let upload = |algorithm: Option<ChecksumAlgorithm>| {
+        let part = s3
+            .upload_part()
+            .bucket("bucket")
+            .key("k")
+            .upload_id(&id)
+            .part_number(1);
+        let part = part.set_checksum_algorithm(algorithm);
+        part.body(ByteStream::from_static(b"hello")).send()
+    };
+    let complete = |part: CompletedPart, size: i64, kind: Option<ChecksumType>| {
+        let parts = CompletedMultipartUpload::builder().parts(part).build();
+        let complete = s3
+            .complete_multipart_upload()
+            .bucket("bucket")
+            .key("k")
+            .upload_id(&id);
+        let complete = complete.multipart_upload(parts).mpu_object_size(size);
+        complete.set_checksum_type(kind).send()
+    };
+
+    let other = upload(Some(ChecksumAlgorithm::Crc32)).await.expect_err("another");
+    // The client sends a CRC32 of its own accord.
+    let unasked = upload(None).await.expect_err("another");
+    let part = upload(Some(ChecksumAlgorithm::Sha256)).await.expect("its own");
+    let named = CompletedPart::builder().part_number(1).set_e_tag(part.e_tag);
+    let bare = complete(named.clone().build(), 5, None)
+        .await
+        .expect_err("no checksum");
+    let named = named.set_checksum_sha256(part.checksum_sha256).build();
+    let short = complete(named.clone(), 4, None).await.expect_err("another size");
+    let whole = complete(named.clone(), 5, Some(ChecksumType::FullObject)).await;
+    let whole = whole.expect_err("another type");
+    let completed = complete(named, 5, None).await.expect("complete");
+
+    assert_eq!(
+        other.message(),
+        Some("Checksum Type mismatch occurred, expected checksum Type: sha256, actual checksum Type: crc32")
+    );
+    for error in [
+        code(&other),
+        code(&unasked),
+        code(&bare),
+        code(&short),
+        code(&whole),
+    ] {
+        assert_eq!(error, "InvalidRequest");
+    }
+    assert!(
+        bare.message()
+            .is_some_and(|text| text.contains("missing for part 1"))
+    );
+    let of_parts = BASE64_STANDARD.encode(Sha256::digest(Sha256::digest("hello")));
+    assert_eq!(
+        completed.checksum_sha256(),
+        Some(format!("{of_parts}-1").as_str())
+    );
+    assert_eq!(storage.get("k").await, b"hello");
+}
+
+#[tokio::test]
+async fn keys_of_uploads_are_encoded_where_the_client_asks_for_it() {
+    let storage = Storage::with_bucket();
+    for key in ["a%20b ü/1", "a%20b ü/2", "c d"] {
+        let create = storage.s3().create_multipart_upload().bucket("bucket").key(key);
+        create.send().await.expect("create");
+    }
+
+    let list = storage
+        .s3()
+        .list_multipart_uploads()
+        .bucket("bucket")
+        .delimiter("/");
+    let listed = list
+        .encoding_type(EncodingType::Url)
+        .send()
+        .await
+        .expect("listed");
+
+    assert_eq!(listed.encoding_type(), Some(&EncodingType::Url));
+    assert_eq!(listed.uploads()[0].key(), Some("c%20d"));
+    assert_eq!(listed.common_prefixes().len(), 1);
+    assert_eq!(listed.common_prefixes()[0].prefix(), Some("a%2520b%20%C3%BC/"));
 }

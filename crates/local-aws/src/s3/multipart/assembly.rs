@@ -15,10 +15,11 @@ use crate::s3::{
 const LEAST_PART_BYTES: u64 = 5 * 1024 * 1024;
 const COPY_BUFFER_BYTES: usize = 256 * 1024;
 
-/// Returns the parts that a client names, which must be there, in order, and large enough.
+/// Returns the parts of an upload that a client names, which must be there, in order, large enough, and named by their
+/// checksums where these make the checksum of the whole.
 pub(super) fn chosen_parts(
     tables: &impl Tables,
-    upload_id: &str,
+    (upload_id, upload): (&str, &UploadRecord),
     wanted: &[CompletedPart],
 ) -> Result<Vec<PartRecord>, Failure> {
     if wanted.is_empty() {
@@ -40,17 +41,27 @@ pub(super) fn chosen_parts(
             .into());
         }
         previous = number;
+        let announced = announced_checksum!(part);
+        if let Some(algorithm) = upload.algorithm
+            && upload.composite
+            && announced.as_ref().is_none_or(|(named, _)| *named != algorithm)
+        {
+            return Err(s3_error!(
+                InvalidRequest,
+                "The upload was created using a {} checksum. The complete request must include the checksum for each part. It was missing for part {number} in the request.",
+                algorithm.name().to_lowercase()
+            )
+            .into());
+        }
         let record = stored.remove(&number).filter(|record| {
             let etag_matches = part
                 .e_tag
                 .as_ref()
                 .is_some_and(|etag| etag.value() == record.etag);
-            let checksum_matches = match (announced_checksum!(part), &record.checksum) {
-                (Some((algorithm, value)), Some(checksum)) => {
-                    algorithm == checksum.algorithm && value == checksum.value
-                }
-                _ => true,
-            };
+            let checksum_matches = announced.as_ref().is_none_or(|(algorithm, value)| {
+                let kept = record.checksum.as_ref();
+                kept.is_some_and(|kept| *algorithm == kept.algorithm && *value == kept.value)
+            });
             etag_matches && checksum_matches
         });
         chosen.push(record.ok_or_else(|| {
@@ -69,6 +80,19 @@ pub(super) fn chosen_parts(
         .into());
     }
     Ok(chosen)
+}
+
+/// Refuses a size that the client has counted and that is not that of the parts (`x-amz-mp-object-size`).
+pub(super) fn check_size(counted: Option<i64>, parts: &[PartRecord]) -> Result<(), Failure> {
+    let size: u64 = parts.iter().map(|part| part.size).sum();
+    match counted {
+        Some(counted) if u64::try_from(counted) != Ok(size) => Err(s3_error!(
+            InvalidRequest,
+            "The provided 'x-amz-mp-object-size' header value {counted} does not match what was computed: {size}"
+        )
+        .into()),
+        _ => Ok(()),
+    }
 }
 
 /// Writes the parts one after another into a file.

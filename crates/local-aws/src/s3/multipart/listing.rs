@@ -9,6 +9,7 @@ use crate::s3::{
     checksum::fill_checksum,
     filled::{Entry, Filled},
     index::{self, Failure, Tables, UPLOADS, UploadRecord},
+    listing::{Encoding, prefixes},
     objects::timestamp,
 };
 
@@ -62,6 +63,7 @@ impl Backend {
     ) -> Result<ListMultipartUploadsOutput, Failure> {
         let reader = self.reader()?;
         index::bucket(&reader, &input.bucket)?;
+        let encoding = Encoding::new(input.encoding_type.as_ref());
         let prefix = input.prefix.clone().unwrap_or_default();
         let delimiter = input.delimiter.as_deref();
         let key_marker = input.key_marker.clone().unwrap_or_default();
@@ -99,36 +101,35 @@ impl Backend {
                 Entry::Key => {
                     last = of_upload(key);
                     let record: UploadRecord = index::decode(json.value())?;
-                    uploads.push(shown(&record, key, id));
+                    uploads.push(shown(&record, encoding.apply(key), id));
                 }
             }
         }
         let (next_key_marker, next_upload_id_marker) = next.unzip();
-        let common_prefixes = filled
-            .common_prefixes
-            .into_iter()
-            .map(|prefix| CommonPrefix { prefix: Some(prefix) });
+        let common_prefixes = prefixes(&filled.common_prefixes, encoding);
+        let encoded = |text: Option<String>| text.map(|text| encoding.apply(&text));
         Ok(ListMultipartUploadsOutput {
             is_truncated: Some(next_key_marker.is_some()),
             bucket: Some(input.bucket),
-            prefix: input.prefix,
-            delimiter: input.delimiter,
-            key_marker: input.key_marker,
+            encoding_type: input.encoding_type,
+            prefix: encoded(input.prefix),
+            delimiter: encoded(input.delimiter),
+            key_marker: encoded(input.key_marker),
             upload_id_marker: input.upload_id_marker,
-            next_key_marker,
+            next_key_marker: encoded(next_key_marker),
             next_upload_id_marker,
             max_uploads: Some(limit as i32),
             uploads: Some(uploads),
-            common_prefixes: Some(common_prefixes.collect()),
+            common_prefixes: Some(common_prefixes),
             ..ListMultipartUploadsOutput::default()
         })
     }
 }
 
-fn shown(record: &UploadRecord, key: &str, id: &str) -> MultipartUpload {
+fn shown(record: &UploadRecord, key: String, id: &str) -> MultipartUpload {
     MultipartUpload {
         initiated: Some(timestamp(record.initiated_ms)),
-        key: Some(key.to_owned()),
+        key: Some(key),
         upload_id: Some(id.to_owned()),
         storage_class: Some(StorageClass::STANDARD.to_owned().into()),
         ..MultipartUpload::default()
