@@ -6,7 +6,7 @@ use s3s::{S3Result, dto::*, s3_error};
 
 use super::{
     backend::Backend,
-    index::{ObjectRecord, Page},
+    index::{Failure, ObjectRecord, Page},
     objects::timestamp,
     versions::{self, Listed, VersionListing, VersionRecord, Wanted},
 };
@@ -14,6 +14,8 @@ use crate::ACCOUNT_ID;
 
 /// Most entries of one page of a listing.
 const MOST_KEYS: i32 = 1000;
+/// Most buckets of one.
+const MOST_BUCKETS: i32 = 10_000;
 
 /// How names stand in a listing: as they are, or percent-encoded since XML cannot hold them all.
 #[derive(Clone, Copy)]
@@ -107,6 +109,40 @@ pub(super) fn owner() -> Owner {
 }
 
 impl Backend {
+    /// Lists the buckets of this Region, in the order of their names.
+    pub(super) fn bucket_page(&self, input: ListBucketsInput) -> S3Result<ListBucketsOutput> {
+        let limit = input.max_buckets.unwrap_or(MOST_BUCKETS);
+        if !(1..=MOST_BUCKETS).contains(&limit) {
+            return Err(s3_error!(
+                InvalidArgument,
+                "Argument max-buckets must be an integer between 1 and {MOST_BUCKETS}"
+            ));
+        }
+        let after = input
+            .continuation_token
+            .as_deref()
+            .map(decode_token)
+            .transpose()?;
+        let prefix = input.prefix.as_deref().unwrap_or_default();
+        let is_here = input.bucket_region.is_none_or(|region| region == *self.region);
+        let mut buckets = self.buckets(prefix).map_err(Failure::from)?;
+        buckets.retain(|bucket| is_here && after.as_ref().is_none_or(|after| bucket.spec.name > *after));
+
+        let limit = limit as usize;
+        let next = (buckets.len() > limit).then(|| encode_token(buckets[limit - 1].spec.name.clone()));
+        let buckets = buckets.into_iter().take(limit).map(|bucket| Bucket {
+            bucket_region: Some(self.region.to_string()),
+            creation_date: Some(timestamp(bucket.created_ms)),
+            name: Some(bucket.spec.name),
+        });
+        Ok(ListBucketsOutput {
+            buckets: Some(buckets.collect()),
+            continuation_token: next,
+            owner: Some(owner()),
+            prefix: input.prefix,
+        })
+    }
+
     pub(super) fn list_versions(&self, input: ListObjectVersionsInput) -> S3Result<ListObjectVersionsOutput> {
         let encoding = Encoding::new(input.encoding_type.as_ref());
         let limit = limit(input.max_keys)?;

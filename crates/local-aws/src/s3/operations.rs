@@ -7,9 +7,9 @@ use super::{
     backend::Backend,
     buckets::{is_empty, uploads},
     events,
-    index::{self, BUCKETS, Failure, Listing},
-    listing::{Encoding, common_prefixes, contents, decode_token, encode_token, limit, owner},
-    objects::timestamp,
+    index::{self, BUCKETS, Listing},
+    listing::{Encoding, common_prefixes, contents, decode_token, encode_token, limit},
+    unsupported::check_new_bucket,
 };
 use crate::iam::{Iam, PolicyDocument};
 
@@ -19,24 +19,14 @@ impl S3 for Backend {
         &self,
         request: S3Request<ListBucketsInput>,
     ) -> S3Result<S3Response<ListBucketsOutput>> {
-        let prefix = request.input.prefix.unwrap_or_default();
-        let buckets = self.buckets(&prefix).map_err(Failure::from)?;
-        let buckets = buckets.into_iter().map(|bucket| Bucket {
-            bucket_region: Some(self.region.to_string()),
-            creation_date: Some(timestamp(bucket.created_ms)),
-            name: Some(bucket.spec.name),
-        });
-        Ok(S3Response::new(ListBucketsOutput {
-            buckets: Some(buckets.collect()),
-            owner: Some(owner()),
-            ..ListBucketsOutput::default()
-        }))
+        Ok(S3Response::new(self.bucket_page(request.input)?))
     }
 
     async fn create_bucket(
         &self,
         request: S3Request<CreateBucketInput>,
     ) -> S3Result<S3Response<CreateBucketOutput>> {
+        check_new_bucket(&request.input, &self.region)?;
         let name = request.input.bucket;
         let location = format!("/{name}");
         self.write(move |backend, change| backend.create(change.transaction, name))

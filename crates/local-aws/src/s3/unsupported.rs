@@ -1,6 +1,6 @@
 //! Headers of a write that would have to be kept or obeyed, and are not.
 
-use s3s::{S3Result, s3_error};
+use s3s::{S3Result, dto::*, s3_error};
 
 /// Refuses a request that asks for what is not implemented, instead of ignoring it.
 macro_rules! refuse_unsupported {
@@ -56,6 +56,44 @@ macro_rules! refuse_unsupported {
     };
 }
 pub(super) use refuse_unsupported;
+
+/// Refuses a new bucket that is to be another than all are: private, of its owner alone, in this Region, without locks.
+pub(super) fn check_new_bucket(input: &CreateBucketInput, region: &str) -> S3Result<()> {
+    let acl = input.acl.as_ref().map(BucketCannedACL::as_str);
+    refuse_other_than("x-amz-acl", &[BucketCannedACL::PRIVATE], acl)?;
+    let ownership = input.object_ownership.as_ref().map(ObjectOwnership::as_str);
+    let taken = [ObjectOwnership::BUCKET_OWNER_ENFORCED];
+    refuse_other_than("x-amz-object-ownership", &taken, ownership)?;
+    for (name, is_given) in [
+        ("x-amz-grant-full-control", input.grant_full_control.is_some()),
+        ("x-amz-grant-read", input.grant_read.is_some()),
+        ("x-amz-grant-read-acp", input.grant_read_acp.is_some()),
+        ("x-amz-grant-write", input.grant_write.is_some()),
+        ("x-amz-grant-write-acp", input.grant_write_acp.is_some()),
+        (
+            "x-amz-bucket-object-lock-enabled",
+            input.object_lock_enabled_for_bucket == Some(true),
+        ),
+    ] {
+        if is_given {
+            return Err(s3_error!(NotImplemented, "the header {name} is not implemented"));
+        }
+    }
+    let Some(configuration) = &input.create_bucket_configuration else {
+        return Ok(());
+    };
+    if configuration.bucket.is_some() || configuration.location.is_some() {
+        return Err(s3_error!(NotImplemented, "directory buckets are not implemented"));
+    }
+    let wanted = configuration.location_constraint.as_ref();
+    match wanted.map(BucketLocationConstraint::as_str) {
+        Some(wanted) if !wanted.is_empty() && wanted != region => Err(s3_error!(
+            IllegalLocationConstraintException,
+            "The {wanted} location constraint is incompatible for the region specific endpoint this request was sent to."
+        )),
+        _ => Ok(()),
+    }
+}
 
 /// Takes a header that says what holds anyway and refuses any other.
 pub(super) fn refuse_other_than(header: &str, taken: &[&str], value: Option<&str>) -> S3Result<()> {

@@ -1,6 +1,9 @@
 //! Amazon S3: buckets, their listings, and what becomes of objects over time.
 
-use aws_sdk_s3::types::{Delete, EncodingType, Object, ObjectIdentifier};
+use aws_sdk_s3::types::{
+    BucketCannedAcl, BucketLocationConstraint, CreateBucketConfiguration, Delete, EncodingType, Object,
+    ObjectIdentifier, ObjectOwnership,
+};
 use local_aws::s3::{BucketSpec, Expiration};
 use proptest::prelude::*;
 
@@ -132,6 +135,113 @@ async fn buckets_are_made_listed_and_removed_when_empty() {
     assert_eq!(code(&full), "BucketNotEmpty");
     assert_eq!(code(&gone), "NoSuchBucket");
     assert!(head.into_service_error().is_not_found());
+}
+
+#[tokio::test]
+async fn buckets_are_listed_in_pages_of_their_region() {
+    let storage = Storage::with_bucket();
+    let s3 = storage.s3();
+    for name in ["alpha", "beta"] {
+        s3.create_bucket().bucket(name).send().await.expect("create");
+    }
+
+    let (mut names, mut token) = (Vec::new(), None);
+    loop {
+        let list = s3.list_buckets().max_buckets(2).set_continuation_token(token);
+        let page = list.send().await.expect("listed");
+        let of_page = page.buckets().iter().filter_map(|bucket| bucket.name());
+        names.push(of_page.map(str::to_owned).collect::<Vec<_>>());
+        token = page.continuation_token;
+        if token.is_none() {
+            break;
+        }
+    }
+    let elsewhere = s3
+        .list_buckets()
+        .bucket_region("eu-west-1")
+        .send()
+        .await
+        .expect("listed");
+    let here = s3
+        .list_buckets()
+        .bucket_region("us-east-1")
+        .prefix("b")
+        .send()
+        .await
+        .expect("listed");
+    let none = s3
+        .list_buckets()
+        .max_buckets(0)
+        .send()
+        .await
+        .expect_err("no page");
+
+    let expected: [Vec<String>; 2] = [vec!["alpha".into(), "beta".into()], vec!["bucket".into()]];
+    assert_eq!(names, expected);
+    assert!(elsewhere.buckets().is_empty());
+    assert_eq!((here.buckets().len(), here.prefix()), (2, Some("b")));
+    assert_eq!(code(&none), "InvalidArgument");
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_to_be_another_than_all_are_is_not_made() {
+    let storage = Storage::with_bucket();
+    let create = || storage.s3().create_bucket().bucket("other");
+    let located = |region: &str| {
+        let region = BucketLocationConstraint::from(region);
+        CreateBucketConfiguration::builder()
+            .location_constraint(region)
+            .build()
+    };
+
+    for (request, expected) in [
+        (create().object_lock_enabled_for_bucket(true), "NotImplemented"),
+        (create().acl(BucketCannedAcl::PublicRead), "NotImplemented"),
+        (
+            create().object_ownership(ObjectOwnership::ObjectWriter),
+            "NotImplemented",
+        ),
+        (create().grant_write("id=\"1\""), "NotImplemented"),
+        (
+            create().create_bucket_configuration(located("eu-west-1")),
+            "IllegalLocationConstraintException",
+        ),
+    ] {
+        assert_eq!(code(&request.send().await.expect_err(expected)), expected);
+    }
+    let head = storage.s3().head_bucket().bucket("other").send().await;
+    let taken = create()
+        .acl(BucketCannedAcl::Private)
+        .object_ownership(ObjectOwnership::BucketOwnerEnforced)
+        .create_bucket_configuration(located("us-east-1"));
+
+    assert!(head.is_err(), "none was made");
+    taken.send().await.expect("it is as all are");
+}
+
+#[tokio::test]
+async fn a_page_goes_on_behind_the_keys_of_a_common_prefix() {
+    let storage = Storage::with_bucket();
+    let keys = ["aü", "aü1", "aü2", "aý", "b\u{d7ff}ü", "c"];
+    for key in keys {
+        storage.put(key, b"").await;
+    }
+
+    for page_size in 1..=5 {
+        let list = storage.s3().list_objects_v2().bucket("bucket").delimiter("ü");
+        let mut pages = list.into_paginator().page_size(page_size).send();
+        let (mut seen, mut prefixes) = (Vec::new(), Vec::new());
+        while let Some(page) = pages.next().await {
+            let page = page.expect("page");
+            let objects = page.contents().iter().filter_map(|object| object.key());
+            seen.extend(objects.map(str::to_owned));
+            let common = page.common_prefixes().iter().filter_map(|common| common.prefix());
+            prefixes.extend(common.map(str::to_owned));
+        }
+
+        assert_eq!(seen, ["aý", "c"], "page size {page_size}");
+        assert_eq!(prefixes, ["aü", "b\u{d7ff}ü"], "page size {page_size}");
+    }
 }
 
 #[tokio::test]
