@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{
     BucketSpec, Versioning,
     checksum::{Algorithm, Checksum},
-    filled::{Entry, Filled},
+    filled::{Entry, Filled, behind},
     versions::{VERSIONS, Version},
 };
 
@@ -311,30 +311,42 @@ pub(super) fn list(tables: &impl Tables, listing: &Listing<'_>) -> Result<Page, 
     let mut page = Page::default();
     let mut filled = Filled::new(prefix, delimiter, after, limit);
     let mut last = None;
-    let start = if after >= prefix {
-        Bound::Excluded((bucket, after))
+    let mut start = if after >= prefix {
+        Bound::Excluded(after.to_owned())
     } else {
-        Bound::Included((bucket, prefix))
+        Bound::Included(prefix.to_owned())
     };
     let table = tables.table(OBJECTS)?;
-    for entry in table.range::<(&str, &str)>((start, Bound::Unbounded))? {
-        let (guard, value) = entry?;
-        let (found_bucket, key) = guard.value();
-        if found_bucket != bucket || !key.starts_with(prefix) || limit == 0 {
-            break;
-        }
-        match filled.take(key) {
-            Entry::Seen => {}
-            Entry::Beyond => {
-                page.next = last;
+    'from_start: loop {
+        let from = start.as_ref().map(|key| (bucket, key.as_str()));
+        for entry in table.range::<(&str, &str)>((from, Bound::Unbounded))? {
+            let (guard, value) = entry?;
+            let (found_bucket, key) = guard.value();
+            if found_bucket != bucket || !key.starts_with(prefix) || limit == 0 {
                 break;
             }
-            Entry::Common(common) => last = Some(common.to_owned()),
-            Entry::Key => {
-                last = Some(key.to_owned());
-                page.objects.push((key.to_owned(), decode(value.value().0)?));
-            }
+            let common = match filled.take(key) {
+                Entry::Seen(common) => common,
+                Entry::Beyond => {
+                    page.next = last;
+                    break;
+                }
+                Entry::Common(common) => {
+                    last = Some(common.to_owned());
+                    common
+                }
+                Entry::Key => {
+                    last = Some(key.to_owned());
+                    page.objects.push((key.to_owned(), decode(value.value().0)?));
+                    continue;
+                }
+            };
+            // Of the keys below a common prefix one is read, however many there are.
+            let Some(next) = behind(common) else { break };
+            start = Bound::Included(next);
+            continue 'from_start;
         }
+        break;
     }
     page.common_prefixes = filled.common_prefixes;
     Ok(page)

@@ -92,7 +92,7 @@ impl Backend {
             }
             let of_upload = |key: &str| Some((key.to_owned(), id.to_owned()));
             match filled.take(key) {
-                Entry::Seen => {}
+                Entry::Seen(_) => {}
                 Entry::Beyond => {
                     next = last;
                     break;

@@ -6,7 +6,7 @@ use redb::ReadableTable;
 
 use super::{VERSIONS, VersionRecord, Wanted, find, id, name, newest, place};
 use crate::s3::{
-    filled::{Entry, Filled},
+    filled::{Entry, Filled, behind},
     index::{self, OBJECTS, ObjectRecord, Tables},
 };
 
@@ -54,33 +54,41 @@ pub(in crate::s3) fn list(
     if limit == 0 {
         return Ok(VersionPage::default());
     }
-    let (first_object, first_version) = start(tables, listing)?;
+    let mut from = start(tables, listing)?;
     let (objects, versions) = (tables.table(OBJECTS)?, tables.table(VERSIONS)?);
-    let first_object = first_object.as_ref().map(|key| (bucket, key.as_str()));
-    let first_version = first_version
-        .as_ref()
-        .map(|(key, place)| (bucket, key.as_str(), *place));
-    let objects = objects
-        .range::<(&str, &str)>((first_object, Bound::Unbounded))?
-        .map(|entry| -> Keyed<(String, VersionRecord)> {
-            let (key, value) = entry?;
-            let (of, key) = key.value();
-            let record: Box<ObjectRecord> = index::decode(value.value().0)?;
-            Ok((of.to_owned(), (key.to_owned(), VersionRecord::Object(record))))
-        });
-    let versions = versions
-        .range::<(&str, &str, u64)>((first_version, Bound::Unbounded))?
-        .map(|entry| -> Keyed<(String, VersionRecord)> {
-            let (key, value) = entry?;
-            let (of, key, _) = key.value();
-            Ok((of.to_owned(), (key.to_owned(), index::decode(value.value().0)?)))
-        });
-    let entries = merged(below(objects, bucket, prefix), below(versions, bucket, prefix));
     let latest = match listing.after_version {
         Some(_) => latest(tables, bucket, listing.after)?,
         None => None,
     };
-    first_page(entries, listing, latest)
+    let mut filling = Filling::new(listing, latest);
+    loop {
+        let (object, version) = &from;
+        let object = object.as_ref().map(|key| (bucket, key.as_str()));
+        let version = version
+            .as_ref()
+            .map(|(key, place)| (bucket, key.as_str(), *place));
+        let objects = objects.range::<(&str, &str)>((object, Bound::Unbounded))?.map(
+            |entry| -> Keyed<(String, VersionRecord)> {
+                let (key, value) = entry?;
+                let (of, key) = key.value();
+                let record: Box<ObjectRecord> = index::decode(value.value().0)?;
+                Ok((of.to_owned(), (key.to_owned(), VersionRecord::Object(record))))
+            },
+        );
+        let versions = versions
+            .range::<(&str, &str, u64)>((version, Bound::Unbounded))?
+            .map(|entry| -> Keyed<(String, VersionRecord)> {
+                let (key, value) = entry?;
+                let (of, key, _) = key.value();
+                Ok((of.to_owned(), (key.to_owned(), index::decode(value.value().0)?)))
+            });
+        let entries = merged(below(objects, bucket, prefix), below(versions, bucket, prefix));
+        // Of the versions below a common prefix one is read, however many there are.
+        match filling.fill(entries)? {
+            Some(next) => from = (Bound::Included(next.clone()), Bound::Included((next, 0))),
+            None => return Ok(filling.page()),
+        }
+    }
 }
 
 /// Returns the place of the latest version of a key.
@@ -92,42 +100,70 @@ fn latest(tables: &impl Tables, bucket: &str, key: &str) -> Result<Option<u64>, 
     Ok(newest.map(|(record, _)| place(record.version())))
 }
 
-/// Fills a page with what comes first; `latest` is the place of the latest version of the key in whose midst it begins.
-fn first_page(
-    entries: impl Iterator<Item = Keyed<VersionRecord>>,
-    listing: &VersionListing<'_>,
+/// A page that is being filled.
+struct Filling<'a> {
+    listing: &'a VersionListing<'a>,
+    /// Place of the latest version of the key in whose midst the page begins.
     latest: Option<u64>,
-) -> Result<VersionPage, redb::Error> {
-    let mut page = VersionPage::default();
-    let mut filled = Filled::new(listing.prefix, listing.delimiter, listing.after, listing.limit);
-    let mut seen_key = listing.after_version.map(|_| listing.after.to_owned());
-    let mut last = None;
-    for entry in entries {
-        let (key, record) = entry?;
-        match filled.take(&key) {
-            Entry::Seen => continue,
-            Entry::Beyond => {
-                page.next = last;
-                break;
-            }
-            Entry::Common(common) => {
-                last = Some((common.to_owned(), None));
-                continue;
-            }
-            Entry::Key => {}
+    page: VersionPage,
+    filled: Filled<'a>,
+    seen_key: Option<String>,
+    last: Option<(String, Option<String>)>,
+}
+
+impl<'a> Filling<'a> {
+    fn new(listing: &'a VersionListing<'a>, latest: Option<u64>) -> Self {
+        Self {
+            listing,
+            latest,
+            page: VersionPage::default(),
+            filled: Filled::new(listing.prefix, listing.delimiter, listing.after, listing.limit),
+            seen_key: listing.after_version.map(|_| listing.after.to_owned()),
+            last: None,
         }
-        last = Some((key.clone(), Some(name(record.version()))));
-        let is_latest = seen_key.as_ref() != Some(&key)
-            || key == listing.after && latest == Some(place(record.version()));
-        seen_key = Some(key.clone());
-        page.versions.push(Listed {
+    }
+
+    /// Fills the page with what comes first. Returns where it goes on, if that is behind a common prefix.
+    fn fill(
+        &mut self,
+        entries: impl Iterator<Item = Keyed<VersionRecord>>,
+    ) -> Result<Option<String>, redb::Error> {
+        for entry in entries {
+            let (key, record) = entry?;
+            match self.filled.take(&key) {
+                Entry::Seen(common) => return Ok(behind(common)),
+                Entry::Beyond => {
+                    self.page.next = self.last.take();
+                    return Ok(None);
+                }
+                Entry::Common(common) => {
+                    self.last = Some((common.to_owned(), None));
+                    return Ok(behind(common));
+                }
+                Entry::Key => self.add(key, record),
+            }
+        }
+        Ok(None)
+    }
+
+    fn add(&mut self, key: String, record: VersionRecord) {
+        self.last = Some((key.clone(), Some(name(record.version()))));
+        let is_latest = self.seen_key.as_ref() != Some(&key)
+            || key == self.listing.after && self.latest == Some(place(record.version()));
+        self.seen_key = Some(key.clone());
+        self.page.versions.push(Listed {
             key,
             record,
             is_latest,
         });
     }
-    page.common_prefixes = filled.common_prefixes;
-    Ok(page)
+
+    fn page(self) -> VersionPage {
+        VersionPage {
+            common_prefixes: self.filled.common_prefixes,
+            ..self.page
+        }
+    }
 }
 
 /// Returns where a page begins, in the objects and in the versions.
