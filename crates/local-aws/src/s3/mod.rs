@@ -17,7 +17,7 @@
 //! - Notifications go to functions only.
 //! - A listing without `encoding-type=url` holds a carriage return in a key as it is, so that XML readers
 //!   take it for a line feed.
-//! - Objects and old versions expire when they reach the age of their rule, not at the next midnight UTC.
+//! - Objects, old versions and uploads expire when they reach the age of their rule, not at the next midnight UTC.
 //! - In a bucket that keeps versions `DeleteObject` takes either a version or a condition, and there is no MFA delete.
 
 mod access;
@@ -80,6 +80,9 @@ pub struct BucketSpec {
     pub policy: Option<PolicyDocument>,
     /// Objects under a prefix that expire.
     pub expirations: Vec<Expiration>,
+    /// Uploads in parts under a prefix that are given up at that age (`AbortIncompleteMultipartUpload`).
+    #[serde(default)]
+    pub upload_expirations: Vec<Expiration>,
     /// Whether the bucket keeps what is written over or deleted. Without one it does not, unless it once did: then it
     /// keeps what there is, and no more.
     #[serde(default)]
@@ -117,7 +120,7 @@ pub struct FunctionNotification {
 pub struct Expiration {
     /// Keys start with it; empty for all.
     pub prefix: String,
-    /// Age in days after which an object is removed.
+    /// Age in days after which an object, or an upload, is removed.
     pub days: u32,
 }
 

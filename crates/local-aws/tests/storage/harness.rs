@@ -30,6 +30,7 @@ pub struct Storage {
 }
 
 pub struct Services {
+    pub store: Arc<Store>,
     pub iam: Arc<Iam>,
     pub queue: InvocationQueue,
     pub s3: S3,
@@ -198,8 +199,9 @@ impl Services {
             REGION.into(),
             Faults::default(),
         );
-        let secrets = SecretsManager::new(store, iam.clone(), REGION.into());
+        let secrets = SecretsManager::new(store.clone(), iam.clone(), REGION.into());
         Self {
+            store,
             iam,
             queue,
             s3,

@@ -1,5 +1,7 @@
 //! Amazon S3: buckets, their listings, and what becomes of objects over time.
 
+use std::time::Duration;
+
 use aws_sdk_s3::types::{
     BucketCannedAcl, BucketLocationConstraint, CreateBucketConfiguration, Delete, EncodingType, Object,
     ObjectIdentifier, ObjectOwnership,
@@ -310,6 +312,36 @@ async fn objects_expire_by_prefix_and_age() {
     let keys: Vec<_> = left.contents().iter().filter_map(|object| object.key()).collect();
     assert_eq!(keys, ["feedback/1"]);
     assert_eq!(storage.blob_count(), 0);
+}
+
+#[tokio::test]
+async fn a_sweep_waits_for_no_writer_until_it_has_something_to_remove() {
+    let storage = Storage::with(BucketSpec {
+        name: "bucket".into(),
+        expirations: vec![Expiration {
+            prefix: "claims/".into(),
+            days: 90,
+        }],
+        ..BucketSpec::default()
+    });
+    let s3 = &storage.services().s3;
+    let index = &storage.services().store.index;
+    let writer = index.begin_write().expect("a writer");
+    for number in 0..2_500 {
+        let key = format!("claims/{number}");
+        let object = s3.stage("bucket", &key, "text/plain", b"mine".to_vec());
+        s3.put(&writer, object.expect("staged")).expect("put");
+    }
+    writer.commit().expect("committed");
+    let days = |days| chrono::Utc::now() + chrono::Duration::days(days);
+
+    let writer = index.begin_write().expect("a writer");
+    let swept = tokio::time::timeout(Duration::from_secs(60), s3.sweep(days(89))).await;
+    drop(writer);
+    s3.sweep(days(91)).await.expect("swept");
+
+    swept.expect("it does not wait for the writer").expect("swept");
+    assert_eq!(storage.objects("").await, []);
 }
 
 proptest! {

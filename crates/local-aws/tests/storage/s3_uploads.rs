@@ -6,7 +6,8 @@ use aws_sdk_s3::{
     types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use local_aws::s3::FunctionNotification;
+use chrono::{Duration, Utc};
+use local_aws::s3::{BucketSpec, Expiration, FunctionNotification};
 use sha2::{Digest, Sha256};
 
 use crate::harness::{Storage, code, pattern};
@@ -277,6 +278,56 @@ async fn the_parts_of_an_upload_with_a_checksum_have_and_name_those_of_its_algor
         Some(format!("{of_parts}-1").as_str())
     );
     assert_eq!(storage.get("k").await, b"hello");
+}
+
+#[tokio::test]
+async fn an_upload_that_was_given_up_goes_at_the_age_of_the_rule_with_its_parts() {
+    let storage = Storage::with(BucketSpec {
+        name: "bucket".into(),
+        upload_expirations: vec![Expiration {
+            prefix: "in/".into(),
+            days: 7,
+        }],
+        ..BucketSpec::default()
+    });
+    let s3 = storage.s3();
+    for key in ["in/k", "out/k"] {
+        let created = s3
+            .create_multipart_upload()
+            .bucket("bucket")
+            .key(key)
+            .send()
+            .await;
+        let id = created.expect("create").upload_id.expect("an id");
+        let part = s3
+            .upload_part()
+            .bucket("bucket")
+            .key(key)
+            .upload_id(id)
+            .part_number(1);
+        part.body(ByteStream::from_static(b"x"))
+            .send()
+            .await
+            .expect("part");
+    }
+    let sweep = async |days| {
+        let now = Utc::now() + Duration::days(days);
+        storage.services().s3.sweep(now).await.expect("swept");
+        let listed = s3
+            .list_multipart_uploads()
+            .bucket("bucket")
+            .send()
+            .await
+            .expect("listed");
+        let keys = listed.uploads().iter().filter_map(|upload| upload.key());
+        (keys.map(str::to_owned).collect::<Vec<_>>(), storage.blob_count())
+    };
+
+    let (before, files_before) = sweep(6).await;
+    let (after, files_after) = sweep(8).await;
+
+    assert_eq!((before.len(), files_before), (2, 2));
+    assert_eq!((after, files_after), (vec!["out/k".to_owned()], 1));
 }
 
 #[tokio::test]

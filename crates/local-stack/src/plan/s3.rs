@@ -43,12 +43,10 @@ pub(super) fn bucket(resource: &Resource, mut properties: Properties<'_>) -> Buc
             notifications.push(function_notification(notification));
         }
     }
-    let (mut expirations, mut version_expirations) = (Vec::new(), Vec::new());
+    let mut rules = Rules::default();
     if let Some(mut configuration) = properties.nested("LifecycleConfiguration") {
         for rule in configuration.list("Rules") {
-            let (objects, versions) = expirations_of(rule);
-            expirations.extend(objects);
-            version_expirations.extend(versions);
+            rules.add(rule);
         }
     }
     let versioning = properties.nested("VersioningConfiguration");
@@ -56,9 +54,10 @@ pub(super) fn bucket(resource: &Resource, mut properties: Properties<'_>) -> Buc
         name,
         notifications,
         policy: None,
-        expirations,
+        expirations: rules.objects,
+        upload_expirations: rules.uploads,
         versioning: versioning.and_then(self::versioning),
-        version_expirations,
+        version_expirations: rules.versions,
     }
 }
 
@@ -91,38 +90,58 @@ fn function_notification(mut properties: Properties<'_>) -> FunctionNotification
     notification
 }
 
-/// Reads what a rule says of objects, and of old versions.
-fn expirations_of(mut rule: Properties<'_>) -> (Option<Expiration>, Option<VersionExpiration>) {
-    // Parts of an upload that was given up are few.
-    rule.ignore(&["AbortIncompleteMultipartUpload", "Id"]);
-    let is_enabled = rule.one_of("Status", &["Enabled", "Disabled"]).as_deref() == Some("Enabled");
-    let prefix = rule.text("Prefix").unwrap_or_default();
-    let days = rule.integer("ExpirationInDays", 1..=u32::MAX);
-    let lone_markers = rule.flag("ExpiredObjectDeleteMarker").unwrap_or(false);
-    let mut noncurrent_days = rule.integer("NoncurrentVersionExpirationInDays", 1..=u32::MAX);
-    let mut kept_versions = 0;
-    if let Some(mut versions) = rule.nested("NoncurrentVersionExpiration") {
-        versions.require("NoncurrentDays");
-        noncurrent_days = versions.integer("NoncurrentDays", 1..=u32::MAX);
-        kept_versions = versions.integer("NewerNoncurrentVersions", 1..=100).unwrap_or(0);
+/// What the rules of a bucket's life cycle remove.
+#[derive(Default)]
+struct Rules {
+    objects: Vec<Expiration>,
+    uploads: Vec<Expiration>,
+    versions: Vec<VersionExpiration>,
+}
+
+impl Rules {
+    /// Reads what a rule says of objects, of uploads and of old versions.
+    fn add(&mut self, mut rule: Properties<'_>) {
+        rule.ignore(&["Id"]);
+        let is_enabled = rule.one_of("Status", &["Enabled", "Disabled"]).as_deref() == Some("Enabled");
+        let prefix = rule.text("Prefix").unwrap_or_default();
+        let days = rule.integer("ExpirationInDays", 1..=u32::MAX);
+        let lone_markers = rule.flag("ExpiredObjectDeleteMarker").unwrap_or(false);
+        let mut upload_days = None;
+        if let Some(mut uploads) = rule.nested("AbortIncompleteMultipartUpload") {
+            uploads.require("DaysAfterInitiation");
+            upload_days = uploads.integer("DaysAfterInitiation", 1..=u32::MAX);
+        }
+        let mut noncurrent_days = rule.integer("NoncurrentVersionExpirationInDays", 1..=u32::MAX);
+        let mut kept_versions = 0;
+        if let Some(mut versions) = rule.nested("NoncurrentVersionExpiration") {
+            versions.require("NoncurrentDays");
+            noncurrent_days = versions.integer("NoncurrentDays", 1..=u32::MAX);
+            kept_versions = versions.integer("NewerNoncurrentVersions", 1..=100).unwrap_or(0);
+        }
+        if days.is_some() && lone_markers {
+            rule.report(
+                "ExpiredObjectDeleteMarker",
+                "cannot be specified with ExpirationInDays",
+            );
+        }
+        if !is_enabled {
+            return;
+        }
+        let after = |days| Expiration {
+            prefix: prefix.clone(),
+            days,
+        };
+        self.objects.extend(days.map(after));
+        self.uploads.extend(upload_days.map(after));
+        if noncurrent_days.is_some() || lone_markers {
+            self.versions.push(VersionExpiration {
+                prefix,
+                noncurrent_days,
+                kept_versions,
+                lone_markers,
+            });
+        }
     }
-    if days.is_some() && lone_markers {
-        rule.report(
-            "ExpiredObjectDeleteMarker",
-            "cannot be specified with ExpirationInDays",
-        );
-    }
-    let objects = days.map(|days| Expiration {
-        prefix: prefix.clone(),
-        days,
-    });
-    let versions = (noncurrent_days.is_some() || lone_markers).then_some(VersionExpiration {
-        prefix,
-        noncurrent_days,
-        kept_versions,
-        lone_markers,
-    });
-    (objects.filter(|_| is_enabled), versions.filter(|_| is_enabled))
 }
 
 pub(super) fn bucket_policy(mut properties: Properties<'_>) -> BucketPolicy {

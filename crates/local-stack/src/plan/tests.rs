@@ -517,7 +517,8 @@ fn versions_of_a_bucket_are_planned_with_what_becomes_of_them() {
     };
 
     let plan = plan_of(&with(
-        "NoncurrentVersionExpiration: { NoncurrentDays: 30, NewerNoncurrentVersions: 2 }, ExpiredObjectDeleteMarker: true",
+        "NoncurrentVersionExpiration: { NoncurrentDays: 30, NewerNoncurrentVersions: 2 }, ExpiredObjectDeleteMarker: true, \
+         AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 }",
     ));
     let refused = plan_of(&with("ExpirationInDays: 1, ExpiredObjectDeleteMarker: true"));
 
@@ -532,6 +533,11 @@ fn versions_of_a_bucket_are_planned_with_what_becomes_of_them() {
         lone_markers: true,
     };
     assert_eq!(target.version_expirations, [rule]);
+    let given_up = Expiration {
+        prefix: String::new(),
+        days: 7,
+    };
+    assert_eq!(target.upload_expirations, [given_up]);
     assert_eq!(target.expirations.len(), 1);
     assert_eq!(plan.buckets[1].versioning, None);
     let refused = refused.expect_err("S3 takes one or the other");
