@@ -1,6 +1,7 @@
 //! Events on their way to API destinations: sent until they are taken, refused or given up.
 //!
-//! An endpoint that answers 429 or 5xx, or nothing within five seconds, is asked again; another answer than 2xx ends it.
+//! An endpoint that answers 401, 407, 409, 429 or 5xx, or nothing within five seconds, is asked again; another answer than
+//! 2xx ends it.
 //! Source: Amazon EventBridge User Guide, "API destinations". Pauses are seconds here, not minutes; what is given up is
 //! a line of `logs/api-destination-<name>.log`, by the event's id, since there are no dead-letter queues.
 
@@ -108,11 +109,11 @@ fn judge(response: &HttpResponse) -> Tried {
     let asked: Option<i64> = asked.and_then(|seconds| seconds.trim().parse().ok());
     match (status, asked.unwrap_or_default()) {
         (200..300, _) => Tried::Taken,
-        (429 | 500.., 0) => Tried::NotNow {
+        (401 | 407 | 409 | 429 | 500.., 0) => Tried::NotNow {
             why,
             pause: Duration::ZERO,
         },
-        (429 | 500.., pause @ 1..) => Tried::NotNow {
+        (401 | 407 | 409 | 429 | 500.., pause @ 1..) => Tried::NotNow {
             why: format!("{why}, to come again in {pause} s"),
             pause: Duration::from_secs(pause.unsigned_abs()),
         },
@@ -298,4 +299,25 @@ fn url(endpoint: &str, values: &[String]) -> Result<Url, String> {
         url += part;
     }
     Url::parse(&url).map_err(|_| "the endpoint is no URL".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_asked_again_where_eventbridge_asks_again() {
+        let judged = |status: u16| {
+            let status = status.try_into().expect("a status");
+            judge(&HttpResponse::new(status, SdkBody::empty()))
+        };
+
+        for status in [401, 407, 409, 429, 500, 503] {
+            assert!(matches!(judged(status), Tried::NotNow { .. }), "{status}");
+        }
+        for status in [301, 400, 403, 404, 408, 422] {
+            assert!(matches!(judged(status), Tried::Refused(_)), "{status}");
+        }
+        assert!(matches!(judged(204), Tried::Taken));
+    }
 }
