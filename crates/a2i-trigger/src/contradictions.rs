@@ -59,8 +59,8 @@ impl A2iTrigger {
                 ..Question::known(record.clone())
             });
             question.add(&labelled.votes);
-            labels.canonical_votes(record, &mut question.votes);
-            (question.contradict(changed_at), question.clone())
+            labels.use_own_names(question);
+            (question.contradict(changed_at, &labels), question.clone())
         };
         let (effect, question) = self.questions.change(&record.id, contradict).await?;
         match (effect, question.state) {

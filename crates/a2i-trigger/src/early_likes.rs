@@ -57,7 +57,7 @@ impl A2iTrigger {
             let question = question.as_mut()?;
             let votes: Vec<_> = early.votes().iter().map(|early| early.vote.clone()).collect();
             question.add(&votes);
-            labels.canonical_votes(record, &mut question.votes);
+            labels.use_own_names(question);
             // Who complains now has thought better of it.
             let retracted = question.retract(&opinion, record);
             Some((question.clone(), retracted))

@@ -70,8 +70,7 @@ impl A2iTrigger {
                 state: State::Withdrawn,
                 ..Question::known(record.clone())
             });
-            let own_names = |votes: &mut Vec<_>| labels.canonical_votes(record, votes);
-            let human_loop = question.restore(own_names, &record.received_at).flatten();
+            let human_loop = question.restore(&labels, &record.received_at).flatten();
             // Also where an earlier run of the same event has restored it.
             let latest = human_loop.or_else(|| question.first_loop.clone());
             (latest, question.state)

@@ -299,9 +299,11 @@ impl Labels {
             let withdrawal = self.relabelling.plan_withdrawal(set, &at, &taken_back);
             planned.push(withdrawal.await?);
         }
-        let contradicted: &[LabelledRecord] = &plan.contradicted;
-        if !contradicted.is_empty() {
-            let contradictions = self.relabelling.plan_contradictions(set, &at, contradicted);
+        let decided_anew: Vec<LabelledRecord> = (plan.contradicted.iter().chain(&plan.decided_anew))
+            .cloned()
+            .collect();
+        if !decided_anew.is_empty() {
+            let contradictions = self.relabelling.plan_contradictions(set, &at, &decided_anew);
             planned.push(contradictions.await?);
         }
         let changed = self.sets.edit(&at, |set| apply(set, action)).await;
@@ -320,7 +322,7 @@ impl Labels {
             asked_again: again.len() + late,
             late,
             withdrawn: taken_back.len(),
-            contradicted: contradicted.len(),
+            contradicted: plan.contradicted.len(),
         })
     }
 

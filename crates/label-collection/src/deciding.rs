@@ -108,7 +108,7 @@ pub(crate) fn decide_with(
     }
     question.add(&item.votes);
     use_own_names(labels, &item.record, &mut question.votes);
-    question.answer_with(&[]);
+    question.decide(labels);
     if was_disputed && question.state == State::Asked {
         question.state = State::Disputed;
     }

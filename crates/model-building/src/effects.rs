@@ -32,6 +32,10 @@ pub struct Effects {
     pub gained: usize,
     /// Rows that get another label, which is not their own by another name.
     pub changed: usize,
+    /// Rows that are left out by it, since their label is retired.
+    pub left_out: usize,
+    /// Texts whose answer is another one by it, with all votes that count: their questions are to be decided anew.
+    pub decided_anew: Vec<LabelledRecord>,
     /// Texts whose votes contradict one another by it: one more reviewer is to be asked.
     pub contradicted: Vec<Contradicted>,
 }
@@ -117,13 +121,16 @@ impl Effects {
             return Ok(());
         };
         self.votes += usize::from(is.proposals < was.proposals);
+        let mut is_another = false;
         match (&was.outcome, &is.outcome) {
             (Outcome::Labels(old), Outcome::Labels(new)) => {
                 let old: BTreeSet<&str> = old.iter().map(|label| set.own_name(label)).collect();
                 let new: BTreeSet<&str> = new.iter().map(String::as_str).collect();
-                self.changed += usize::from(old != new);
+                is_another = old != new;
+                self.changed += usize::from(is_another);
             }
             (Outcome::NoClass(_) | Outcome::Open(_), Outcome::Labels(_)) => self.gained += 1,
+            (Outcome::Labels(_), Outcome::NoClass(Mapped::RETIRED)) => self.left_out += 1,
             _ => {}
         }
 
@@ -133,6 +140,8 @@ impl Effects {
                 labelled: with_votes(labels, is.record, set)?,
                 is_left_out: is_tie,
             });
+        } else if is_another {
+            self.decided_anew.push(with_votes(labels, is.record, set)?);
         }
         Ok(())
     }

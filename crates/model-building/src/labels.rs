@@ -183,7 +183,11 @@ impl<'a> Outcome<'a> {
         set: Option<&LabelSet>,
     ) -> Self {
         let not_in_use = record.iter().rev().find_map(|line| line.not_in_use);
-        if let Some(reason) = not_in_use.filter(|_| !record.iter().any(|line| line.reviewed)) {
+        let is_alone = |reason: &&str| {
+            let is_reviewed = record.iter().any(|line| line.reviewed);
+            !is_reviewed || (*reason != NEW_LABEL && matches!(consensus, Consensus::Unanswered))
+        };
+        if let Some(reason) = not_in_use.filter(is_alone) {
             return Self::NoClass(reason);
         }
         let answer = match consensus {

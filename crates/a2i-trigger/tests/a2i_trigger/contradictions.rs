@@ -5,7 +5,7 @@ use active_learning_core::{
     keys,
     labels::{
         human_loop::Answer,
-        label_set::{LABEL_SET_KEY, LabelSet, Origin},
+        label_set::{LABEL_SET_KEY, LabelSet, LabelSetError, Origin},
         labelled::LabelledRecord,
         question::{Question, State},
         vote::{Vote, VoteSource},
@@ -54,8 +54,19 @@ impl Services {
 
     /// Accepts `Weather` as of a time; returns the event of what contradicts itself by it, with these votes.
     async fn accepted_at(&self, at: &str, votes: Vec<Vote>) -> Value {
+        let accept = |set: &mut LabelSet| set.add("Weather", "");
+        self.changed_at(at, accept, votes).await
+    }
+
+    /// Changes the set of `World` and `Sports` as of a time; returns the event of what contradicts itself by it.
+    async fn changed_at(
+        &self,
+        at: &str,
+        change: impl FnOnce(&mut LabelSet) -> Result<(), LabelSetError>,
+        votes: Vec<Vote>,
+    ) -> Value {
         let mut set = LabelSet::seed(["World", "Sports"], Origin::Edited, "2026-11-20T10:00:00.000Z");
-        set.add("Weather", "").expect("free");
+        change(&mut set).expect("allowed");
         set.edited(at);
         self.store(TRAINING_BUCKET, LABEL_SET_KEY, set.to_json()).await;
         let labelled = LabelledRecord::new(text(), Vec::new(), "", "");
@@ -164,4 +175,47 @@ async fn where_people_are_at_it_or_agree_nobody_else_is_asked() {
         assert!(loops(&script).is_empty());
         assert_eq!(services.asked_question().await.state, state);
     }
+}
+
+#[tokio::test]
+async fn a_tie_that_users_broke_for_a_label_that_is_retired_is_asked_and_another_answer_is_known_at_once() {
+    let user = |worker: &str, label: &str| vote(worker, VoteSource::Feedback, Answer::labels([label]));
+    let torn = [review("w1", "World"), review("w2", "Sports")];
+    let tie = [&torn[..], &[user("user:ada", "Sports")]].concat();
+    let ada_and_bob = [user("user:ada", "Sports"), user("user:bob", "Sports")];
+    let other = [&torn[..], &ada_and_bob, &[user("user:cy", "World")]].concat();
+    for (votes, state, answer, tasks) in [
+        (tie, State::Asked, None, 1),
+        (other, State::Answered, Some(Answer::labels(["World"])), 0),
+    ] {
+        let services = Services::start();
+        services.put_answered(&votes).await;
+        let retire = |set: &mut LabelSet| set.retire("Sports");
+        let event = services
+            .changed_at("2026-11-21T10:00:00.000Z", retire, votes)
+            .await;
+
+        let script = services.work_off(&event).await;
+
+        let question = services.asked_question().await;
+        assert_eq!((question.state, question.answer().cloned()), (state, answer));
+        assert_eq!(loops(&script).len(), tasks);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_by_the_old_name_of_a_label_is_written_by_the_name_of_now_and_contradicts_nothing() {
+    let services = Services::start();
+    let votes = vec![review("w1", "Sports")];
+    services.put_answered(&votes).await;
+    let rename = |set: &mut LabelSet| set.rename("Sports", "Games");
+    let event = services
+        .changed_at("2026-11-21T10:00:00.000Z", rename, votes)
+        .await;
+
+    let script = services.work_off(&event).await;
+
+    assert!(loops(&script).is_empty());
+    let question = services.asked_question().await;
+    assert_eq!(question.answer(), Some(&Answer::labels(["Games"])));
 }

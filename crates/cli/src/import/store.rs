@@ -179,7 +179,7 @@ pub(super) fn before(set: &LabelSet, labelled: &Labelled, question: Option<&Ques
     };
     match other.max() {
         Some(at) => Before::Another(Replaced { at, labels }),
-        None if labelled.fate == Fate::Trains => against(question, labelled),
+        None if labelled.fate == Fate::Trains => against(set, question, labelled),
         None => Before::Nothing,
     }
 }
@@ -191,7 +191,7 @@ fn by_own_names(set: &LabelSet, mut question: Question) -> Question {
 }
 
 /// Returns what becomes of an answer of people here when the votes of a file come to it.
-fn against(question: &Question, labelled: &Labelled) -> Before {
+fn against(set: &LabelSet, question: &Question, labelled: &Labelled) -> Before {
     let Some(answer) = question.answer() else {
         return Before::Nothing;
     };
@@ -200,7 +200,8 @@ fn against(question: &Question, labelled: &Labelled) -> Before {
         .iter()
         .all(|vote| !vote.answer.says_the_same(answer));
     let mut together = question.clone();
-    together.answer_with(&labelled.votes);
+    together.add(&labelled.votes);
+    together.decide(Some(set));
     match together.answer() {
         _ if !says_otherwise => Before::Nothing,
         None => Before::Ties,
@@ -367,7 +368,8 @@ async fn note(questions: &Questions, set: &LabelSet, labelled: &LabelledRecord) 
         let was_disputed = before == Some(State::Disputed);
         let question = question.get_or_insert_with(|| Question::known(record.clone()));
         set.use_own_names(question);
-        question.answer_with(&labelled.votes);
+        question.add(&labelled.votes);
+        question.decide(Some(set));
         // Nobody is being asked who could decide.
         let is_asked = before == Some(State::Asked) && question.human_loop.is_some();
         if !is_asked && question.consensus == Some(Consensus::Tie) {

@@ -44,14 +44,36 @@ impl Labels {
     pub(super) async fn with_effects(
         &self,
         mut plan: Plan,
-        [before, after]: [&LabelSet; 2],
+        sets: [&LabelSet; 2],
         always: bool,
     ) -> Result<Plan, Failure> {
+        let (effects, fates) = self.add_effects(&mut plan, sets).await?;
+        plan.text += &in_words(&effects, fates, always);
+        Ok(plan)
+    }
+
+    /// Says what becomes of the rows of a label that is retired, `initial` of them in training files, and of the votes for it.
+    pub(super) async fn plan_retirement(
+        &self,
+        name: &str,
+        initial: usize,
+        sets: [&LabelSet; 2],
+    ) -> Result<Plan, Failure> {
+        let mut plan = Plan::without_questions(String::new());
+        let (effects, fates) = self.add_effects(&mut plan, sets).await?;
+        plan.text = retirement_in_words(name, initial, &effects, fates);
+        Ok(plan)
+    }
+
+    /// Adds to a plan the questions on which a change from the one set to the other puts votes in another light.
+    async fn add_effects(
+        &self,
+        plan: &mut Plan,
+        [before, after]: [&LabelSet; 2],
+    ) -> Result<(Effects, Fates), Failure> {
         let mut effects = effects(&self.place.training, before, after).await?;
-        let elsewhere: HashSet<&str> = (plan.again.answers.iter())
-            .chain(&plan.taken_back.answers)
-            .map(|record| record.id.as_str())
-            .collect();
+        let asked_or_not = plan.again.answers.iter().chain(&plan.taken_back.answers);
+        let elsewhere: HashSet<String> = asked_or_not.map(|record| record.id.clone()).collect();
         let found = std::mem::take(&mut effects.contradicted).into_iter();
         let found: Vec<Contradicted> = found
             .filter(|text| !elsewhere.contains(text.labelled.record.id.as_str()))
@@ -70,8 +92,10 @@ impl Labels {
                 plan.contradicted.push(text.labelled);
             }
         }
-        plan.text += &in_words(&effects, fates, always);
-        Ok(plan)
+        plan.decided_anew = std::mem::take(&mut effects.decided_anew);
+        plan.decided_anew
+            .retain(|labelled| !elsewhere.contains(labelled.record.id.as_str()));
+        Ok((effects, fates))
     }
 }
 
@@ -113,6 +137,32 @@ fn in_words(effects: &Effects, fates: Fates, always: bool) -> String {
             texts(effects.changed)
         );
     }
+    text + &contradictions_in_words(fates)
+}
+
+/// Says what becomes of the rows of a label that is retired, and of the votes for it.
+fn retirement_in_words(name: &str, initial: usize, effects: &Effects, fates: Fates) -> String {
+    let mut text = format!(
+        "`{name}` is no choice and no class any more: {} and {} of training files are left out. The portal refuses it on \
+         pages that are open.",
+        counted(effects.left_out, "answer"),
+        counted(initial, "row")
+    );
+    if effects.changed > 0 {
+        text += &format!(
+            " The answer to {} becomes another one, since votes of users and of imported files for it count no more.",
+            texts(effects.changed)
+        );
+    }
+    if effects.gained > 0 {
+        text += &format!(" {} new by it.", is(effects.gained));
+    }
+    text + &contradictions_in_words(fates)
+}
+
+/// Says what becomes of texts whose votes contradict one another.
+fn contradictions_in_words(fates: Fates) -> String {
+    let mut text = String::new();
     if fates.asked > 0 {
         text += &format!(
             " In {} votes contradict one another then, and one more reviewer is asked, nobody who has answered: where \
@@ -171,7 +221,7 @@ mod tests {
             votes,
             gained,
             changed,
-            contradicted: Vec::new(),
+            ..Effects::default()
         }
     }
 
@@ -229,6 +279,35 @@ mod tests {
             ),
         ] {
             assert_eq!(fate(question.as_ref()), expected, "{question:?}");
+        }
+    }
+
+    #[test]
+    fn retiring_says_what_is_left_out_what_gets_another_answer_and_what_is_asked() {
+        let none = retirement_in_words("Fax", 0, &effects(0, 0, 0), Fates::default());
+        let fates = Fates {
+            asked: 1,
+            left_out: 1,
+            ..Fates::default()
+        };
+        let effects = Effects {
+            left_out: 4,
+            ..effects(0, 1, 2)
+        };
+        let some = retirement_in_words("Fax", 3, &effects, fates);
+
+        assert_eq!(
+            none,
+            "`Fax` is no choice and no class any more: 0 answers and 0 rows of training files are left out. The portal \
+             refuses it on pages that are open."
+        );
+        for said in [
+            "4 answers and 3 rows of training files are left out.",
+            " The answer to 2 texts becomes another one, since votes of users and of imported files for it count no more.",
+            " 1 row is new by it.",
+            " In 1 text votes contradict one another then, and one more reviewer is asked",
+        ] {
+            assert!(some.contains(said), "{said}: {some}");
         }
     }
 }

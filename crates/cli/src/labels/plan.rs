@@ -34,11 +34,13 @@ pub(super) struct Plan {
     pub seen: Vec<String>,
     /// Texts whose votes contradict one another by it.
     pub contradicted: Vec<LabelledRecord>,
+    /// Texts whose answer is another one by it.
+    pub decided_anew: Vec<LabelledRecord>,
 }
 
 impl Plan {
     /// A change that asks nothing again.
-    fn without_questions(text: String) -> Self {
+    pub(super) fn without_questions(text: String) -> Self {
         Self {
             text,
             again: Rows::default(),
@@ -47,6 +49,7 @@ impl Plan {
             counted_at: String::new(),
             seen: Vec::new(),
             contradicted: Vec::new(),
+            decided_anew: Vec::new(),
         }
     }
 }
@@ -56,9 +59,9 @@ impl Labels {
     pub(super) async fn plan(&self, set: &LabelSet, action: &Action) -> Result<Plan, Failure> {
         let plan = self.plan_rows(set, action).await?;
         match action {
-            // These leave no vote with another answer.
-            Action::Retire { .. } | Action::Split { .. } | Action::Refuse { .. } => Ok(plan),
-            Action::Describe { .. } | Action::List | Action::Proposed => Ok(plan),
+            // What these put in doubt is asked again.
+            Action::Split { .. } | Action::Refuse { .. } => Ok(plan),
+            Action::Retire { .. } | Action::Describe { .. } | Action::List | Action::Proposed => Ok(plan),
             Action::Add { .. }
             | Action::Accept { .. }
             | Action::Rename { .. }
@@ -93,8 +96,13 @@ impl Labels {
                 format!("`{from}` becomes `{into}`: {}.", mapped(&rows))
             }
             Action::Retire { name } => {
-                let rows = self.rows(set, &Doubt::Label(name_of(set, name))).await?;
-                left_out(name_of(set, name), &rows)
+                let name = name_of(set, name);
+                let rows = self.rows(set, &Doubt::Label(name)).await?;
+                let mut after = set.clone();
+                apply(&mut after, action)?;
+                return self
+                    .plan_retirement(name, rows.initial.len(), [set, &after])
+                    .await;
             }
             Action::Synonym { name, synonym } => {
                 format!("`{}` means `{}` too.", synonym.trim(), name_of(set, name))
@@ -163,6 +171,7 @@ impl Labels {
             counted_at,
             seen,
             contradicted: Vec::new(),
+            decided_anew: Vec::new(),
         })
     }
 
@@ -262,11 +271,6 @@ fn becomes(set: &LabelSet, name: &str, rows: &Rows) -> String {
         "`{}` is a label again, and rows that name it are its rows: {moves}",
         label.name
     )
-}
-
-fn left_out(name: &str, rows: &Rows) -> String {
-    let counts = counts(rows);
-    format!("`{name}` is no choice and no class any more: {counts} are left out.")
 }
 
 fn made_synonym(name: &str, label: &str) -> String {

@@ -16,6 +16,7 @@ use super::{
     consolidation::{Consensus, DecidedBy, last_vote_of_each_worker, last_votes},
     human_loop::{Answer, LoopName, MAX_ROUNDS},
     label_key::label_key,
+    label_set::LabelSet,
     vote::{Vote, VoteSource},
 };
 use crate::feedback::{FeedbackRecord, Signal};
@@ -239,7 +240,7 @@ impl Question {
 
     /// Takes in what a change of the label set made of its votes, which are those of now and written by the names of now. Where
     /// they contradict one another by it and nobody is being asked who could decide, somebody else is; once for each change.
-    pub fn contradict(&mut self, changed_at: &str) -> Effect {
+    pub fn contradict(&mut self, changed_at: &str, labels: &LabelSet) -> Effect {
         if self.contradicted_at.as_deref() >= Some(changed_at) {
             return Effect::Known;
         }
@@ -248,7 +249,7 @@ impl Question {
         if is_being_asked || self.state == State::Disputed {
             return Effect::Counted;
         }
-        self.answer_with(&[]);
+        self.decide(Some(labels));
         let is_tie = self.consensus == Some(Consensus::Tie);
         if (is_tie || self.is_doubted_by_proposals()) && self.decided_by != Some(DecidedBy::Adjudicator) {
             return self.reopen();
@@ -292,7 +293,15 @@ impl Question {
     /// Adds votes of reviewers and decides. Where they do not agree, or none of them can tell, somebody else is to be asked.
     pub fn answer_with(&mut self, votes: &[Vote]) {
         self.add(votes);
-        let (consensus, decided_by) = Consensus::by_majority(&self.votes);
+        self.decide(None);
+    }
+
+    /// Decides by the votes that there are, as [`LabelSet::counting`] counts them.
+    pub fn decide(&mut self, labels: Option<&LabelSet>) {
+        let (consensus, decided_by) = match labels {
+            Some(labels) => Consensus::by_majority(&labels.counting(&self.votes)),
+            None => Consensus::by_majority(&self.votes),
+        };
         self.state = match consensus {
             Consensus::Agreed { .. } if consensus.is_answer() => State::Answered,
             Consensus::Agreed { .. } | Consensus::Unanswered if self.state == State::Withdrawn => {
@@ -436,21 +445,17 @@ impl Question {
     }
 
     /// Takes back what a change of the label set asked anew, since a later change has taken the doubt away: what people
-    /// answered before is the answer again, by the names that `use_own_names` gives; without one it is withdrawn as of `at`.
+    /// answered before is the answer again, by the names that labels have now; without one it is withdrawn as of `at`.
     /// Returns the loop that asks it no more, or that none does yet; `None` where it stays as it is, since somebody has
     /// answered or something else asks.
-    pub fn restore(
-        &mut self,
-        use_own_names: impl FnOnce(&mut Vec<Vote>),
-        at: &str,
-    ) -> Option<Option<String>> {
+    pub fn restore(&mut self, labels: &LabelSet, at: &str) -> Option<Option<String>> {
         if self.state != State::Asked || self.record.signal != Signal::Relabel || self.is_answered_anew() {
             return None;
         }
         let in_doubt = std::mem::take(&mut self.in_doubt);
         self.add(&in_doubt);
-        use_own_names(&mut self.votes);
-        self.answer_with(&[]);
+        labels.use_own_names(self);
+        self.decide(Some(labels));
         if self.state != State::Answered {
             self.state = State::Withdrawn;
             at.clone_into(&mut self.record.received_at);

@@ -120,6 +120,17 @@ impl Vote {
         }
     }
 
+    /// Returns the last word of somebody who does not vote: it names no label, and binds nobody.
+    #[must_use]
+    pub fn abstaining(&self) -> Self {
+        Self {
+            answer: Answer::Unsure,
+            source: VoteSource::Feedback,
+            note: Note::default(),
+            ..self.clone()
+        }
+    }
+
     /// Returns who voted, however their name is spelt where it was typed: users and people of other tools are told apart by
     /// neither case nor white space.
     pub fn voter(&self) -> Cow<'_, str> {

@@ -211,13 +211,19 @@ impl Reader {
                     }
                     votes.push(mapped);
                 }
-                Mapped::Retired | Mapped::Split if !vote.source.is_review() => {}
+                // Whose last word it is does not vote: what they said before is no vote again.
+                Mapped::Retired | Mapped::Split if !vote.source.is_review() => votes.push(vote.abstaining()),
                 // What people answered stays their answer.
                 Mapped::Retired | Mapped::Split if vote.source != VoteSource::Import => {
                     votes.push(set.canonical(&labelled.record, vote.clone()));
                 }
-                Mapped::Retired => not_in_use = Some(Mapped::RETIRED),
-                Mapped::Split => not_in_use = Some(Mapped::SPLIT),
+                retired_or_split => {
+                    not_in_use = Some(match retired_or_split {
+                        Mapped::Retired => Mapped::RETIRED,
+                        _ => Mapped::SPLIT,
+                    });
+                    votes.push(vote.abstaining());
+                }
             }
         }
         (votes, not_in_use)

@@ -225,3 +225,50 @@ async fn who_was_asked_anew_and_answered_otherwise_is_counted_with_the_last_word
         "what ada said is in doubt since"
     );
 }
+
+#[tokio::test]
+async fn retiring_a_label_names_the_ties_and_other_answers_that_it_leaves_and_counts_what_is_left_out() {
+    let user = |worker: &str, label: &str| Vote {
+        source: VoteSource::Feedback,
+        ..vote(worker, label, 3)
+    };
+    let torn: &[(&str, &str)] = &[("ada", "Billing"), ("bob", "Old")];
+    let bucket = said(
+        &[],
+        &[("tie", torn), ("another", torn), ("old", &[("ada", "Old")])],
+    )
+    .await;
+    let voted = |text: &str, votes: Vec<Vote>| {
+        LabelledRecord::new(record(text, Signal::LowConfidence), votes, text, "arn:flow")
+    };
+    let of_two = vec![
+        user("user:x", "Old"),
+        user("user:y", "Old"),
+        user("user:z", "Billing"),
+    ];
+    bucket
+        .label(
+            "vote-1",
+            &[
+                voted("tie", vec![user("user:x", "Old")]),
+                voted("another", of_two),
+            ],
+        )
+        .await;
+    let before = exported(&bucket).await;
+
+    let (effects, rows) = after(&bucket, |set| set.retire("Old")).await;
+
+    assert_eq!(before, ["Old,another", "Old,old", "Old,tie"]);
+    assert_eq!(rows, ["Billing,another"]);
+    assert_eq!(
+        (effects.left_out, effects.changed, effects.gained),
+        (1, 1, 0),
+        "what has another answer or none is not left out for good"
+    );
+    assert_eq!(contradicted(&effects), [("tie", true)]);
+    let anew: Vec<&str> = (effects.decided_anew.iter())
+        .map(|labelled| labelled.record.utterance.as_str())
+        .collect();
+    assert_eq!(anew, ["another"]);
+}

@@ -226,6 +226,51 @@ async fn a_label_out_of_use_brings_back_no_answer_that_was_corrected_or_outvoted
 }
 
 #[tokio::test]
+async fn whose_last_word_is_a_label_out_of_use_does_not_vote_for_what_they_said_before() {
+    let from = |source, worker: &str, label: &str, minute| Vote {
+        source,
+        ..vote(worker, label, minute)
+    };
+    let of_user = |label, minute| from(VoteSource::Feedback, "user:ada", label, minute);
+    let of_file = |label, minute| from(VoteSource::Import, "csv:ann", label, minute);
+    let torn = [vote("ann", "World", 1), vote("bob", "Business", 1)];
+    let user = [&torn[..], &[of_user("World", 2), of_user("Sports", 3)]].concat();
+    let file = vec![of_file("World", 2), of_file("Sports", 3)];
+    for change in ["retire", "split"] {
+        let bucket = Bucket::new();
+        let mut set = set();
+        for (text, votes) in [("torn", &user), ("of a file", &file)] {
+            let (first, last) = votes.split_at(votes.len() - 1);
+            for (name, votes) in [("1", first), ("2", last)] {
+                let name = format!("{text}-{name}");
+                let record = record(text, Signal::LowConfidence);
+                let labelled = LabelledRecord::new(record, votes.to_vec(), &name, "arn:flow");
+                bucket.label(&name, &[labelled]).await;
+            }
+        }
+        bucket.put_set(&set).await;
+        let before = exported(&bucket, Format::ComprehendCsv).await.0;
+        match change {
+            "retire" => set.retire("Sports").expect("active"),
+            _ => set.split("Sports", &["Ball games", "Racing"]).expect("parts"),
+        }
+        bucket.put_set(&set).await;
+
+        let (csv, summary) = exported(&bucket, Format::ComprehendCsv).await;
+
+        assert_eq!(String::from_utf8_lossy(&before), "Sports,of a file\n");
+        assert_eq!(String::from_utf8_lossy(&csv), "", "{change}");
+        assert_eq!(summary.left_out["tie"], 1, "{change}");
+        let reason = if change == "retire" {
+            "retired-label"
+        } else {
+            "split-label"
+        };
+        assert_eq!(summary.left_out[reason], 1, "{change}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_no_label_fits_gives_way_to_the_one_that_somebody_else_gives_to_the_new_label() {
     let bucket = Bucket::new();
     bucket.put_set(&set()).await;

@@ -206,6 +206,24 @@ impl LabelSet {
         *votes = canonical;
     }
 
+    /// Returns votes, written with the labels' own names, as they count today. What a user said last by a label that is
+    /// out of use is their last word all the same: they do not vote, and nothing that they said before takes its place.
+    pub fn counting(&self, votes: &[Vote]) -> Vec<Vote> {
+        let is_out_of_use = |vote: &Vote| !vote.source.is_review() && self.names_out_of_use(&vote.answer);
+        let counted = votes.iter().map(|vote| match is_out_of_use(vote) {
+            true => vote.abstaining(),
+            false => vote.clone(),
+        });
+        counted.collect()
+    }
+
+    /// Returns whether one of the labels of an answer was retired or split.
+    fn names_out_of_use(&self, answer: &Answer) -> bool {
+        let is_out_of_use =
+            |label: &String| matches!(self.resolve(label), Resolution::Retired(_) | Resolution::Split(_));
+        matches!(answer, Answer::Labels { labels } if labels.iter().any(is_out_of_use))
+    }
+
     /// Writes what a question holds by the names that labels have now, so that what is said today is held against it: the
     /// prediction, votes, each once, complaints and the answer. An answer by a label that was split or retired stays that label's.
     pub fn use_own_names(&self, question: &mut Question) {

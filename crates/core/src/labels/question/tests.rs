@@ -303,8 +303,8 @@ fn what_a_change_of_the_set_contradicts_is_asked_of_somebody_else_once_for_each_
     let mut effects = Vec::new();
 
     for at in changes {
-        effects.push(question.contradict(at));
-        effects.push(question.contradict(at));
+        effects.push(question.contradict(at, &LabelSet::none()));
+        effects.push(question.contradict(at, &LabelSet::none()));
         if question.state == State::Asked {
             question.answer_with(&[review("w1", "A")]);
         }
@@ -357,7 +357,7 @@ fn a_change_of_the_set_asks_nobody_where_votes_agree_or_somebody_is_asked_or_an_
         (being_asked, State::Asked),
         (decided, State::Answered),
     ] {
-        assert_eq!(question.contradict(at), Effect::Counted);
+        assert_eq!(question.contradict(at, &LabelSet::none()), Effect::Counted);
         assert_eq!((question.state, question.reopened), (state, 0));
     }
 }
@@ -368,7 +368,7 @@ fn reviewers_whose_labels_became_one_and_tie_by_it_are_joined_by_one_more() {
     question.answer_with(&[review("w2", "A"), review("w3", "B"), review("w4", "B")]);
     question.state = State::Answered;
 
-    let effect = question.contradict("2026-11-21T10:00:00Z");
+    let effect = question.contradict("2026-11-21T10:00:00Z", &LabelSet::none());
 
     assert_eq!((effect, question.state), (Effect::Reopens, State::Asked));
 }
@@ -413,7 +413,7 @@ fn what_was_asked_anew_is_answered_as_before_once_the_doubt_is_gone_unless_someb
         at: "2026-11-21T11:00:00Z".to_owned(),
         ..review("w2", "C")
     });
-    let restore = |question: &mut Question| question.restore(|_| {}, "2026-11-22T10:00:00Z");
+    let restore = |question: &mut Question| question.restore(&LabelSet::none(), "2026-11-22T10:00:00Z");
 
     let loops = [&mut restored, &mut without_answer, &mut answered].map(restore);
 
@@ -581,4 +581,60 @@ fn a_vote_that_comes_after_its_users_later_one_contradicts_no_answer() {
 
     assert_eq!(effect, Effect::Counted);
     assert_eq!(question.answer(), Some(&Answer::labels(["B"])));
+}
+
+#[test]
+fn who_said_a_retired_label_last_breaks_no_tie_neither_by_it_nor_by_what_they_said_before() {
+    let mut set = LabelSet::none();
+    for name in ["A", "B", "C"] {
+        set.add(name, "").expect("free");
+    }
+    set.retire("C").expect("active");
+    let said = |label: &str, second: u8| {
+        Opinion::of(&FeedbackRecord {
+            received_at: format!("2026-11-20T10:00:0{second}Z"),
+            ..with(&format!(r#""label": "{label}", "user": "ada""#))
+        })
+    };
+    let torn = |opinions: &[Opinion]| {
+        let mut question = Question::known(dislike());
+        question.votes.clear();
+        for opinion in opinions {
+            question.hear(opinion);
+        }
+        question.answer_with(&[review("w1", "A"), review("w2", "B")]);
+        question
+    };
+
+    let by_the_last_word = torn(&[said("C", 1), said("A", 2)]);
+    let mut taken_back = torn(&[said("A", 1), said("C", 2)]);
+    let mut by_the_retired = torn(&[]);
+    by_the_retired.add(&[review("w3", "C"), review("w4", "C"), review("w1", "C")]);
+    by_the_retired.decide(Some(&set));
+    taken_back.decide(Some(&set));
+
+    assert_eq!(by_the_last_word.answer(), Some(&Answer::labels(["A"])));
+    assert_eq!(taken_back.consensus, Some(Consensus::Tie));
+    // What reviewers answered stays their answer.
+    assert_eq!(by_the_retired.answer(), Some(&Answer::labels(["C"])));
+}
+
+#[test]
+fn a_tie_that_a_user_broke_for_a_label_that_is_retired_is_asked_of_somebody_else() {
+    let mut set = LabelSet::none();
+    for name in ["A", "B"] {
+        set.add(name, "").expect("free");
+    }
+    let mut question = Question::known(with(r#""label": "B", "user": "ada""#));
+    question.answer_with(&[review("w1", "A"), review("w2", "B")]);
+    let before = question.answer().cloned();
+    set.retire("B").expect("active");
+
+    let effect = question.contradict("2026-11-21T10:00:00Z", &set);
+
+    assert_eq!(before, Some(Answer::labels(["B"])));
+    assert_eq!((effect, question.state), (Effect::Reopens, State::Asked));
+    question.add(&[review("w3", "A")]);
+    question.decide(Some(&set));
+    assert_eq!(question.answer(), Some(&Answer::labels(["A"])));
 }
