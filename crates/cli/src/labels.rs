@@ -362,6 +362,10 @@ impl Labels {
             .collect();
         let proposed = match names.is_empty() {
             true => "nothing is".to_owned(),
+        // What was refused was proposed: somebody has thought better of it.
+        if set.is_refused(name) {
+            return Ok(None);
+        }
             false => format!("proposed are {}", names.join(", ")),
         };
         Err(format!(

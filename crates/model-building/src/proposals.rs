@@ -32,15 +32,18 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub struct Proposal {
     /// Its name, as it was written most often.
     pub name: String,
-    /// Votes that name it.
+    /// Votes that name it, of those that were given since it was refused.
     pub votes: u64,
+    /// Whether it was refused before, and somebody has proposed it again since.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub refused_before: bool,
 }
 
 /// What people propose by their last word on each text.
 #[derive(Default)]
 struct Proposed(BTreeMap<(String, String), LastWord>);
 
-/// When somebody voted last, and which names of that are neither labels nor refused.
+/// When somebody voted last, and which names of that are neither labels nor were refused since.
 #[derive(Default)]
 struct LastWord {
     at: String,
@@ -48,7 +51,7 @@ struct LastWord {
 }
 
 impl Proposed {
-    /// Adds what a vote names that is neither a label nor refused.
+    /// Adds what a vote names that is neither a label nor was refused since.
     fn add(&mut self, set: &LabelSet, record: &FeedbackRecord, vote: Vote) {
         let names = match set.canonical(record, vote.clone()).answer {
             Answer::NewLabel { label } => vec![label],
@@ -58,7 +61,7 @@ impl Proposed {
         let is_proposed = |name: &String| {
             matches!(set.resolve(name), Resolution::Proposed(_))
                 && can_be_label(name)
-                && !set.is_refused(name)
+                && !set.was_refused_since(name, &vote.at)
         };
         let voter = (record.id.clone(), vote.voter().into_owned());
         let last = self.0.entry(voter).or_default();
@@ -73,7 +76,7 @@ impl Proposed {
     }
 
     /// Counts the votes for each name, by the spelling that is most frequent.
-    fn count(self) -> Vec<Proposal> {
+    fn count(self, set: &LabelSet) -> Vec<Proposal> {
         let mut spellings: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
         for name in self.0.into_values().flat_map(|last| last.names) {
             let spellings = spellings.entry(label_key(&name)).or_default();
@@ -84,7 +87,11 @@ impl Proposed {
             .filter_map(|spellings| {
                 let votes = spellings.values().sum();
                 let name = spellings.into_iter().max_by_key(|(_, votes)| *votes)?.0;
-                Some(Proposal { name, votes })
+                Some(Proposal {
+                    refused_before: set.is_refused(&name),
+                    name,
+                    votes,
+                })
             })
             .collect();
         proposals.sort_by(|a, b| b.votes.cmp(&a.votes).then_with(|| a.name.cmp(&b.name)));
@@ -92,8 +99,8 @@ impl Proposed {
     }
 }
 
-/// Returns what is proposed and neither a label nor refused, the most frequent first: in answers and votes, and with the
-/// texts that people are asked about or that wait for it.
+/// Returns what is proposed and neither a label nor was refused since, the most frequent first: in answers and votes, and
+/// with the texts that people are asked about or that wait for it.
 ///
 /// # Errors
 ///
@@ -118,7 +125,7 @@ pub async fn proposals(
             proposed.add(set, &record, vote);
         }
     }
-    Ok(proposed.count())
+    Ok(proposed.count(set))
 }
 
 /// Returns the records that people are asked about, and those that wait until there is time for them. Texts of the pool

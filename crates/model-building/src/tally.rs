@@ -57,6 +57,10 @@ pub(crate) struct Tally {
     /// release are missing.
     #[serde(default)]
     proposed: BTreeMap<String, u64>,
+    /// When the newest of these votes was given: who proposes a name that was refused before proposes it again. Those of an
+    /// earlier release are missing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    proposed_at: BTreeMap<String, String>,
     /// When the first labelled object was written.
     pub since: Option<DateTime<Utc>>,
     /// When the newest object of these sums was written; not later than it was when it was added, since a clock that was
@@ -106,10 +110,14 @@ impl Tally {
         missing
     }
 
-    fn propose(&mut self, name: &str) {
+    fn propose(&mut self, name: &str, at: &str) {
         let is_kept = self.proposed.len() < MAX_PROPOSED || self.proposed.contains_key(name);
         if is_kept {
             *self.proposed.entry(name.to_owned()).or_default() += 1;
+            let newest = self.proposed_at.entry(name.to_owned()).or_default();
+            if at > newest.as_str() {
+                at.clone_into(newest);
+            }
         }
     }
 
@@ -135,7 +143,7 @@ impl Tally {
                 if let Answer::NewLabel { label } = &vote.answer
                     && can_be_label(label)
                 {
-                    self.propose(label.trim());
+                    self.propose(label.trim(), &vote.at);
                 }
             }
             if let Consensus::Agreed {

@@ -120,6 +120,9 @@ pub struct Tally {
     /// Votes that propose a new label, by its name; not those that an earlier release has summed.
     #[serde(default)]
     pub proposed: BTreeMap<String, u64>,
+    /// When the newest of these votes was given; not of those that an earlier release has summed.
+    #[serde(default)]
+    pub proposed_at: BTreeMap<String, String>,
     #[serde(default)]
     models: BTreeMap<String, AuditTally>,
     #[serde(default)]

@@ -12,7 +12,11 @@ pub(super) fn proposed(proposals: &[Proposal]) -> String {
     }
     let lines = proposals.iter().map(|proposal| {
         let votes = counted(proposal.votes, "vote");
-        format!("{}\t{votes}\n", proposal.name)
+        let again = match proposal.refused_before {
+            true => ", proposed again since it was refused",
+            false => "",
+        };
+        format!("{}\t{votes}{again}\n", proposal.name)
     });
     lines.collect()
 }
@@ -79,5 +83,21 @@ mod tests {
         ] {
             assert!(text.contains(line), "{text}");
         }
+    }
+
+    #[test]
+    fn a_proposal_that_was_refused_before_is_listed_as_one() {
+        let proposal = |name: &str, refused_before| Proposal {
+            name: name.to_owned(),
+            votes: 1,
+            refused_before,
+        };
+
+        let text = proposed(&[proposal("Fog", false), proposal("Rain", true)]);
+
+        assert_eq!(
+            text,
+            "Fog\t1 vote\nRain\t1 vote, proposed again since it was refused\n"
+        );
     }
 }

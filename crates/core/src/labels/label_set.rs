@@ -12,7 +12,7 @@ mod tests;
 pub use changes::{LabelSetError, can_be_label, check_suggestion, is_written_as_others};
 pub use mapping::{Difference, Mapped, delimiter};
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -108,11 +108,19 @@ pub struct LabelSet {
     origin: Origin,
     updated_at: String,
     labels: Vec<Label>,
-    refused: Vec<String>,
+    refused: Vec<Refused>,
     /// Index of the label that has each key.
     by_key: HashMap<String, usize>,
     /// Whether a text may have several labels; the stack is set so, the set does not hold it.
     several: bool,
+}
+
+/// A proposed name that somebody has refused.
+#[derive(Clone, Debug, PartialEq)]
+struct Refused {
+    name: String,
+    /// When, RFC 3339 in UTC; none while the change is being made.
+    at: Option<String>,
 }
 
 /// A label set as it stands in S3.
@@ -127,6 +135,9 @@ struct Stored {
     /// Proposed names that somebody has refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     refused: Vec<String>,
+    /// When, by name. Without a time, as in sets of the version before: not after the set was changed last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    refused_at: BTreeMap<String, String>,
 }
 
 /// What a name means.
@@ -224,8 +235,21 @@ impl LabelSet {
 
     /// Returns whether somebody has refused this name as a label.
     pub fn is_refused(&self, name: &str) -> bool {
+        self.refusal(name).is_some()
+    }
+
+    /// Returns whether a vote of this time that proposes a name was given before the name was refused: it proposes nothing
+    /// any more. Who proposes it later proposes it again.
+    pub fn was_refused_since(&self, name: &str, voted_at: &str) -> bool {
+        let refusal = self.refusal(name);
+        refusal.is_some_and(|refused| refused.at.as_deref().is_none_or(|at| voted_at <= at))
+    }
+
+    fn refusal(&self, name: &str) -> Option<&Refused> {
         let key = label_key(name);
-        self.refused.iter().any(|refused| label_key(refused) == key)
+        self.refused
+            .iter()
+            .find(|refused| label_key(&refused.name) == key)
     }
 
     /// Returns what a name means, however it is spelt: by key, then synonyms, then merges.
@@ -259,13 +283,16 @@ impl LabelSet {
 
 impl From<LabelSet> for Stored {
     fn from(set: LabelSet) -> Self {
+        let times = set.refused.iter();
+        let times = times.filter_map(|refused| Some((refused.name.clone(), refused.at.clone()?)));
         Self {
             schema_version: SCHEMA_VERSION,
             version: set.version,
             origin: set.origin,
             updated_at: set.updated_at,
             labels: set.labels,
-            refused: set.refused,
+            refused_at: times.collect(),
+            refused: set.refused.into_iter().map(|refused| refused.name).collect(),
         }
     }
 }
@@ -288,12 +315,19 @@ impl TryFrom<Stored> for LabelSet {
                 }
             }
         }
+        let refused = stored.refused.into_iter().map(|name| {
+            let at = stored.refused_at.get(&name).unwrap_or(&stored.updated_at);
+            Refused {
+                at: Some(at.clone()).filter(|at| !at.is_empty()),
+                name,
+            }
+        });
         Ok(Self {
+            refused: refused.collect(),
             version: stored.version,
             origin: stored.origin,
             updated_at: stored.updated_at,
             labels: stored.labels,
-            refused: stored.refused,
             by_key,
             several: true,
         })

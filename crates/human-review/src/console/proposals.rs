@@ -18,11 +18,15 @@ const SHOWN: usize = 50;
 #[derive(Debug, Serialize)]
 struct Proposal {
     name: String,
+#[serde(rename_all = "camelCase")]
     votes: u64,
 }
 
+    /// Whether it was refused before, and somebody has proposed it again since.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    refused_before: bool,
 impl Console<'_> {
-    /// Shows what is proposed and neither a label nor refused, the most frequent first.
+    /// Shows what is proposed and neither a label nor was refused since, the most frequent first.
     pub(super) async fn proposals(
         &self,
         blocks: &mut Vec<Block>,
@@ -31,10 +35,18 @@ impl Console<'_> {
         let tally = Tally::read(self.training).await?;
         let set = self.label_sets.current().await?;
         let set = set.map_or_else(LabelSet::none, |set| set.as_ref().clone());
-        let is_open =
-            |name: &str| matches!(set.resolve(name), Resolution::Proposed(_)) && !set.is_refused(name);
-        let open = tally.proposed.into_iter().filter(|(name, _)| is_open(name));
-        let mut proposals: Vec<Proposal> = open.map(|(name, votes)| Proposal { name, votes }).collect();
+        let newest = |name: &str| tally.proposed_at.get(name).map_or("", String::as_str);
+        let is_open = |name: &str| {
+            matches!(set.resolve(name), Resolution::Proposed(_)) && !set.was_refused_since(name, newest(name))
+        };
+        let open = tally.proposed.iter().filter(|(name, _)| is_open(name));
+        let mut proposals: Vec<Proposal> = open
+            .map(|(name, votes)| Proposal {
+                refused_before: set.is_refused(name),
+                name: name.clone(),
+                votes: *votes,
+            })
+            .collect();
         proposals.sort_by(|a, b| b.votes.cmp(&a.votes).then_with(|| a.name.cmp(&b.name)));
         let has_more = proposals.len() > SHOWN;
         proposals.truncate(SHOWN);
@@ -108,7 +120,7 @@ fn table(proposals: &[Proposal], labels: &[String]) -> Table {
         };
         vec![
             Cell::text(&proposal.name),
-            Cell::text(proposal.votes.to_string()),
+            Cell::text(votes(proposal)),
             Cell::Forms(vec![merge, form(proposal, "refuse-label", "Refuse")]),
         ]
     };
@@ -117,4 +129,12 @@ fn table(proposals: &[Proposal], labels: &[String]) -> Table {
         head: vec!["Name", "Votes", "Actions"],
         rows: proposals.iter().map(row).collect(),
     }
+/// Says how many votes a proposal has, also those that were refused with it before.
+fn votes(proposal: &Proposal) -> String {
+    match proposal.refused_before {
+        true => format!("{}, proposed again since it was refused", proposal.votes),
+        false => proposal.votes.to_string(),
+    }
+}
+
 }

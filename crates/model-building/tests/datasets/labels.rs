@@ -314,6 +314,35 @@ async fn a_proposed_label_is_no_class_until_somebody_accepts_it() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_proposed_again_after_it_was_refused_is_listed_with_the_votes_since() {
+    let bucket = Bucket::new();
+    let mut set = set();
+    let answers = [
+        doubted("one", "+Weather"),
+        doubted("two", "+Weather"),
+        doubted("three", "+Fog"),
+    ];
+    bucket.answer("loop-1", 0, &answers).await;
+    for name in ["Weather", "Fog"] {
+        set.refuse(name).expect("no label");
+    }
+    set.edited(&time(5));
+    bucket.put_set(&set).await;
+    let listed = async || {
+        let listed = proposals(&bucket.bucket(), &bucket.feedback(), &set).await;
+        listed.expect("proposals")
+    };
+    let refused = listed().await;
+
+    bucket.answer("loop-2", 6, &[doubted("one", "+weather")]).await;
+
+    let again = listed().await;
+    assert_eq!(refused, []);
+    assert_eq!((again.len(), again[0].name.as_str()), (1, "weather"));
+    assert_eq!((again[0].votes, again[0].refused_before), (1, true));
+}
+
+#[tokio::test]
 async fn a_proposal_that_its_author_replaced_is_listed_no_more() {
     let bucket = Bucket::new();
     let first = LabelledRecord::new(

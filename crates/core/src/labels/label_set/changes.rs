@@ -1,6 +1,6 @@
 //! Changes of a label set. Each refuses what would make two labels one, or leave none.
 
-use super::{Label, LabelSet, MAX_ACTIVE_LABELS, MAX_NAME_BYTES, Origin, State};
+use super::{Label, LabelSet, MAX_ACTIVE_LABELS, MAX_NAME_BYTES, Origin, Refused, State};
 use crate::{
     feedback::{
         FeedbackRecord, InvalidFeedback,
@@ -63,6 +63,20 @@ pub enum LabelSetError {
         /// What became of it.
         fate: String,
     },
+    /// The name is another name of a label that is not in use.
+    #[error(
+        "`{name}` is another name of the label `{label}`, which is not in use any more: it was {fate}; \
+         `active-learning labels add` with the name `{label}` brings that back; a label of its own needs a name that is \
+         not taken"
+    )]
+    OtherName {
+        /// The name that was given.
+        name: String,
+        /// The label that has it.
+        label: String,
+        /// What became of the label.
+        fate: String,
+    },
     /// A label cannot be merged into, or split into, itself.
     #[error("`{0}` cannot be merged or split into itself")]
     Itself(String),
@@ -88,6 +102,9 @@ impl LabelSet {
         self.version += 1;
         self.origin = origin;
         at.clone_into(&mut self.updated_at);
+        for refused in self.refused.iter_mut().filter(|refused| refused.at.is_none()) {
+            refused.at = Some(at.to_owned());
+        }
     }
 
     /// Adds a label, or brings one back that was retired, merged or split: what was labelled so is so again.
@@ -261,12 +278,14 @@ impl LabelSet {
         let synonym = checked(synonym)?;
         self.free(synonym, None)?;
         self.unambiguous(synonym)?;
-        self.by_key.insert(label_key(synonym), index);
+        let key = label_key(synonym);
+        self.refused.retain(|refused| label_key(&refused.name) != key);
+        self.by_key.insert(key, index);
         self.labels[index].synonyms.push(synonym.to_owned());
         Ok(())
     }
 
-    /// Notes that a proposed name is to be no label, so that it is proposed no more.
+    /// Notes that a proposed name is to be no label: who has proposed it until now proposes it no more.
     ///
     /// # Errors
     ///
@@ -274,9 +293,12 @@ impl LabelSet {
     pub fn refuse(&mut self, name: &str) -> Result<(), LabelSetError> {
         let name = checked(name)?;
         self.free(name, None)?;
-        if !self.is_refused(name) {
-            self.refused.push(name.to_owned());
-        }
+        let key = label_key(name);
+        self.refused.retain(|refused| label_key(&refused.name) != key);
+        self.refused.push(Refused {
+            name: name.to_owned(),
+            at: None,
+        });
         Ok(())
     }
 
@@ -289,7 +311,7 @@ impl LabelSet {
             return Err(LabelSetError::TooMany);
         }
         let key = label_key(name);
-        self.refused.retain(|refused| label_key(refused) != key);
+        self.refused.retain(|refused| label_key(&refused.name) != key);
         self.by_key.insert(key, self.labels.len());
         self.labels.push(Label {
             description: description.trim().to_owned(),
@@ -306,7 +328,7 @@ impl LabelSet {
     fn active_index(&self, name: &str) -> Result<usize, LabelSetError> {
         match self.index(name) {
             Some(index) if self.labels[index].is_active() => Ok(index),
-            Some(index) => Err(self.not_in_use(index)),
+            Some(index) => Err(self.not_in_use(name, index)),
             None if label_key(name).is_empty() => Err(LabelSetError::Blank),
             None => Err(LabelSetError::Unknown(name.trim().to_owned())),
         }
@@ -349,21 +371,31 @@ impl LabelSet {
         }
     }
 
-    fn not_in_use(&self, index: usize) -> LabelSetError {
+    /// Says what became of the label that has a name, and what brings it back.
+    fn not_in_use(&self, name: &str, index: usize) -> LabelSetError {
         let label = &self.labels[index];
-        LabelSetError::NotInUse {
-            name: label.name.clone(),
-            fate: match &label.state {
-                State::MergedInto(into) => format!("merged into `{into}`"),
-                State::Split { into } => format!("split into `{}`", into.join("`, `")),
-                State::Active | State::Retired => "retired".to_owned(),
-            },
+        let fate = match &label.state {
+            State::MergedInto(into) => format!("merged into `{into}`"),
+            State::Split { into } => format!("split into `{}`", into.join("`, `")),
+            State::Active | State::Retired => "retired".to_owned(),
+        };
+        // A retired label comes back by any of its names.
+        if label.state == State::Retired || label_key(name) == label_key(&label.name) {
+            return LabelSetError::NotInUse {
+                name: label.name.clone(),
+                fate,
+            };
+        }
+        LabelSetError::OtherName {
+            name: name.trim().to_owned(),
+            label: label.name.clone(),
+            fate,
         }
     }
 
     fn taken(&self, name: &str, index: usize) -> LabelSetError {
         if !self.labels[index].is_active() {
-            return self.not_in_use(index);
+            return self.not_in_use(name, index);
         }
         LabelSetError::Taken {
             name: name.to_owned(),

@@ -193,6 +193,69 @@ fn a_refused_proposal_is_proposed_no_more_until_it_is_added() {
 }
 
 #[test]
+fn who_proposes_a_refused_name_later_proposes_it_again_also_where_an_older_version_refused_it() {
+    let mut set = set(&["A"]);
+    set.refuse("Wether").expect("no label");
+    let while_it_is_made = set.was_refused_since("wether", "2026-11-20T12:00:00.000Z");
+    set.edited("2026-11-20T10:00:00.000Z");
+    set.describe("A", "The first").expect("active");
+    set.edited("2026-11-20T11:00:00.000Z");
+    let mut older: Value = serde_json::from_slice(&set.to_json()).expect("JSON");
+    let times = older.as_object_mut().and_then(|set| set.remove("refusedAt"));
+    let older = LabelSet::parse(older.to_string().as_bytes()).expect("a set");
+
+    let read = LabelSet::parse(&set.to_json()).expect("a set");
+    let since =
+        |set: &LabelSet, time: &str| set.was_refused_since("WETHER", &format!("2026-11-20T{time}:00.000Z"));
+
+    assert!(while_it_is_made && times.is_some());
+    assert_eq!(read, set);
+    assert_eq!(
+        ["09:59", "10:00", "10:01"].map(|time| since(&set, time)),
+        [true, true, false]
+    );
+    // It does not say when: not after its last change.
+    assert_eq!(
+        ["10:01", "11:00", "11:01"].map(|time| since(&older, time)),
+        [true, true, false]
+    );
+    assert!(
+        !since(&set, "10:01") && set.is_refused("wether"),
+        "it is known as refused before"
+    );
+    set.refuse("wether").expect("no label");
+    set.edited("2026-11-20T12:00:00.000Z");
+    assert!(since(&set, "11:30"), "refused again");
+    set.add_synonym("A", "wether").expect("free");
+    assert!(!set.is_refused("wether"));
+}
+
+#[test]
+fn the_old_name_of_a_label_that_was_split_names_the_label_that_comes_back() {
+    let mut set = set(&["Sport", "World"]);
+    set.rename("Sport", "Sports").expect("free");
+    set.split("Sports", &["Ball games", "Racing"]).expect("parts");
+    set.add_synonym("World", "News").expect("free");
+    set.add("Old", "").expect("free");
+    set.add_synonym("Old", "Ancient").expect("free");
+    set.retire("Old").expect("active");
+
+    let refused = set.add(" sport", "").expect_err("another name");
+
+    assert_eq!(
+        refused.to_string(),
+        "`sport` is another name of the label `Sports`, which is not in use any more: it was split into `Ball games`, \
+         `Racing`; `active-learning labels add` with the name `Sports` brings that back; a label of its own needs a name \
+         that is not taken"
+    );
+    set.add("Sports", "").expect("as the message says");
+    assert_eq!(set.resolve("sport"), Resolution::Label("Sports"));
+    set.add("ancient", "")
+        .expect("a retired label comes back by any of its names");
+    assert_eq!(set.resolve("Old"), Resolution::Label("Old"));
+}
+
+#[test]
 fn a_set_is_read_as_it_was_written_and_a_damaged_one_not_at_all() {
     let mut set = set(&["A|B", "C, D"]);
     set.add_synonym("A|B", "ab").expect("free");
