@@ -109,7 +109,7 @@ pub async fn list(
     match further.count() {
         0 => {}
         tasks => println!(
-            "{} somebody else for one more opinion.",
+            "{} for one more opinion, of somebody who has not answered.",
             counted_as(tasks, "task asks", "tasks ask")
         ),
     }

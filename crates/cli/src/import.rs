@@ -22,12 +22,13 @@ use active_learning_core::{
 };
 use clap::Args;
 use plan::Plan;
-use serde_json::json;
+use serde_json::{Value, json};
 use store::Known;
 use text_import::{Import, LabelDelimiter, Rejected, Summary};
 
 use crate::{
     confirm::confirmed,
+    labels::Added,
     outputs::StackOutputs,
     personal_data::{self, Counts},
     place::{Place, batch_bucket, sdk_config},
@@ -149,9 +150,10 @@ pub async fn execute(
             && options.personal_data == Some(Treatment::Keep),
         ..Plan::of(&files, &set, &options)
     };
-    let mut planned_set = set;
-    if options.add_labels && target.is_some() {
+    let (mut planned_set, mut added) = (set, None);
+    if let Some(target) = target.as_ref().filter(|_| options.add_labels) {
         (plan, planned_set) = plan.adding_labels(&files, &planned_set, &options)?;
+        added = target.count_votes(&plan).await?;
     }
     let mut known = match &target {
         Some(target) => Some(Known::of(&target.place, &planned_set, &plan).await?),
@@ -159,9 +161,12 @@ pub async fn execute(
     };
     let does_nothing = options.preview || options.json && !options.yes;
     match options.json {
-        true if does_nothing => println!("{:#}", preview::as_json(&files, &plan, known.as_ref())),
+        true if does_nothing => println!("{:#}", as_json(&files, &plan, known.as_ref(), added.as_ref())),
         true => {}
-        false => print!("{}", preview::in_words(&files, &plan, known.as_ref())),
+        false => {
+            print!("{}", preview::in_words(&files, &plan, known.as_ref()));
+            print!("{}", preview::votes_in_words(added.as_ref()));
+        }
     }
     if does_nothing {
         return Ok(true);
@@ -176,25 +181,36 @@ pub async fn execute(
     let mut adds_labels = options.add_labels;
     if asks && !adds_labels && !plan.new_labels.is_empty() {
         adds_labels = confirmed("Make the new labels labels? Otherwise they are proposed.")?;
+        if adds_labels {
+            added = target.count_votes(&plan).await?;
+            print!("{}", preview::votes_in_words(added.as_ref()));
+        }
     }
     if asks && !confirmed("Import?")? {
         println!("Nothing was changed.");
         return Ok(false);
     }
     if adds_labels && !plan.new_labels.is_empty() {
-        target.add_labels(&plan).await?;
+        target.add_labels(&plan, added.as_ref()).await?;
         plan = plan.again(&files, &target.set, &options);
         *known = Known::of(&target.place, &target.set, &plan).await?;
     }
     let done = store::store(&target.place, &target.batch, &target.set, &plan, known).await?;
     if options.json {
-        let mut document = preview::as_json(&files, &plan, Some(known));
+        let mut document = as_json(&files, &plan, Some(known), added.as_ref());
         document["done"] = json!(done);
         println!("{document:#}");
     } else {
         print!("{}", preview::done_in_words(&done, &plan));
     }
     Ok(true)
+}
+
+/// Returns what was understood of files, and what becomes of votes by it.
+fn as_json(files: &[File], plan: &Plan, known: Option<&Known>, added: Option<&Added>) -> Value {
+    let mut document = preview::as_json(files, plan, known);
+    document["contradicted"] = json!(added.map(Added::contradicted));
+    document
 }
 
 /// Makes a configuration for what asks no service.
@@ -357,8 +373,27 @@ impl Target {
         })
     }
 
-    async fn add_labels(&mut self, plan: &Plan) -> Result<(), Failure> {
-        self.set = self.sets.edit(&aws::now(), |set| plan.add_labels_to(set)).await?;
+    /// Counts what becomes of the votes that there are when the new labels are labels; `None` where there is no new one.
+    async fn count_votes(&self, plan: &Plan) -> Result<Option<Added>, Failure> {
+        if plan.new_labels.is_empty() {
+            return Ok(None);
+        }
+        let mut after = self.set.clone();
+        plan.add_labels_to(&mut after)?;
+        let added = Added::count(&self.place, &self.sets, &self.set, &after).await?;
+        Ok(Some(added))
+    }
+
+    /// Makes the new labels labels, and has somebody else asked where votes contradict one another by it.
+    async fn add_labels(&mut self, plan: &Plan, added: Option<&Added>) -> Result<(), Failure> {
+        let add = |set: &mut LabelSet| plan.add_labels_to(set);
+        match added {
+            Some(added) => added.make(add).await?,
+            None => drop(self.sets.edit(&aws::now(), add).await?),
+        }
+        if let Some(set) = self.sets.newest().await? {
+            self.set = set.as_ref().clone();
+        }
         Ok(())
     }
 }

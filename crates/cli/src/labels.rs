@@ -2,6 +2,7 @@
 //!
 //! Every change says first what it will do, with numbers, and asks.
 
+mod added;
 mod effects;
 mod listing;
 mod plan;
@@ -23,6 +24,7 @@ use model_building::{
 };
 use serde::Serialize;
 
+pub(crate) use self::added::Added;
 use self::{
     listing::{listed, proposed},
     plan::Plan,
@@ -248,7 +250,7 @@ impl Labels {
                 contradicted: plan.contradicted.len(),
             };
             if yes {
-                let made = self.make(set, &action, &plan).await?;
+                let made = self.make(set, &plan, |set| apply(set, &action)).await?;
                 changed.version = Some(made.version);
                 (changed.asked_again, changed.withdrawn) = (made.asked_again, made.withdrawn);
             }
@@ -261,7 +263,7 @@ impl Labels {
             return Ok(false);
         }
 
-        let made = self.make(set, &action, &plan).await?;
+        let made = self.make(set, &plan, |set| apply(set, &action)).await?;
         println!("Label set version {}.", made.version);
         if made.asked_again > 0 {
             let late = match made.late {
@@ -280,7 +282,12 @@ impl Labels {
     }
 
     /// Makes a change, asks again what it puts in doubt, and takes back what is in doubt no more.
-    async fn make(&self, set: &LabelSet, action: &Action, plan: &Plan) -> Result<Made, Failure> {
+    async fn make(
+        &self,
+        set: &LabelSet,
+        plan: &Plan,
+        change: impl FnMut(&mut LabelSet) -> Result<(), LabelSetError>,
+    ) -> Result<Made, Failure> {
         let at = aws::now();
         let records = |rows| relabel::again(rows, self.place.default_classifier.as_deref(), &at);
         let (again, taken_back) = (records(&plan.again), records(&plan.taken_back));
@@ -306,7 +313,7 @@ impl Labels {
             let contradictions = self.relabelling.plan_contradictions(set, &at, &decided_anew);
             planned.push(contradictions.await?);
         }
-        let changed = self.sets.edit(&at, |set| apply(set, action)).await;
+        let changed = self.sets.edit(&at, change).await;
         if let Err(ChangeError::Refused(_)) = &changed {
             for planned in &planned {
                 self.relabelling.drop_plan(planned).await?;
@@ -355,6 +362,10 @@ impl Labels {
         if let Some(proposal) = same {
             return Ok(Some(proposal.name.clone()));
         }
+        // What was refused was proposed: somebody has thought better of it.
+        if set.is_refused(name) {
+            return Ok(None);
+        }
         let names: Vec<String> = proposals
             .iter()
             .take(NAMED)
@@ -362,10 +373,6 @@ impl Labels {
             .collect();
         let proposed = match names.is_empty() {
             true => "nothing is".to_owned(),
-        // What was refused was proposed: somebody has thought better of it.
-        if set.is_refused(name) {
-            return Ok(None);
-        }
             false => format!("proposed are {}", names.join(", ")),
         };
         Err(format!(

@@ -12,6 +12,7 @@ use super::{
     store::{Done, Known},
 };
 use crate::{
+    labels::Added,
     personal_data,
     wording::{counted, counted_as, listed},
 };
@@ -88,6 +89,15 @@ pub(super) fn in_words(files: &[File], plan: &Plan, known: Option<&Known>) -> St
     for (name, said) in known.map(self::known).unwrap_or_default() {
         line(&mut text, name, said);
     }
+    text
+}
+
+/// Says what becomes of the votes that there are when new labels are labels; nothing where they stay as they are.
+pub(super) fn votes_in_words(added: Option<&Added>) -> String {
+    let said = added.map(Added::in_words).filter(|said| !said.is_empty());
+    let mut text = String::new();
+    said.into_iter()
+        .for_each(|said| line(&mut text, "by the new", said));
     text
 }
 

@@ -71,12 +71,23 @@ pub(super) enum Before {
     /// Nobody here said this of it.
     Nothing,
     /// All of it.
-    All,
+    All(Standing),
     /// It had another label by the same hand.
     Another(Replaced),
     /// People here answered something else, as many of them: an adjudicator has to decide.
     Ties,
     /// More people here answered something else: their answer stays.
+    Outvoted,
+}
+
+/// What became of a label that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It stands as the file says.
+    Stands,
+    /// People here answered something else, and an adjudicator is to decide.
+    Disputed,
+    /// People here answered something else: their answer stays.
     Outvoted,
 }
 
@@ -89,7 +100,23 @@ pub(super) struct Replaced {
     labels: Vec<String>,
 }
 
+impl Before {
+    /// Returns whether all that a file says of a text is known.
+    fn is_known(&self) -> bool {
+        matches!(self, Self::All(_))
+    }
+}
+
 impl Known {
+    /// Knows this of texts with labels, and nothing of those to ask.
+    #[cfg(test)]
+    pub(super) fn of_labels(labelled: Vec<Before>) -> Self {
+        Self {
+            labelled,
+            pool: Vec::new(),
+        }
+    }
+
     /// Looks up what is known of each text.
     pub(super) async fn of(place: &Place, set: &LabelSet, plan: &Plan) -> Result<Self, Failure> {
         let questions = &Questions::new("import", place.feedback.clone(), place.training.clone());
@@ -121,10 +148,7 @@ impl Known {
 
     /// Counts texts whose labels are known.
     pub(super) fn labelled(&self) -> usize {
-        self.labelled
-            .iter()
-            .filter(|before| **before == Before::All)
-            .count()
+        self.labelled.iter().filter(|before| before.is_known()).count()
     }
 
     /// Counts texts that had another label by the same hand.
@@ -135,13 +159,14 @@ impl Known {
 
     /// Counts texts of which as many people here have answered something else.
     pub(super) fn tied(&self) -> usize {
-        let is_tie = |before: &&Before| **before == Before::Ties;
+        let is_tie = |before: &&Before| matches!(before, Before::Ties | Before::All(Standing::Disputed));
         self.labelled.iter().filter(is_tie).count()
     }
 
     /// Counts texts of which more people here have answered something else.
     pub(super) fn outvoted(&self) -> usize {
-        let is_outvoted = |before: &&Before| **before == Before::Outvoted;
+        let is_outvoted =
+            |before: &&Before| matches!(before, Before::Outvoted | Before::All(Standing::Outvoted));
         self.labelled.iter().filter(is_outvoted).count()
     }
 
@@ -167,7 +192,7 @@ pub(super) fn before(set: &LabelSet, labelled: &Labelled, question: Option<&Ques
     };
     let counts = labelled.fate != Fate::Trains || question.state != State::Asked;
     if counts && labelled.votes.iter().zip(&last).all(is_same) {
-        return Before::All;
+        return Before::All(standing(question, labelled));
     }
     let other = labelled.votes.iter().zip(&last).filter_map(|(vote, last)| {
         let last = last.filter(|last| !last.answer.says_the_same(&vote.answer))?;
@@ -181,6 +206,20 @@ pub(super) fn before(set: &LabelSet, labelled: &Labelled, question: Option<&Ques
         Some(at) => Before::Another(Replaced { at, labels }),
         None if labelled.fate == Fate::Trains => against(set, question, labelled),
         None => Before::Nothing,
+    }
+}
+
+/// Returns what became of a label of a file that is known.
+fn standing(question: &Question, labelled: &Labelled) -> Standing {
+    let says = |answer: &Answer| {
+        let mut votes = labelled.votes.iter();
+        votes.any(|vote| vote.answer.says_the_same(answer))
+    };
+    match (question.state, question.answer()) {
+        _ if labelled.fate != Fate::Trains => Standing::Stands,
+        (State::Disputed, _) => Standing::Disputed,
+        (_, Some(answer)) if !says(answer) => Standing::Outvoted,
+        _ => Standing::Stands,
     }
 }
 
@@ -242,7 +281,7 @@ pub(super) async fn store(
         .labelled
         .iter()
         .zip(&known.labelled)
-        .filter(|(_, before)| **before != Before::All)
+        .filter(|(_, before)| !before.is_known())
         .map(|(labelled, before)| New::of(labelled, before, &now))
         .collect();
     for part in new.chunks(TEXTS_PER_OBJECT) {
@@ -252,7 +291,7 @@ pub(super) async fn store(
     }
     done.changed = known.changed();
     let trains = |(labelled, before): &(&Labelled, &Before)| {
-        labelled.fate == Fate::Trains && !matches!(before, Before::All | Before::Ties | Before::Outvoted)
+        labelled.fate == Fate::Trains && !matches!(before, Before::All(_) | Before::Ties | Before::Outvoted)
     };
     done.training = plan.labelled.iter().zip(&known.labelled).filter(trains).count();
     Ok(done)
@@ -270,7 +309,7 @@ impl New {
         let mut labelled = labelled.clone();
         let replaced = match before {
             Before::Another(replaced) => Some(replaced.clone()),
-            Before::Nothing | Before::All | Before::Ties | Before::Outvoted => None,
+            Before::Nothing | Before::All(_) | Before::Ties | Before::Outvoted => None,
         };
         // The file is the newer word, also where it says of no vote when it was given, or of all the same.
         for vote in &mut labelled.votes {

@@ -2,7 +2,7 @@ use active_learning_core::{
     feedback::{FeedbackRequest, Source},
     labels::{
         human_loop::Answer,
-        question::Question,
+        question::{Question, State},
         vote::{Vote, VoteSource},
     },
 };
@@ -10,7 +10,7 @@ use clap::Parser;
 use text_import::read;
 
 use super::{
-    store::{Before, before},
+    store::{Before, Known, Standing, before},
     *,
 };
 
@@ -163,10 +163,16 @@ fn a_file_that_names_what_it_named_before_is_no_change_also_where_that_was_store
         };
 
         question.answer_with(&[stored("Refund|Billing")]);
-        assert_eq!(before(&set, labelled, Some(&question)), Before::All);
+        assert_eq!(
+            before(&set, labelled, Some(&question)),
+            Before::All(Standing::Stands)
+        );
 
         question.answer_with(&[stored("Refund|Invoices")]);
-        assert_ne!(before(&set, labelled, Some(&question)), Before::All);
+        assert_ne!(
+            before(&set, labelled, Some(&question)),
+            Before::All(Standing::Stands)
+        );
     }
 }
 
@@ -374,5 +380,56 @@ fn the_preview_says_everything_that_was_understood() {
         "2 wait for acceptance (`A` 2)",
     ] {
         assert!(text.contains(said), "{said}:\n{text}");
+    }
+}
+
+#[test]
+fn what_a_second_preview_says_of_a_label_that_people_contradict_is_what_became_of_it() {
+    let files = files(&["text,label\none,Billing\n"]);
+    let set = set(&["Billing", "Login"]);
+    let plan = Plan::of(&files, &set, &options(&[]));
+    let labelled = &plan.labelled[0];
+    let request = FeedbackRequest {
+        sentence: labelled.text.clone(),
+        classifier: labelled.classifier.clone(),
+        ..FeedbackRequest::default()
+    };
+    let record = request.into_record(Source::ExplicitBatch, "2026-11-20T10:00:00Z");
+    let record = record.expect("a text");
+    let review = |worker: &str| Vote {
+        worker: worker.to_owned(),
+        answer: Answer::labels(["Login"]),
+        source: VoteSource::HumanReview,
+        ..labelled.votes[0].clone()
+    };
+    let with = |reviewers: &[&str], state| {
+        let mut question = Question::known(record.clone());
+        question.answer_with(&labelled.votes);
+        question.answer_with(&reviewers.iter().copied().map(review).collect::<Vec<_>>());
+        question.state = state;
+        before(&set, labelled, Some(&question))
+    };
+
+    let stands = with(&[], State::Answered);
+    let disputed = with(&["ann"], State::Disputed);
+    let outvoted = with(&["ann", "bob"], State::Answered);
+
+    assert_eq!(stands, Before::All(Standing::Stands));
+    assert_eq!(disputed, Before::All(Standing::Disputed));
+    assert_eq!(outvoted, Before::All(Standing::Outvoted));
+    let said = |before| preview::in_words(&files, &plan, Some(&Known::of_labels(vec![before])));
+    assert!(said(stands).contains("1 trains the next model"));
+    for (before, what) in [
+        (
+            disputed,
+            "1 contradicts what people answered here: an adjudicator decides",
+        ),
+        (
+            outvoted,
+            "1 contradicts what more people answered here: their answer stays",
+        ),
+    ] {
+        let said = said(before);
+        assert!(said.contains(what) && !said.contains("trains the next"), "{said}");
     }
 }

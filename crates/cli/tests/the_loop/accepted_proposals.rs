@@ -15,12 +15,17 @@ use crate::{
 const CONTRADICTED: &str = "The harbour was closed for the storm, and the insurers waited.";
 const ALONE: &str = "Rain is expected in the whole north until Friday night.";
 
-/// Imports these texts, each as a proposal of `Weather`.
-async fn import(folder: &Path, texts: &[&str]) {
+/// Writes a file that says `Weather` of each of these texts; returns its path.
+fn file_of(folder: &Path, texts: &[&str]) -> String {
     let rows = texts.iter().map(|text| format!("\"{text}\",Weather\n"));
     let file = folder.join("weather.csv");
     std::fs::write(&file, format!("text,label\n{}", rows.collect::<String>())).expect("written");
-    let file = file.to_string_lossy().into_owned();
+    file.to_string_lossy().into_owned()
+}
+
+/// Imports these texts, each as a proposal of `Weather`.
+async fn import(folder: &Path, texts: &[&str]) {
+    let file = file_of(folder, texts);
     let command = ["import", &file, "--classifier", "news", "--yes"];
     let (done, printed) = harness::command(folder, &command).await;
     assert!(done, "{printed}");
@@ -108,4 +113,53 @@ async fn an_accepted_proposal_keeps_the_reviewer_s_row_and_asks_one_more_reviewe
         "who has answered is not asked again"
     );
     assert_eq!(disputed.1.trim(), "[]");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_adds_labels_says_before_where_votes_contradict_and_asks_one_more_reviewer() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let parameters = [&BY_HAND[..], &[("ItemsPerTask", "1")]].concat();
+    let stack = Stack::start(folder.path(), &news()[..24], &parameters).await;
+    let run = async |arguments: &[&str]| harness::command(folder.path(), arguments).await;
+    import(folder.path(), &[CONTRADICTED]).await;
+    answer(&stack, "ann", "World").await;
+    until(async || {
+        let labels = exported_labels(folder.path()).await;
+        labels
+            .get(CONTRADICTED)
+            .is_some_and(|of_text| *of_text == ["World"])
+    })
+    .await;
+    let file = file_of(folder.path(), &[ALONE]);
+    let import = ["import", &file, "--classifier", "news", "--add-labels"];
+
+    let preview = run(&[&import[..], &["--json"]].concat()).await;
+    let proposed = run(&["import", &file, "--classifier", "news", "--json"]).await;
+    let imported = run(&[&import[..], &["--yes"]].concat()).await;
+    until(async || {
+        let feedback = stack.outputs.output("FeedbackS3Bucket");
+        let mut asked = harness::json_objects(&stack.s3, feedback, "asked/", ".json").await;
+        asked.retain(|input| input["comprehendPredictions"][0]["utterance"] == json!(CONTRADICTED));
+        asked.iter().any(|input| input["taskCount"] == 1)
+    })
+    .await;
+    let disputed = run(&["disputed"]).await;
+    stack.stop().await;
+
+    assert!(preview.1.contains("\"contradicted\": 1"), "{}", preview.1);
+    assert!(proposed.1.contains("\"contradicted\": null"), "{}", proposed.1);
+    assert!(imported.0, "{}", imported.1);
+    for said in [
+        "By this 1 text has a vote for it",
+        "In 1 text votes contradict one another then, and one more reviewer is asked",
+    ] {
+        assert!(imported.1.contains(said), "{said}: {}", imported.1);
+    }
+    assert!(
+        disputed
+            .1
+            .contains("for one more opinion, of somebody who has not answered."),
+        "{}",
+        disputed.1
+    );
 }
