@@ -12,7 +12,9 @@ pub mod review_policy;
 mod schema;
 mod signal;
 
-pub use fields::{Fields, Known, check_texts, folded_name, parse_fields, take_text, unknown_field};
+pub use fields::{
+    Fields, Known, check_texts, folded_name, parse_fields, take_text, unknown_field, with_decimal_point,
+};
 pub use invalid::InvalidFeedback;
 pub use prediction::{ClassScore, Prediction};
 pub use record::{FeedbackRecord, record_id};

@@ -36,20 +36,33 @@ pub(crate) struct Collected<'a> {
     foreign: (usize, usize),
 }
 
-/// Repairs that are told once, with their number and the first line.
+/// Repairs that are told once, with the number of their lines and the first one.
 #[derive(Default)]
-pub(crate) struct Counted(BTreeMap<&'static str, (u64, u64)>);
+pub(crate) struct Counted(BTreeMap<&'static str, Lines>);
+
+/// Lines in which something was repaired.
+struct Lines {
+    count: u64,
+    first: u64,
+    last: u64,
+}
 
 impl Counted {
+    /// Counts a line, once for however many cells of it.
     pub(crate) fn add(&mut self, what: &'static str, line: u64) {
-        let (count, _) = self.0.entry(what).or_insert((0, line));
-        *count += 1;
+        let lines = self.0.entry(what).or_insert(Lines {
+            count: 0,
+            first: line,
+            last: line,
+        });
+        lines.count += u64::from(lines.count == 0 || lines.last != line);
+        lines.last = line;
     }
 
     pub(crate) fn notes(self) -> impl Iterator<Item = String> {
         self.0
             .into_iter()
-            .map(|(what, (count, line))| format!("{what}: {count}, the first in line {line}"))
+            .map(|(what, Lines { count, first, .. })| format!("{what}: {count}, the first in line {first}"))
     }
 }
 

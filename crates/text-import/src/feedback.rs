@@ -12,7 +12,6 @@ mod tests;
 
 use std::{
     cell::Cell,
-    collections::BTreeMap,
     io::{BufReader, ErrorKind, Read},
     ops::ControlFlow,
 };
@@ -27,6 +26,7 @@ use requests::of_element;
 use serde_json::value::RawValue;
 
 use crate::{
+    collected::Counted,
     elements::{Head, Wanted, elements},
     encoding::{NoLetters, decode_line, holds_no_letter, reason, shown_bytes},
     lines::Lines,
@@ -122,7 +122,7 @@ pub fn read(
         number: 0,
         stopped: false,
         repairs: whole.repairs.clone(),
-        counted: BTreeMap::new(),
+        counted: Counted::default(),
     };
     let source = match open(input, None) {
         Ok(source) => source,
@@ -147,10 +147,7 @@ pub fn read(
         Shape::Workbook => table::workbook(source, &mut sink)?,
     }
     let counted = std::mem::take(&mut sink.counted);
-    let told = counted
-        .into_iter()
-        .map(|(what, (count, line))| format!("{what}: {count}, the first in line {line}"));
-    sink.repairs.extend(told);
+    sink.repairs.extend(counted.notes());
     Ok(sink.repairs)
 }
 
@@ -280,7 +277,7 @@ struct Sink<'a> {
     stopped: bool,
     repairs: Vec<String>,
     /// Repairs that are told once, with their number and the first line.
-    counted: BTreeMap<&'static str, (u64, u64)>,
+    counted: Counted,
 }
 
 impl Sink<'_> {
@@ -322,8 +319,7 @@ impl Sink<'_> {
     }
 
     fn count(&mut self, what: &'static str, line: u64) {
-        let (count, _) = self.counted.entry(what).or_insert((0, line));
-        *count += 1;
+        self.counted.add(what, line);
     }
 
     fn decoded<'b>(&mut self, bytes: &'b [u8], line: u64) -> std::borrow::Cow<'b, str> {

@@ -11,6 +11,9 @@ use serde_json::{Value, value::RawValue};
 use super::{InvalidFeedback, schema::UNKNOWN_CONFIDENCE};
 use crate::{MAX_CLASSIFIER_BYTES, MAX_UTTERANCE_BYTES, text::is_blank};
 
+/// Most digits behind a decimal comma.
+const MAX_DECIMALS: usize = 20;
+
 /// Longest name of an unknown field that is repeated in an answer, in characters; a longer one may be a text.
 const MAX_SHOWN_NAME: usize = 40;
 
@@ -236,11 +239,25 @@ pub(super) fn take_confidence(fields: &mut Fields) -> Result<Option<f32>, Invali
     let number = match fields.remove("confidence") {
         None => return Ok(None),
         Some(Value::String(word)) if word.is_empty() || word == UNKNOWN_CONFIDENCE => return Ok(None),
-        Some(Value::String(word)) => word.trim().parse().ok(),
+        Some(Value::String(word)) => match with_decimal_point(&word) {
+            Some(point) => {
+                let comma = word.trim().to_owned();
+                return Err(InvalidFeedback::DecimalComma { comma, point });
+            }
+            None => word.trim().parse().ok(),
+        },
         Some(Value::Number(number)) => number.as_f64().map(|number| number as f32),
         Some(_) => None,
     };
     probability(Some(number.ok_or(InvalidFeedback::Confidence)?))
+}
+
+/// Returns a probability that is written with a decimal comma, such as `0,83`, with a point; none where it is something else.
+pub fn with_decimal_point(number: &str) -> Option<String> {
+    let (whole, decimals) = number.trim().split_once(',')?;
+    let are_digits =
+        (1..=MAX_DECIMALS).contains(&decimals.len()) && decimals.bytes().all(|c| c.is_ascii_digit());
+    (are_digits && matches!(whole, "0" | "1")).then(|| format!("{whole}.{decimals}"))
 }
 
 /// Names the kind of a JSON value.

@@ -95,6 +95,14 @@ pub enum InvalidFeedback {
     /// The confidence is not a probability.
     #[error("field `confidence` must be a number from 0 to 1")]
     Confidence,
+    /// The confidence has a decimal comma.
+    #[error("field `confidence` is a number with a decimal comma, `{comma}`: write `{point}`")]
+    DecimalComma {
+        /// As it was written.
+        comma: String,
+        /// As it is to be written.
+        point: String,
+    },
     /// It says that a prediction was accepted, but not which, by which model or above which threshold.
     #[error(
         "an accepted prediction must come from the classification API, with its model and a confidence above `acceptedAbove`"

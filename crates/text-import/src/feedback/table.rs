@@ -7,7 +7,7 @@ use active_learning_core::{
         batch::{ReadError, io_or_damaged},
         folded_name,
         prediction::join_labels,
-        unknown_field,
+        unknown_field, with_decimal_point,
     },
     text::counted,
 };
@@ -45,6 +45,10 @@ const ADVICE: &str = "Name the columns in the first line, such as `sentence,labe
 
 /// Told of a file without columns.
 const TEXTS: &str = "the file has no columns: each line was read as a text";
+
+/// Told of confidences that are written as in many countries, behind the number of lines.
+const DECIMAL_COMMA: &str =
+    "lines whose confidence has a decimal comma, such as 0,83, which was read as 0.83";
 
 /// Returns whether the first line of a file without columns is a text: it does not look like the name of a column.
 fn is_a_text(cells: &[Vec<u8>]) -> bool {
@@ -148,7 +152,7 @@ fn put_record(record: Record, columns: &Columns, sink: &mut Sink<'_>) -> bool {
                 sink.bad(record.line, TURNED, &record.raw);
                 return false;
             }
-            None => columns.requests(cells),
+            None => columns.requests(columns.with_decimal_points(cells, record.line, sink)),
         },
         Err(reason) => Err(reason),
     };
@@ -199,6 +203,7 @@ pub(super) fn workbook(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), Re
                         None => {}
                     }
                     cells.resize(cells.len().max(width), String::new());
+                    let cells = columns.with_decimal_points(cells, number, sink);
                     if !sink.put_all(number, columns.requests(cells), raw.as_bytes()) {
                         return Ok(());
                     }
@@ -236,6 +241,19 @@ impl Columns {
             kind: Kind::of(names, repairs)?,
             header: Some(HeaderRow::of(names)),
         })
+    }
+
+    /// Reads a confidence with a decimal comma, as spreadsheets of many countries write it, and counts its line.
+    fn with_decimal_points(&self, mut cells: Vec<String>, line: u64, sink: &mut Sink<'_>) -> Vec<String> {
+        if let Kind::Fields(fields) = &self.kind
+            && let Some(column) = fields.iter().position(|field| *field == "confidence")
+            && let Some(cell) = cells.get_mut(column)
+            && let Some(point) = with_decimal_point(cell)
+        {
+            *cell = point;
+            sink.count(DECIMAL_COMMA, line);
+        }
+        cells
     }
 
     /// Makes requests of a row.

@@ -352,6 +352,29 @@ fn what_cannot_be_used_is_kept_byte_by_byte() {
 }
 
 #[test]
+fn a_line_of_another_encoding_counts_once_however_many_columns_have_accents() {
+    let (_, told) = read_all(b"sentence\tlabel\ncaf\xe9\tBoisson chaud\xe9\nth\xe9\tth\xe9\nplain\tOther\n");
+
+    let expected = "lines that are no UTF-8, which were read as Windows-1252: 2, the first in line 2";
+    assert_eq!(told, [expected]);
+}
+
+#[test]
+fn a_decimal_comma_is_read_as_a_point_and_told_in_a_table_and_named_in_json() {
+    let (items, told) =
+        read_all(b"sentence;prediction;confidence\na;World;0,83\nb;World;0.5\nc;World;0,5,1\n");
+    let (json, _) = read_all(br#"{"sentence": "a", "prediction": "World", "confidence": "0,83"}"#);
+
+    let confidence = |item: &Item| item.content.as_ref().ok().and_then(|request| request.confidence);
+    let found: Vec<_> = items.iter().map(confidence).collect();
+    assert_eq!(found, [Some(0.83), Some(0.5), None]);
+    let expected = "lines whose confidence has a decimal comma, such as 0,83, which was read as 0.83: 1, the first in line 2";
+    assert_eq!(told, [expected]);
+    let reason = "field `confidence` is a number with a decimal comma, `0,83`: write `0.83`";
+    assert_eq!(json[0].content, Err(reason.to_owned()));
+}
+
+#[test]
 fn utf_16_windows_1252_and_other_delimiters_are_read_and_told() {
     let utf_16: Vec<u8> = "\u{feff}Texto;Etiqueta\r\ncaf\u{e9};World\r\n"
         .encode_utf16()
