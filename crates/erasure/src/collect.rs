@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use active_learning_core::{dataset::TextId, feedback::record_id, labels::label_key::label_key};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value};
-use text_import::feedback::decoded;
+use text_import::feedback::{decoded, field};
 
 use crate::{
     rewrite::{GZIP, decompressed},
@@ -121,7 +121,7 @@ fn each_record(rule: Rule, bytes: &[u8], take: &mut dyn FnMut(Record<'_>)) {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if matches!(first, Some(b'{' | b'[')) {
         for line in values(bytes) {
-            of_value(&line, take);
+            of_value(&line, rule == Rule::Upload, take);
         }
     }
     if rule == Rule::Upload {
@@ -159,14 +159,37 @@ fn values(bytes: &[u8]) -> Vec<Value> {
     })
 }
 
-fn of_value(value: &Value, take: &mut dyn FnMut(Record<'_>)) {
+fn of_value(value: &Value, is_upload: bool, take: &mut dyn FnMut(Record<'_>)) {
     match value {
-        Value::Array(values) => values.iter().for_each(|value| of_value(value, take)),
+        Value::Array(values) => values.iter().for_each(|value| of_value(value, is_upload, take)),
         Value::Object(members) => {
             of_object(members, take);
-            members.values().for_each(|value| of_value(value, take));
+            if is_upload {
+                of_other_names(members, take);
+            }
+            members
+                .values()
+                .for_each(|value| of_value(value, is_upload, take));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Looks for texts in an object that was refused, since it names its members otherwise than a request does.
+fn of_other_names(members: &Map<String, Value>, take: &mut dyn FnMut(Record<'_>)) {
+    let of = |wanted: &'static str| {
+        let named = members
+            .iter()
+            .filter(move |(name, _)| field(name) == Some(wanted));
+        named.filter_map(|(_, value)| value.as_str())
+    };
+    let user = of("user").next();
+    for text in of("sentence") {
+        take(Record {
+            text,
+            user,
+            classifier: None,
+        });
     }
 }
 
@@ -183,13 +206,13 @@ fn of_object(members: &Map<String, Value>, take: &mut dyn FnMut(Record<'_>)) {
     for raw in ["raw", "line", "unusable"].iter().filter_map(|name| text(name)) {
         values(raw.as_bytes())
             .iter()
-            .for_each(|value| of_value(value, take));
+            .for_each(|value| of_value(value, true, take));
     }
     for data in ["rawData", "rawBase64"].iter().filter_map(|name| text(name)) {
         let bytes = BASE64_STANDARD.decode(data).unwrap_or_default();
         values(decoded(&bytes).as_bytes())
             .iter()
-            .for_each(|value| of_value(value, take));
+            .for_each(|value| of_value(value, true, take));
     }
 }
 

@@ -141,6 +141,8 @@ pub struct Report {
     pub too_large: BTreeSet<String>,
     /// Objects that people have put there and that cannot be read, and why: they stay as they are.
     pub unread: BTreeMap<String, String>,
+    /// Lines that began as JSON and were none: they went as a whole, since a text or a user stood in them.
+    pub broken_lines: u64,
     /// Rows that model versions have learnt from, by version.
     pub learnt: BTreeMap<String, u64>,
 }

@@ -1,5 +1,7 @@
 //! What is left of JSON: records of a text go, what only names it loses it.
 
+mod rows;
+
 use std::collections::BTreeSet;
 
 use active_learning_core::erasure::{
@@ -10,6 +12,8 @@ use serde_json::{Map, Value};
 use text_import::feedback::decoded;
 
 use crate::{
+    broken,
+    loose::{begins_as_json, trimmed},
     rewrite::{Left, Shape, rewrite},
     uploads::has_cell,
     wanted::{ERASED_MARK, Wanted},
@@ -33,7 +37,7 @@ const ESSENTIAL: [&str; 3] = ["record", INPUT, "dataObject"];
 const ANSWER: &str = "answerContent";
 
 /// Members that hold what was found, letter by letter.
-const RAW: [&str; 3] = ["raw", "line", "unusable"];
+pub(crate) const RAW: [&str; 3] = ["raw", "line", "unusable"];
 /// Members that hold it as bytes.
 const RAW_BYTES: [&str; 2] = ["rawData", "rawBase64"];
 
@@ -86,7 +90,13 @@ impl Scrubber<'_> {
                 return self.lines(bytes);
             };
             let end = values.byte_offset();
-            match self.scrub(&mut value, true) {
+            // The only one is all of a document, whose values are the rows.
+            let is_row = !value.is_array() || begin > 0 || !bytes[end..].trim_ascii().is_empty();
+            let fate = match is_row && self.is_row_gone(&value) {
+                true => Fate::Goes,
+                false => self.scrub(&mut value, true),
+            };
+            match fate {
                 Fate::Stays => rest.extend_from_slice(&bytes[begin..end]),
                 Fate::Goes => pieces += 1,
                 Fate::Changed(count) => {
@@ -102,29 +112,6 @@ impl Scrubber<'_> {
         }
         rest.extend_from_slice(&bytes[begin..]);
         Left::of(rest.trim_ascii_start().to_vec(), pieces)
-    }
-
-    /// Rewrites lines of which some are no JSON: those in which a text stands go.
-    fn lines(self, bytes: &[u8]) -> Left {
-        let (mut rest, mut pieces) = (Vec::new(), 0);
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            match serde_json::from_slice::<Value>(line) {
-                Ok(mut value) => match self.scrub(&mut value, true) {
-                    Fate::Stays => rest.extend_from_slice(line),
-                    Fate::Goes => pieces += 1,
-                    Fate::Changed(count) => {
-                        pieces += count;
-                        rest.extend_from_slice(value.to_string().as_bytes());
-                        rest.push(b'\n');
-                    }
-                },
-                Err(_) => match is_in_raw(&decoded(line), self.wanted) {
-                    true => pieces += 1,
-                    false => rest.extend_from_slice(line),
-                },
-            }
-        }
-        Left::of(rest, pieces)
     }
 
     /// Rewrites lines whose numbers count: one that goes leaves an empty object.
@@ -164,7 +151,7 @@ impl Scrubber<'_> {
 
     fn scrub_array(self, values: &mut Vec<Value>, are_texts: bool) -> Fate {
         let mut pieces = 0;
-        values.retain_mut(|value| match self.scrub(value, are_texts) {
+        values.retain_mut(|value| match self.scrub_element(value, are_texts) {
             Fate::Stays => true,
             Fate::Changed(count) => {
                 pieces += count;
@@ -179,6 +166,13 @@ impl Scrubber<'_> {
             }
         });
         changed(pieces)
+    }
+
+    fn scrub_element(self, value: &mut Value, is_text: bool) -> Fate {
+        match (is_text || value.is_array()) && self.is_row_gone(value) {
+            true => Fate::Goes,
+            false => self.scrub(value, is_text),
+        }
     }
 
     /// Scrubs the items of a human loop: one that goes leaves its place, since answers may name the others by their numbers.
@@ -260,7 +254,7 @@ impl Scrubber<'_> {
         let mut texts = members.iter().filter(|(name, _)| is_name_of_text(name));
         texts.any(|(_, text)| text.as_str().is_some_and(is_wanted))
             || self.is_about_task(members)
-            || self.names == Names::Uploads && is_of_other_names(members, wanted)
+            || self.names == Names::Uploads && self.has_field_in(members)
             || RAW.iter().filter_map(text).any(|raw| is_in_raw(raw, wanted))
             || RAW_BYTES.iter().filter_map(text).any(is_in_bytes)
     }
@@ -348,21 +342,24 @@ fn take_user_out(members: &mut Map<String, Value>, wanted: &Wanted) -> u64 {
     pieces
 }
 
-/// Returns whether an object that names its members otherwise than a request does, such as `Sentence`, has the text or the user.
-fn is_of_other_names(members: &Map<String, Value>, wanted: &Wanted) -> bool {
-    members.iter().any(|(name, value)| {
-        let (known, value) = (name.to_lowercase(), value.as_str().unwrap_or_default());
-        let is_other = *name != known;
-        is_other && is_name_of_text(&known) && wanted.is_text(value)
-            || is_other && known == "user" && wanted.is_user(value)
-    })
-}
-
 /// Returns whether something that was set aside as it was found is about a text or of a user. JSON is read as such; of other
 /// lines, whose text cannot be told from the rest, those go too in which the text only stands.
 pub(crate) fn is_in_raw(raw: &str, wanted: &Wanted) -> bool {
-    match raw.trim_start().starts_with(['{', '[']) && serde_json::from_str::<Value>(raw).is_ok() {
-        true => rewrite(Shape::Upload, raw.as_bytes(), wanted) != Left::All,
-        false => wanted.is_text(raw) || wanted.is_within(raw) || has_cell(raw.as_bytes(), wanted),
+    let json = trimmed(raw);
+    let value = serde_json::from_str::<Value>(json).ok();
+    match value.filter(|_| json.starts_with(['{', '['])) {
+        Some(row) => {
+            let (names, places) = (Names::Uploads, Places::Free);
+            let scrubber = Scrubber {
+                wanted,
+                names,
+                places,
+            };
+            scrubber.is_row_gone(&row) || rewrite(Shape::Upload, json.as_bytes(), wanted) != Left::All
+        }
+        None => {
+            let is_found = wanted.is_text(raw) || wanted.is_within(raw) || has_cell(raw.as_bytes(), wanted);
+            is_found || begins_as_json(raw) && broken::holds(json, wanted)
+        }
     }
 }

@@ -5,11 +5,13 @@
 //! waited for their answers, and marks the models that learnt from them ([`erase`]). It may be broken off anywhere: what it
 //! was about is kept until it is done, and another run ends it.
 
+mod broken;
 pub mod collect;
 mod datasets;
 pub mod erase;
 mod follow_up;
 mod json;
+mod loose;
 mod notes;
 pub mod rewrite;
 pub mod rules;

@@ -10,11 +10,12 @@ use active_learning_core::{
 use serde_json::json;
 use text_import::{
     Refusal,
-    feedback::{self, Item, RawRow, RawRows, Whole, decoded, is_table, raw_rows, without_lines},
+    feedback::{self, Item, RawRow, RawRows, Whole, decoded, is_table, raw_rows, transcoded, without_lines},
 };
 
 use crate::{
     json::{self as documents, Names, Places, Scrubber},
+    loose::begins_as_json,
     rewrite::{Left, rows},
     wanted::Wanted,
 };
@@ -74,7 +75,7 @@ pub(crate) fn upload(bytes: &[u8], wanted: &Wanted) -> Left {
 
 /// Returns whether a file begins as JSON does, and is no table whose first text does. In other encodings it is read as it was
 /// taken in.
-fn is_json(bytes: &[u8]) -> bool {
+pub(crate) fn is_json(bytes: &[u8]) -> bool {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     let is_valid = || serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
     matches!(first, Some(b'{' | b'['))
@@ -154,11 +155,16 @@ fn table(bytes: &[u8], wanted: &Wanted) -> Left {
     let is_item_gone = |item: &Item| match &item.content {
         Ok(request) => {
             let is_of_user = request.user.as_deref().is_some_and(|user| wanted.is_user(user));
-            is_of_user || wanted.is_text(&request.sentence)
+            is_of_user || wanted.is_text(&request.sentence) || is_in_printed(&request.sentence, wanted)
         }
         Err(_) => documents::is_in_raw(&decoded(&item.raw), wanted),
     };
     match raw_rows(bytes, is_read) {
+        // What comes behind the damage is in none of its items.
+        Ok(RawRows::Document) if items.iter().any(|item| item.raw.is_empty()) => match transcoded(bytes) {
+            Some(text) => uploaded_json(&text, wanted),
+            None => Left::unread("it is damaged"),
+        },
         Ok(RawRows::Document) => as_lines(&items, &[], 0, is_item_gone),
         Ok(RawRows::Sheets(rows)) => {
             let kept: Vec<RawRow> = rows
@@ -198,6 +204,9 @@ fn why(refusal: &Refusal) -> String {
 
 /// Returns whether a row of which nobody knows what its columns hold has a text or the name of a user.
 fn is_in_row(row: &RawRow, wanted: &Wanted) -> bool {
+    if is_in_printed(&row.raw, wanted) {
+        return true;
+    }
     let is_gone = |cell: &String| wanted.is_text(cell) || wanted.is_user(cell);
     match row.cells.as_deref() {
         // Nothing tells what stands between its cells.
@@ -205,6 +214,11 @@ fn is_in_row(row: &RawRow, wanted: &Wanted) -> bool {
         Some(cells) => cells.iter().any(is_gone),
         None => documents::is_in_raw(&row.raw, wanted),
     }
+}
+
+/// Returns whether a line that is no row of a table but the object of a program has what is to be erased.
+fn is_in_printed(line: &str, wanted: &Wanted) -> bool {
+    begins_as_json(line) && documents::is_in_raw(line, wanted)
 }
 
 /// Cuts rows out of a file by their lines.

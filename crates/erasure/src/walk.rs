@@ -17,6 +17,7 @@ use futures::{StreamExt, stream};
 use serde_json::Value;
 
 use crate::{
+    broken,
     erase::{Buckets, Erase, EraseError, IN_ORDER},
     rewrite::{Left, rewrite},
     rules::{Rule, rule},
@@ -34,6 +35,9 @@ const WORKED_OFF_AFTER: TimeDelta = TimeDelta::hours(24);
 
 /// Folder of the inputs of human loops, in the review bucket.
 pub(crate) const LOOP_INPUTS: &str = "human-review/inputs/";
+
+/// Folder of lines that could not be used, in the feedback bucket.
+const REJECTED: &str = "rejected/";
 
 /// An object that was read, with its key; an error where it could not be.
 type Read = (Listed, Result<Option<Object>, BucketError>);
@@ -151,16 +155,20 @@ impl Erase<'_> {
                 let uri = bucket.uri(&listed.key);
                 self.report.unread.insert(uri, reason.clone());
             }
+            self.note_undecided(&bucket, &listed.key, rule, &object.bytes, &left);
             if matches!(left, Left::All | Left::Unread { .. }) {
                 return self.mend_report(listed, rule).await;
             }
+            let broken = broken::gone(&object.bytes, &left);
             if self.is_preview {
                 self.count(name, &listed.key, left.pieces());
+                self.report.broken_lines += broken;
                 return self.note_training_file(listed, rule, left.pieces()).await;
             }
             let pieces = left.pieces();
             if self.write(name, listed, rule, &object, left).await? {
                 self.count(name, &listed.key, pieces);
+                self.report.broken_lines += broken;
                 return self.mend_report(listed, rule).await;
             }
             // Somebody else has written it meanwhile.
@@ -170,6 +178,19 @@ impl Erase<'_> {
             }
         }
         Err(EraseError::Busy)
+    }
+
+    /// Names an object in what is left of which something may stand that cannot be told.
+    fn note_undecided(&mut self, bucket: &Bucket, key: &str, rule: Rule, content: &[u8], left: &Left) {
+        let rest = match left {
+            _ if !rule.is_of_people() && !key.starts_with(REJECTED) => return,
+            Left::Nothing { .. } | Left::Unread { .. } => return,
+            Left::All => content,
+            Left::Rest { bytes, .. } => bytes,
+        };
+        if let Some(reason) = broken::undecided(rest, &self.wanted) {
+            self.report.unread.insert(bucket.uri(key), reason);
+        }
     }
 
     /// Returns what is left of an object.

@@ -8,10 +8,17 @@ use active_learning_core::{
     labels::label_key::label_key,
     text::{VectorId, normal_form, normalise, vector_id},
 };
+use text_import::feedback::field;
 
 /// Length from which a text is also found within other texts, in characters: a shorter one stands in what has nothing to do
 /// with it.
 const MIN_WITHIN: usize = 20;
+
+/// Length from which the beginning of a text that was cut off may be that of it, in characters.
+const MIN_BEGUN: usize = 3;
+
+/// Fields that hold one of few words, as a short text may be too.
+const OF_FEW_WORDS: [&str; 5] = ["source", "signal", "state", "status", "type"];
 
 /// Stands where a text was that is named by something that stays.
 pub const ERASED_MARK: &str = "[erased at a person's wish]";
@@ -138,6 +145,47 @@ impl Wanted {
         self.within.iter().fold(text.to_owned(), replace)
     }
 
+    /// Returns whether the value of a field that no reader knows is what is to be erased, by what the field's name says that it
+    /// holds: a label that is called as a short text is none.
+    pub(crate) fn is_value(&self, name: Option<&str>, value: &str) -> bool {
+        match name.and_then(field) {
+            Some("sentence") => self.is_text(value),
+            Some("user") => self.is_user(value) || self.is_long_text(value),
+            Some(_) => self.is_long_text(value),
+            None if name.is_some_and(|name| OF_FEW_WORDS.contains(&name.to_lowercase().as_str())) => {
+                self.is_long_text(value) || self.is_user(value)
+            }
+            None => self.is_text(value) || self.is_user(value),
+        }
+    }
+
+    /// Returns whether a long text stands within another one, however both are written.
+    pub(crate) fn is_within_form(&self, text: &str) -> bool {
+        let is_long = |form: &&String| form.chars().count() >= MIN_WITHIN;
+        let mut long = self.forms.iter().filter(is_long).peekable();
+        if long.peek().is_none() {
+            return false;
+        }
+        let all = format!(" {} ", normal_form(text));
+        long.any(|form| all.contains(&format!(" {form} ")))
+    }
+
+    /// Returns whether a text, however short, or the name of a user stands within another text.
+    pub(crate) fn is_mentioned(&self, text: &str) -> bool {
+        let all = format!(" {} ", normal_form(text));
+        let key = label_key(text);
+        self.forms.iter().any(|form| all.contains(&format!(" {form} ")))
+            || self.users.iter().any(|user| stands_in(&key, &user.key))
+    }
+
+    /// Returns whether one of the texts, or the name of a user, begins with something that was cut off.
+    pub(crate) fn may_begin(&self, cut_off: &str) -> bool {
+        let (form, key) = (normal_form(cut_off), label_key(cut_off));
+        form.chars().count() >= MIN_BEGUN
+            && (self.forms.iter().any(|text| text.starts_with(&form))
+                || self.users.iter().any(|user| user.key.starts_with(&key)))
+    }
+
     /// Returns whether something is the beginning of one of the texts, cut off as remarks are.
     pub fn is_beginning(&self, text: &str) -> bool {
         let Some(beginning) = text.strip_suffix('…').map(normal_form) else {
@@ -145,6 +193,14 @@ impl Wanted {
         };
         beginning.chars().count() >= MIN_WITHIN && self.forms.iter().any(|form| form.starts_with(&beginning))
     }
+}
+
+/// Returns whether a name stands in a text as a word of its own.
+fn stands_in(text: &str, name: &str) -> bool {
+    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    text.match_indices(name).any(|(at, _)| {
+        !is_word(text[..at].chars().next_back()) && !is_word(text[at + name.len()..].chars().next())
+    })
 }
 
 #[cfg(test)]

@@ -588,3 +588,33 @@ async fn what_is_left_of_a_training_file_that_was_refused_is_looked_at_anew() {
         );
     }
 }
+
+#[tokio::test]
+async fn broken_lines_are_counted_and_one_that_cannot_be_decided_is_told_with_its_object() {
+    let world = World::new();
+    let Buckets { batch, feedback, .. } = &world.buckets;
+    let kept = "{\"sentence\": \"Other\"}\n";
+    let undecided = "{\"sentence\": \"for jane, from bob\", \"user\": \"bob\"\n";
+    let lines = format!("{kept}{{'sentence': 'Call me', 'user': 'jane'}}\n{undecided}");
+    put(batch, "mail/broken.jsonl", lines).await;
+    let raw =
+        json!({"line": 1, "reason": "damaged", "raw": "{\"sentence\": \"Call me\", \"user\": \"jane\","});
+    put(feedback, "rejected/batch-feedback/a-1.jsonl", format!("{raw}\n")).await;
+    let found = erase::find(&world.buckets, &[], &["jane".to_owned()], Utc::now()).await;
+
+    let report = erase::erase(&world.buckets, found.expect("looked through"))
+        .await
+        .expect("erased");
+
+    let left = content(batch, "mail/broken.jsonl").await;
+    assert_eq!(left, Some(format!("{kept}{undecided}")));
+    assert_eq!(content(feedback, "rejected/batch-feedback/a-1.jsonl").await, None);
+    assert_eq!(report.broken_lines, 2);
+    let unread: Vec<_> = report.unread.iter().collect();
+    let reason = "line 2 is no JSON, and what is to be erased may stand in it";
+    assert_eq!(
+        unread,
+        [(&"s3://batch/mail/broken.jsonl".to_owned(), &reason.to_owned())]
+    );
+    assert!(!report.is_complete());
+}

@@ -20,10 +20,11 @@ use active_learning_core::feedback::{
     FeedbackRequest, Fields, InvalidFeedback,
     batch::{MAX_ITEM_BYTES, ReadError, io_or_damaged},
 };
-pub use raw::{RawRow, RawRows, decoded, is_table, raw_rows, without_lines};
+pub use raw::{RawRow, RawRows, decoded, is_table, raw_rows, transcoded, without_lines};
 pub use requests::Whole;
 use requests::of_element;
 use serde_json::value::RawValue;
+pub use table::field;
 
 use crate::{
     collected::Counted,

@@ -96,6 +96,12 @@ fn beside(report: &Report) -> Vec<String> {
         let versions = counted(number(report.in_old_versions), "old version");
         lines.push(format!("  {versions} of objects hold some of it too"));
     }
+    if report.broken_lines > 0 {
+        let broken = counted(number(report.broken_lines), "line");
+        lines.push(format!(
+            "  {broken} of no valid JSON held some of it, and went as a whole"
+        ));
+    }
     for name in &report.loops_elsewhere {
         lines.push(format!(
             "! the human loop {name} of Amazon A2I still shows it: stop and delete it there"
@@ -142,6 +148,7 @@ mod tests {
             users: 1,
             found: [("feedback:questions/".to_owned(), count)].into(),
             learnt: [("v1".to_owned(), 1)].into(),
+            broken_lines: 3,
             unread: [("s3://b/x.zip".to_owned(), "it is a zip archive".to_owned())].into(),
             ..Report::default()
         };
@@ -158,6 +165,10 @@ mod tests {
         );
         assert!(
             said.contains("! s3://b/x.zip cannot be read (it is a zip archive): look at it yourself"),
+            "{said}"
+        );
+        assert!(
+            said.contains("\n  3 lines of no valid JSON held some of it, and went as a whole\n"),
             "{said}"
         );
     }

@@ -1,7 +1,7 @@
 //! The rows of a file as they lie in it, whatever its columns mean: for who looks for something in all of it, also in
 //! files that are refused.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, io::Read};
 
 use active_learning_core::feedback::batch::MAX_ITEM_BYTES;
 use encoding_rs::{UTF_16BE, UTF_16LE};
@@ -66,6 +66,13 @@ pub fn raw_rows(bytes: &[u8], is_read: bool) -> Result<RawRows, Refusal> {
 /// Decodes a line as one is read whose encoding nothing tells: UTF-8, or else Windows-1252.
 pub fn decoded(line: &[u8]) -> Cow<'_, str> {
     decode_line(line).0
+}
+
+/// Returns a file that is not compressed as UTF-8, without the mark at its beginning; none where it is no text.
+pub fn transcoded(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut text = Vec::new();
+    open(bytes, None).ok()?.content.read_to_end(&mut text).ok()?;
+    Some(text)
 }
 
 /// Returns whether a file has columns, or one text a line.

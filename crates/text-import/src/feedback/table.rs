@@ -353,7 +353,7 @@ fn value(field: &str, cell: String) -> Value {
 }
 
 /// Returns the field of a column, whatever the case or the language of its name.
-pub(super) fn field(name: &str) -> Option<&'static str> {
+pub fn field(name: &str) -> Option<&'static str> {
     let folded = folded_name(name);
     let known = FIELDS.iter().find(|(other, _)| folded_name(other) == folded);
     match known {
