@@ -11,6 +11,7 @@ mod datasets;
 pub mod erase;
 mod follow_up;
 mod json;
+mod labels_gone;
 mod loose;
 mod notes;
 pub mod rewrite;

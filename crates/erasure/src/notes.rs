@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use active_learning_aws::{self as aws, bucket::Change, rfc3339};
+use active_learning_aws::{
+    self as aws,
+    bucket::{Change, Listed},
+    rfc3339,
+};
 use active_learning_core::{
     erasure::{Erasing, LearntAndErased},
     keys,
@@ -12,6 +16,8 @@ use serde_json::Value;
 
 use crate::{
     erase::{Buckets, Erase, EraseError},
+    labels_gone::LabelsGone,
+    rewrite::Left,
     trained::models_of,
 };
 
@@ -71,20 +77,37 @@ impl Erase<'_> {
         Ok(())
     }
 
-    /// Counts an object of labels that is about to be rewritten as one that is in the sums over the labels already.
-    pub(crate) async fn keep_counted(&self, key: &str) -> Result<(), EraseError> {
+    /// Counts an object of labels that is about to be rewritten as one that is in the sums over the labels already, without the
+    /// labels that go. One that is not in them yet is added without them. A run that is broken off between the sums and the
+    /// object takes them out twice.
+    pub(crate) async fn keep_counted(
+        &self,
+        listed: &Listed,
+        before: &[u8],
+        left: &Left,
+    ) -> Result<(), EraseError> {
+        let (key, training) = (&listed.key, &self.buckets.training);
         if !key.starts_with(keys::LABELLED_FOLDER) {
             return Ok(());
         }
+        let gone = LabelsGone::of(before, left);
+        let marks = keys::loop_of_labelled(key).map(|human_loop| keys::mark_of_labelled(human_loop, ""));
+        let is_marked = match marks {
+            Some(marks) => !training.list(&marks).await?.is_empty(),
+            None => false,
+        };
         let now = aws::now();
         let note = |tally: Option<Value>| match tally {
             Some(mut tally) if tally["recent"].is_object() => {
-                tally["recent"][key] = now.as_str().into();
+                if !is_marked || tally["recent"][key].is_string() {
+                    gone.take_out_of(&mut tally);
+                    tally["recent"][key] = now.as_str().into();
+                }
                 Change::Write(tally, ())
             }
             _ => Change::Leave(()),
         };
-        Ok(self.buckets.training.change(keys::TALLY, note).await?)
+        Ok(training.change(keys::TALLY, note).await?)
     }
 
     /// Takes labels that people proposed out of the sums over the labels, where they quote a text.

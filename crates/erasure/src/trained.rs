@@ -1,9 +1,15 @@
-//! Which models have learnt from a dataset version.
+//! Which models have learnt from a dataset version, and what one has learnt from a training file.
 
 use std::collections::BTreeSet;
 
 use active_learning_aws::bucket::{Bucket, BucketError};
+use active_learning_core::{
+    dataset::{TrainingCheck, TrainingRow, TrainingRows, text_id},
+    feedback::prediction::LABEL_DELIMITER,
+};
 use serde::Deserialize;
+
+use crate::wanted::Wanted;
 
 /// What a build came to, as far as it is looked at here.
 #[derive(Deserialize)]
@@ -27,4 +33,19 @@ pub(crate) async fn models_of(training: &Bucket, dataset: &str) -> Result<BTreeS
         models.extend(version.filter(|version| *version != dataset).map(str::to_owned));
     }
     Ok(models)
+}
+
+/// Returns from how many rows that are to be erased a model learnt that a training file became: a text whose rows have
+/// different labels was left out with all of them.
+pub(crate) fn learnt_rows(file: &[u8], wanted: &Wanted) -> u64 {
+    let Ok(rows) = TrainingRows::new(file, Some(LABEL_DELIMITER)) else {
+        return 0;
+    };
+    let rows: Vec<TrainingRow> = rows.flatten().filter(|row| wanted.is_text(&row.text)).collect();
+    let mut check = TrainingCheck::default();
+    for row in &rows {
+        check.add(row.label.split(LABEL_DELIMITER), &row.text, row.line);
+    }
+    let is_learnt = |row: &&TrainingRow| !check.is_conflicting(text_id(&row.text));
+    rows.iter().filter(is_learnt).count() as u64
 }

@@ -21,6 +21,7 @@ use crate::{
     erase::{Buckets, Erase, EraseError, IN_ORDER},
     rewrite::{Left, rewrite},
     rules::{Rule, rule},
+    trained::learnt_rows,
     versions,
 };
 
@@ -163,7 +164,7 @@ impl Erase<'_> {
             if self.is_preview {
                 self.count(name, &listed.key, left.pieces());
                 self.report.broken_lines += broken;
-                return self.note_training_file(listed, rule, left.pieces()).await;
+                return self.note_training_file(listed, rule, &object.bytes).await;
             }
             let pieces = left.pieces();
             if self.write(name, listed, rule, &object, left).await? {
@@ -238,9 +239,9 @@ impl Erase<'_> {
         let stays_empty =
             matches!(rule, Rule::StaysEmpty(_) | Rule::TrainingFile) || self.has_failed(name, key);
         let is_notified = matches!(rule, Rule::Delivered | Rule::Upload | Rule::TrainingFile);
-        self.note_training_file(listed, rule, left.pieces()).await?;
+        self.note_training_file(listed, rule, &object.bytes).await?;
         if name == BucketName::Training {
-            self.keep_counted(key).await?;
+            self.keep_counted(listed, &object.bytes, &left).await?;
         }
         let is_written = match left {
             Left::All | Left::Unread { .. } => true,
@@ -315,8 +316,13 @@ impl Erase<'_> {
         Ok(self.buckets.training.read_document(&report_key(key)).await?)
     }
 
-    /// Notes which model has learnt from a training file.
-    async fn note_training_file(&mut self, listed: &Listed, rule: Rule, rows: u64) -> Result<(), EraseError> {
+    /// Notes which model has learnt from a training file, and from how many of the rows that go.
+    async fn note_training_file(
+        &mut self,
+        listed: &Listed,
+        rule: Rule,
+        content: &[u8],
+    ) -> Result<(), EraseError> {
         if rule != Rule::TrainingFile {
             return Ok(());
         }
@@ -324,7 +330,10 @@ impl Erase<'_> {
         let taken = report.filter(|report| report.state == TrainingFileState::Taken);
         if let Some(model) = taken.and_then(|report| report.model_arn) {
             let version = model.rsplit('/').next().unwrap_or_default();
-            self.note_learnt(version, rows).await?;
+            let rows = learnt_rows(content, &self.wanted);
+            if rows > 0 {
+                self.note_learnt(version, rows).await?;
+            }
         }
         Ok(())
     }

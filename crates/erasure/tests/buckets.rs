@@ -6,7 +6,12 @@ use active_learning_core::{
     erasure::{ErasedTexts, Erasing, LearntAndErased},
     feedback::{FeedbackRecord, Signal},
     keys,
-    labels::prediction_result::{KeptPrediction, Status},
+    labels::{
+        human_loop::Answer,
+        labelled::LabelledRecord,
+        prediction_result::{KeptPrediction, Status},
+        vote::{Note, Vote, VoteSource},
+    },
 };
 use chrono::{TimeDelta, Utc};
 use erasure::erase::{self, Buckets, Job};
@@ -469,6 +474,67 @@ async fn the_sums_over_the_labels_stay_and_what_is_rewritten_is_not_counted_twic
     assert_eq!(left["models"], tally["models"]);
     assert_eq!(left["proposed"], json!({"Weather": 2}));
     assert!(left["recent"]["labelled/review-1.jsonl"].is_string(), "{left}");
+}
+
+fn labelled(text: &str, label: &str) -> String {
+    let vote = Vote {
+        worker: "ada".to_owned(),
+        answer: Answer::labels([label]),
+        source: VoteSource::HumanReview,
+        at: "2026-11-29T10:00:00Z".to_owned(),
+        seconds: None,
+        note: Note::default(),
+    };
+    let labelled = LabelledRecord::new(record(text), vec![vote], "review-1", "arn");
+    format!("{}\n", serde_json::to_string(&labelled).expect("JSON"))
+}
+
+#[tokio::test]
+async fn erased_labels_are_taken_out_of_the_sums_once_they_were_counted() {
+    let world = World::new();
+    let training = &world.buckets.training;
+    let lines = labelled(TEXT, "World") + &labelled(OTHER, "Sports");
+    for name in ["counted", "new"] {
+        put(training, &format!("labelled/{name}.jsonl"), lines.clone()).await;
+    }
+    put(training, &keys::mark_of_labelled("new", "w"), "").await;
+    let tally = json!({"labels": 2, "byLabel": {"World": 1, "Sports": 1}, "recent": {}, "proposed": {}});
+    put(training, keys::TALLY, tally.to_string()).await;
+
+    world.erase().await;
+
+    let left: Option<Value> = training.read_document(keys::TALLY).await.expect("JSON");
+    let left = left.expect("it is there");
+    assert_eq!(left["labels"], 1, "{left}");
+    assert_eq!(left["byLabel"], json!({"World": 0, "Sports": 1}));
+    assert!(left["recent"]["labelled/counted.jsonl"].is_string(), "{left}");
+    assert!(
+        left["recent"]["labelled/new.jsonl"].is_null(),
+        "its mark says that it is to be counted: {left}"
+    );
+}
+
+#[tokio::test]
+async fn rows_that_no_model_learnt_from_are_not_counted_as_learnt() {
+    let world = World::new();
+    let training = &world.buckets.training;
+    let contradictory = "call me back";
+    let file = format!("World,\"{TEXT}\"\nWorld,{contradictory}\nSports,{contradictory}\nWorld,{OTHER}\n");
+    put(training, "initial/own.csv", file).await;
+    let model = "arn:aws:comprehend:r:1:document-classifier/news/version/v7";
+    let report =
+        json!({"key": "initial/own.csv", "etag": "e", "state": "taken", "at": "t", "modelArn": model});
+    put(training, "initial-reports/own.csv.json", report.to_string()).await;
+    let texts = [TEXT.to_owned(), contradictory.to_owned()];
+    let job = erase::find(&world.buckets, &texts, &[], Utc::now()).await;
+
+    let report = erase::erase(&world.buckets, job.expect("looked through"))
+        .await
+        .expect("erased");
+
+    assert_eq!(report.learnt, [("v7".to_owned(), 1)].into());
+    let left = content(training, "initial/own.csv").await;
+    assert_eq!(left, Some(format!("World,{OTHER}\n")));
 }
 
 #[tokio::test]

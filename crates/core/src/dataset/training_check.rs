@@ -191,6 +191,11 @@ impl TrainingCheck {
         key
     }
 
+    /// Returns whether the rows so far give a text, by its [`text_id`], different labels.
+    pub fn is_conflicting(&self, text: u64) -> bool {
+        self.conflicts.contains_key(&text)
+    }
+
     /// Decides what is done with the rows.
     ///
     /// # Errors
