@@ -102,7 +102,26 @@ pub(super) fn check(context: &S3AccessContext<'_>) -> S3Result<()> {
         check_key(key)?;
     }
     check_owner(context.headers())?;
+    check_headers(operation, context.headers())?;
     check_parameters(operation, context.uri())
+}
+
+/// Headers that make another write of one, or hold it back, and of which the library's inputs know nothing or we do not.
+///
+/// Source: Amazon S3 API Reference, `PutObject` (append) and `AbortMultipartUpload` (directory buckets).
+const NOT_IMPLEMENTED_HEADERS: [&str; 2] = ["x-amz-write-offset-bytes", "x-amz-if-match-initiated-time"];
+
+fn check_headers(operation: &str, headers: &HeaderMap) -> S3Result<()> {
+    match NOT_IMPLEMENTED_HEADERS
+        .iter()
+        .find(|name| headers.contains_key(**name))
+    {
+        Some(name) => Err(s3_error!(
+            NotImplemented,
+            "{operation} with the header {name} is not implemented"
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a request about a bucket that is to be somebody else's: all are of one account here.
