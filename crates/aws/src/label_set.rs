@@ -80,6 +80,16 @@ impl LabelSets {
         Ok(known.as_ref().map(|known| known.set.clone()))
     }
 
+    /// Returns the set as it is now; `None` if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`LabelSets::current`].
+    pub async fn newest(&self) -> Result<Option<Arc<LabelSet>>, BucketError> {
+        self.forget().await;
+        self.current().await
+    }
+
     /// Forgets what was read: the next reader gets the set as it is now.
     pub async fn forget(&self) {
         *self.known.lock().await = None;

@@ -6,7 +6,7 @@ use active_learning_core::{
     feedback::prediction::join_labels,
     labels::{
         human_loop::Answer,
-        label_set::{LabelSet, can_be_label},
+        label_set::{LabelSet, Resolution, can_be_label},
         question::Question,
     },
 };
@@ -87,8 +87,20 @@ fn show(item: &mut Value, question: &Question, set: Option<&LabelSet>) {
     item["suggestions"] = json!(suggestions);
 }
 
-/// Returns an answer as the page names it; nothing where it can be no choice.
+/// Returns whether one of the labels of an answer was retired or split: the page does not offer it.
+fn is_out_of_use(answer: &Answer, set: Option<&LabelSet>) -> bool {
+    let (Answer::Labels { labels }, Some(set)) = (answer, set) else {
+        return false;
+    };
+    let mut resolved = labels.iter().map(|label| set.resolve(label));
+    resolved.any(|label| matches!(label, Resolution::Retired(_) | Resolution::Split(_)))
+}
+
+/// Returns an answer as the page names it; nothing where it can be no choice, or none any more.
 fn name(answer: &Answer, set: Option<&LabelSet>) -> Option<String> {
+    if is_out_of_use(answer, set) {
+        return None;
+    }
     let own_name = |label: &String| match set {
         Some(set) => set.own_name(label).to_owned(),
         None => label.clone(),
@@ -105,4 +117,28 @@ fn name(answer: &Answer, set: Option<&LabelSet>) -> Option<String> {
         Answer::NoneFits | Answer::Unsure => return None,
     };
     can_be_label(&name).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suggested_label_that_is_out_of_use_is_none_and_one_that_was_merged_has_its_name_of_now() {
+        let mut set = LabelSet::none();
+        for label in ["World", "Sport", "Old", "Biz", "Business"] {
+            set.add(label, "").expect("free");
+        }
+        set.split("Sport", &["Ball games", "Racing"]).expect("parts");
+        set.retire("Old").expect("active");
+        set.merge("Biz", "Business").expect("active");
+
+        let shown = |labels: &[&str]| name(&Answer::labels(labels), Some(&set));
+
+        assert_eq!(shown(&["Biz"]).as_deref(), Some("Business"));
+        for out_of_use in [&["Old"][..], &["Sport"], &["Old", "World"]] {
+            assert_eq!(shown(out_of_use), None, "{out_of_use:?}");
+        }
+        assert_eq!(name(&Answer::labels(["Old"]), None).as_deref(), Some("Old"));
+    }
 }

@@ -109,6 +109,25 @@ async fn an_open_page_follows_a_change_of_the_label_set() {
 }
 
 #[tokio::test]
+async fn a_label_that_was_retired_a_moment_ago_is_refused_by_the_function_that_has_read_the_set_before() {
+    let review = Review::new();
+    let mut set = set_of(&["World", "SciTech"]);
+    put_set(&review, &set).await;
+    review.start("tc-1", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+    let page = ann.open("tc-1").await;
+    set.retire("SciTech").expect("active");
+    put_set(&review, &set).await;
+
+    let retired = ann
+        .submit(&page, &json!({ "r-2": "SciTech", "r-10": "World" }))
+        .await;
+
+    assert_eq!((retired.status(), retired.code()), (400, "label_not_in_use"));
+    assert_eq!(review.status("tc-1").await, "InProgress");
+}
+
+#[tokio::test]
 async fn a_script_that_sends_a_retired_label_is_told_in_words_and_the_task_stays_open() {
     let template = "{% for item in task.input.comprehendPredictions %}<input name=\"label_{{ forloop.index }}\">{% endfor %}";
     let own = human_review::Config {
