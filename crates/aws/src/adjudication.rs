@@ -19,6 +19,9 @@ use crate::{
     questions::Questions,
 };
 
+/// What the worker of an adjudicator's vote begins with; their name follows.
+pub const ADJUDICATOR: &str = "adjudicator:";
+
 /// What an adjudicator decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
@@ -75,7 +78,7 @@ pub async fn adjudicate(
     label_sets.forget().await;
     let set = label_sets.current().await?;
     let vote = Vote {
-        worker: format!("adjudicator:{by}"),
+        worker: format!("{ADJUDICATOR}{by}"),
         answer: answer(choice, set.as_deref())?,
         source: VoteSource::Adjudicator,
         at: at.to_owned(),

@@ -85,9 +85,15 @@ use crate::portal::Portal;
 use crate::recent::Recent;
 use crate::session::KeyInUse;
 use crate::task_template::TaskTemplate;
+use crate::worker::Worker;
 
 /// Longest name of a reviewer, in characters.
 const MAX_REVIEWER_CHARS: usize = 64;
+
+/// Returns the id under which a reviewer's votes are kept, whose sign-in link was made for this name.
+pub fn worker_id(reviewer: &str) -> String {
+    Worker::of(reviewer).id
+}
 
 /// Serves invocations until the process is stopped.
 ///

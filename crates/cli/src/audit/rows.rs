@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use active_learning_aws::bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES};
+use active_learning_aws::{
+    adjudication::ADJUDICATOR,
+    bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES},
+};
 use active_learning_core::{
     keys,
     labels::{
@@ -13,6 +16,7 @@ use active_learning_core::{
     },
 };
 use futures::{StreamExt, TryStreamExt, stream};
+use human_review::worker_id;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -28,7 +32,7 @@ pub(super) struct Row {
     pub label: String,
     /// Workers who gave the text this label in the portal, as far as that is their last word.
     pub reviewers: BTreeSet<String>,
-    /// All who have voted on the text in the portal: nobody of them is asked again.
+    /// All who have voted on the text in the portal or decided on it: nobody of them is asked again.
     pub voters: BTreeSet<String>,
 }
 
@@ -76,6 +80,8 @@ struct Known {
     newest: LabelledRecord,
     /// Votes in the portal, of all human loops.
     votes: Vec<Vote>,
+    /// Workers who voted there, and adjudicators, as the portal knows them.
+    voters: BTreeSet<String>,
 }
 
 fn rows_of(all: impl Iterator<Item = LabelledRecord>, set: &LabelSet) -> Vec<Row> {
@@ -91,21 +97,37 @@ fn add(texts: &mut BTreeMap<String, Known>, labelled: LabelledRecord) {
     let votes = votes
         .filter(|vote| vote.source == VoteSource::HumanReview)
         .cloned();
+    let voters = labelled.votes.iter().filter_map(voter);
     match texts.get_mut(&labelled.record.id) {
         None => {
-            let votes = votes.collect();
+            let (votes, voters) = (votes.collect(), voters.collect());
             let known = Known {
                 newest: labelled,
                 votes,
+                voters,
             };
             texts.insert(known.newest.record.id.clone(), known);
         }
         Some(known) => {
             known.votes.extend(votes);
+            known.voters.extend(voters);
             if labelled.supersedes(&known.newest) {
                 known.newest = labelled;
             }
         }
+    }
+}
+
+/// Returns the worker of the portal who gave a vote there. An adjudicator is known by name: who reviews under the same name
+/// does not look at their own decision.
+fn voter(vote: &Vote) -> Option<String> {
+    match vote.source {
+        VoteSource::HumanReview => Some(vote.worker.clone()),
+        VoteSource::Adjudicator => {
+            let name = vote.worker.strip_prefix(ADJUDICATOR).unwrap_or(&vote.worker);
+            Some(worker_id(name))
+        }
+        VoteSource::Feedback | VoteSource::Import => None,
     }
 }
 
@@ -118,7 +140,7 @@ fn row(known: Known, set: &LabelSet) -> Option<Row> {
     };
     Some(Row {
         reviewers: who_gave(label, &known, set),
-        voters: known.votes.iter().map(|vote| vote.worker.clone()).collect(),
+        voters: known.voters.clone(),
         record: known.newest.record.id.clone(),
         text: known.newest.record.utterance.clone(),
         label: label.to_owned(),
@@ -259,5 +281,26 @@ mod tests {
 
         assert_eq!(rows[0].label, "Sports");
         assert_eq!(rows[0].reviewers, workers(&["bob", "cy"]));
+    }
+
+    #[test]
+    fn who_decided_on_a_text_does_not_look_at_their_own_decision_as_a_reviewer() {
+        let set = LabelSet::seed(["World", "Sports"], Origin::Parameter, "2026-11-19T10:00:00.000Z");
+        let label = |name: &str| Answer::labels([name]);
+        let mut decision = looped(
+            "adjudication-r-1",
+            "2026-11-20T12:00:00.000Z",
+            &[("adjudicator:Eve@example.org", label("Sports"))],
+        );
+        decision.votes[0].source = VoteSource::Adjudicator;
+        let answers = [("ann", label("World")), ("bob", label("Sports"))];
+        let loops = [looped("l-1", "2026-11-20T11:00:00.000Z", &answers), decision];
+
+        let rows = rows_of(loops.into_iter(), &set);
+
+        let eve = worker_id("eve@example.org");
+        assert_eq!(rows[0].label, "Sports");
+        assert_eq!(rows[0].voters, workers(&["ann", "bob", &eve]));
+        assert_eq!(rows[0].reviewers, workers(&["bob"]));
     }
 }
