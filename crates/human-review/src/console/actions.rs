@@ -188,7 +188,7 @@ impl Console<'_> {
             self.check_team(value).await?;
         }
         if field(CONFIRMED) != "yes" {
-            return Ok(self.confirmation(action, subject, value));
+            return self.confirmation(action, subject, value).await;
         }
 
         let deed = Deed {
@@ -268,11 +268,18 @@ impl Console<'_> {
         }
     }
 
-    fn confirmation(&self, action: &Action, subject: &str, value: &str) -> HttpReply {
+    async fn confirmation(
+        &self,
+        action: &Action,
+        subject: &str,
+        value: &str,
+    ) -> Result<HttpReply, ConsoleError> {
         let mut blocks = vec![Block::text(action.question.replacen("{}", subject, 1))];
         if !value.is_empty() {
             blocks.push(Block::Figures(vec![("Choice".to_owned(), value.to_owned())]));
         }
+        let known = self.known_of_proposal(action.address, subject).await?;
+        blocks.extend(known.map(Block::text));
         blocks.push(Block::Form(Form {
             action: action.address,
             hidden: vec![
@@ -289,7 +296,7 @@ impl Console<'_> {
             blocks,
             json: serde_json::Value::Null,
         };
-        self.show("", view, None)
+        Ok(self.show("", view, None))
     }
 
     async fn carry_out(

@@ -3,7 +3,9 @@
 use active_learning_aws::label_set::ChangeError;
 use active_learning_aws::overview::Tally;
 use active_learning_aws::rfc3339;
+use active_learning_core::labels::label_key::label_key;
 use active_learning_core::labels::label_set::{LabelSet, LabelSetError, Resolution};
+use active_learning_core::text::counted_as;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -16,15 +18,15 @@ use super::{Console, ConsoleError};
 const SHOWN: usize = 50;
 
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Proposal {
     name: String,
-#[serde(rename_all = "camelCase")]
     votes: u64,
-}
-
     /// Whether it was refused before, and somebody has proposed it again since.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     refused_before: bool,
+}
+
 impl Console<'_> {
     /// Shows what is proposed and neither a label nor was refused since, the most frequent first.
     pub(super) async fn proposals(
@@ -76,6 +78,35 @@ impl Console<'_> {
         Ok(())
     }
 
+    /// Says what is known of a proposal before it is merged or refused, and what the console does not do then; nothing
+    /// of other actions.
+    pub(super) async fn known_of_proposal(
+        &self,
+        address: &str,
+        name: &str,
+    ) -> Result<Option<String>, ConsoleError> {
+        let then = match address {
+            "merge-label" => {
+                "They count for the label that is chosen. The console does not read the texts: where votes contradict one \
+                 another then, nobody is asked. `active-learning labels merge` says before in how many texts they do, \
+                 and asks one more reviewer about each."
+            }
+            "refuse-label" => {
+                "Texts that were answered by it are not asked again here: `active-learning labels refuse` says before how \
+                 many these are, and asks them."
+            }
+            _ => return Ok(None),
+        };
+        let tally = Tally::read(self.training).await?;
+        let same = tally.proposed.iter();
+        let same = same.filter(|(proposed, _)| label_key(proposed) == label_key(name));
+        let votes: u64 = same.map(|(_, votes)| votes).sum();
+        let votes = counted_as(votes, "vote proposes it", "votes propose it");
+        Ok(Some(format!(
+            "{votes}, as of the last look of the function that builds models. {then}"
+        )))
+    }
+
     /// Makes a proposal another name of the label `into`.
     pub(super) async fn merge_label(&self, name: &str, into: &str) -> Result<(), ConsoleError> {
         self.change_labels(|set| set.add_synonym(into, name)).await
@@ -95,6 +126,14 @@ impl Console<'_> {
             Err(ChangeError::Refused(refused)) => Err(ConsoleError::Invalid(refused.to_string())),
             Err(ChangeError::Bucket(error)) => Err(error.into()),
         }
+    }
+}
+
+/// Says how many votes a proposal has, also those that were refused with it before.
+fn votes(proposal: &Proposal) -> String {
+    match proposal.refused_before {
+        true => format!("{}, proposed again since it was refused", proposal.votes),
+        false => proposal.votes.to_string(),
     }
 }
 
@@ -129,12 +168,4 @@ fn table(proposals: &[Proposal], labels: &[String]) -> Table {
         head: vec!["Name", "Votes", "Actions"],
         rows: proposals.iter().map(row).collect(),
     }
-/// Says how many votes a proposal has, also those that were refused with it before.
-fn votes(proposal: &Proposal) -> String {
-    match proposal.refused_before {
-        true => format!("{}, proposed again since it was refused", proposal.votes),
-        false => proposal.votes.to_string(),
-    }
-}
-
 }

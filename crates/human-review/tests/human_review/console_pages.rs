@@ -489,6 +489,66 @@ async fn a_proposed_label_is_merged_or_refused_and_then_proposed_no_more() {
 }
 
 #[tokio::test]
+async fn what_is_known_of_a_proposal_and_what_the_console_does_not_do_is_said_before_it_is_merged_or_refused()
+{
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let tally = json!({ "labels": 1, "since": null, "proposed": { "Football": 3, "football": 1, "Fog": 1 } });
+    put(&review, TRAINING_BUCKET, "builds/tally.json", &tally).await;
+    let token = admin.get("overview").await.field("portal:csrf");
+    let asked = async |action: &str, subject: &str| {
+        let form = [
+            ("portal:csrf", token.as_str()),
+            ("subject", subject),
+            ("value", "Sports"),
+        ];
+        admin.post(action, &form).await.body().to_owned()
+    };
+
+    let merge = asked("merge-label", "Football").await;
+    let refuse = asked("refuse-label", "Fog").await;
+    let other = asked("pause-reviewer", "bob").await;
+
+    for said in [
+        "4 votes propose it, as of the last look",
+        "labels merge` says before in how many texts",
+    ] {
+        assert!(merge.contains(said), "{said}: {merge}");
+    }
+    for said in [
+        "1 vote proposes it, as of the last look",
+        "labels refuse` says before how many",
+    ] {
+        assert!(refuse.contains(said), "{said}: {refuse}");
+    }
+    assert!(!other.contains("as of the last look"), "{other}");
+}
+
+#[tokio::test]
+async fn a_label_that_is_proposed_again_after_it_was_refused_is_shown_again_as_refused_before() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    dispute(&review, "Cup final tonight").await;
+    act(&admin, "refuse-label", "Nonsense", "").await;
+    let tally = |at: &str| json!({ "labels": 1, "since": null, "proposed": { "Nonsense": 2 }, "proposedAt": { "Nonsense": at } });
+    let shown = async |at: &str| {
+        put(&review, TRAINING_BUCKET, "builds/tally.json", &tally(at)).await;
+        admin.get("quality.json").await.json()["proposed"]["labels"].clone()
+    };
+
+    let before = shown("2020-01-01T00:00:00.000Z").await;
+    let again = shown("2099-01-01T00:00:00.000Z").await;
+
+    assert_eq!(before, json!([]));
+    assert_eq!(
+        again,
+        json!([{ "name": "Nonsense", "votes": 2, "refusedBefore": true }])
+    );
+    let page = admin.get("quality").await;
+    assert!(page.body().contains("2, proposed again since it was refused"));
+}
+
+#[tokio::test]
 async fn the_first_model_which_came_without_a_switch_is_known_by_the_report_on_its_training_file() {
     let review = Review::new();
     let admin = review.sign_in_admin("ada").await;
