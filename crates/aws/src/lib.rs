@@ -37,6 +37,7 @@ pub mod reply;
 pub mod role;
 pub mod s3_event;
 pub mod text_vectors;
+pub mod training_files;
 pub mod unknown_classes;
 
 /// Returns the time now in RFC 3339, UTC, with milliseconds.

@@ -7,7 +7,7 @@ mod documents;
 mod words;
 
 use active_learning_core::{
-    dataset::{INITIAL_PREFIX, TrainingFileReport, TrainingFileState, report_key, report_on_other_file},
+    dataset::{INITIAL_PREFIX, TrainingFileReport, TrainingFileState},
     keys,
     model::{audit::AuditedAccuracy, first_model::FirstModel},
 };
@@ -17,7 +17,10 @@ use serde::{Deserialize, Serialize};
 pub use documents::{Build, Serving, Switch, Tally, lasting, model_before, serving, switch_keys, switches};
 pub use words::age;
 
-use crate::bucket::{Bucket, BucketError};
+use crate::{
+    bucket::{Bucket, BucketError},
+    training_files,
+};
 
 /// Keys of a page. Source: Amazon S3, `ListObjectsV2`.
 const PAGE: usize = 1_000;
@@ -327,20 +330,20 @@ async fn rejected_lines(feedback: &Bucket) -> Result<Bounded, BucketError> {
 
 /// Returns the files under `initial/` that were refused as they are now, of the first [`FILES`].
 async fn refused_files(training: &Bucket) -> Result<Vec<RefusedFile>, BucketError> {
-    let mut refused = Vec::new();
     let files = training.list_after(INITIAL_PREFIX, "", FILES).await?;
-    for file in files {
-        let report = match report_on_other_file(&file.key, &file.etag) {
-            Some(report) => Some(report),
-            None => training.read_document(&report_key(&file.key)).await?,
-        };
-        let is_refused = |report: &TrainingFileReport| {
-            report.state == TrainingFileState::Refused && report.etag == file.etag
-        };
-        refused.extend(report.filter(is_refused).map(|report| RefusedFile {
-            key: report.key,
-            reason: report.reason.unwrap_or_default(),
-        }));
+    Ok(RefusedFile::of(&training_files::reports(training, files).await?))
+}
+
+impl RefusedFile {
+    /// Returns those of the training files that were refused.
+    pub fn of(reports: &[TrainingFileReport]) -> Vec<Self> {
+        let refused = reports
+            .iter()
+            .filter(|report| report.state == TrainingFileState::Refused);
+        let refused = refused.map(|report| Self {
+            key: report.key.clone(),
+            reason: report.reason.clone().unwrap_or_default(),
+        });
+        refused.collect()
     }
-    Ok(refused)
 }

@@ -1,7 +1,9 @@
 //! How a stack is doing, at the command line: the figures of the console's overview.
 
-use active_learning_aws::{overview::Overview, unknown_classes::UnknownClass};
-use active_learning_core::dataset::TrainingFileState;
+use active_learning_aws::{
+    overview::{Overview, RefusedFile},
+    unknown_classes::UnknownClass,
+};
 use model_building::describe_training_file;
 use serde::Serialize;
 
@@ -52,7 +54,12 @@ fn told_of(unknown: &[UnknownClass]) -> Option<String> {
 ///
 /// When a bucket cannot be read, or the endpoint not be described.
 pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
-    let overview = models.overview().await?;
+    let files = models.training_files().await?;
+    // One number: of all files, however many there are.
+    let overview = Overview {
+        refused_files: RefusedFile::of(&files),
+        ..models.overview().await?
+    };
     let unknown_classes = models.unknown_classes().await?;
     let is_fine = overview.refused_files.is_empty();
     if json {
@@ -82,12 +89,11 @@ pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
     for warning in models.dataset_warnings().await? {
         println!("! of the labels, when a dataset was assembled last: {warning}");
     }
-    let files = models.training_files().await?;
     if files.is_empty() {
         println!("No training file lies under initial/ that was looked at.");
     }
     files
         .iter()
         .for_each(|file| println!("{}", describe_training_file(file)));
-    Ok(is_fine && files.iter().all(|file| file.state != TrainingFileState::Refused))
+    Ok(is_fine)
 }

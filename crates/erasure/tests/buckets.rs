@@ -1,6 +1,6 @@
 //! Erasures over whole buckets: what is worked off is not delivered again, what was broken off is ended.
 
-use active_learning_aws::{bucket::Bucket, erased::ErasedList};
+use active_learning_aws::{bucket::Bucket, erased::ErasedList, overview::RefusedFile, training_files};
 use active_learning_core::{
     dataset::{DatasetManifest, inspect_csv},
     erasure::{ErasedTexts, Erasing, LearntAndErased},
@@ -623,6 +623,31 @@ async fn texts_of_a_user_are_found_in_a_file_that_was_refused_and_what_cannot_be
         [(&"s3://batch/mail/scan.pdf".to_owned(), &"it is a PDF".to_owned())]
     );
     assert!(!report.is_complete());
+}
+
+#[tokio::test]
+async fn a_refused_training_file_that_an_erasure_has_emptied_counts_as_refused_no_more() {
+    let world = World::new();
+    let training = &world.buckets.training;
+    put(training, "initial/own.csv", format!("World,\"{TEXT}\"\n")).await;
+    put(training, "initial/notes.txt", "no CSV").await;
+    world.erase().await;
+    let listed = training.list("initial/").await.expect("listed");
+    let own = listed
+        .iter()
+        .find(|file| file.key == "initial/own.csv")
+        .expect("it stays, empty");
+    let report = json!({"key": own.key, "etag": own.etag, "state": "refused", "reason": "no row", "at": "t"});
+    put(training, "initial-reports/own.csv.json", report.to_string()).await;
+
+    let reports = training_files::reports(training, listed).await.expect("read");
+
+    assert_eq!(content(training, "initial/own.csv").await.as_deref(), Some(""));
+    let refused: Vec<_> = RefusedFile::of(&reports)
+        .into_iter()
+        .map(|file| file.key)
+        .collect();
+    assert_eq!(refused, ["initial/notes.txt"]);
 }
 
 #[tokio::test]

@@ -1,40 +1,20 @@
 //! What became of the training files under `initial/`, for whoever looks.
 
-use active_learning_aws::bucket::{Bucket, BucketError};
-use active_learning_core::dataset::{
-    INITIAL_PREFIX, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState, is_initial_file,
-    is_shipped_sample, report_key, report_on_other_file,
+use active_learning_aws::{
+    bucket::{Bucket, BucketError},
+    training_files::reports,
 };
+use active_learning_core::dataset::{INITIAL_PREFIX, TrainingFileReport, TrainingFileState, is_initial_file};
 
 /// Returns the reports on the training files that are there now, in the order of their keys.
 ///
-/// A report on a file that was mended or removed since is left out.
+/// A report on a file that was mended, emptied or removed since is left out.
 ///
 /// # Errors
 ///
 /// [`BucketError`].
 pub async fn training_files(bucket: &Bucket) -> Result<Vec<TrainingFileReport>, BucketError> {
-    let mut reports = Vec::new();
-    for file in bucket.list(INITIAL_PREFIX).await? {
-        let report = match report_on_other_file(&file.key, &file.etag) {
-            Some(report) => Some(report),
-            None => bucket.read_document(&report_key(&file.key)).await?,
-        };
-        reports.extend(report.filter(|report| report.etag == file.etag));
-    }
-    let is_own = |report: &&TrainingFileReport| !is_shipped_sample(&report.key, "");
-    let mut own = reports.iter().filter(is_own);
-    if own.any(|report| report.state == TrainingFileState::Taken) {
-        // Its own report says so from the next build on.
-        for sample in reports
-            .iter_mut()
-            .filter(|report| is_shipped_sample(&report.key, ""))
-        {
-            sample.state = TrainingFileState::Ignored;
-            sample.reason = Some(SAMPLE_IGNORED.to_owned());
-        }
-    }
-    Ok(reports)
+    reports(bucket, bucket.list(INITIAL_PREFIX).await?).await
 }
 
 /// A training file.
