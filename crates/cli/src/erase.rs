@@ -36,6 +36,10 @@ pub struct Options {
     /// Looks for all texts again that were erased before, by their hashes, and ends what was broken off
     #[arg(long)]
     again: bool,
+    /// An object that cannot be read, as `s3://BUCKET/KEY`, that you have looked at: nothing of it is in there. It is named, and
+    /// does not make the command fail; may be repeated
+    #[arg(long, value_name = "S3-URI")]
+    looked_at: Vec<String>,
     /// Shows where it is found, and changes nothing
     #[arg(long, conflicts_with = "yes")]
     preview: bool,
@@ -100,12 +104,14 @@ pub async fn execute(
     job.count -= masked;
     job.masked = masked;
     if does_nothing {
-        let report = erasing::preview(&target.buckets, job).await?;
+        let mut report = erasing::preview(&target.buckets, job).await?;
+        report.note_looked_at(&options.looked_at);
         print(&report, &[], broken_off.len(), options.json);
         return Ok(true);
     }
     if !options.yes {
-        let report = erasing::preview(&target.buckets, job.clone()).await?;
+        let mut report = erasing::preview(&target.buckets, job.clone()).await?;
+        report.note_looked_at(&options.looked_at);
         print(&report, &[], broken_off.len(), false);
         if !confirmed("Erase it for good?")? {
             println!("Nothing was changed.");
@@ -124,12 +130,15 @@ pub async fn execute(
     for id in &ids {
         released = released.and(erasing::release_builds(&target.buckets, id).await);
     }
-    let reports = done.map_err(|error| -> Failure {
+    let mut reports = done.map_err(|error| -> Failure {
         let cause = chain(&error);
         format!("the erasure was broken off: {cause}. Run the same command again: it goes on where it was")
             .into()
     })?;
     released?;
+    for report in &mut reports {
+        report.note_looked_at(&options.looked_at);
+    }
     let (last, earlier) = reports.split_last().ok_or("there was nothing to erase")?;
     print(last, earlier, 0, options.json);
     Ok(reports.iter().all(Report::is_complete))

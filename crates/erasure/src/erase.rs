@@ -141,6 +141,8 @@ pub struct Report {
     pub too_large: BTreeSet<String>,
     /// Objects that people have put there and that cannot be read, and why: they stay as they are.
     pub unread: BTreeMap<String, String>,
+    /// Those of them that somebody has looked at, and why nobody else can.
+    pub looked_at: BTreeMap<String, String>,
     /// Lines that began as JSON and were none: they went as a whole, since a text or a user stood in them.
     pub broken_lines: u64,
     /// Rows that model versions have learnt from, by version.
@@ -151,6 +153,17 @@ impl Report {
     /// Returns whether nothing stayed that is to be looked at.
     pub fn is_complete(&self) -> bool {
         self.too_large.is_empty() && self.kept_versions.is_empty() && self.unread.is_empty()
+    }
+
+    /// Takes note that somebody has looked at objects that cannot be read, by their addresses, and answers for them.
+    pub fn note_looked_at(&mut self, uris: &[String]) {
+        for uri in uris {
+            let reason = self.unread.remove(uri);
+            let too_large = || self.too_large.remove(uri).then(|| "it is too large".to_owned());
+            if let Some(reason) = reason.or_else(too_large) {
+                self.looked_at.insert(uri.clone(), reason);
+            }
+        }
     }
 
     /// Returns whether nothing was found.

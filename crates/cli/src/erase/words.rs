@@ -108,11 +108,19 @@ fn beside(report: &Report) -> Vec<String> {
         ));
     }
     for uri in &report.too_large {
-        lines.push(format!("! {uri} is too large to be read: look at it yourself"));
+        lines.push(format!(
+            "! {uri} is too large to be read: look at it yourself; if it holds nothing of it, say so by --looked-at {uri}"
+        ));
     }
     for (uri, reason) in &report.unread {
         lines.push(format!(
-            "! {uri} cannot be read ({reason}): look at it yourself, and delete it if it holds some of it"
+            "! {uri} was not looked through ({reason}): look at it yourself and delete it if it holds some of it; if it \
+             does not, say so by --looked-at {uri}"
+        ));
+    }
+    for (uri, reason) in &report.looked_at {
+        lines.push(format!(
+            "  {uri} was not looked through ({reason}): you have said that it holds nothing of it"
         ));
     }
     for version in &report.kept_versions {
@@ -148,8 +156,8 @@ mod tests {
             users: 1,
             found: [("feedback:questions/".to_owned(), count)].into(),
             learnt: [("v1".to_owned(), 1)].into(),
-            broken_lines: 3,
             unread: [("s3://b/x.zip".to_owned(), "it is a zip archive".to_owned())].into(),
+            broken_lines: 3,
             ..Report::default()
         };
 
@@ -164,12 +172,34 @@ mod tests {
             "{said}"
         );
         assert!(
-            said.contains("! s3://b/x.zip cannot be read (it is a zip archive): look at it yourself"),
+            said.contains("! s3://b/x.zip was not looked through (it is a zip archive): look at it yourself"),
             "{said}"
         );
         assert!(
             said.contains("\n  3 lines of no valid JSON held some of it, and went as a whole\n"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn a_file_that_somebody_has_looked_at_is_named_and_fails_no_erasure() {
+        let uri = "s3://b/scan.pdf".to_owned();
+        let mut report = Report {
+            unread: [
+                (uri.clone(), "it is a PDF".to_owned()),
+                ("s3://b/other.pdf".to_owned(), "it is a PDF".to_owned()),
+            ]
+            .into(),
+            ..Report::default()
+        };
+
+        report.note_looked_at(std::slice::from_ref(&uri));
+        let is_complete = report.is_complete();
+        report.note_looked_at(&["s3://b/other.pdf".to_owned()]);
+
+        assert!(!is_complete && report.is_complete());
+        let said = in_words(&report);
+        let named = "  s3://b/scan.pdf was not looked through (it is a PDF): you have said that it holds nothing of it\n";
+        assert!(said.contains(named), "{said}");
     }
 }
