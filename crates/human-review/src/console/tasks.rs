@@ -68,7 +68,8 @@ impl Console<'_> {
         }
         let mut blocks = vec![Block::text(
             "The most uncertain comes first. To release a task ends the turn of whoever has it open; to stop it \
-             takes it from the queue for good, and its question counts as given up.",
+             takes it from the queue for good, and its question counts as given up. One that somebody has open is \
+             stopping until their turn ends, or until you release it: they may still answer, and others do not get it.",
         )];
         if tasks.is_empty() {
             blocks.push(Block::text("Nothing waits for reviewers on this page."));
@@ -135,11 +136,6 @@ fn table(tasks: &[Task]) -> Table {
 }
 
 fn row(task: &Task) -> Vec<Cell> {
-    let holders = task
-        .held_by
-        .iter()
-        .map(|holder| format!("{} until {}", holder.name, holder.until));
-    let holders: Vec<String> = holders.collect();
     let form = |action, button: &str| Form {
         action,
         hidden: vec![("subject", task.name.clone())],
@@ -161,12 +157,58 @@ fn row(task: &Task) -> Vec<Cell> {
             confidence.map_or_else(|| "unknown".to_owned(), |score| format!("{:.1} %", score * 100.0)),
         ),
         Cell::text(format!("{} of {}", task.answers, task.answers_wanted)),
-        Cell::text(if holders.is_empty() {
-            "nobody".to_owned()
-        } else {
-            holders.join(", ")
-        }),
+        Cell::text(open_at(task)),
         Cell::text(task.skipped_by.to_string()),
         Cell::Forms(release.into_iter().chain(stop).collect()),
     ]
+}
+
+/// Says who has a task open, and whether it ends with their turn.
+fn open_at(task: &Task) -> String {
+    let holders = task
+        .held_by
+        .iter()
+        .map(|holder| format!("{} until {}", holder.name, holder.until));
+    let holders: Vec<String> = holders.collect();
+    match (holders.is_empty(), task.is_stopping) {
+        (true, false) => "nobody".to_owned(),
+        (true, true) => "nobody; it is about to end".to_owned(),
+        (false, false) => holders.join(", "),
+        (false, true) => format!("{}; stopping: it ends then", holders.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_is_being_stopped_says_when_it_ends() {
+        let task = |is_stopping, held_by: &[&str]| Task {
+            name: "tc-1".to_owned(),
+            created_at: String::new(),
+            age_seconds: 0,
+            items: None,
+            lowest_confidence: None,
+            answers: 0,
+            answers_wanted: 1,
+            is_stopping,
+            held_by: held_by
+                .iter()
+                .map(|name| Holder {
+                    name: (*name).to_owned(),
+                    until: "10:00".to_owned(),
+                })
+                .collect(),
+            skipped_by: 0,
+        };
+
+        assert_eq!(
+            open_at(&task(true, &["ann"])),
+            "ann until 10:00; stopping: it ends then"
+        );
+        assert_eq!(open_at(&task(false, &["ann"])), "ann until 10:00");
+        assert_eq!(open_at(&task(true, &[])), "nobody; it is about to end");
+        assert_eq!(open_at(&task(false, &[])), "nobody");
+    }
 }
