@@ -18,7 +18,9 @@ use crate::{
 pub(crate) fn holds(line: &str, wanted: &Wanted) -> bool {
     let is_value = || {
         values(line).iter().any(|value| {
-            wanted.is_value(value.name.as_deref(), &value.text)
+            let name = value.name.as_deref();
+            wanted.is_value(name, &value.text)
+                || name.is_some_and(|name| wanted.is_own_name(name))
                 || value.is_cut_off && wanted.is_beginning(&format!("{}…", value.text))
         })
     };
@@ -33,6 +35,22 @@ fn may_hold(line: &str, wanted: &Wanted) -> bool {
             .any(|value| value.is_cut_off && wanted.may_begin(&value.text))
     };
     wanted.is_mentioned(&unescaped(line)) || is_begun()
+}
+
+/// Returns the lines of a file with their ends, whatever these are.
+pub(crate) fn lines(bytes: &[u8]) -> Vec<&[u8]> {
+    let ends_at = |at: usize| match bytes[at] {
+        b'\n' => true,
+        b'\r' => bytes.get(at + 1) != Some(&b'\n'),
+        _ => false,
+    };
+    let (mut lines, mut begin) = (Vec::new(), 0);
+    for end in (0..bytes.len()).filter(|at| ends_at(*at)) {
+        lines.push(&bytes[begin..=end]);
+        begin = end + 1;
+    }
+    lines.extend((begin < bytes.len()).then(|| &bytes[begin..]));
+    lines
 }
 
 /// Returns the records of a file of which `lines` are about something: the objects that the lines are part of, by how they are
@@ -125,7 +143,7 @@ fn unread(bytes: &[u8]) -> Vec<(u64, String)> {
         return unread;
     }
     let mut unread = Vec::new();
-    for (line, number) in bytes.split(|byte| *byte == b'\n').zip(1..) {
+    for (line, number) in lines(bytes).into_iter().zip(1..) {
         let line = decoded(line);
         let text = trimmed(&line).trim_end_matches(',');
         match serde_json::from_str::<Value>(text) {

@@ -199,6 +199,12 @@ impl Scrubber<'_> {
             return Fate::Goes;
         }
         let mut pieces = take_user_out(members, self.wanted);
+        if self.names == Names::Uploads {
+            pieces += take_names_out(members, self.wanted);
+            if pieces > 0 && members.is_empty() {
+                return Fate::Goes;
+            }
+        }
         let before = erased_ids(members);
         for (name, value) in members.iter_mut() {
             let fate = match (name.as_str(), &mut *value) {
@@ -340,6 +346,18 @@ fn take_user_out(members: &mut Map<String, Value>, wanted: &Wanted) -> u64 {
         pieces += 1;
     }
     pieces
+}
+
+/// Returns whether a text that is the object of a program, printed as text, has what is to be erased.
+pub(crate) fn is_in_printed(text: &str, wanted: &Wanted) -> bool {
+    begins_as_json(text) && is_in_raw(text, wanted)
+}
+
+/// Takes members out that are called as a text or a user: those of a list by texts.
+fn take_names_out(members: &mut Map<String, Value>, wanted: &Wanted) -> u64 {
+    let before = members.len();
+    members.retain(|name, _| !wanted.is_own_name(name));
+    (before - members.len()) as u64
 }
 
 /// Returns whether something that was set aside as it was found is about a text or of a user. JSON is read as such; of other

@@ -15,7 +15,6 @@ use text_import::{
 
 use crate::{
     json::{self as documents, Names, Places, Scrubber},
-    loose::begins_as_json,
     rewrite::{Left, rows},
     wanted::Wanted,
 };
@@ -155,16 +154,20 @@ fn table(bytes: &[u8], wanted: &Wanted) -> Left {
     let is_item_gone = |item: &Item| match &item.content {
         Ok(request) => {
             let is_of_user = request.user.as_deref().is_some_and(|user| wanted.is_user(user));
-            is_of_user || wanted.is_text(&request.sentence) || is_in_printed(&request.sentence, wanted)
+            is_of_user
+                || wanted.is_text(&request.sentence)
+                || documents::is_in_printed(&request.sentence, wanted)
         }
         Err(_) => documents::is_in_raw(&decoded(&item.raw), wanted),
     };
     match raw_rows(bytes, is_read) {
-        // What comes behind the damage is in none of its items.
-        Ok(RawRows::Document) if items.iter().any(|item| item.raw.is_empty()) => match transcoded(bytes) {
-            Some(text) => uploaded_json(&text, wanted),
-            None => Left::unread("it is damaged"),
-        },
+        // What comes behind damage, or in a list of another name, is in none of its items.
+        Ok(RawRows::Document) if items.is_empty() || items.iter().any(|item| item.content.is_err()) => {
+            match transcoded(bytes) {
+                Some(text) => uploaded_json(&text, wanted),
+                None => Left::unread("it is damaged"),
+            }
+        }
         Ok(RawRows::Document) => as_lines(&items, &[], 0, is_item_gone),
         Ok(RawRows::Sheets(rows)) => {
             let kept: Vec<RawRow> = rows
@@ -204,21 +207,18 @@ fn why(refusal: &Refusal) -> String {
 
 /// Returns whether a row of which nobody knows what its columns hold has a text or the name of a user.
 fn is_in_row(row: &RawRow, wanted: &Wanted) -> bool {
-    if is_in_printed(&row.raw, wanted) {
+    if documents::is_in_printed(&row.raw, wanted) {
         return true;
     }
-    let is_gone = |cell: &String| wanted.is_text(cell) || wanted.is_user(cell);
+    let is_gone = |cell: &String| {
+        wanted.is_text(cell) || wanted.is_user(cell) || documents::is_in_printed(cell, wanted)
+    };
     match row.cells.as_deref() {
         // Nothing tells what stands between its cells.
         Some([line]) => is_gone(line) || has_cell(line.as_bytes(), wanted),
         Some(cells) => cells.iter().any(is_gone),
         None => documents::is_in_raw(&row.raw, wanted),
     }
-}
-
-/// Returns whether a line that is no row of a table but the object of a program has what is to be erased.
-fn is_in_printed(line: &str, wanted: &Wanted) -> bool {
-    begins_as_json(line) && documents::is_in_raw(line, wanted)
 }
 
 /// Cuts rows out of a file by their lines.

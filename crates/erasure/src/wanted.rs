@@ -159,6 +159,12 @@ impl Wanted {
         }
     }
 
+    /// Returns whether a name of a field that nobody knows is a text, or a user: of a list by texts.
+    pub(crate) fn is_own_name(&self, name: &str) -> bool {
+        let is_known = || field(name).is_some() || OF_FEW_WORDS.contains(&name.to_lowercase().as_str());
+        (self.is_text(name) || self.is_user(name)) && !is_known()
+    }
+
     /// Returns whether a long text stands within another one, however both are written.
     pub(crate) fn is_within_form(&self, text: &str) -> bool {
         let is_long = |form: &&String| form.chars().count() >= MIN_WITHIN;

@@ -157,3 +157,57 @@ fn lists_of_texts_lose_the_text_on_a_line_of_their_own_too() {
     let rest = format!("{KEPT}{}\n", json!({"sentences": ["Other"]}));
     assert_eq!(left(Shape::Upload, &all), Some((rest, 2)));
 }
+
+#[test]
+fn a_list_by_texts_or_by_users_loses_the_entry_and_no_other() {
+    let file = json!({"elm 4, café": "billing", "jane": ["Any"], "Other": "login"}).to_string();
+
+    assert_eq!(
+        left(Shape::Upload, &file),
+        Some((json!({"Other": "login"}).to_string(), 2))
+    );
+    let line = r#"{"Elm 4, café": "billing", oops"#;
+    assert_eq!(
+        left(Shape::Upload, &format!("{KEPT}{line}\n")),
+        Some((KEPT.to_owned(), 1))
+    );
+}
+
+#[test]
+fn an_object_that_is_printed_into_a_field_or_a_cell_is_looked_into() {
+    let inner = json!({"message": "Any", "user": "jane"}).to_string();
+    let line = json!({"id": 4, "payload": inner}).to_string();
+    let cell = inner.replace('"', "\"\"");
+    let table = format!("id;payload;x\n1;\"{cell}\";y\n2;Other;y\n");
+
+    assert_eq!(
+        left(Shape::Upload, &format!("{KEPT}{line}\n")),
+        Some((KEPT.to_owned(), 1))
+    );
+    let rest = "id;payload;x\n2;Other;y\n".to_owned();
+    assert_eq!(left(Shape::Upload, &table), Some((rest, 1)));
+}
+
+#[test]
+fn a_broken_line_goes_alone_whatever_ends_the_lines() {
+    let broken = r#"{"sentence": "Any", "user": "jane""#;
+    for end in ["\n", "\r\n", "\r"] {
+        let kept = KEPT.trim_end();
+        let file = [kept, broken, kept].map(|line| format!("{line}{end}")).concat();
+
+        assert_eq!(
+            left(Shape::Upload, &file),
+            Some((format!("{kept}{end}{kept}{end}"), 1)),
+            "{end:?}"
+        );
+    }
+}
+
+#[test]
+fn a_document_of_another_encoding_with_a_list_of_another_name_loses_the_record() {
+    let document = json!({"customer": "x", "messages": [{"body": "Any", "user": "jane"}, {"body": "Other"}]});
+    let marked = format!("\u{feff}{document:#}");
+
+    let rest = json!({"customer": "x", "messages": [{"body": "Other"}]}).to_string();
+    assert_eq!(left(Shape::Upload, &marked), Some((rest, 1)));
+}

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use text_import::feedback::decoded;
 
-use super::{Names, SENTENCES, Scrubber, is_in_raw};
+use super::{Names, SENTENCES, Scrubber, is_in_printed, is_in_raw};
 use crate::{
     broken::{self, records_around},
     loose::trimmed,
@@ -15,7 +15,7 @@ impl Scrubber<'_> {
     /// Rewrites lines of which some are no JSON: those in which a text or a user stands go, with the object that they are
     /// part of.
     pub(super) fn lines(self, bytes: &[u8]) -> Left {
-        let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+        let lines = broken::lines(bytes);
         let texts: Vec<String> = lines.iter().map(|line| decoded(line).into_owned()).collect();
         let left: Vec<Option<Left>> = texts.iter().map(|text| self.values_of_line(text)).collect();
         let is_broken = |place: &usize| left[*place].is_none() && is_in_line(&texts[*place], self.wanted);
@@ -72,7 +72,7 @@ impl Scrubber<'_> {
         match value {
             Value::Null | Value::Bool(_) => false,
             Value::Number(number) => self.wanted.is_value(name, &number.to_string()),
-            Value::String(text) => self.wanted.is_value(name, text),
+            Value::String(text) => self.wanted.is_value(name, text) || is_in_printed(text, self.wanted),
             Value::Array(values) => {
                 let has_records = values.iter().any(|value| value.is_object() || value.is_array());
                 !has_records && values.iter().any(|value| self.has_field(name, value))
