@@ -25,8 +25,8 @@ impl Console<'_> {
         let id = id.as_str();
         let mut blocks = vec![Block::text(
             "A text is found by its exact words and the name of its classifier, or by the id of its record. Only texts \
-             that people were asked about, or that a user gave feedback on since, are found, for as long as claims \
-             are kept.",
+             that people were asked about, that a file brought with labels, or that a user gave feedback on since, are \
+             found, for as long as claims are kept.",
         )];
         blocks.extend([find_text(), find_id()].map(Block::Form));
         let mut document = json!({ "id": id, "question": null, "labelled": null });
@@ -78,14 +78,7 @@ impl Console<'_> {
             Some(human_loop) => self.labelled(human_loop, id).await?,
             None => None,
         };
-        let text = match &labelled {
-            Some(labelled) => format!(
-                "Its labelled record of the human loop {} is kept for training.",
-                labelled.human_loop
-            ),
-            None => "Its latest human loop has given no labelled record.".to_owned(),
-        };
-        blocks.push(Block::text(text));
+        blocks.push(Block::text(kept_of(&question, labelled.as_ref())));
         document["question"] = json!(question);
         document["labelled"] = json!(labelled);
         Ok(())
@@ -119,13 +112,38 @@ fn ids_of(text: &str, classifier: &str) -> Vec<String> {
     ids
 }
 
+/// Returns whether a human loop has asked a text: others are known by the labels of a file, or by feedback.
+fn was_asked(question: &Question) -> bool {
+    question.human_loop.is_some() || question.first_loop.is_some() || !question.asked_in.is_empty()
+}
+
+/// Says what is kept for training.
+fn kept_of(question: &Question, labelled: Option<&LabelledRecord>) -> String {
+    match labelled {
+        Some(labelled) => format!(
+            "Its labelled record of the human loop {} is kept for training.",
+            labelled.human_loop
+        ),
+        None if was_asked(question) => "Its latest human loop has given no labelled record.".to_owned(),
+        None => {
+            "No human loop has asked it: what is said of it came with a file or with feedback.".to_owned()
+        }
+    }
+}
+
 fn figures(question: &Question) -> Vec<(String, String)> {
     let record = &question.record;
     let words = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut figures = vec![
         ("Classifier", record.classifier.clone()),
         ("Received", record.received_at.clone()),
-        ("Why it was asked", words(&json!(record.signal))),
+        (
+            match was_asked(question) {
+                true => "Why it was asked",
+                false => "Reviewers were not asked; it is",
+            },
+            words(&json!(record.signal)),
+        ),
         ("It came by", words(&json!(record.source))),
         (
             "Predicted",
@@ -180,5 +198,35 @@ fn find_id() -> Form {
         }],
         button: "Find the record".to_owned(),
         ..Form::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(human_loop: Option<&str>) -> Question {
+        let record = json!({"classifier": "news", "utterance": "One"});
+        let question =
+            json!({"schemaVersion": 1, "state": "answered", "record": record, "humanLoop": human_loop});
+        serde_json::from_value(question).expect("a question")
+    }
+
+    #[test]
+    fn a_text_that_a_file_brought_with_its_labels_is_not_said_to_have_been_asked() {
+        let (imported, asked) = (question(None), question(Some("review-1")));
+        let names = |question: &Question| -> Vec<String> {
+            let figures = figures(question).into_iter();
+            figures.map(|(name, _)| name).collect()
+        };
+
+        assert!(!names(&imported).contains(&"Why it was asked".to_owned()));
+        assert!(names(&asked).contains(&"Why it was asked".to_owned()));
+        let said = "No human loop has asked it: what is said of it came with a file or with feedback.";
+        assert_eq!(kept_of(&imported, None), said);
+        assert_eq!(
+            kept_of(&asked, None),
+            "Its latest human loop has given no labelled record."
+        );
     }
 }
