@@ -90,10 +90,10 @@ fn begin_of(all: &[String], line: usize) -> Option<usize> {
     for above in (0..line).rev() {
         let (text, indent) = (trimmed(&all[above]), indent(&all[above]));
         let goes_on = !text.ends_with(['}', ',']);
-        if goes_on && (begins_an_object(text) || text.ends_with('{')) && !ended.remove(&indent) {
-            if begins_an_object(text) && indent <= own {
-                return Some(above);
-            }
+        let begins = goes_on && (begins_an_object(text) || text.ends_with('{'));
+        let is_around = begins && !ended.remove(&indent) && begins_an_object(text);
+        if is_around && indent <= own {
+            return Some(above);
         }
         if text.starts_with('}') {
             ended.insert(indent);
