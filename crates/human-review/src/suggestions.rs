@@ -133,7 +133,7 @@ mod tests {
         set.retire("Old").expect("active");
         set.merge("Biz", "Business").expect("active");
 
-        let shown = |labels: &[&str]| name(&Answer::labels(labels), Some(&set));
+        let shown = |labels: &[&str]| name(&Answer::labels(labels.iter().copied()), Some(&set));
 
         assert_eq!(shown(&["Biz"]).as_deref(), Some("Business"));
         for out_of_use in [&["Old"][..], &["Sport"], &["Old", "World"]] {
