@@ -204,11 +204,15 @@ class Stack:
         """Returns (human loop's name, record) for every item that is or was in review."""
         loops = [json.loads(state) for state in self.objects("ReviewS3Bucket", "human-review/loops/").values()]
         inputs = self.objects("ReviewS3Bucket", "human-review/inputs/")
-        contents = {loop["name"]: inputs.get(f"human-review/inputs/{loop['id']}.json", b"{}") for loop in loops}
+        # The state of a loop holds its input where that is small.
+        contents = {
+            loop["name"]: loop.get("input") or json.loads(inputs.get(f"human-review/inputs/{loop['id']}.json", b"{}"))
+            for loop in loops
+        }
         return [
             (name, record)
             for name, content in contents.items()
-            for record in json.loads(content).get("comprehendPredictions", [])
+            for record in content.get("comprehendPredictions", [])
         ]
 
     def wait_for_review(self, utterances):

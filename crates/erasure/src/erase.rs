@@ -195,6 +195,8 @@ pub struct Erase<'a> {
     pub(crate) versioned: Vec<BucketName>,
     /// Inputs of human loops of which nothing is left, by the loop's id.
     pub(crate) ended: BTreeSet<String>,
+    /// Human loops of which nothing is left, whose state held what they asked.
+    pub(crate) ended_by_name: BTreeSet<String>,
     pub(crate) held_at: Option<Instant>,
 }
 
@@ -342,6 +344,7 @@ impl<'a> Erase<'a> {
             report,
             versioned,
             ended: BTreeSet::new(),
+            ended_by_name: BTreeSet::new(),
             held_at: None,
         })
     }

@@ -13,11 +13,8 @@ use serde_json::Value;
 
 use crate::{
     erase::{Erase, EraseError},
-    walk::LOOP_INPUTS,
+    walk::{LOOP_INPUTS, LOOPS},
 };
-
-/// Folder of the states of human loops, in the review bucket.
-const LOOPS: &str = "human-review/loops/";
 
 impl Erase<'_> {
     /// Ends the human loops of which nothing is left to ask. One of Amazon A2I is named.
@@ -36,6 +33,10 @@ impl Erase<'_> {
             }
         }
         let mut elsewhere = self.job.asked.clone();
+        for name in std::mem::take(&mut self.ended_by_name) {
+            loops::erase(review, &name).await?;
+            self.report.loops += 1;
+        }
         for (id, name) in &known {
             elsewhere.remove(name);
             if self.ended.remove(id) {

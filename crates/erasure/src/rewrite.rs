@@ -7,12 +7,16 @@ use active_learning_core::{
     text::{VectorId, pack_vectors, unpack_vectors},
 };
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
+use serde_json::Value;
 
 use crate::{
     json::{self as documents, Names, Places, Scrubber},
     uploads,
     wanted::Wanted,
 };
+
+/// Where the state of a human loop holds what is asked.
+const LOOP_INPUT: &str = "input";
 
 /// First bytes of what is compressed with gzip. Source: RFC 1952.
 pub(crate) const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -26,6 +30,8 @@ pub enum Shape {
     Remarks,
     /// JSON of what people are asked, and of what they answered.
     Task,
+    /// The state of a human loop, which may hold what people are asked.
+    HumanLoop,
     /// JSON of a labelling job, whose lists count by their places.
     JsonInPlace,
     /// JSON Lines of a labelling job's input, that count by their numbers.
@@ -143,6 +149,7 @@ pub fn rewrite(shape: Shape, bytes: &[u8], wanted: &Wanted) -> Left {
         Shape::Json => scrubber(Names::Records, Places::Free).documents(bytes),
         Shape::Remarks => scrubber(Names::Remarks, Places::Free).documents(bytes),
         Shape::Task => scrubber(Names::Tasks, Places::Free).documents(bytes),
+        Shape::HumanLoop => human_loop(bytes, wanted),
         Shape::JsonInPlace => scrubber(Names::Tasks, Places::Kept).documents(bytes),
         Shape::NumberedLines => scrubber(Names::Tasks, Places::Kept).numbered_lines(bytes),
         Shape::Texts => documents::texts(bytes, wanted),
@@ -153,6 +160,32 @@ pub fn rewrite(shape: Shape, bytes: &[u8], wanted: &Wanted) -> Left {
         Shape::Vectors => vectors(bytes, wanted),
         Shape::Ids => ids(bytes, wanted),
         Shape::Upload => uploads::upload(bytes, wanted),
+    }
+}
+
+/// Rewrites the state of a human loop; nothing is left of one that asks only what is to be erased.
+fn human_loop(bytes: &[u8], wanted: &Wanted) -> Left {
+    let mut state: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let Some(input) = state.get_mut(LOOP_INPUT) else {
+        return rewrite(Shape::Json, bytes, wanted);
+    };
+    let held = match rewrite(Shape::Task, input.to_string().as_bytes(), wanted) {
+        Left::All | Left::Unread { .. } => 0,
+        Left::Nothing { pieces } => return Left::Nothing { pieces },
+        Left::Rest { bytes, pieces } => {
+            *input = serde_json::from_slice(&bytes).unwrap_or_default();
+            pieces
+        }
+    };
+    let bytes = state.to_string().into_bytes();
+    match rewrite(Shape::Json, &bytes, wanted) {
+        Left::All | Left::Unread { .. } if held == 0 => Left::All,
+        Left::All | Left::Unread { .. } => Left::Rest { bytes, pieces: held },
+        Left::Nothing { pieces } => Left::Nothing { pieces },
+        Left::Rest { bytes, pieces } => Left::Rest {
+            bytes,
+            pieces: pieces + held,
+        },
     }
 }
 

@@ -143,7 +143,11 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     ),
     (Review, "human-review/listing/ascending/<mark>", Stays),
     (Review, "human-review/listing/descending/<mark>", Stays),
-    (Review, "human-review/loops/<human loop>.json", JSON),
+    (
+        Review,
+        "human-review/loops/<human loop>.json",
+        Rewritten(Shape::HumanLoop),
+    ),
     (Review, "human-review/notices/<topic>.json", Stays),
     (Review, "human-review/open-labelling-jobs/<job>", Stays),
     (Review, "human-review/queue/<mark>", Stays),

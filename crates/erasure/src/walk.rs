@@ -36,6 +36,8 @@ const WORKED_OFF_AFTER: TimeDelta = TimeDelta::hours(24);
 
 /// Folder of the inputs of human loops, in the review bucket.
 pub(crate) const LOOP_INPUTS: &str = "human-review/inputs/";
+/// Folder of the states of human loops, in the review bucket.
+pub(crate) const LOOPS: &str = "human-review/loops/";
 
 /// Folder of lines that could not be used, in the feedback bucket.
 const REJECTED: &str = "rejected/";
@@ -67,6 +69,12 @@ async fn listed(
 fn input_of_loop(bucket: BucketName, key: &str) -> Option<&str> {
     let id = key.strip_prefix(LOOP_INPUTS)?.strip_suffix(".json")?;
     (bucket == BucketName::Review).then_some(id)
+}
+
+/// Returns the name of the human loop whose state an object is, if it is one.
+fn state_of_loop(bucket: BucketName, key: &str) -> Option<&str> {
+    let name = key.strip_prefix(LOOPS)?.strip_suffix(".json")?;
+    (bucket == BucketName::Review).then_some(name)
 }
 
 async fn read(bucket: &Bucket, object: Listed) -> Read {
@@ -214,6 +222,11 @@ impl Erase<'_> {
                 self.ended.insert(id.to_owned());
             }
         }
+        if let Some(human_loop) = state_of_loop(name, key)
+            && matches!(left, Left::Nothing { .. })
+        {
+            self.ended_by_name.insert(human_loop.to_owned());
+        }
         if name == BucketName::Feedback
             && left.pieces() > 0
             && let Some(human_loop) = keys::loop_of_asked(key)
@@ -246,7 +259,11 @@ impl Erase<'_> {
         let is_written = match left {
             Left::All | Left::Unread { .. } => true,
             // It goes with its loop, the last of all that is of it: by it another run finds the loop.
-            Left::Nothing { .. } if input_of_loop(name, key).is_some() => true,
+            Left::Nothing { .. }
+                if input_of_loop(name, key).is_some() || state_of_loop(name, key).is_some() =>
+            {
+                true
+            }
             Left::Nothing { .. } if !stays_empty => {
                 bucket.delete(key).await?;
                 true

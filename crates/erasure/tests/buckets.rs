@@ -15,7 +15,7 @@ use active_learning_core::{
 };
 use chrono::{TimeDelta, Utc};
 use erasure::erase::{self, Buckets, Job};
-use human_review::human_loop::{FlowRules, HumanLoop};
+use human_review::human_loop::{FlowRules, HumanLoop, Status as LoopStatus};
 use local_aws::{LocalAws, s3::BucketSpec};
 use serde_json::{Value, json};
 
@@ -343,61 +343,77 @@ async fn an_uploaded_file_that_has_a_report_is_not_read_again() {
     assert_eq!(report.delivered_again, 0);
 }
 
+/// Where the built-in service keeps what a human loop asks.
+#[derive(Clone, Copy, PartialEq)]
+enum Asked {
+    /// In the state, where it is small.
+    InState,
+    /// In an object of its own, as in versions before.
+    Beside,
+}
+
 /// Writes a human loop of the built-in service with what it asks, and of which one answer is in.
-async fn put_loop(review: &Bucket, name: &str, input: &Value) {
+async fn put_loop(review: &Bucket, name: &str, input: &Value, asked: Asked) {
     let rules = FlowRules {
         task_count: 2,
         availability: TimeDelta::days(30),
         time_limit: TimeDelta::minutes(10),
     };
-    let state = HumanLoop::start(format!("id-{name}"), name, &input.to_string(), Utc::now(), &rules);
-    let state = json!(state);
-    put(
-        review,
-        &format!("human-review/loops/{name}.json"),
-        state.to_string(),
-    )
-    .await;
-    put(
-        review,
-        &format!("human-review/inputs/id-{name}.json"),
-        input.to_string(),
-    )
-    .await;
+    let mut state = HumanLoop::start(format!("id-{name}"), name, &input.to_string(), Utc::now(), &rules);
+    if asked == Asked::Beside {
+        state.input = None;
+        let key = format!("human-review/inputs/id-{name}.json");
+        put(review, &key, input.to_string()).await;
+    }
+    let key = format!("human-review/loops/{name}.json");
+    put(review, &key, json!(state).to_string()).await;
 }
 
 #[tokio::test]
 async fn a_loop_of_which_one_text_is_gone_keeps_the_numbers_of_the_others_and_one_of_nothing_else_ends() {
-    let world = World::new();
-    let review = &world.buckets.review;
-    let (own, other) = (record(TEXT), record(OTHER));
-    put_loop(review, "both", &json!({"comprehendPredictions": [own, other]})).await;
-    put_loop(review, "own", &json!({"comprehendPredictions": [own]})).await;
-    put_loop(review, "job", &json!({"taskObject": TEXT, "labels": ["World"]})).await;
+    for asked in [Asked::InState, Asked::Beside] {
+        let world = World::new();
+        let review = &world.buckets.review;
+        let (own, other) = (record(TEXT), record(OTHER));
+        let both = json!({"comprehendPredictions": [own, other]});
+        put_loop(review, "both", &both, asked).await;
+        put_loop(review, "own", &json!({"comprehendPredictions": [own]}), asked).await;
+        let job = json!({"taskObject": TEXT, "labels": ["World"]});
+        put_loop(review, "job", &job, asked).await;
 
-    let report = world.erase().await;
+        let report = world.erase().await;
 
-    let both: Option<Value> = review
-        .read_document("human-review/inputs/id-both.json")
-        .await
-        .expect("JSON");
-    let expected = json!({"comprehendPredictions": [{"id": own.id, "erased": true}, other]});
-    assert_eq!(both, Some(expected));
-    for name in ["own", "job"] {
-        let key = format!("human-review/inputs/id-{name}.json");
-        assert_eq!(content(review, &key).await, None, "{name}");
-        let key = format!("human-review/loops/{name}.json");
-        let state: Option<Value> = review.read_document(&key).await.expect("JSON");
-        assert_eq!(state.expect("its name")["status"], "Deleted", "{name}");
+        let state = async |name: &str| {
+            let key = format!("human-review/loops/{name}.json");
+            let state: Option<HumanLoop> = review.read_document(&key).await.expect("a state");
+            state.expect("it is there")
+        };
+        let expected = json!({"comprehendPredictions": [{"id": own.id, "erased": true}, other]});
+        let beside: Option<Value> = review
+            .read_document("human-review/inputs/id-both.json")
+            .await
+            .expect("JSON");
+        let held = state("both").await.input;
+        assert_eq!(
+            (held.or(beside), state("both").await.status),
+            (Some(expected), LoopStatus::InProgress)
+        );
+        for name in ["own", "job"] {
+            let key = format!("human-review/inputs/id-{name}.json");
+            assert_eq!(content(review, &key).await, None, "{name}");
+            let state = state(name).await;
+            assert_eq!((state.input, state.status), (None, LoopStatus::Deleted), "{name}");
+        }
+        assert_eq!(report.loops, 2);
     }
-    assert_eq!(report.loops, 2);
 }
 
 #[tokio::test]
 async fn a_loop_that_was_left_with_an_empty_input_is_ended_by_the_next_run() {
     let world = World::new();
     let Buckets { feedback, review, .. } = &world.buckets;
-    put_loop(review, "own", &json!({"comprehendPredictions": [record(TEXT)]})).await;
+    let input = json!({"comprehendPredictions": [record(TEXT)]});
+    put_loop(review, "own", &input, Asked::Beside).await;
     put(review, "human-review/inputs/id-own.json", Vec::new()).await;
     // Of Amazon A2I, and broken off once what told of it was gone.
     let mut job = world.find().await;

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 pub use crate::loop_end::Due;
 pub use crate::loop_flow::{FlowRules, LoopFlow};
+use crate::output::Answer;
 pub use crate::refusal::Refusal;
 pub use crate::worker::Worker;
 
@@ -61,13 +62,19 @@ pub struct Lease {
     pub expires_at: DateTime<Utc>,
 }
 
-/// A stored answer of one reviewer; the answer itself is an object of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Largest input that a state holds itself, in bytes: it is written whenever the state is.
+pub const MAX_HELD_INPUT_BYTES: usize = 8_192;
+
+/// A stored answer of one reviewer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AnswerEntry {
     /// Worker id.
     pub worker_id: String,
-    /// Names the object that holds the answer.
+    /// Names the answer, and the object that holds it where the state does not.
     pub answer_id: String,
+    /// The answer; none where it is an object of its own, as those of versions before are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
 }
 
 /// The state of one human loop.
@@ -85,6 +92,9 @@ pub struct HumanLoop {
     pub task_count: usize,
     /// SHA-256 of the input content, which tells a repeated start from a conflicting one.
     pub input_sha256: String,
+    /// What it asks; none where that is an object of its own: of more than [`MAX_HELD_INPUT_BYTES`], or of a version before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
     /// Number of items in the input, if it is of our own kind.
     pub item_count: Option<usize>,
     /// Smallest confidence among the items, 0 to 1.
@@ -122,7 +132,7 @@ impl HumanLoop {
     /// Returns a new loop in progress.
     pub fn start(id: String, name: &str, input: &str, now: DateTime<Utc>, rules: &FlowRules) -> Self {
         let created_at = DateTime::from_timestamp_millis(now.timestamp_millis()).unwrap_or(now);
-        let input_sha256 = sha256(input);
+        let (input_sha256, input_bytes) = (sha256(input), input.len());
         let input: Value = serde_json::from_str(input).unwrap_or_default();
         let items = input["comprehendPredictions"].as_array();
         let excluded = input["excludedWorkers"].as_array().into_iter().flatten();
@@ -149,6 +159,7 @@ impl HumanLoop {
             failure: None,
             ended_at: None,
             excluded_workers: excluded.filter_map(Value::as_str).map(str::to_owned).collect(),
+            input: (input_bytes <= MAX_HELD_INPUT_BYTES && !input.is_null()).then_some(input),
         }
     }
 
@@ -307,13 +318,10 @@ impl HumanLoop {
     /// # Errors
     ///
     /// As [`HumanLoop::may_submit`].
-    pub fn answer(&mut self, worker_id: &str, answer_id: &str, now: DateTime<Utc>) -> Result<(), Refusal> {
-        self.may_submit(worker_id, now)?;
-        self.leases.retain(|lease| lease.worker_id != worker_id);
-        self.answers.push(AnswerEntry {
-            worker_id: worker_id.to_owned(),
-            answer_id: answer_id.to_owned(),
-        });
+    pub fn answer(&mut self, entry: AnswerEntry, now: DateTime<Utc>) -> Result<(), Refusal> {
+        self.may_submit(&entry.worker_id, now)?;
+        self.leases.retain(|lease| lease.worker_id != entry.worker_id);
+        self.answers.push(entry);
         if self.due(now) == Some(Due::Complete) {
             self.end(Status::Completed, now);
         }
@@ -322,16 +330,16 @@ impl HumanLoop {
 
     /// Puts a reviewer's newer answer in the place of their own, while answers are still collected; returns
     /// whether it did.
-    pub fn replace_answer(&mut self, worker_id: &str, answer_id: &str) -> bool {
+    pub fn replace_answer(&mut self, entry: AnswerEntry) -> bool {
         let open = self.status.is_in_flight();
         let own = self
             .answers
             .iter_mut()
-            .find(|answer| answer.worker_id == worker_id);
+            .find(|answer| answer.worker_id == entry.worker_id);
         let Some(own) = own.filter(|_| open) else {
             return false;
         };
-        own.answer_id = answer_id.to_owned();
+        *own = entry;
         true
     }
 

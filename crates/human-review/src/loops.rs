@@ -2,7 +2,7 @@
 //!
 //! The order of writes makes a crash harmless. A start writes input and marks before the state, so a loop
 //! that exists is always in the queue; a mark without its loop is passed over, and swept when old. An
-//! answer is written before the state names it. The last one that a loop needs completes it in the same
+//! answer is in the state, or written before the state names it. The last one that a loop needs completes it in the same
 //! write; then comes the output, and last the mark goes. A loop that ends otherwise ends in the same order, so
 //! that of two who end it at once one decides with what answers. So a mark of a loop that has ended says that
 //! its output may be missing: who finds one writes it, and so does who asks for the loop or sends the answer
@@ -41,7 +41,6 @@ use self::queue_head::QueueHead;
 use crate::human_loop::{FlowRules, HumanLoop, LoopFlow, Refusal, Status, sha256};
 use crate::labelling_jobs::JOB_ARN_PART;
 use crate::marks::Mark;
-use crate::output::Answer;
 use crate::recent::Recent;
 use crate::records::Records;
 use crate::status_events::StatusEvents;
@@ -233,6 +232,7 @@ impl Loops {
                 }
                 current.status = Status::Deleted;
                 current.answers.clear();
+                current.input = None;
                 Ok(())
             })
             .await?;
@@ -246,17 +246,21 @@ impl Loops {
     /// [`LoopError::NotFound`] when it was deleted meanwhile.
     pub async fn input_shown(&self, human_loop: &HumanLoop) -> Result<Value, LoopError> {
         match self.shown.get(&human_loop.id) {
-            Some(input) => Ok(input),
-            None => self.input_now(human_loop).await,
+            Some(input) if human_loop.input.is_none() => Ok(input),
+            _ => self.input_now(human_loop).await,
         }
     }
 
-    /// Returns the input content of a loop as it is now: texts may have been erased from it since it was shown.
+    /// Returns the input content of a loop as it is now, or as it was when this state was read, which holds it: texts may have
+    /// been erased from it since it was shown.
     ///
     /// # Errors
     ///
     /// [`LoopError::NotFound`] when it was deleted meanwhile.
     pub async fn input_now(&self, human_loop: &HumanLoop) -> Result<Value, LoopError> {
+        if let Some(input) = &human_loop.input {
+            return Ok(input.clone());
+        }
         let input = self.records.input(&human_loop.id).await?;
         let input = input.ok_or(LoopError::NotFound)?;
         self.shown.keep(&human_loop.id, input.clone());
@@ -275,18 +279,16 @@ impl Loops {
             if human_loop.due(now).is_none() {
                 return Ok((human_loop, etag));
             }
-            self.carry_out(human_loop, &etag, &[], now).await.map(drop)?;
+            self.carry_out(human_loop, &etag, now).await.map(drop)?;
         }
         Err(LoopError::Contention)
     }
 
-    /// Carries out what is due of a loop, at first of a version that was just read or written; some of its answers may
-    /// be at hand.
+    /// Carries out what is due of a loop, at first of a version that was just read or written.
     async fn settle(
         &self,
         name: &str,
         mut known: Option<Version>,
-        at_hand: &[(&str, &Answer)],
         now: DateTime<Utc>,
     ) -> Result<(), LoopError> {
         let mut tries = Tries::default();
@@ -295,11 +297,7 @@ impl Loops {
                 Some(known) => known,
                 None => self.version(name).await?,
             };
-            if self
-                .carry_out(human_loop, &etag, at_hand, now)
-                .await?
-                .is_written()
-            {
+            if self.carry_out(human_loop, &etag, now).await?.is_written() {
                 return Ok(());
             }
         }

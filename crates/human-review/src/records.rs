@@ -2,9 +2,9 @@
 //!
 //! | object | holds |
 //! |---|---|
-//! | `loops/<name>.json` | the loop's state; every change is a conditional write of this one object |
-//! | `inputs/<id>.json` | the input content |
-//! | `answers/<id>/<answer id>.json` | one answer |
+//! | `loops/<name>.json` | the loop's state, with its input and the answers where they are small; every change is a conditional write of this one object |
+//! | `inputs/<id>.json` | the input content that the state does not hold |
+//! | `answers/<id>/<answer id>.json` | one answer that the state does not hold |
 //! | `queue/<rank>-<time>-<id>-<name>` | empty mark of a loop in flight; key order is review order; with `.<team>` at its end for a work team |
 //! | `expiring/<time>-<id>-<name>` | empty mark: of the loop something is due then, which no other mark says |
 //! | `listing/ascending/…`, `listing/descending/…` | empty marks whose key order is the listing order |
@@ -14,11 +14,15 @@ use active_learning_aws::bucket::{BINARY, Bucket, BucketError, Created, JSON, Re
 use active_learning_core::keys::{EXPIRING_FOLDER, HUMAN_REVIEW_FOLDER};
 use futures::future::try_join_all;
 use serde_json::Value;
+use uuid::Uuid;
 
-use crate::human_loop::HumanLoop;
+use crate::human_loop::{AnswerEntry, HumanLoop};
 use crate::marks::{DueMark, Mark, Order};
 use crate::output::Answer;
 use crate::remarks::Remarks;
+
+/// Largest answer that a state holds itself, in bytes.
+const MAX_HELD_ANSWER_BYTES: usize = 4_096;
 
 /// A part of the queue.
 #[derive(Debug, Clone)]
@@ -64,9 +68,10 @@ impl Records {
         human_loop: &HumanLoop,
         input: &str,
     ) -> Result<(), BucketError> {
-        self.bucket
-            .put(&input_key(&human_loop.id), JSON, input.to_owned())
-            .await?;
+        if human_loop.input.is_none() {
+            let key = input_key(&human_loop.id);
+            self.bucket.put(&key, JSON, input.to_owned()).await?;
+        }
         let marks = mark_keys(&Mark::of(human_loop));
         try_join_all(marks.iter().map(|key| self.bucket.put(key, BINARY, Vec::new()))).await?;
         Ok(())
@@ -117,31 +122,42 @@ impl Records {
         }
     }
 
-    /// Reads the input content of a loop, if it is still there.
+    /// Reads the input content of a loop whose state does not hold it, if it is still there.
     pub async fn input(&self, id: &str) -> Result<Option<Value>, BucketError> {
         self.bucket.read_document(&input_key(id)).await
     }
 
-    /// Writes an answer.
-    pub async fn put_answer(&self, id: &str, answer_id: &str, answer: &Answer) -> Result<(), BucketError> {
-        self.bucket.put_document(&answer_key(id, answer_id), answer).await
+    /// Returns what a state notes of an answer. One that it does not hold is written before: a large one, and one to a task of
+    /// a labelling job, which outlives its answers.
+    pub async fn note_of(&self, human_loop: &HumanLoop, answer: &Answer) -> Result<AnswerEntry, BucketError> {
+        let answer_id = Uuid::new_v4().simple().to_string();
+        let is_small = serde_json::to_vec(answer).is_ok_and(|json| json.len() <= MAX_HELD_ANSWER_BYTES);
+        let is_held = is_small && !human_loop.is_of_labelling_job();
+        if !is_held {
+            let key = answer_key(&human_loop.id, &answer_id);
+            self.bucket.put_document(&key, answer).await?;
+        }
+        Ok(AnswerEntry {
+            worker_id: answer.worker.id.clone(),
+            answer_id,
+            answer: is_held.then(|| answer.clone()),
+        })
     }
 
-    /// Removes an answer.
-    pub async fn remove_answer(&self, id: &str, answer_id: &str) -> Result<(), BucketError> {
-        self.bucket.delete(&answer_key(id, answer_id)).await
+    /// Removes an answer that no state notes.
+    pub async fn remove_answer(&self, id: &str, entry: &AnswerEntry) -> Result<(), BucketError> {
+        match entry.answer {
+            Some(_) => Ok(()),
+            None => self.bucket.delete(&answer_key(id, &entry.answer_id)).await,
+        }
     }
 
-    /// Reads the answers that a loop names, in their order; some may be at hand, by their ids.
-    pub async fn answers(
-        &self,
-        human_loop: &HumanLoop,
-        at_hand: &[(&str, &Answer)],
-    ) -> Result<Vec<Answer>, BucketError> {
+    /// Reads the answers that a loop names, in their order.
+    pub async fn answers(&self, human_loop: &HumanLoop) -> Result<Vec<Answer>, BucketError> {
         let mut answers = Vec::new();
         for entry in &human_loop.answers {
-            if let Some((_, answer)) = at_hand.iter().find(|(id, _)| *id == entry.answer_id) {
-                answers.push((*answer).clone());
+            if let Some(answer) = &entry.answer {
+                answers.push(answer.clone());
                 continue;
             }
             let key = answer_key(&human_loop.id, &entry.answer_id);

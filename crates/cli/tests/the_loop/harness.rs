@@ -245,7 +245,14 @@ pub async fn post(url: &str, api_key: &str, body: &Value) -> (u16, Value) {
 
 /// Returns the ids of all items that the review service was given, as often as they occur.
 pub async fn items_of_loops(s3: &aws_sdk_s3::Client, bucket: &str) -> Vec<String> {
-    let inputs = json_objects(s3, bucket, "human-review/inputs/", "").await;
+    let mut inputs = json_objects(s3, bucket, "human-review/inputs/", "").await;
+    // The state of a loop holds its input where that is small.
+    let states = json_objects(s3, bucket, "human-review/loops/", "").await;
+    inputs.extend(
+        states
+            .into_iter()
+            .filter_map(|mut state| Some(state.get_mut("input")?.take())),
+    );
     let items = inputs
         .iter()
         .flat_map(|input| input["comprehendPredictions"].as_array().expect("items"));

@@ -420,7 +420,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         readers: &[HUMAN_REVIEW],
         shape: "JSON: Answer",
         lifetime: UntilDone,
-        description: "A reviewer's answer.",
+        description: "A reviewer's answer, where the state of the loop does not hold it.",
     },
     ObjectKind {
         key: "human-review/audit-results/<job>.json",
@@ -501,7 +501,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         readers: &[HUMAN_REVIEW],
         shape: "JSON: HumanLoopInput",
         lifetime: UntilDone,
-        description: "What a loop asks.",
+        description: "What a loop asks, where its state does not hold it.",
     },
     ObjectKind {
         key: "human-review/labelling-job-input/<job>/<part>.jsonl",
@@ -580,9 +580,9 @@ pub const OBJECTS: &[ObjectKind] = &[
         bucket: Review,
         writers: &[HUMAN_REVIEW],
         readers: &[HUMAN_REVIEW],
-        shape: "JSON: HumanLoop",
+        shape: "JSON: HumanLoop, with HumanLoopInput",
         lifetime: Kept,
-        description: "The state of a loop.",
+        description: "The state of a loop, with what it asks and the answers where they are small.",
     },
     ObjectKind {
         key: "human-review/notices/<topic>.json",

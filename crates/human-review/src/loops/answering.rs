@@ -4,12 +4,12 @@ use active_learning_aws::failure::chain;
 use chrono::{DateTime, Duration, Utc};
 use lambda_runtime::tracing::error;
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::ending::{Delivery, is_late};
 use super::{LoopError, Loops, Version};
 use crate::answer::{keep_unanswered, leaves_blank};
-use crate::human_loop::{HumanLoop, Refusal, Status, Worker};
+use crate::erased_items::forget_erased;
+use crate::human_loop::{AnswerEntry, HumanLoop, Refusal, Status, Worker};
 use crate::output::{Answer, correction_key, corrections_of, output_document};
 
 /// What a reviewer gives with a task.
@@ -77,26 +77,23 @@ impl Loops {
             other => other?,
         }
 
-        let answer_id = Uuid::new_v4().simple().to_string();
-        self.records.put_answer(id, &answer_id, &answer).await?;
+        let entry = self.records.note_of(human_loop, &answer).await?;
         let noted = self
             .change_from(Some(read), name, now, |current| {
                 if current.id != id {
                     return Err(LoopError::NotFound);
                 }
-                Ok(current.answer(&worker.id, &answer_id, now)?)
+                Ok(current.answer(without_erased(&entry, current), now)?)
             })
             .await;
         let written = match noted {
             Ok((human_loop, _)) if human_loop.status == Status::Completed => {
-                let at_hand = [(answer_id.as_str(), &answer)];
-                self.deliver_if_possible(&human_loop, Delivery::First(&at_hand), now)
-                    .await;
+                self.deliver_if_possible(&human_loop, Delivery::First, now).await;
                 return Ok(Taken::First);
             }
             Ok((human_loop, etag)) => etag.map(|etag| (human_loop, etag)),
             Err(LoopError::NotFound) => {
-                self.take_back(id, &answer_id).await;
+                self.take_back(id, &entry).await;
                 return Err(LoopError::NotFound);
             }
             // A second click, or another reviewer, was faster.
@@ -106,13 +103,12 @@ impl Loops {
                 if human_loop.id == id && (is_counted || human_loop.may_correct(&worker.id, now)) {
                     return self.correct(&human_loop, answer, now).await;
                 }
-                self.take_back(id, &answer_id).await;
+                self.take_back(id, &entry).await;
                 return Err(LoopError::Refused(Refusal::Closed));
             }
             Err(error) => return Err(error),
         };
-        let at_hand = [(answer_id.as_str(), &answer)];
-        if let Err(error) = self.settle(name, written, &at_hand, now).await {
+        if let Err(error) = self.settle(name, written, now).await {
             // The answer is noted: what is due now is so for whoever reads the loop next.
             is_late(human_loop, &error);
         }
@@ -120,10 +116,10 @@ impl Loops {
     }
 
     /// Removes an answer of which its reviewer is told that it is not taken: nothing else would, where its loop is gone.
-    async fn take_back(&self, id: &str, answer_id: &str) {
-        if let Err(error) = self.records.remove_answer(id, answer_id).await {
+    async fn take_back(&self, id: &str, entry: &AnswerEntry) {
+        if let Err(error) = self.records.remove_answer(id, entry).await {
             error!(
-                answer.id = answer_id,
+                answer.id = entry.answer_id,
                 error = chain(&error),
                 "an answer that was not taken is left in the review bucket"
             );
@@ -164,24 +160,22 @@ impl Loops {
             return Err(LoopError::Refused(Refusal::Counted));
         }
 
-        let answer_id = Uuid::new_v4().simple().to_string();
-        self.records
-            .put_answer(&human_loop.id, &answer_id, &answer)
-            .await?;
+        let entry = self.records.note_of(human_loop, &answer).await?;
         let current = self
             .change(name, now, |current| {
                 if current.id != human_loop.id {
                     return Err(LoopError::NotFound);
                 }
-                current.replace_answer(worker_id, &answer_id);
+                current.replace_answer(without_erased(&entry, current));
                 Ok(())
             })
             .await;
         if let Err(LoopError::NotFound) = &current {
-            self.take_back(&human_loop.id, &answer_id).await;
+            self.take_back(&human_loop.id, &entry).await;
         }
         let current = current?;
-        if current.answers.iter().any(|entry| entry.answer_id == answer_id) {
+        let is_noted = |noted: &AnswerEntry| noted.answer_id == entry.answer_id;
+        if current.answers.iter().any(is_noted) {
             return Ok(Taken::Again);
         }
         if current.is_of_labelling_job() {
@@ -262,7 +256,7 @@ impl Loops {
         human_loop: &HumanLoop,
         worker_id: &str,
     ) -> Result<Option<Value>, LoopError> {
-        let answers = self.records.answers(human_loop, &[]).await?;
+        let answers = self.records.answers(human_loop).await?;
         let own = answers.into_iter().find(|answer| answer.worker.id == worker_id);
         Ok(own.map(|answer| answer.content))
     }
@@ -289,4 +283,17 @@ impl Loops {
             (false, _) => Err(LoopError::Refused(Refusal::Closed)),
         }
     }
+}
+
+/// Returns what a loop is to note of an answer: nothing about a text that was erased from it since it was shown.
+fn without_erased(entry: &AnswerEntry, human_loop: &HumanLoop) -> AnswerEntry {
+    let mut entry = entry.clone();
+    let content = entry
+        .answer
+        .as_mut()
+        .and_then(|answer| answer.content.as_object_mut());
+    if let (Some(content), Some(input)) = (content, &human_loop.input) {
+        forget_erased(content, input);
+    }
+    entry
 }

@@ -10,7 +10,6 @@ use lambda_runtime::tracing::error;
 use super::{LoopError, Loops};
 use crate::human_loop::{Due, HumanLoop, Status};
 use crate::marks::DueMark;
-use crate::output::Answer;
 use crate::status_events::StatusEvents;
 
 /// Longest time from the end of a loop to its output, where nothing breaks.
@@ -22,9 +21,9 @@ const DELIVERED_AGAIN: Duration = Duration::hours(2);
 
 /// Which time it is that an output is written.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Delivery<'a> {
-    /// By who has just ended the loop; some of its answers may be at hand, by their ids.
-    First(&'a [(&'a str, &'a Answer)]),
+pub(super) enum Delivery {
+    /// By who has just ended the loop.
+    First,
     /// By who found the loop ended: the output is there already, unless somebody came no further.
     Again,
 }
@@ -39,13 +38,11 @@ impl Loops {
         }
     }
 
-    /// Carries out what is due of this version of a loop; without anything that is done. Some of its answers may be at
-    /// hand, by their ids.
+    /// Carries out what is due of this version of a loop; without anything that is done.
     pub(super) async fn carry_out(
         &self,
         mut human_loop: HumanLoop,
         etag: &str,
-        at_hand: &[(&str, &Answer)],
         now: DateTime<Utc>,
     ) -> Result<Replaced, LoopError> {
         let status = match human_loop.due(now) {
@@ -57,8 +54,7 @@ impl Loops {
         human_loop.end(status, now);
         let replaced = self.records.replace_loop(&human_loop, etag).await?;
         if replaced.is_written() {
-            self.deliver_if_possible(&human_loop, Delivery::First(at_hand), now)
-                .await;
+            self.deliver_if_possible(&human_loop, Delivery::First, now).await;
         }
         Ok(replaced)
     }
@@ -72,7 +68,7 @@ impl Loops {
     pub(super) fn deliver<'a>(
         &'a self,
         human_loop: &'a HumanLoop,
-        delivery: Delivery<'a>,
+        delivery: Delivery,
         now: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<(), LoopError>> {
         async move {
@@ -99,7 +95,7 @@ impl Loops {
     pub(super) async fn deliver_if_possible(
         &self,
         human_loop: &HumanLoop,
-        delivery: Delivery<'_>,
+        delivery: Delivery,
         now: DateTime<Utc>,
     ) {
         if let Err(error) = self.deliver(human_loop, delivery, now).await {
@@ -155,7 +151,7 @@ impl Loops {
         }
         self.change_from(Some(read), name, now, stop).await?;
         // Without a reviewer at it the stop is already due.
-        self.settle(name, None, &[], now).await
+        self.settle(name, None, now).await
     }
 
     /// Stops a loop at once, whoever holds it: what is answered afterwards is not taken. One that has ended, or is not there,
@@ -173,7 +169,7 @@ impl Loops {
             Ok(())
         };
         match self.change(name, now, shut).await {
-            Ok(_) => self.settle(name, None, &[], now).await,
+            Ok(_) => self.settle(name, None, now).await,
             Err(LoopError::NotFound) => Ok(()),
             Err(error) => Err(error),
         }

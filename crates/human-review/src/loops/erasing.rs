@@ -23,6 +23,7 @@ pub async fn erase(review: &Bucket, name: &str) -> Result<(), BucketError> {
         human_loop.status = Status::Deleted;
         human_loop.leases.clear();
         human_loop.answers.clear();
+        human_loop.input = None;
         if records.replace_loop(&human_loop, &etag).await?.is_written() {
             records.remove_answers(&human_loop.id).await?;
             records.forget_remarks(&human_loop.id).await?;

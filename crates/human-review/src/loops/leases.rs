@@ -78,6 +78,19 @@ impl Loops {
         Ok(read)
     }
 
+    /// Returns a loop as it is now.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::NotFound`], also where another loop has the name.
+    pub async fn find_same(&self, human_loop: &HumanLoop, now: DateTime<Utc>) -> Result<Version, LoopError> {
+        let found = self.find_version(&human_loop.name, now).await?;
+        match found.0.id == human_loop.id {
+            true => Ok(found),
+            false => Err(LoopError::NotFound),
+        }
+    }
+
     /// Gives a loop back; it comes last in this reviewer's queue from now on.
     ///
     /// # Errors

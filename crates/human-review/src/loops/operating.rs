@@ -104,6 +104,6 @@ impl Loops {
     ///
     /// [`LoopError::Storage`].
     pub async fn answers_of(&self, human_loop: &HumanLoop) -> Result<Vec<Answer>, LoopError> {
-        Ok(self.records.answers(human_loop, &[]).await?)
+        Ok(self.records.answers(human_loop).await?)
     }
 }

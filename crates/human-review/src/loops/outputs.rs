@@ -106,19 +106,15 @@ impl Loops {
     pub(super) async fn write_output(
         &self,
         human_loop: &HumanLoop,
-        delivery: Delivery<'_>,
+        delivery: Delivery,
         now: DateTime<Utc>,
     ) -> Result<bool, LoopError> {
         if !human_loop.has_output() {
-            return Ok(matches!(delivery, Delivery::First(_)));
+            return Ok(matches!(delivery, Delivery::First));
         }
         self.outputs.check_pause(human_loop, now)?;
-        let at_hand = match delivery {
-            Delivery::First(at_hand) => at_hand,
-            Delivery::Again => &[],
-        };
         let input = self.input_now(human_loop).await?;
-        let answers = self.records.answers(human_loop, at_hand).await?;
+        let answers = self.records.answers(human_loop).await?;
         let flow = human_loop.flow_arn(&self.flow_definition_arn);
         let document = output_document(flow, &human_loop.name, input, &answers);
 
@@ -130,14 +126,14 @@ impl Loops {
     async fn put_output(
         &self,
         human_loop: &HumanLoop,
-        delivery: Delivery<'_>,
+        delivery: Delivery,
         document: String,
     ) -> Result<bool, LoopError> {
         let key = output_key(&self.flow_definition_arn, human_loop);
         let bucket = self.outputs.of(human_loop).await?;
         let written = match (human_loop.status, delivery) {
             // Also over those of a process of the version before, which wrote them before the end was decided.
-            (Status::Failed | Status::Stopped, Delivery::First(_)) => {
+            (Status::Failed | Status::Stopped, Delivery::First) => {
                 bucket.put(&key, JSON, document).await.map(|()| true)
             }
             // Once: a second attempt would bring the same bytes.

@@ -255,8 +255,8 @@ impl Portal<'_> {
     ) -> Result<HttpReply, PortalError> {
         let name = checked_name(form.get("portal:loop"))?;
         let id = form.get("portal:loop-id").ok_or(LoopError::NotFound)?;
-        let read = self.loops.find_taken(name, id, worker, self.now).await?;
-        let human_loop = read.0.clone();
+        let mut read = self.loops.find_taken(name, id, worker, self.now).await?;
+        let mut human_loop = read.0.clone();
         let mut answer = read_answer(&request.fields())?;
         let input = self
             .shown(&human_loop, self.loops.input_shown(&human_loop).await?)
@@ -283,6 +283,8 @@ impl Portal<'_> {
         let mut remarks = Remark::of(&human_loop, worker, &input, &answer, self.now);
         if !remarks.is_empty() {
             // A text may have been erased since it was shown.
+            read = self.loops.find_same(&human_loop, self.now).await?;
+            human_loop = read.0.clone();
             let input = self.loops.input_now(&human_loop).await?;
             forget_erased(&mut answer, &input);
             remarks = Remark::of(&human_loop, worker, &input, &answer, self.now);

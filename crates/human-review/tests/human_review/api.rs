@@ -64,7 +64,7 @@ async fn concurrent_starts_of_one_name_make_one_loop() {
 
     assert!(replies.iter().all(|reply| reply.status() == 200), "{replies:?}");
     assert_eq!(review.keys("human-review/queue/").await.len(), 1);
-    assert_eq!(review.keys("human-review/inputs/").await.len(), 1);
+    assert_eq!(review.keys("human-review/loops/").await.len(), 1);
     assert_eq!(review.list_names("").await, ["tc-1"]);
 }
 
@@ -89,6 +89,8 @@ async fn a_deleted_name_is_unknown_unlisted_and_free_for_another_input() {
     );
     assert_eq!(review.list_names("").await, Vec::<String>::new());
     assert_eq!(review.keys("human-review/inputs/").await, Vec::<String>::new());
+    let left = review.object("human-review/loops/tc-1.json").await;
+    assert!(!left.contains("Rates rise again"), "{left}");
     assert_eq!(
         review.start("tc-1", &json!({ "other": true })).await.status(),
         200

@@ -172,10 +172,10 @@ async fn a_text_that_is_erased_goes_from_open_pages_and_the_others_keep_their_nu
         review.start("tc-1", &two_items()).await;
         let ann = review.sign_in("ann").await;
         assert!(ann.open("tc-1").await.body().contains("Rates rise again"));
-        let key = review.keys("human-review/inputs/").await.remove(0);
-        let mut input: Value = serde_json::from_str(&review.object(&key).await).expect("JSON");
-        input["comprehendPredictions"][0] = json!({ "id": "r-2", "erased": true });
-        review.put(&key, &input.to_string()).await;
+        let key = "human-review/loops/tc-1.json";
+        let mut state: Value = serde_json::from_str(&review.object(key).await).expect("JSON");
+        state["input"]["comprehendPredictions"][0] = json!({ "id": "r-2", "erased": true });
+        review.put(key, &state.to_string()).await;
 
         let task = ann.open("tc-1").await;
         assert!(task.body().contains("Cup final tonight") && !task.body().contains("Rates rise again"));
