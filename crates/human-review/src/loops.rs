@@ -307,7 +307,12 @@ impl Loops {
     async fn version(&self, name: &str) -> Result<Version, LoopError> {
         let found = self.records.read_loop(name).await?;
         let found = found.filter(|(human_loop, _)| human_loop.status != Status::Deleted);
-        found.ok_or(LoopError::NotFound)
+        let (mut human_loop, etag) = found.ok_or(LoopError::NotFound)?;
+        if human_loop.flow.is_none() {
+            // The stack may let tasks wait for another time than when this one was started.
+            human_loop.expires_at = human_loop.created_at + self.rules.availability;
+        }
+        Ok((human_loop, etag))
     }
 
     /// Changes a loop's state, again from the start whenever somebody else was faster.

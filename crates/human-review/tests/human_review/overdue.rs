@@ -7,7 +7,7 @@ use chrono::Duration;
 use serde_json::{Value, json};
 
 use crate::control_plane::{add_flow, flow, made, start};
-use crate::harness::{Review, two_items};
+use crate::harness::{Review, config, two_items};
 use crate::status_events::{events, services};
 
 const EXPIRING: &str = "human-review/expiring/";
@@ -65,6 +65,30 @@ async fn a_loop_of_another_flow_definition_ends_at_its_own_time_and_is_told_once
         1,
         "that of the stack"
     );
+}
+
+#[tokio::test]
+async fn a_task_waits_for_as_long_as_the_stack_says_today_whatever_it_said_when_the_task_was_started() {
+    let review = Review::new();
+    let (hour, month) = (Duration::hours(1), Duration::days(30));
+    for (name, said_then) in [("shorter", hour), ("longer", month)] {
+        review.start(name, &two_items()).await;
+        let mut state = stored(&review, name).await;
+        state["expires_at"] = json!(review.now() + said_then);
+        let key = format!("human-review/loops/{name}.json");
+        review.put(&key, &state.to_string()).await;
+    }
+    review.wait(hour * 2);
+    measure(&review).await;
+    let after_hours = review.status("shorter").await;
+
+    review.wait(Duration::seconds(config().task_availability_seconds.into()));
+    measure(&review).await;
+
+    assert_eq!(after_hours, "InProgress");
+    for name in ["shorter", "longer"] {
+        assert_eq!(stored(&review, name).await["status"], "Failed", "{name}");
+    }
 }
 
 #[tokio::test]
