@@ -47,9 +47,11 @@ impl Fit {
         scores
     }
 
-    /// Returns how many experts there are.
-    pub(crate) fn experts(&self) -> usize {
-        2 + self.dense.as_ref().map_or(0, |dense| dense.experts.len())
+    /// Returns how much each expert has to say before a text has been judged, in proportion.
+    pub(crate) fn trust(&self) -> Vec<f64> {
+        let mut trust = vec![1.0, 1.0];
+        trust.extend(self.dense.iter().flat_map(DenseFit::trust));
+        trust
     }
 }
 

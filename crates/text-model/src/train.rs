@@ -146,7 +146,7 @@ fn train_on(plan: &Plan<'_>, texts: &[Labelled<'_>]) -> Trained {
         seed,
     };
     let (all, mut judged) = work.fit_all(&folds);
-    let mut calibration = Calibration::of(&judged, mode, classes, all.experts());
+    let mut calibration = Calibration::of(&judged, mode, classes, &all.trust());
     let is_chosen = folds.iter().flatten().map(|&text| texts[text].is_chosen);
     if weighing::weigh(&mut judged, is_chosen) {
         calibration = calibration.sure_as(&judged, mode);

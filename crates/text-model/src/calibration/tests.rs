@@ -22,7 +22,7 @@ fn confidence_becomes_the_share_of_right_answers() {
         })
         .collect();
 
-    let calibration = Calibration::of(&texts, Mode::MultiClass, 2, 2);
+    let calibration = Calibration::of(&texts, Mode::MultiClass, 2, &[1.0, 1.0]);
 
     let probability = calibration.probabilities(Mode::MultiClass, &texts[0])[0];
     assert!((probability - 0.75).abs() < 0.02, "{probability}");
@@ -38,7 +38,7 @@ fn the_better_classifier_has_more_to_say() {
         })
         .collect();
 
-    let calibration = Calibration::of(&texts, Mode::MultiClass, 2, 2);
+    let calibration = Calibration::of(&texts, Mode::MultiClass, 2, &[1.0, 1.0]);
 
     assert!(
         calibration.factors[0] > 5.0 * calibration.factors[1],
@@ -58,7 +58,7 @@ fn labels_are_as_frequent_as_in_truth() {
         })
         .collect();
 
-    let calibration = Calibration::of(&texts, Mode::MultiLabel, 2, 2);
+    let calibration = Calibration::of(&texts, Mode::MultiLabel, 2, &[1.0, 1.0]);
 
     let given = calibration.probabilities(Mode::MultiLabel, &texts[0]);
     assert!(given[0] < 0.2 && given[1] > 0.8, "{given:?}");
@@ -66,7 +66,36 @@ fn labels_are_as_frequent_as_in_truth() {
 
 #[test]
 fn nothing_judged_leaves_the_scores_alone() {
-    let calibration = Calibration::of(&[], Mode::MultiClass, 3, 2);
+    let calibration = Calibration::of(&[], Mode::MultiClass, 3, &[1.0, 1.0]);
 
     assert_eq!(calibration.factors, [1.0, 1.0]);
+}
+
+#[test]
+fn a_trusted_expert_has_more_to_say_until_texts_have_been_judged() {
+    // The second expert is right of three texts of four, the first of all.
+    let factors = |texts: u32| {
+        let texts: Vec<Judged> = (0..texts)
+            .map(|n| {
+                let right = [[1.0, -1.0], [-1.0, 1.0]][n as usize % 2];
+                let wrong = [-right[0], -right[1]];
+                let trusted = if n % 8 < 6 { right } else { wrong };
+                judged(&right, &trusted, &[n % 2])
+            })
+            .collect();
+        Calibration::of(&texts, Mode::MultiClass, 2, &[1.0, 2.0]).factors
+    };
+
+    let [few, many] = [factors(6), factors(400)];
+
+    assert!((few[1] / few[0] - 2.0).abs() < 0.2, "{few:?}");
+    assert!(many[0] > 2.0 * many[1], "{many:?}");
+}
+
+#[test]
+fn a_step_that_is_too_long_keeps_its_direction() {
+    let step = shortened(vec![8.0, -2.0, 0.5]);
+
+    assert_eq!(step, [1.0, -0.25, 0.0625]);
+    assert_eq!(shortened(vec![0.5, -1.0]), [0.5, -1.0]);
 }
