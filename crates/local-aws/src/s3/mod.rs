@@ -13,7 +13,6 @@
 //!   does not get its end.
 //! - Conditional writes are decided when the data has arrived, one at a time, so the loser of a race is
 //!   told 412 `PreconditionFailed`, never 409 `ConditionalRequestConflict`.
-//! - `CopyObject` keeps the `ETag` of a source that was uploaded in parts.
 //! - Notifications go to functions only.
 //! - A listing without `encoding-type=url` holds a carriage return in a key as it is, so that XML readers
 //!   take it for a line feed.

@@ -15,6 +15,7 @@ use super::{
     unsupported::refuse_unsupported,
     versions,
 };
+pub(super) use assembly::make_one_part;
 use assembly::{assemble, check_size, chosen_parts};
 
 /// Greatest part number.

@@ -13,6 +13,7 @@ use super::{
     error::{absent, custom_error},
     events::Origin,
     index::{self, Failure, Headers, ObjectRecord},
+    multipart::make_one_part,
     unsupported::refuse_unsupported,
     versions::{self, DeleteMarker, Located, Wanted},
 };
@@ -231,6 +232,7 @@ impl Backend {
                 .check(&record)
                 .map_err(|_| precondition_failed())?;
                 conditions.check(change.transaction, &bucket, &key)?;
+                make_one_part(&backend.folder(), &mut record, &inline)?;
                 refuse_other_checksum(algorithm, record.checksum.as_ref())?;
                 let blob = record.blob.as_deref();
                 record.blob = blob

@@ -354,3 +354,49 @@ async fn keys_of_uploads_are_encoded_where_the_client_asks_for_it() {
     assert_eq!(listed.common_prefixes().len(), 1);
     assert_eq!(listed.common_prefixes()[0].prefix(), Some("a%2520b%20%C3%BC/"));
 }
+
+#[tokio::test]
+async fn a_copy_of_an_object_that_was_uploaded_in_parts_has_one_part() {
+    let storage = Storage::with_bucket();
+    let s3 = storage.s3();
+    let body = pattern(5 * 1024 * 1024 + 1000);
+    let algorithm = ChecksumAlgorithm::Crc32;
+    let create = s3.create_multipart_upload().bucket("bucket").key("parts");
+    let created = create.checksum_algorithm(algorithm.clone()).send().await;
+    let created = created.expect("created");
+    let id = created.upload_id().expect("id");
+    let mut parts = CompletedMultipartUpload::builder();
+    for (part, number) in body.chunks(5 * 1024 * 1024).zip(1..) {
+        let upload = s3.upload_part().bucket("bucket").key("parts").upload_id(id);
+        let upload = upload.part_number(number).checksum_algorithm(algorithm.clone());
+        let uploaded = upload.body(part.to_vec().into()).send().await.expect("part");
+        let completed = CompletedPart::builder()
+            .part_number(number)
+            .set_e_tag(uploaded.e_tag)
+            .set_checksum_crc32(uploaded.checksum_crc32);
+        parts = parts.parts(completed.build());
+    }
+    let complete = s3.complete_multipart_upload().bucket("bucket").key("parts");
+    let complete = complete.upload_id(id).multipart_upload(parts.build());
+    let source = complete.send().await.expect("completed");
+    let whole = s3.put_object().bucket("bucket").key("whole");
+    let whole = whole.checksum_algorithm(algorithm).body(body.clone().into());
+    let whole = whole.send().await.expect("put");
+
+    let copy = s3
+        .copy_object()
+        .bucket("bucket")
+        .key("copy")
+        .copy_source("bucket/parts");
+    let copied = copy.send().await.expect("copied");
+
+    let copied = copied.copy_object_result().expect("a result");
+    assert!(source.e_tag().is_some_and(|etag| etag.ends_with("-2\"")));
+    assert_eq!(copied.e_tag(), whole.e_tag());
+    assert_eq!(copied.checksum_crc32(), whole.checksum_crc32());
+    assert_eq!(copied.checksum_type(), Some(&ChecksumType::FullObject));
+    let read = s3.get_object().bucket("bucket").key("copy").send().await;
+    let read = read.expect("read");
+    assert_eq!((read.e_tag(), read.parts_count()), (whole.e_tag(), None));
+    assert!(read.body.collect().await.expect("body").to_vec() == body);
+}
