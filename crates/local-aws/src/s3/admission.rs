@@ -144,7 +144,8 @@ pub(super) fn refused_signature<B>(request: &Request<B>) -> Option<Response<Body
     if is_version_2 || pairs(request.uri()).any(|(name, _)| name == "AWSAccessKeyId") {
         return Some(bad_request(
             "InvalidRequest",
-            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256. In boto3: \
+             Config(signature_version='s3v4'); for the AWS CLI: aws configure set default.s3.signature_version s3v4.",
         ));
     }
     if let Some(refusal) = malformed_date(request) {

@@ -242,6 +242,8 @@ async fn signature_version_2_is_refused_in_header_and_link() {
     for answer in [header, link] {
         assert_eq!(answer.0, StatusCode::BAD_REQUEST);
         assert!(answer.1.contains("Please use AWS4-HMAC-SHA256."), "{}", answer.1);
+        let names_the_setting = answer.1.contains("signature_version") && answer.1.contains("s3v4");
+        assert!(names_the_setting, "{}", answer.1);
     }
 }
 
