@@ -335,6 +335,14 @@ impl Bucket {
         Ok(listed)
     }
 
+    /// As [`list_named`](Self::list_named), with empty files; what stands for a folder is none.
+    pub(crate) async fn list_files(&self, uri: &S3Uri) -> Result<Vec<Listed>, NamedObjectError> {
+        let listed = self.named(&uri.bucket).list(&uri.key).await;
+        let mut listed = listed.map_err(|error| named_object_error(uri, error))?;
+        listed.retain(|object| object.size > 0 || !object.key.ends_with('/'));
+        Ok(listed)
+    }
+
     /// Reads an object that a request names.
     pub(crate) async fn get_named(&self, uri: &S3Uri) -> Result<Vec<u8>, NamedObjectError> {
         Ok(collect(self.open_named(uri).await?).await?)

@@ -154,7 +154,11 @@ async fn classify_all(
     let output: S3Uri = output.and_then(|uri| uri.parse().ok()).ok_or(JobError::Request)?;
     let role = Some(properties.data_access_role_arn.as_str());
     let bucket = bucket.as_role(role, [&input, &output]).await?;
-    let objects = bucket.list_named(&input).await?;
+    let objects = match format {
+        // Each file has its line, an empty one too; an empty file of lines has none.
+        InputFormat::OneDocPerFile => bucket.list_files(&input).await?,
+        InputFormat::OneDocPerLine => bucket.list_named(&input).await?,
+    };
     if objects.is_empty() {
         return Err(JobError::NoInput(input));
     }

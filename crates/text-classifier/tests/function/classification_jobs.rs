@@ -103,6 +103,29 @@ async fn each_file_is_a_document() {
 }
 
 #[tokio::test]
+async fn an_empty_file_is_a_document_with_its_error() {
+    let function = Function::new();
+    let model = function.trained_classifier("v1", PETS_CSV).await;
+    for (key, text) in [("docs/", ""), ("docs/a.txt", "it barks"), ("docs/empty.txt", "")] {
+        function.put_quietly(key, text).await;
+    }
+
+    let started = start(&function, &model, "docs/", InputFormat::OneDocPerFile).await;
+    function.work().await;
+
+    let lines = predictions(&function, started.job_id().expect("id")).await;
+    let found: Vec<_> = lines
+        .iter()
+        .map(|line| (&line["File"], &line["ErrorCode"]))
+        .collect();
+    assert_eq!(
+        json!(found),
+        json!([["a.txt", null], ["empty.txt", "INVALID_DOCUMENT"]])
+    );
+    assert_eq!(lines[1]["ErrorMessage"], "the document is empty");
+}
+
+#[tokio::test]
 async fn a_job_without_documents_fails_and_keeps_its_model_only_while_it_is_open() {
     let function = Function::new();
     let model = function.trained_classifier("v1", PETS_CSV).await;
