@@ -123,7 +123,8 @@ impl ControlPlane<'_> {
         Ok(description)
     }
 
-    pub(super) async fn list_jobs(&self, request: ListJobs) -> Result<Value, ControlError> {
+    pub(super) async fn list_jobs(&self, mut request: ListJobs) -> Result<Value, ControlError> {
+        request.list = request.list.oldest_first();
         let status = request.status_equals.as_deref().map(status).transpose()?;
         let page = match status {
             _ if request.list.is_by_name() => self.jobs_by_name(&request, status).await?,

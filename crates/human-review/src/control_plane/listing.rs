@@ -32,6 +32,15 @@ pub(super) struct Page<T> {
 }
 
 impl ListRequest {
+    /// Returns the same, by time from the oldest on unless it says otherwise: the default of work teams and labelling jobs.
+    ///
+    /// The lists of flow definitions and of templates, of which no default is documented, have the newest first.
+    /// Source: SageMaker API, `SortOrder` of each list.
+    pub(super) fn oldest_first(mut self) -> Self {
+        self.sort_order.get_or_insert_with(|| "Ascending".to_owned());
+        self
+    }
+
     /// Returns the page of these resources that is asked for: by time, newest first, unless it says otherwise.
     pub(super) fn page<T: Resource>(&self, all: Vec<T>) -> Result<Page<T>, ControlError> {
         let (items, most) = self.in_order(all)?;

@@ -87,7 +87,7 @@ impl ControlPlane<'_> {
     pub(super) async fn list_workteams(&self, request: ListRequest) -> Result<Value, ControlError> {
         let mut all = self.flows.all::<Workteam>().await?;
         all.push(self.own_team());
-        let page = request.page(all)?;
+        let page = request.oldest_first().page(all)?;
         let teams: Vec<Value> = page.items.iter().map(|team| self.team_document(team)).collect();
         Ok(json!({ "Workteams": teams, "NextToken": page.next_token }))
     }

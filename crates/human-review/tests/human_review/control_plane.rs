@@ -409,6 +409,7 @@ async fn teams_are_made_changed_and_deleted_and_that_of_the_stack_is_among_them(
         json!({ "SortBy": "Name", "SortOrder": "Ascending" }),
     )
     .await;
+    let unsorted = made(&review, "ListWorkteams", json!({})).await;
     let own = refused(&review, "DeleteWorkteam", json!({ "WorkteamName": "tc-review" })).await;
     let deleted = made(&review, "DeleteWorkteam", json!({ "WorkteamName": "Mail" })).await;
 
@@ -424,6 +425,10 @@ async fn teams_are_made_changed_and_deleted_and_that_of_the_stack_is_among_them(
         .map(|team| team["WorkteamName"].as_str().expect("a name"))
         .collect();
     assert_eq!(names, ["Mail", "tc-review"]);
+    assert_eq!(
+        unsorted["Workteams"][0]["WorkteamName"], "tc-review",
+        "the default is from the oldest on, so that the team of the stack is the first"
+    );
     assert_eq!(own.0, "ValidationException");
     assert_eq!(deleted["Success"], true);
 }

@@ -22,9 +22,8 @@ async fn a_page_of_a_listing_reads_no_more_jobs_than_it_shows() {
     }
     let before = review.reads.load(Ordering::Relaxed);
 
-    let page = call(&review, "ListLabelingJobs", &json!({ "MaxResults": 2 }))
-        .await
-        .json();
+    let newest = json!({ "MaxResults": 2, "SortOrder": "Descending" });
+    let page = call(&review, "ListLabelingJobs", &newest).await.json();
 
     let read = review.reads.load(Ordering::Relaxed) - before;
     let jobs = page["LabelingJobSummaryList"].as_array().expect("jobs");
@@ -64,7 +63,7 @@ async fn jobs_that_a_version_before_made_are_listed() {
         );
     }
 
-    assert_eq!(names, [["new", "old"], ["new", "old"]]);
+    assert_eq!(names, [["old", "new"], ["old", "new"]]);
     let mut again = review.keys("human-review/labelling-jobs-by-time/").await;
     again.retain(|mark| !mark.ends_with("/0-~"));
     assert_eq!(again, marks, "it has its mark again");
@@ -126,9 +125,9 @@ async fn a_listing_costs_what_it_shows_where_thousands_of_jobs_were_made_before(
     let mut pages = Vec::new();
 
     for asked in [
-        json!({ "MaxResults": 1 }),
+        json!({ "MaxResults": 1, "SortOrder": "Descending" }),
         json!({ "StatusEquals": "InProgress" }),
-        json!({ "StatusEquals": "Failed" }),
+        json!({ "StatusEquals": "Failed", "SortOrder": "Descending" }),
     ] {
         let before = lists();
         let page = call(&review, "ListLabelingJobs", &asked).await.json();
@@ -139,7 +138,7 @@ async fn a_listing_costs_what_it_shows_where_thousands_of_jobs_were_made_before(
     let audits = ada.get("audits.json").await;
     let for_audits = lists() - before;
     let token = &pages[2].0["NextToken"];
-    let rest = json!({ "StatusEquals": "Failed", "NextToken": token });
+    let rest = json!({ "StatusEquals": "Failed", "SortOrder": "Descending", "NextToken": token });
     let rest = call(&review, "ListLabelingJobs", &rest).await.json();
 
     let name = |page: &Value| page["LabelingJobSummaryList"][0]["LabelingJobName"].clone();

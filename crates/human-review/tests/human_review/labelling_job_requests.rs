@@ -191,7 +191,8 @@ async fn jobs_are_unique_by_name_and_listed_by_pages_and_status() {
     );
     assert_eq!(
         (names(&first), names(&rest)),
-        (vec!["third".into(), "second".into()], vec!["first".into()])
+        (vec!["first".into(), "second".into()], vec!["third".into()]),
+        "from the oldest on, as SageMaker's API says of the default"
     );
     assert_eq!(names(&stopping), ["second"]);
     let summary = &first["LabelingJobSummaryList"][0];
