@@ -10,6 +10,7 @@
 //! *template* holds, before any data comes in: no data can bring a script of its own, whatever a template
 //! does with it.
 
+mod characters;
 mod language;
 mod limits;
 mod source;

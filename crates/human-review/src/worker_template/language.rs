@@ -15,6 +15,7 @@ use liquid_core::{
 };
 use liquid_lib::stdlib;
 
+use super::characters::{self, Truncate};
 use super::limits::{RangeCheck, Spent, Turn};
 use super::{Escaping, escape, placeholder, script_safe_json};
 
@@ -42,6 +43,7 @@ pub fn language(nonce: &str, uris: &Arc<Mutex<Vec<String>>>, spent: &Spent) -> L
         OurFilter::new("escape_once", |value| escape(&value.to_kstr(), Escaping::Once)),
         OurFilter::new("skip_autoescape", |value| value.to_kstr().into_string()),
         OurFilter::new("to_json", |value| script_safe_json(&value.to_value())),
+        OurFilter::of_value("size", characters::size),
         OurFilter::new("grant_read_access", move |value| {
             let mut uris = uris.lock().expect("no holder of the lock panics");
             uris.push(value.to_kstr().into_string());
@@ -118,7 +120,6 @@ fn filters() -> Vec<Box<dyn ParseFilter>> {
         Box::new(stdlib::Reverse),
         Box::new(stdlib::Round),
         Box::new(stdlib::Rstrip),
-        Box::new(stdlib::Size),
         Box::new(stdlib::Slice),
         Box::new(stdlib::Sort),
         Box::new(stdlib::SortNatural),
@@ -127,7 +128,7 @@ fn filters() -> Vec<Box<dyn ParseFilter>> {
         Box::new(stdlib::StripHtml),
         Box::new(stdlib::StripNewlines),
         Box::new(stdlib::Times),
-        Box::new(stdlib::Truncate),
+        Box::new(Truncate),
         Box::new(stdlib::TruncateWords),
         Box::new(stdlib::Uniq),
         Box::new(stdlib::Upcase),
@@ -142,7 +143,7 @@ pub struct Lenient<'r>(pub &'r dyn Runtime);
 
 impl Runtime for Lenient<'_> {
     fn get(&self, path: &[ScalarCow<'_>]) -> Result<ValueCow<'_>> {
-        Ok(self.0.try_get(path).unwrap_or(ValueCow::Owned(Value::Nil)))
+        Ok(self.try_get(path).unwrap_or(ValueCow::Owned(Value::Nil)))
     }
 
     fn partials(&self) -> &dyn PartialStore {
@@ -158,7 +159,7 @@ impl Runtime for Lenient<'_> {
     }
 
     fn try_get(&self, path: &[ScalarCow<'_>]) -> Option<ValueCow<'_>> {
-        self.0.try_get(path)
+        characters::found(self.0, path)
     }
 
     fn set_global(&self, name: KString, value: Value) -> Option<Value> {
@@ -306,9 +307,9 @@ impl Filter for NilForNil {
     }
 }
 
-type Apply = dyn Fn(&dyn ValueView) -> String + Send + Sync;
+type Apply = dyn Fn(&dyn ValueView) -> Value + Send + Sync;
 
-/// A filter without arguments from a value to a text.
+/// A filter without arguments.
 #[derive(Clone)]
 struct OurFilter {
     name: &'static str,
@@ -316,7 +317,12 @@ struct OurFilter {
 }
 
 impl OurFilter {
+    /// Returns one from a value to a text.
     fn new(name: &'static str, apply: impl Fn(&dyn ValueView) -> String + Send + Sync + 'static) -> Self {
+        Self::of_value(name, move |value| Value::scalar(apply(value)))
+    }
+
+    fn of_value(name: &'static str, apply: impl Fn(&dyn ValueView) -> Value + Send + Sync + 'static) -> Self {
         Self {
             name,
             apply: Arc::new(apply),
@@ -338,7 +344,7 @@ impl fmt::Display for OurFilter {
 
 impl Filter for OurFilter {
     fn evaluate(&self, input: &dyn ValueView, _runtime: &dyn Runtime) -> Result<Value> {
-        Ok(Value::scalar((self.apply)(input)))
+        Ok((self.apply)(input))
     }
 }
 

@@ -323,6 +323,39 @@ async fn requests_that_break_a_rule_are_refused_by_member_and_reason() {
     assert_eq!(unknown.0, "UnknownOperationException");
 }
 
+async fn rendered(review: &Review, content: &str, input: Value) -> Value {
+    let request = json!({
+        "UiTemplate": { "Content": content }, "Task": { "Input": input.to_string() }, "RoleArn": ROLE,
+    });
+    made(review, "RenderUiTemplate", request).await
+}
+
+#[tokio::test]
+async fn the_size_of_a_text_is_in_characters_and_a_text_that_fits_is_not_cut() {
+    let review = Review::new();
+    let template = "{{ task.input.s | size }} {{ task.input.s.size }} [{{ task.input.s | truncate: 10 }}] \
+        [{{ task.input.s | truncate: 4, '…' }}]{% for s in task.input.of %} {{ s.size }}\
+        {% if s.size > 5 %} long{% endif %}{% endfor %} {{ task.input.of | size }} {{ task.input.of.size }}\
+        {{ task.input.none | size }}{{ task.input.none.size }}";
+
+    let page = rendered(
+        &review,
+        template,
+        json!({ "s": "Überfällig", "of": ["日本語", "😀😀", "Привет"] }),
+    )
+    .await;
+    let longer =
+        "{{ task.input.s | truncate: 10 }}|{{ task.input.s | truncate }}|{{ task.input.s | truncate: 2 }}";
+    let longer = rendered(&review, longer, json!({ "s": "Überfällige Post" })).await;
+
+    let expected = "10 10 [Überfällig] [Übe…] 3 2 6 long 3 30";
+    assert_eq!(page["RenderedContent"], expected, "{page}");
+    assert_eq!(
+        longer["RenderedContent"], "Überfäl...|Überfällige Post|...",
+        "{longer}"
+    );
+}
+
 #[tokio::test]
 async fn templates_are_tried_rendered_listed_and_deleted() {
     let review = with_flow().await;
