@@ -95,7 +95,7 @@ pub fn render_html(template: &str, input: &Value, nonce: &str) -> liquid_core::R
     let spent = Spent::default();
     let language = language::language(nonce, &uris, &spent);
     let source = template.replace(CROWD_ELEMENTS_URL, "crowd-html-elements.js");
-    let source = source::prepared(&source::with_nonce(&source, nonce))?;
+    let source = source::prepared(&source::with_nonce(&source, nonce), &language)?;
     // The library panics at numbers that it does not expect, such as `cols: 0`.
     let html = catch_unwind(AssertUnwindSafe(|| render_source(&source, &language, input)));
     let html = html.map_err(|_| Error::with_msg("The template does something that Liquid cannot do"))?;

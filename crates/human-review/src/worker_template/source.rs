@@ -1,6 +1,6 @@
 //! What is done to a template's text before it is parsed.
 
-use liquid_core::Error;
+use liquid_core::{Error, Language};
 
 use super::Escaping;
 
@@ -57,8 +57,8 @@ const LENGTH_DIGITS: usize = 10;
 ///
 /// # Errors
 ///
-/// Where blocks lie in blocks deeper than any page needs.
-pub fn prepared(template: &str) -> liquid_core::Result<String> {
+/// Where blocks lie in blocks deeper than any page needs, or a filter is none of the language.
+pub fn prepared(template: &str, language: &Language) -> liquid_core::Result<String> {
     let mut source = Source::default();
     let mut rest = template;
     loop {
@@ -74,6 +74,9 @@ pub fn prepared(template: &str) -> liquid_core::Result<String> {
         };
         let (markup, after) = rest.split_at(length);
         rest = after;
+        if source.verbatim.is_none() && (is_output || tag_name(markup) == "assign") {
+            check_filters(markup, language)?;
+        }
         match is_output {
             true => source.text.push_str(&print_tag(markup)),
             false => source.push_tag(markup)?,
@@ -81,6 +84,43 @@ pub fn prepared(template: &str) -> liquid_core::Result<String> {
     }
     source.text.push_str(rest);
     Ok(source.text)
+}
+
+fn tag_name(markup: &str) -> &str {
+    let name = markup[2..].trim_start_matches('-').split_whitespace().next();
+    name.unwrap_or_default().trim_end_matches(['-', '%', '}'])
+}
+
+/// Refuses a filter that is none: the parser would say only that it expected a filter.
+fn check_filters(markup: &str, language: &Language) -> liquid_core::Result<()> {
+    let inner = &markup[2..markup.len() - 2];
+    let mut quote = None;
+    for (position, character) in inner.char_indices() {
+        match (quote, character) {
+            (None, '"' | '\'') => quote = Some(character),
+            (Some(open), _) if open == character => quote = None,
+            (None, '|') => check_filter(&inner[position + 1..], language)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Refuses the name that a text begins with, where it is that of no filter.
+fn check_filter(text: &str, language: &Language) -> liquid_core::Result<()> {
+    let text = text.trim_start();
+    let is_of_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let end = text.find(|c| !is_of_name(c)).unwrap_or(text.len());
+    let name = text[..end].trim_end_matches('-');
+    if name.is_empty() || language.filters.get(name).is_some() {
+        return Ok(());
+    }
+    let mut known: Vec<&str> = language.filters.plugin_names().collect();
+    known.sort_unstable();
+    let known = known.join(", ");
+    Err(Error::with_msg(format!(
+        "There is no filter `{name}`; those that there are: {known}"
+    )))
 }
 
 /// Says an error in the words of the template itself: without what was put into it before it was parsed.
@@ -155,8 +195,7 @@ struct Source {
 
 impl Source {
     fn push_tag(&mut self, markup: &str) -> liquid_core::Result<()> {
-        let name = markup[2..].trim_start_matches('-').split_whitespace().next();
-        let name = name.unwrap_or_default().trim_end_matches(['-', '%', '}']);
+        let name = tag_name(markup);
         if let Some(end) = self.verbatim {
             self.text.push_str(markup);
             self.verbatim = Some(end).filter(|end| *end != name);

@@ -357,6 +357,24 @@ async fn the_size_of_a_text_is_in_characters_and_a_text_that_fits_is_not_cut() {
 }
 
 #[tokio::test]
+async fn a_filter_that_there_is_not_is_named_with_those_that_there_are() {
+    let review = Review::new();
+    for content in [
+        "<p>{{ task.input.x | upcase | foo }}</p>",
+        "{%- assign y = task.input.x | append: '|bar' | foo: 1 -%}{{ y }}",
+    ] {
+        let ui = json!({ "HumanTaskUiName": "tone", "UiTemplate": { "Content": content } });
+        let refused = refused(&review, "CreateHumanTaskUi", ui).await;
+
+        assert!(refused.1.contains("There is no filter `foo`"), "{}", refused.1);
+        assert!(refused.1.contains("to_json, truncate"), "{}", refused.1);
+    }
+    let fine = "{% raw %}{{ x | foo }}{% endraw %}{% comment %}{{ x | foo }}{% endcomment %}{{ 'a | foo' | upcase }}";
+    let page = rendered(&review, fine, json!({})).await;
+    assert_eq!(page["RenderedContent"], "{{ x | foo }}A | FOO", "{page}");
+}
+
+#[tokio::test]
 async fn templates_are_tried_rendered_listed_and_deleted() {
     let review = with_flow().await;
     let bad = json!({ "HumanTaskUiName": "bad", "UiTemplate": { "Content": "{% if %}" } });
