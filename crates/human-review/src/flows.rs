@@ -1,8 +1,8 @@
 //! What the control plane makes: flow definitions, worker task templates, work teams, and the workforce.
 //!
 //! Each is a small document below `human-review/` in the review bucket. The flow definition of the stack, its template
-//! and its team are what the function's settings say and cannot be changed here. The flow definition can be described, the
-//! team is listed with the others, and both may be named where a flow definition is made, the template too.
+//! and its team are what the function's settings say and cannot be changed here. They are described and listed with the
+//! others; template and team may be named where a flow definition is made.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -2,6 +2,7 @@
 
 use active_learning_aws::bucket::Created;
 use active_learning_aws::role::s3_as;
+use chrono::{DateTime, Duration};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -117,10 +118,10 @@ impl ControlPlane<'_> {
 
     pub(super) async fn describe_flow(&self, request: OneFlow) -> Result<Value, ControlError> {
         let name = checked_name(request.flow_definition_name, "flowDefinitionName", false)?;
-        if name == self.flows.own_name() {
-            return Ok(self.own_flow());
-        }
-        let flow = self.flow(&name).await?;
+        let flow = match name == self.flows.own_name() {
+            true => self.own_flow(),
+            false => self.flow(&name).await?,
+        };
         let mut description = summary(&flow);
         description["HumanLoopConfig"] = json!(flow.human_loop_config);
         description["OutputConfig"] = json!({ "S3OutputPath": flow.output_config.s3_output_path });
@@ -128,32 +129,42 @@ impl ControlPlane<'_> {
         Ok(description)
     }
 
-    /// Describes the flow definition of the stack by the function's settings.
-    fn own_flow(&self) -> Value {
+    /// Returns the flow definition of the stack by the function's settings.
+    fn own_flow(&self) -> Flow {
         let name = self.flows.own_name();
         let rules = &self.own_rules;
-        json!({
-            "FlowDefinitionArn": self.flows.arn("flow-definition", name),
-            "FlowDefinitionName": name,
-            "FlowDefinitionStatus": "Active",
+        let seconds = |time: Duration| u32::try_from(time.num_seconds()).ok();
+        Flow {
+            flow_definition_arn: self.flows.arn("flow-definition", name),
+            flow_definition_name: name.to_owned(),
             // When the stack made it is not known here.
-            "CreationTime": 0.0,
-            "HumanLoopConfig": {
-                "WorkteamArn": self.flows.arn("workteam", &format!("private-crowd/{name}")),
-                "HumanTaskUiArn": self.flows.arn("human-task-ui", name),
-                "TaskTitle": "Text classification",
-                "TaskDescription": "The flow definition of the stack, which its own functions use",
-                "TaskCount": rules.task_count,
-                "TaskAvailabilityLifetimeInSeconds": rules.availability.num_seconds(),
-                "TaskTimeLimitInSeconds": rules.time_limit.num_seconds(),
+            creation_time: DateTime::UNIX_EPOCH,
+            human_loop_config: HumanLoopConfig {
+                workteam_arn: self.flows.arn("workteam", &format!("private-crowd/{name}")),
+                human_task_ui_arn: self.flows.arn("human-task-ui", name),
+                task_title: "Text classification".to_owned(),
+                task_description: "The flow definition of the stack, which its own functions use".to_owned(),
+                task_count: u8::try_from(rules.task_count).unwrap_or(u8::MAX),
+                task_availability_lifetime_in_seconds: seconds(rules.availability),
+                task_time_limit_in_seconds: seconds(rules.time_limit),
+                task_keywords: None,
             },
-            "OutputConfig": { "S3OutputPath": self.flows.bucket().uri("") },
-            "RoleArn": "",
-        })
+            output_config: OutputConfig {
+                s3_output_path: self.flows.bucket().uri(""),
+            },
+            // The review function writes its output with its own rights.
+            role_arn: String::new(),
+            template_key: self.template.key.to_owned(),
+            output_bucket: self.flows.bucket().name().to_owned(),
+            output_prefix: String::new(),
+            failure_reason: None,
+        }
     }
 
     pub(super) async fn list_flows(&self, request: ListRequest) -> Result<Value, ControlError> {
-        let page = request.page(self.flows.all::<Flow>().await?)?;
+        let mut all = self.flows.all::<Flow>().await?;
+        all.push(self.own_flow());
+        let page = request.page(all)?;
         let summaries: Vec<Value> = page.items.iter().map(summary).collect();
         Ok(json!({ "FlowDefinitionSummaries": summaries, "NextToken": page.next_token }))
     }

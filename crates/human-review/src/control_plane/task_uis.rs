@@ -2,6 +2,7 @@
 
 use active_learning_aws::bucket::Created;
 use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
+use chrono::DateTime;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -88,21 +89,47 @@ impl ControlPlane<'_> {
 
     pub(super) async fn describe_task_ui(&self, request: OneTaskUi) -> Result<Value, ControlError> {
         let name = checked_name(request.human_task_ui_name, "humanTaskUiName", false)?;
-        let ui = self.task_ui(&name).await?;
+        let arn = self.flows.arn("human-task-ui", &name);
+        let (ui, key) = match name == self.flows.own_name() {
+            true => {
+                let content = self.content_of(&arn).await?;
+                (self.own_task_ui(sha256(&content)), self.template.key.to_owned())
+            }
+            false => {
+                let ui = self.task_ui(&name).await?;
+                let key = ui.content_key();
+                (ui, key)
+            }
+        };
+        let mut template = json!({ "ContentSha256": ui.content_sha256 });
+        // The shipped one is no object.
+        if !key.is_empty() {
+            template["Url"] = json!(self.flows.bucket().uri(&key));
+        }
         Ok(json!({
-            "HumanTaskUiArn": self.flows.arn("human-task-ui", &name),
+            "HumanTaskUiArn": arn,
             "HumanTaskUiName": name,
             "HumanTaskUiStatus": "Active",
             "CreationTime": epoch(ui.creation_time),
-            "UiTemplate": {
-                "Url": self.flows.bucket().uri(&ui.content_key()),
-                "ContentSha256": ui.content_sha256,
-            },
+            "UiTemplate": template,
         }))
     }
 
+    /// Returns the template of the stack.
+    fn own_task_ui(&self, content_sha256: String) -> TaskUi {
+        TaskUi {
+            human_task_ui_name: self.flows.own_name().to_owned(),
+            // When the stack made it is not known here.
+            creation_time: DateTime::UNIX_EPOCH,
+            content_sha256,
+        }
+    }
+
     pub(super) async fn list_task_uis(&self, request: ListRequest) -> Result<Value, ControlError> {
-        let page = request.page(self.flows.all::<TaskUi>().await?)?;
+        let mut all = self.flows.all::<TaskUi>().await?;
+        // A summary does not tell the hash.
+        all.push(self.own_task_ui(String::new()));
+        let page = request.page(all)?;
         let summaries: Vec<Value> = (page.items.iter())
             .map(|ui| {
                 json!({
@@ -118,6 +145,10 @@ impl ControlPlane<'_> {
     /// Deletes a template; the flow definitions that have it keep its content.
     pub(super) async fn delete_task_ui(&self, request: OneTaskUi) -> Result<Value, ControlError> {
         let name = checked_name(request.human_task_ui_name, "humanTaskUiName", false)?;
+        if name == self.flows.own_name() {
+            let message = format!("The HumanTaskUi {name} is that of the stack: delete the stack.");
+            return Err(ControlError::InUse(message));
+        }
         self.task_ui(&name).await?;
         self.flows.delete::<TaskUi>(&name).await?;
         Ok(json!({}))

@@ -254,7 +254,10 @@ async fn flow_definitions_are_described_listed_by_pages_and_deleted_while_their_
     };
     assert_eq!(
         (names(&first), names(&rest)),
-        (vec!["b".into(), "a".into()], vec!["tone".into()])
+        (
+            vec!["b".into(), "a".into()],
+            vec!["tone".into(), "tc-review".into()]
+        )
     );
     assert_eq!(rest["NextToken"], Value::Null);
     assert_eq!(described["FlowDefinitionStatus"], "Active");
@@ -372,6 +375,38 @@ async fn a_filter_that_there_is_not_is_named_with_those_that_there_are() {
     let fine = "{% raw %}{{ x | foo }}{% endraw %}{% comment %}{{ x | foo }}{% endcomment %}{{ 'a | foo' | upcase }}";
     let page = rendered(&review, fine, json!({})).await;
     assert_eq!(page["RenderedContent"], "{{ x | foo }}A | FOO", "{page}");
+}
+
+#[tokio::test]
+async fn what_is_the_stacks_own_is_described_and_listed_with_the_others() {
+    let review = with_flow().await;
+    let own = json!({ "FlowDefinitionName": "tc-review" });
+    let own_ui = json!({ "HumanTaskUiName": "tc-review" });
+
+    let flows = made(&review, "ListFlowDefinitions", json!({})).await;
+    let flow = made(&review, "DescribeFlowDefinition", own).await;
+    let uis = made(&review, "ListHumanTaskUis", json!({})).await;
+    let ui = made(&review, "DescribeHumanTaskUi", own_ui.clone()).await;
+    let deleted = refused(&review, "DeleteHumanTaskUi", own_ui).await;
+
+    let listed = |document: &Value, list: &str, name: &str| -> Vec<Value> {
+        let all = document[list].as_array().expect("a list").iter();
+        all.map(|one| one[name].clone()).collect()
+    };
+    assert_eq!(
+        listed(&flows, "FlowDefinitionSummaries", "FlowDefinitionArn"),
+        [json!(format!("{SCOPE}:flow-definition/tone")), json!(FLOW)]
+    );
+    assert_eq!(
+        listed(&uis, "HumanTaskUiSummaries", "HumanTaskUiName"),
+        ["tone", "tc-review"]
+    );
+    assert_eq!(ui["HumanTaskUiArn"], flow["HumanLoopConfig"]["HumanTaskUiArn"]);
+    assert_eq!(ui["HumanTaskUiStatus"], "Active");
+    assert_eq!(ui["UiTemplate"]["ContentSha256"].as_str().map(str::len), Some(64));
+    assert_eq!(flow["FlowDefinitionStatus"], "Active");
+    assert_eq!(flow["HumanLoopConfig"]["TaskTitle"], "Text classification");
+    assert_eq!(deleted.0, "ResourceInUse");
 }
 
 #[tokio::test]
