@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::event::{HttpReply, HttpRequest};
 use crate::flows::{Flow, Flows};
-use crate::human_loop::HumanLoop;
+use crate::human_loop::{HumanLoop, Status};
 use crate::loops::{Listing, LoopError, Loops, MAX_LOOPS_IN_FLIGHT};
 use crate::output::{failure, iso_time, loop_arn, output_uri};
 use crate::task_template::TaskTemplate;
@@ -31,6 +31,17 @@ pub enum ApiError {
     /// The name is taken by a loop with another input.
     #[error("A human loop with the name {0} and a different input already exists.")]
     Conflict(String),
+    /// The name is taken by a loop of the same input that asks nobody any more.
+    #[error(
+        "The human loop {name} of this input is {}: it is not asked again. Delete it first, or choose another name.",
+        status.as_str()
+    )]
+    Ended {
+        /// Name of the loop.
+        name: String,
+        /// How it has ended.
+        status: Status,
+    },
     /// Too many loops in flight.
     #[error("The flow definition has reached its limit of {MAX_LOOPS_IN_FLIGHT} human loops in flight.")]
     QuotaExceeded,
@@ -59,7 +70,7 @@ impl ApiError {
         match self {
             Self::Validation(_) => ("ValidationException", 400),
             Self::Serialization(_) => ("SerializationException", 400),
-            Self::Conflict(_) => ("ConflictException", 409),
+            Self::Conflict(_) | Self::Ended { .. } => ("ConflictException", 409),
             Self::QuotaExceeded => ("ServiceQuotaExceededException", 402),
             Self::NotFound(_) => ("ResourceNotFoundException", 404),
             Self::UnknownOperation => ("UnknownOperationException", 404),
@@ -155,7 +166,7 @@ impl Api<'_> {
         self.check_input(flow.as_ref(), &name, &input).await?;
         let flow = flow.map(|flow| (flow.of_loop(), flow.rules()));
         let started = self.loops.start(flow, &name, &input, self.now).await;
-        started.map_err(|error| ApiError::from_loop(error, &name))?;
+        started.map_err(|error| not_started(error, &name))?;
         Ok(json!({ "HumanLoopArn": self.loop_arn(&name) }))
     }
 
@@ -345,6 +356,17 @@ fn checked_start(request: StartRequest) -> Result<(String, String, String), ApiE
         return Err(ApiError::Validation(message.to_owned()));
     }
     Ok((name, request.flow_definition_arn.unwrap_or_default(), input))
+}
+
+/// Returns the API error for a loop that was not started.
+fn not_started(error: LoopError, name: &str) -> ApiError {
+    match error {
+        LoopError::WrongStatus(status) => ApiError::Ended {
+            name: name.to_owned(),
+            status,
+        },
+        error => ApiError::from_loop(error, name),
+    }
 }
 
 fn checked_name(name: Option<&str>) -> Result<&str, ApiError> {

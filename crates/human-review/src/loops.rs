@@ -35,7 +35,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use self::ending::is_late;
-use self::in_flight::LastCount;
+use self::in_flight::{LastCount, started_before};
 use self::outputs::Outputs;
 use self::queue_head::QueueHead;
 use crate::human_loop::{FlowRules, HumanLoop, LoopFlow, Refusal, Status, sha256};
@@ -136,8 +136,8 @@ impl Loops {
     ///
     /// # Errors
     ///
-    /// [`LoopError::Conflict`], also for a loop of that name in another flow definition; [`LoopError::QuotaExceeded`],
-    /// for a labelling job at [`MAX_LOOPS_FOR_JOBS`].
+    /// [`LoopError::Conflict`], also for a loop of that name in another flow definition; [`LoopError::WrongStatus`] for one
+    /// that was stopped or has failed; [`LoopError::QuotaExceeded`], for a labelling job at [`MAX_LOOPS_FOR_JOBS`].
     pub async fn start(
         &self,
         flow: Option<(LoopFlow, FlowRules)>,
@@ -165,7 +165,7 @@ impl Loops {
             {
                 let same = human_loop.input_sha256 == sha256(input)
                     && human_loop.flow.as_ref().map(|flow| &flow.arn) == arn.as_ref();
-                return if same { Ok(()) } else { Err(LoopError::Conflict) };
+                return started_before(human_loop, same, now);
             }
             if !self.has_room(quota, now).await? {
                 return Err(LoopError::QuotaExceeded);

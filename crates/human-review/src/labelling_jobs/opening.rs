@@ -178,12 +178,14 @@ impl Drive<'_> {
         let flow = Some((flow(&self.job), rules));
         let name = self.job.loop_name(object);
         match self.jobs.loops.start(flow, &name, input, self.now).await {
-            // A run before this one has started it, for which the function has said something else.
-            Ok(()) | Err(LoopError::Conflict) => Ok(Asked::State(ObjectState::Asked {
-                expires_at,
-                tries: 0,
-                not_before: None,
-            })),
+            // A run before this one has started it, for which the function has said something else; or it has ended since.
+            Ok(()) | Err(LoopError::Conflict | LoopError::WrongStatus(_)) => {
+                Ok(Asked::State(ObjectState::Asked {
+                    expires_at,
+                    tries: 0,
+                    not_before: None,
+                }))
+            }
             Err(LoopError::QuotaExceeded) => Ok(Asked::NoRoom),
             Err(error) => Err(error.into()),
         }

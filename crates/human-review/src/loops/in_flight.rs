@@ -1,4 +1,4 @@
-//! Counting the loops in flight, for the quota.
+//! Which loops are in flight: whether one is still asked, and how many there are, for the quota.
 //!
 //! A count takes a request for each thousand. So it is not made for each loop that starts: while there was plenty of
 //! room a moment ago there is some now, and where there was none the next ones that are refused need no count.
@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Duration, Utc};
 
 use super::{LoopError, Loops, MAX_LOOPS_IN_FLIGHT};
+use crate::human_loop::{HumanLoop, Status};
+use crate::loop_end::Due;
 
 /// Objects on a full page of a listing. Source: Amazon S3, `ListObjectsV2`.
 const LISTED_AT_ONCE: usize = 1_000;
@@ -40,6 +42,31 @@ impl Counted {
             0 => Some(false),
             room => (self.started < room / PART_OF_ROOM).then_some(true),
         }
+    }
+}
+
+/// Takes another start of a name where it is the same one, and the loop is asked, or has its answers.
+///
+/// # Errors
+///
+/// [`LoopError::Conflict`] where it is not; [`LoopError::WrongStatus`] where the loop was stopped or has failed: nobody is
+/// asked any more.
+pub(super) fn started_before(
+    human_loop: &HumanLoop,
+    is_same: bool,
+    now: DateTime<Utc>,
+) -> Result<(), LoopError> {
+    // What is due is written down by who reads the loop next.
+    let status = match human_loop.due(now) {
+        None => human_loop.status,
+        Some(Due::Complete) => Status::Completed,
+        Some(Due::Expire) => Status::Failed,
+        Some(Due::Stop) => Status::Stopped,
+    };
+    match status {
+        _ if !is_same => Err(LoopError::Conflict),
+        Status::InProgress | Status::Stopping | Status::Completed => Ok(()),
+        Status::Stopped | Status::Failed | Status::Deleted => Err(LoopError::WrongStatus(status)),
     }
 }
 

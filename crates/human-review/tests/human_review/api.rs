@@ -56,6 +56,42 @@ async fn the_same_start_again_is_the_same_loop_and_another_input_conflicts() {
 }
 
 #[tokio::test]
+async fn the_same_start_of_a_loop_that_asks_nobody_any_more_conflicts() {
+    let review = Review::new();
+    for name in ["stopped", "expired", "answered"] {
+        review.start(name, &two_items()).await;
+    }
+    review.stop("stopped").await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("answered").await;
+    ann.submit(&task, &json!({ "r-2": "World", "r-10": "Sports" }))
+        .await;
+    review.wait(Duration::days(30));
+
+    let mut replies = Vec::new();
+    for name in ["stopped", "expired", "answered"] {
+        replies.push(review.start(name, &two_items()).await);
+    }
+
+    for (reply, status) in replies.iter().zip(["Stopped", "Failed"]) {
+        assert_eq!(
+            (reply.status(), reply.header("x-amzn-errortype")),
+            (409, "ConflictException")
+        );
+        assert!(reply.body().contains(&format!("is {status}")), "{reply:?}");
+    }
+    assert_eq!(review.status("answered").await, "Completed");
+    assert_eq!(
+        replies[2].status(),
+        200,
+        "its answers are there: {:?}",
+        replies[2]
+    );
+    review.delete("stopped").await;
+    assert_eq!(review.start("stopped", &two_items()).await.status(), 200);
+}
+
+#[tokio::test]
 async fn concurrent_starts_of_one_name_make_one_loop() {
     let review = Review::new();
     let input = two_items();
