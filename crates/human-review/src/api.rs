@@ -351,11 +351,21 @@ fn checked_start(request: StartRequest) -> Result<(String, String, String), ApiE
         .human_loop_input
         .and_then(|input| input.input_content)
         .unwrap_or_default();
-    if serde_json::from_str::<serde_json::Map<String, Value>>(&input).is_err() {
-        let message = "HumanLoopInput.InputContent must be the text of a JSON object.";
-        return Err(ApiError::Validation(message.to_owned()));
+    if let Err(error) = serde_json::from_str::<serde_json::Map<String, Value>>(&input) {
+        let rule = match is_half_a_pair(&error) {
+            true => "holds half of a surrogate pair (`\\ud800` to `\\udfff` alone), which is no character",
+            false => "must be the text of a JSON object",
+        };
+        return Err(ApiError::Validation(format!(
+            "HumanLoopInput.InputContent {rule}."
+        )));
     }
     Ok((name, request.flow_definition_arn.unwrap_or_default(), input))
+}
+
+/// Returns whether JSON cannot be read for half of a surrogate pair alone: the reader tells it of its escape only.
+fn is_half_a_pair(error: &serde_json::Error) -> bool {
+    error.is_syntax() && error.to_string().contains("hex escape")
 }
 
 /// Returns the API error for a loop that was not started.

@@ -67,6 +67,14 @@ async fn a_start_that_breaks_a_rule_is_a_validation_exception() {
             "must be the text of a JSON object",
         ),
         (
+            json!({ "HumanLoopInput": { "InputContent": r#"{"text":"\ud83d"}"# } }),
+            "InputContent holds half of a surrogate pair (`\\ud800` to `\\udfff` alone), which is no character",
+        ),
+        (
+            json!({ "HumanLoopInput": { "InputContent": r#"{"text":"\ude00 x"}"# } }),
+            "InputContent holds half of a surrogate pair",
+        ),
+        (
             json!({ "HumanLoopInput": { "InputContent": "not JSON" } }),
             "must be the text of a JSON object",
         ),
