@@ -237,6 +237,8 @@ fn categories(tag: &Tag) -> Vec<String> {
             .iter()
             .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
             .collect(),
+        // Labels that the input does not have.
+        Some(Value::Null) => Vec::new(),
         _ => listed
             .split(',')
             .map(|item| item.trim().to_owned())

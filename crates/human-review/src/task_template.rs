@@ -7,7 +7,7 @@ use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use active_learning_core::text::is_blank;
 use serde_json::{Value, json};
 
-use crate::trial::{Trial, offered_words, try_page};
+use crate::trial::{Trial, has_no_choice, offered_words, try_page};
 use crate::worker_template::{self, SHIPPED, TemplateError, render_html};
 
 /// Longest rendered task: with the JSON around it the page stays below Lambda's 6 MB of response.
@@ -139,6 +139,9 @@ impl TaskTemplate<'_> {
             ),
             (Ok((html, _)), _) if try_page(&html, input).is_withheld => {
                 Some("the page that the worker task template makes of it has no field for an answer")
+            }
+            (Ok((html, _)), _) if has_no_choice(&html) => {
+                Some("the page that the worker task template makes of it has no category to choose")
             }
             _ => None,
         })

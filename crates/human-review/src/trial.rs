@@ -79,6 +79,17 @@ pub fn try_page(html: &str, input: &Value) -> Trial {
     trial
 }
 
+/// Returns whether all that a page asks for is to choose from categories of which there are none: an input without the
+/// labels that the template refers to makes such a page. What a script may fill in is no such field.
+pub(crate) fn has_no_choice(html: &str) -> bool {
+    let fields = read_form(html).fields;
+    let is_without = |field: &FormField| match &field.values {
+        Values::Classifier(words) | Values::MultiClassifier(words) => words.is_empty(),
+        Values::Select(_) | Values::Mark { .. } | Values::Text(_) | Values::Hidden(_) => false,
+    };
+    !fields.is_empty() && fields.iter().all(is_without)
+}
+
 /// Returns why an answer of a page about one text could name none of these labels, if none could; of no labels, whether
 /// there is anything to answer with.
 pub(crate) fn why_unreadable(html: &str, labels: &[String]) -> Option<String> {

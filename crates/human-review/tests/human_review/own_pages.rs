@@ -34,6 +34,26 @@ fn message(reply: &Reply) -> String {
 }
 
 #[tokio::test]
+async fn an_input_that_leaves_nothing_to_choose_is_refused_at_its_start() {
+    for element in ["crowd-classifier", "crowd-classifier-multi-select"] {
+        let review = review_with(&format!(
+            r#"<crowd-form><{element} name="a" categories="{{{{ task.input.labels | to_json | escape }}}}" header="?">
+            <classification-target>{{{{ task.input.text }}}}</classification-target></{element}></crowd-form>"#
+        ))
+        .await;
+
+        for input in [json!({ "text": "Hi" }), json!({ "text": "Hi", "labels": [] })] {
+            let refused = message(&review.start("none", &input).await);
+            assert!(refused.contains("has no category to choose"), "{refused}");
+        }
+        let some = review
+            .start("some", &json!({ "text": "Hi", "labels": ["World"] }))
+            .await;
+        assert_eq!(some.status(), 200, "{some:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_input_of_which_a_page_would_show_nothing_is_refused_at_its_start() {
     let shipped = Review::new();
     for input in [json!({}), json!({ "text": " " }), json!({ "a": [{ "b": null }] })] {
