@@ -187,6 +187,9 @@ impl Jobs<'_> {
         };
         if job.status != before {
             self.tell_status(&job).await;
+        }
+        // Also at the second stop: the run that the first one has asked for may have been cut off.
+        if job.status == JobStatus::Stopping {
             self.have_driven(&job).await;
         }
         Ok(Some(before))

@@ -7,7 +7,7 @@ use local_aws::{LocalAws, eventbridge::EventBusSpec, transport::ENDPOINT_URL};
 use serde_json::{Value, json};
 
 use crate::harness::{BUCKET, FLOW, Review, config, two_items};
-use crate::labelling_jobs::{label, request, sources, started};
+use crate::labelling_jobs::{call, label, request, sources, started};
 
 /// Starts services with the bus, and a review service that tells it.
 pub fn services(folder: &Path) -> (LocalAws, Review) {
@@ -143,4 +143,33 @@ async fn a_bus_that_takes_nothing_changes_nothing_about_the_loop() {
     review.stop("tc-1").await;
 
     assert_eq!(review.status("tc-1").await, "Stopped");
+}
+
+#[tokio::test]
+async fn a_second_stop_of_a_labelling_job_goes_on_where_the_first_was_cut_off() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_aws, review) = services(folder.path());
+    started(&review, &sources(&["One"]), &request("stop", json!({}))).await;
+    let stop = json!({ "LabelingJobName": "stop" });
+    let goes_on = || {
+        let events = events(folder.path());
+        let told = events
+            .iter()
+            .filter(|event| event["detail-type"] == "Labeling Job Goes On");
+        told.count()
+    };
+    let before = goes_on();
+
+    let first = call(&review, "StopLabelingJob", &stop).await;
+    let after_first = goes_on();
+    // Nothing comes of it.
+    let second = call(&review, "StopLabelingJob", &stop).await;
+
+    assert_eq!((first.status(), second.status()), (200, 200));
+    assert_eq!((after_first, goes_on()), (before + 1, before + 2));
+    let told = events(folder.path());
+    let stopping = told
+        .iter()
+        .filter(|event| event["detail"]["LabelingJobStatus"] == "Stopping");
+    assert_eq!(stopping.count(), 1, "the status has changed once");
 }
