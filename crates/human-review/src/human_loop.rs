@@ -64,6 +64,28 @@ pub struct Lease {
 
 /// Largest input that a state holds itself, in bytes: it is written whenever the state is.
 pub const MAX_HELD_INPUT_BYTES: usize = 8_192;
+/// Levels of arrays and objects that a state holds in an input or an answer at most: it nests them deeper, and a document of
+/// 128 levels cannot be read.
+const MAX_HELD_LEVELS: usize = 64;
+
+/// Returns whether a document is nested so little that it can be read within a state.
+pub fn can_be_held(document: &Value) -> bool {
+    let mut level = vec![document];
+    for _ in 0..=MAX_HELD_LEVELS {
+        level = level
+            .into_iter()
+            .flat_map(|value| match value {
+                Value::Array(values) => values.iter().collect::<Vec<_>>(),
+                Value::Object(members) => members.values().collect(),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+            })
+            .collect();
+        if level.is_empty() {
+            return true;
+        }
+    }
+    false
+}
 
 /// A stored answer of one reviewer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -92,7 +114,8 @@ pub struct HumanLoop {
     pub task_count: usize,
     /// SHA-256 of the input content, which tells a repeated start from a conflicting one.
     pub input_sha256: String,
-    /// What it asks; none where that is an object of its own: of more than [`MAX_HELD_INPUT_BYTES`], or of a version before.
+    /// What it asks; none where that is an object of its own: of more than [`MAX_HELD_INPUT_BYTES`], nested too deep, or of a
+    /// version before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
     /// Number of items in the input, if it is of our own kind.
@@ -159,7 +182,8 @@ impl HumanLoop {
             failure: None,
             ended_at: None,
             excluded_workers: excluded.filter_map(Value::as_str).map(str::to_owned).collect(),
-            input: (input_bytes <= MAX_HELD_INPUT_BYTES && !input.is_null()).then_some(input),
+            input: (input_bytes <= MAX_HELD_INPUT_BYTES && !input.is_null() && can_be_held(&input))
+                .then_some(input),
         }
     }
 

@@ -159,10 +159,11 @@ impl Loops {
         };
         let mut tries = Tries::default();
         while tries.again().await {
-            let existing = self.records.read_loop(name).await?;
-            if let Some((human_loop, _)) = &existing
+            let mut existing = self.records.read_loop(name).await?;
+            if let Some((human_loop, _)) = &mut existing
                 && human_loop.status != Status::Deleted
             {
+                self.wait_as_now(human_loop);
                 let same = human_loop.input_sha256 == sha256(input)
                     && human_loop.flow.as_ref().map(|flow| &flow.arn) == arn.as_ref();
                 return started_before(human_loop, same, now);
@@ -308,11 +309,15 @@ impl Loops {
         let found = self.records.read_loop(name).await?;
         let found = found.filter(|(human_loop, _)| human_loop.status != Status::Deleted);
         let (mut human_loop, etag) = found.ok_or(LoopError::NotFound)?;
+        self.wait_as_now(&mut human_loop);
+        Ok((human_loop, etag))
+    }
+
+    /// Has a loop wait as long as the stack lets tasks wait now, whatever it was when this one was started.
+    fn wait_as_now(&self, human_loop: &mut HumanLoop) {
         if human_loop.flow.is_none() {
-            // The stack may let tasks wait for another time than when this one was started.
             human_loop.expires_at = human_loop.created_at + self.rules.availability;
         }
-        Ok((human_loop, etag))
     }
 
     /// Changes a loop's state, again from the start whenever somebody else was faster.

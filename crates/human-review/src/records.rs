@@ -16,7 +16,7 @@ use futures::future::try_join_all;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::human_loop::{AnswerEntry, HumanLoop};
+use crate::human_loop::{AnswerEntry, HumanLoop, can_be_held};
 use crate::marks::{DueMark, Mark, Order};
 use crate::output::Answer;
 use crate::remarks::Remarks;
@@ -127,12 +127,16 @@ impl Records {
         self.bucket.read_document(&input_key(id)).await
     }
 
-    /// Returns what a state notes of an answer. One that it does not hold is written before: a large one, and one to a task of
-    /// a labelling job, which outlives its answers.
+    /// Returns what a state notes of an answer. One that it does not hold is written before: a large one or one that is nested
+    /// deep, one to a loop whose state does not hold what it asks, and one to a task of a labelling job, which outlives its
+    /// answers.
     pub async fn note_of(&self, human_loop: &HumanLoop, answer: &Answer) -> Result<AnswerEntry, BucketError> {
         let answer_id = Uuid::new_v4().simple().to_string();
         let is_small = serde_json::to_vec(answer).is_ok_and(|json| json.len() <= MAX_HELD_ANSWER_BYTES);
-        let is_held = is_small && !human_loop.is_of_labelling_job();
+        // A loop of the version before keeps to the shape of the version before, in case that comes back.
+        let has_state_of_now = human_loop.input.is_some();
+        let is_held =
+            is_small && has_state_of_now && can_be_held(&answer.content) && !human_loop.is_of_labelling_job();
         if !is_held {
             let key = answer_key(&human_loop.id, &answer_id);
             self.bucket.put_document(&key, answer).await?;

@@ -1,7 +1,7 @@
 //! Clients, who send again until they are told that a text is stored, and reviewers, whose browsers send again until they
 //! are told that an answer is taken.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -88,6 +88,8 @@ pub struct Reviewer {
     /// What its forms carry.
     token: String,
     shown: Option<Task>,
+    /// Records of the tasks to correct: the function that asked them forgets them once they are answered.
+    wrong: HashMap<String, Vec<String>>,
     failures: u32,
 }
 
@@ -108,6 +110,7 @@ impl Reviewer {
             cookie: String::new(),
             token: String::new(),
             shown: None,
+            wrong: HashMap::new(),
             failures: 0,
         }
     }
@@ -168,7 +171,7 @@ impl Reviewer {
     }
 
     /// Chooses labels, now and then a wrong one first.
-    fn choose(&self, ledger: &Ledger, task: &Task) -> Value {
+    fn choose(&mut self, ledger: &Ledger, task: &Task) -> Value {
         let mut is_wrong = false;
         let label = |id: &String| {
             let mistake = ledger.mistake(id);
@@ -178,6 +181,7 @@ impl Reviewer {
         let answer = task.records.iter().map(label).collect();
         if is_wrong {
             ledger.to_correct(&self.name, &task.human_loop);
+            self.wrong.insert(task.human_loop.clone(), task.records.clone());
         }
         answer
     }
@@ -185,9 +189,15 @@ impl Reviewer {
     /// Corrects an answer; returns whether it was taken.
     async fn correct(&mut self, world: &World, ledger: &Ledger, human_loop: &str) -> bool {
         let page = format!("task?loop={human_loop}&correct=yes");
-        let shown = self.get(world, &page).await;
-        let Some(task) = shown.and_then(|shown| task_of(world, &shown["task"])) else {
+        let shown = self.get(world, &page).await.unwrap_or_default();
+        let (Some(id), Some(records)) = (shown["task"]["id"].as_str(), self.wrong.get(human_loop)) else {
             return false;
+        };
+        let task = Task {
+            human_loop: human_loop.to_owned(),
+            id: id.to_owned(),
+            records: records.clone(),
+            answer: None,
         };
         let answer = task
             .records

@@ -138,9 +138,13 @@ impl Loops {
         if let Err(error) = self.deliver_again(human_loop, now).await {
             is_late(human_loop, &error);
         }
+        let mut before = None;
         let latest = match self.latest_content(human_loop, &answer.worker).await {
             // Who may write there need not be allowed to read: a correction that is none does no harm.
-            Err(LoopError::Output { .. }) => None,
+            Err(LoopError::Output { .. }) => {
+                before = self.stored_content(human_loop, worker_id).await?;
+                None
+            }
             // Corrections are beside the output, which may be out of reach; the answer itself is here.
             Err(error) => match self.stored_content(human_loop, worker_id).await? {
                 Some(stored) if stored == answer.content => Some(stored),
@@ -148,8 +152,8 @@ impl Loops {
             },
             Ok(latest) => latest,
         };
-        if let Some(latest) = &latest {
-            self.keep_unanswered(human_loop, latest, &mut answer.content)
+        if let Some(before) = before.as_ref().or(latest.as_ref()) {
+            self.keep_unanswered(human_loop, before, &mut answer.content)
                 .await?;
         }
         if latest.as_ref() == Some(&answer.content) {

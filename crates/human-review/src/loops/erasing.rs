@@ -23,11 +23,30 @@ pub async fn erase(review: &Bucket, name: &str) -> Result<(), BucketError> {
         human_loop.status = Status::Deleted;
         human_loop.leases.clear();
         human_loop.answers.clear();
-        human_loop.input = None;
         if records.replace_loop(&human_loop, &etag).await?.is_written() {
             records.remove_answers(&human_loop.id).await?;
             records.forget_remarks(&human_loop.id).await?;
-            return records.remove_input_and_marks(&Mark::of(&human_loop)).await;
+            records.remove_input_and_marks(&Mark::of(&human_loop)).await?;
+            // Last: a run that is ended before finds the loop again by what it asks.
+            return forget_input(&records, review, name, &human_loop.id).await;
+        }
+    }
+    let uri = review.uri(name);
+    Err(BucketError::Contended { uri })
+}
+
+/// Takes what a deleted loop asked out of its state, unless another loop has the name by now.
+async fn forget_input(records: &Records, review: &Bucket, name: &str, id: &str) -> Result<(), BucketError> {
+    let mut tries = Tries::default();
+    while tries.again().await {
+        let found = records.read_loop(name).await?;
+        let Some((mut human_loop, etag)) = found.filter(|(found, _)| found.id == id && found.input.is_some())
+        else {
+            return Ok(());
+        };
+        human_loop.input = None;
+        if records.replace_loop(&human_loop, &etag).await?.is_written() {
+            return Ok(());
         }
     }
     let uri = review.uri(name);

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::ending::Delivery;
 use super::{LoopError, Loops};
+use crate::erased_items::forget_erased;
 use crate::human_loop::{HumanLoop, LoopFlow, Status};
 use crate::output::{output_document, output_key};
 
@@ -114,7 +115,14 @@ impl Loops {
         }
         self.outputs.check_pause(human_loop, now)?;
         let input = self.input_now(human_loop).await?;
-        let answers = self.records.answers(human_loop).await?;
+        let mut answers = self.records.answers(human_loop).await?;
+        // Of a text that was erased since it was answered, nothing is told.
+        for content in answers
+            .iter_mut()
+            .filter_map(|answer| answer.content.as_object_mut())
+        {
+            forget_erased(content, &input);
+        }
         let flow = human_loop.flow_arn(&self.flow_definition_arn);
         let document = output_document(flow, &human_loop.name, input, &answers);
 

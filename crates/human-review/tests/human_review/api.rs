@@ -92,6 +92,29 @@ async fn the_same_start_of_a_loop_that_asks_nobody_any_more_conflicts() {
 }
 
 #[tokio::test]
+async fn an_input_nested_as_deep_as_can_be_read_keeps_no_other_task_from_reviewers() {
+    let review = Review::new();
+    // serde_json reads 127 levels.
+    let deep = format!("{}1{}", "[".repeat(126), "]".repeat(126));
+    let mut input = two_items();
+    input["deep"] = serde_json::from_str(&deep).expect("126 levels");
+
+    let started = review.start("deep", &input).await;
+    review.start("other", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("deep").await;
+    let taken = ann
+        .submit(&task, &json!({ "r-2": "World", "r-10": "Sports" }))
+        .await;
+
+    assert_eq!(started.status(), 200);
+    assert!(taken.status() < 400, "{taken:?}");
+    assert_eq!(review.status("deep").await, "Completed");
+    ann.open("other").await;
+    assert_eq!(review.status("other").await, "InProgress");
+}
+
+#[tokio::test]
 async fn concurrent_starts_of_one_name_make_one_loop() {
     let review = Review::new();
     let input = two_items();

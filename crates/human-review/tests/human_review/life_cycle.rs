@@ -431,7 +431,10 @@ async fn an_input_may_ask_for_fewer_answers_than_the_flow_definition() {
 #[tokio::test]
 async fn a_page_that_the_storage_does_not_give_is_not_skipped_by_its_reviewer() {
     let review = Review::with(of_two());
-    review.start("tc-1", &two_items()).await;
+    // So large that it is an object of its own.
+    let mut input = two_items();
+    input["padding"] = json!("x".repeat(9_000));
+    review.start("tc-1", &input).await;
     let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
     let task = ann.open("tc-1").await;
     ann.submit(&task, &answer()).await;

@@ -92,6 +92,22 @@ async fn a_task_waits_for_as_long_as_the_stack_says_today_whatever_it_said_when_
 }
 
 #[tokio::test]
+async fn a_start_again_is_taken_while_the_stack_lets_the_task_wait_longer_than_when_it_was_started() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let mut state = stored(&review, "tc-1").await;
+    state["expires_at"] = json!(review.now() - Duration::hours(1));
+    review
+        .put("human-review/loops/tc-1.json", &state.to_string())
+        .await;
+
+    let again = review.start("tc-1", &two_items()).await;
+
+    assert_eq!(again.status(), 200, "{again:?}");
+    assert_eq!(review.status("tc-1").await, "InProgress");
+}
+
+#[tokio::test]
 async fn a_loop_that_is_answered_in_time_or_deleted_leaves_no_mark() {
     let review = Review::new();
     start_for_an_hour(&review, "short").await;
