@@ -17,18 +17,12 @@ fn positive() -> Value {
 }
 
 async fn outputs_of_tone(review: &Review) -> usize {
-    keys_of_tone(review).await.len()
-}
-
-async fn keys_of_tone(review: &Review) -> Vec<String> {
     let list = review
         .s3
         .list_objects_v2()
         .bucket(FEEDBACK_BUCKET)
         .prefix("tone/");
-    let listed = list.send().await.expect("a list");
-    let keys = listed.contents().iter().filter_map(|object| object.key());
-    keys.map(str::to_owned).collect()
+    list.send().await.expect("a list").contents().len()
 }
 
 async fn describe(review: &Review, name: &str) -> Reply {
@@ -297,34 +291,6 @@ async fn where_a_role_may_only_write_corrections_are_taken_and_the_history_says_
     }
     assert_eq!(replies, [303, 303]);
     assert_eq!(outputs_of_tone(&review).await, 3);
-}
-
-#[tokio::test]
-async fn what_a_correction_by_a_role_that_may_only_write_leaves_blank_stays_as_it_was_answered() {
-    let review = Review::new();
-    add_flow(&review).await;
-    start(&review, "tone-1", TONE, &two_items()).await;
-    let ann = review.sign_in("ann").await;
-    let task = ann.open("tone-1").await;
-    ann.submit(&task, &json!({ "r-2": "World", "r-10": "Sports" }))
-        .await;
-    let before = keys_of_tone(&review).await;
-    review.fail_gets_to(Some(("prefix=tone", "AccessDenied")));
-    review.wait(Duration::seconds(1));
-
-    ann.submit(&task, &json!({ "r-2": "Sports", "r-10": "" })).await;
-
-    review.fail_gets_to(None);
-    let mut new = keys_of_tone(&review).await;
-    new.retain(|key| !before.contains(key));
-    let get = review.s3.get_object().bucket(FEEDBACK_BUCKET).key(&new[0]);
-    let correction = get.send().await.expect("written").body.collect().await;
-    let correction: Value =
-        serde_json::from_slice(&correction.expect("a body").to_vec()).expect("a document");
-    assert_eq!(
-        correction["humanAnswers"][0]["answerContent"],
-        json!({ "r-2": "Sports", "r-10": "Sports" })
-    );
 }
 
 #[tokio::test]
