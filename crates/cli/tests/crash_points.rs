@@ -123,10 +123,7 @@ fn a_function_that_dies_at_any_of_its_calls_loses_doubles_and_falsifies_nothing(
         let try_some = move |worker: usize| {
             let own = deaths.iter().skip(worker).step_by(workers);
             let fault = |(number, death): &(usize, Death)| {
-                let begin = std::time::Instant::now();
-                eprintln!("@ {} {number} {death:?}", invocations[*number].function);
                 let (verdict, after) = tried(shipped, BTreeMap::from([(*number, *death)]));
-                eprintln!("@ {number} {death:?} {:?} {}", begin.elapsed(), deaths.len());
                 let came_again = after.len() > invocations.len();
                 (verdict != *whole || !came_again).then(|| {
                     let function = &invocations[*number].function;

@@ -165,8 +165,13 @@ impl Reviewer {
             .next()
             .unwrap_or_default()
             .clone_into(&mut self.cookie);
-        let document = self.get(world, "session").await?;
-        document["formToken"].as_str()?.clone_into(&mut self.token);
+        let document = self.get(world, "session").await.unwrap_or_default();
+        let Some(token) = document["formToken"].as_str() else {
+            // Without it no form is taken.
+            self.cookie.clear();
+            return None;
+        };
+        token.clone_into(&mut self.token);
         Some(())
     }
 
