@@ -1,7 +1,10 @@
 //! A reviewer's correction of an answer that was worked off, into their newest vote.
 
+use std::collections::HashSet;
+
 use active_learning_aws::{bucket::Created, labelled, metrics};
 use active_learning_core::{
+    feedback::FeedbackRecord,
     keys,
     labels::{
         human_loop::{HumanLoopOutput, LoopName, ReviewedItem},
@@ -40,18 +43,19 @@ impl LabelCollection {
         };
 
         let mut lines = String::new();
-        let (mut corrected, mut same) = (0, 0);
+        let (mut corrected, mut same) = (HashSet::new(), 0);
         let answers = self.read_answers(&output).await?;
         let (labels, fields) = (answers.labels.as_deref(), answers.fields);
         let name = format!("{human_loop}-corrected-{}", correction_id(key));
+        let is_alone = answers.items.len() == 1;
         let mut answered = self.not_erased(answers.items).await?;
         answered.retain(|item| !item.votes.is_empty());
         for item in answered {
-            match self.correct_item(&output, item, labels).await? {
+            match self.correct_item(&output, item, labels, is_alone).await? {
                 None => same += 1,
                 Some(labelled) => {
                     lines.push_str(&labelled.to_line());
-                    corrected += 1;
+                    corrected.insert(labelled.record.id);
                 }
             }
         }
@@ -69,23 +73,30 @@ impl LabelCollection {
         }
         let created = labelled::create(&self.training, &name, lines).await;
         let created = created.map_err(LabelCollectionError::TrainingBucket)?;
-        self.ask_anew(&name, &output).await?;
+        let is_corrected = |record: &FeedbackRecord| corrected.contains(&record.id);
+        self.ask_anew(&name, &output, is_corrected).await?;
         if created == Created::Created {
+            let corrected = corrected.len();
             info!(human_loop.name = human_loop, corrected, "an answer was corrected");
-            metrics::count(FUNCTION, &[("CorrectedRecords", corrected)]);
+            metrics::count(FUNCTION, &[("CorrectedRecords", corrected as u64)]);
         }
         Ok(())
     }
 
-    /// Counts what a correction says of one text; `None` where it repeats what its reviewer said before.
+    /// Counts what a correction says of one text; `None` where it repeats what its reviewer said before. What is said of a text
+    /// that is alone on its page is meant.
     async fn correct_item(
         &self,
         output: &HumanLoopOutput,
         mut item: ReviewedItem,
         labels: Option<&LabelSet>,
+        is_alone: bool,
     ) -> Result<Option<LabelledRecord>, LabelCollectionError> {
         let human_loop = &output.human_loop_name;
-        let count = |question: &mut Option<Question>| Counted::count(question, human_loop, &item, labels);
+        let count = |question: &mut Option<Question>| {
+            let question = question.get_or_insert_with(|| Question::known(item.record.clone()));
+            Counted::count(question, human_loop, &item, labels, is_alone)
+        };
         let counted = self.questions.change(&item.record.id, count).await;
         let counted = counted.map_err(LabelCollectionError::Question)?;
         let question = counted.question;
@@ -158,17 +169,20 @@ impl Counted {
     /// that changes no answer decides nothing: who is being asked since is asked still.
     ///
     /// Votes are compared by the names that labels have now. One that was counted by a run that broke off has its own time,
-    /// and is none of the others.
+    /// and is none of the others. What the page does not show any more, since another loop asks it, is repeated by the portal:
+    /// it is left out, so that it does not take the place of what was said there.
     fn count(
-        question: &mut Option<Question>,
+        question: &mut Question,
         human_loop: &str,
         item: &ReviewedItem,
         labels: Option<&LabelSet>,
+        is_alone: bool,
     ) -> Self {
-        let question = question.get_or_insert_with(|| Question::known(item.record.clone()));
         let mut votes = item.votes.clone();
         use_own_names(labels, &item.record, &mut votes);
         use_own_names(labels, &item.record, &mut question.votes);
+        use_own_names(labels, &item.record, &mut question.in_doubt);
+        votes.retain(|vote| is_alone || !repeats_what_was_taken_off(question, human_loop, vote));
 
         let (mut news, mut changes, mut later) = (News::None, News::None, Vec::new());
         for vote in &votes {
@@ -196,6 +210,18 @@ impl Counted {
             later,
         }
     }
+}
+
+/// Returns whether a vote says only what its worker said of a text before the page did not show it any more, and is not what
+/// they said last: that may be said again.
+fn repeats_what_was_taken_off(question: &Question, human_loop: &str, vote: &Vote) -> bool {
+    let others = question
+        .votes
+        .iter()
+        .filter(|other| is_another_of_worker(vote, other) && other.at < vote.at);
+    let last = others.max_by_key(|other| &other.at);
+    last.is_none_or(|last| last.answer != vote.answer)
+        && question.was_said_before_it_was_taken_off(human_loop, vote)
 }
 
 /// Returns whether the worker of a vote gave this one as well, at another time.

@@ -65,7 +65,7 @@ impl LabelCollection {
                         return Ok(Outcome::Rejected);
                     }
                     self.write(&output, answers).await?;
-                    self.ask_anew(human_loop, &output).await?;
+                    self.ask_anew(human_loop, &output, |_| true).await?;
                 }
                 Some(Err(reason)) => {
                     let new = self.give_up(human_loop, &reason).await?;
@@ -77,7 +77,7 @@ impl LabelCollection {
             && let Some(Ok(output)) = self.read_output(human_loop, key).await?
         {
             // An earlier run broke off once its labels were written.
-            self.ask_anew(human_loop, &output).await?;
+            self.ask_anew(human_loop, &output, |_| true).await?;
         }
         self.human_loops.forget(human_loop).await?;
         if let Some(next) = LoopName::parse(human_loop).and_then(|name| name.next_round()) {
@@ -250,16 +250,18 @@ impl LabelCollection {
     }
 
     /// Asks about texts anew whose answers a change of the label set has put in doubt while their page was open; `name` is
-    /// that of the answers.
+    /// that of the answers, and `says` tells in which texts they say something.
     ///
     /// Their labels are written before the set is read again: a change that does not see them here yet is seen.
     pub(crate) async fn ask_anew(
         &self,
         name: &str,
         output: &HumanLoopOutput,
+        says: impl Fn(&FeedbackRecord) -> bool,
     ) -> Result<(), LabelCollectionError> {
         let answers = self.read_answers(output).await?;
-        let items = self.without_erased(answers.items).await?;
+        let mut items = self.without_erased(answers.items).await?;
+        items.retain(|item| says(&item.record));
         let answered: Vec<(&FeedbackRecord, &[Vote])> =
             items.iter().map(|item| (&item.record, &item.votes[..])).collect();
         let asked = self.relabelling.ask_anew(name, &answered).await;

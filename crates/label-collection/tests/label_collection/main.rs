@@ -4,6 +4,7 @@ mod answers;
 mod harness;
 mod labelling;
 mod more_opinions;
+mod old_pages;
 mod relabelling;
 mod status_changes;
 mod sweep;

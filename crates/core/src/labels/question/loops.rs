@@ -1,6 +1,7 @@
 //! The human loops that a question was asked in.
 
 use super::{Question, State};
+use crate::labels::vote::Vote;
 
 impl Question {
     /// Returns whether a loop has asked the question already, whatever asks it by now.
@@ -11,6 +12,19 @@ impl Question {
     /// Returns whether people are to answer it in this loop, or in a further round or a repetition of it.
     pub fn is_asked_in(&self, human_loop: &str) -> bool {
         self.state == State::Asked && self.human_loop.is_some() && !self.is_asked_elsewhere(human_loop)
+    }
+
+    /// Returns whether a vote that comes from a loop says only what its worker said before another loop asked the question: the
+    /// page of the first does not show it any more, so that a correction of another text of that page repeats it.
+    pub fn was_said_before_it_was_taken_off(&self, human_loop: &str, vote: &Vote) -> bool {
+        let asked_at = self.record.received_at.as_str();
+        let mut said = self.in_doubt.iter().chain(&self.votes);
+        self.is_taken_off(human_loop)
+            && !self.votes.contains(vote)
+            && said.any(|said| {
+                (&said.worker, said.source, &said.answer) == (&vote.worker, vote.source, &vote.answer)
+                    && said.at.as_str() <= asked_at
+            })
     }
 
     /// Remembers in which loops an earlier question about the same text was asked.

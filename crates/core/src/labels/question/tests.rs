@@ -638,3 +638,32 @@ fn a_tie_that_a_user_broke_for_a_label_that_is_retired_is_asked_of_somebody_else
     question.decide(Some(&set));
     assert_eq!(question.answer(), Some(&Answer::labels(["A"])));
 }
+
+/// A question that was asked anew after `w1` answered `B`, which is in doubt, and `w2` answered `C`, which is not.
+fn asked_anew() -> Question {
+    let first = format!("review-{}", "b".repeat(40));
+    let mut asked = Question::asked(dislike().asked_anew("2026-11-21T10:00:00Z"), &first, 2);
+    asked.in_doubt = vec![review("w1", "B")];
+    asked.votes = vec![review("w2", "C")];
+    asked
+}
+
+fn at_noon_later(vote: Vote) -> Vote {
+    Vote {
+        at: "2026-11-21T12:00:00Z".to_owned(),
+        ..vote
+    }
+}
+
+#[test]
+fn only_what_was_said_before_another_loop_asked_is_repeated_by_the_page_that_it_was_taken_off() {
+    let question = asked_anew();
+    let page = |digit: &str| format!("review-{}", digit.repeat(40));
+    let was_said =
+        |page: &str, vote: Vote| question.was_said_before_it_was_taken_off(page, &at_noon_later(vote));
+
+    assert!(was_said(&page("a"), review("w1", "B")) && was_said(&page("a"), review("w2", "C")));
+    assert!(!was_said(&page("b"), review("w1", "B")), "it is asked there");
+    assert!(!was_said(&page("a"), review("w1", "C")), "another answer");
+    assert!(!was_said(&page("a"), review("w3", "B")), "another reviewer");
+}
