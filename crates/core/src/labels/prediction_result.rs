@@ -243,7 +243,7 @@ impl PredictionResult {
             self.label = Some(label.clone());
         }
         self.decided_by = question.decided_by;
-        self.answered_at = question.votes.iter().map(|vote| vote.at.clone()).max();
+        self.answered_at = question.newest_answer().map(str::to_owned);
     }
 }
 
@@ -367,6 +367,24 @@ mod tests {
         );
         assert!((answered.agreement.expect("agreed") - 2.0 / 3.0).abs() < 1e-9);
         assert_eq!(answered.answered_at.as_deref(), Some("2026-11-20T11:02:00Z"));
+    }
+
+    #[test]
+    fn who_says_the_same_again_later_moves_no_time_of_an_answer() {
+        let mut question = question(&[Answer::labels(["World"])]);
+        let mut again = question.votes[0].clone();
+        again.at = "2026-11-20T12:30:00Z".to_owned();
+        let before = kept(None).result(Some(&question), None);
+
+        question.add(std::slice::from_ref(&again));
+        let repeated = kept(None).result(Some(&question), None);
+        (again.answer, again.at) = (Answer::labels(["Sports"]), "2026-11-20T12:40:00Z".to_owned());
+        question.answer_with(&[again]);
+        let corrected = kept(None).result(Some(&question), None);
+
+        assert_eq!(before.answered_at.as_deref(), Some("2026-11-20T11:00:00Z"));
+        assert_eq!(repeated, before);
+        assert_eq!(corrected.answered_at.as_deref(), Some("2026-11-20T12:40:00Z"));
     }
 
     #[test]

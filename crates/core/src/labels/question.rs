@@ -5,6 +5,7 @@
 
 mod complaints;
 mod loops;
+mod news;
 
 use std::collections::BTreeSet;
 
@@ -379,21 +380,6 @@ impl Question {
         workers
     }
 
-    /// Returns when somebody who was asked has last said something else than before.
-    pub fn newest_review(&self) -> Option<&str> {
-        let mut reviews: Vec<&Vote> = self.votes.iter().filter(|vote| vote.source.is_review()).collect();
-        reviews.sort_by_key(|vote| (&vote.worker, &vote.at));
-        let mut before: Option<&Vote> = None;
-        reviews.retain(|vote| {
-            let last = before.replace(*vote);
-            !last.is_some_and(|last| {
-                (&last.worker, last.source, &last.answer, &last.note)
-                    == (&vote.worker, vote.source, &vote.answer, &vote.note)
-            })
-        });
-        reviews.into_iter().map(|vote| vote.at.as_str()).max()
-    }
-
     /// Returns whether a like takes back the complaint that asked this question, before anybody has answered.
     ///
     /// It does if it is of the same named user about the same text, or, where one of the two does not name a user, about the
@@ -435,13 +421,6 @@ impl Question {
         self.votes
             .iter()
             .any(|vote| !is_own(vote) && !predicted(&vote.answer))
-    }
-
-    /// Returns whether a reviewer has answered since a change of the label set asked it anew.
-    pub fn is_answered_anew(&self) -> bool {
-        let asked_at = self.record.received_at.as_str();
-        let mut reviews = self.votes.iter().filter(|vote| vote.source.is_review());
-        reviews.any(|vote| vote.at.as_str() > asked_at)
     }
 
     /// Takes back what a change of the label set asked anew, since a later change has taken the doubt away: what people

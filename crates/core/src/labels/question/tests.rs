@@ -656,6 +656,20 @@ fn at_noon_later(vote: Vote) -> Vote {
 }
 
 #[test]
+fn an_answer_that_is_not_in_doubt_and_is_said_again_keeps_no_doubtful_one_from_coming_back() {
+    let (mut repeated, mut confirmed) = (asked_anew(), asked_anew());
+    repeated.add(&[at_noon_later(review("w2", "C"))]);
+    confirmed.add(&[at_noon_later(review("w1", "B"))]);
+
+    let answered_anew = [&repeated, &confirmed].map(Question::is_answered_anew);
+    let restored = repeated.restore(&LabelSet::none(), "2026-11-22T10:00:00Z");
+
+    assert_eq!(answered_anew, [false, true], "who is in doubt was asked");
+    assert!(restored.is_some());
+    assert_eq!(repeated.reviewers(), ["w1", "w2"]);
+}
+
+#[test]
 fn only_what_was_said_before_another_loop_asked_is_repeated_by_the_page_that_it_was_taken_off() {
     let question = asked_anew();
     let page = |digit: &str| format!("review-{}", digit.repeat(40));
