@@ -403,17 +403,9 @@ async fn note_all(place: &Place, set: &LabelSet, records: Vec<LabelledRecord>) -
 async fn note(questions: &Questions, set: &LabelSet, labelled: &LabelledRecord) -> Result<Question, Failure> {
     let record = &labelled.record;
     let add = |question: &mut Option<Question>| {
-        let before = question.as_ref().map(|question| question.state);
-        let was_disputed = before == Some(State::Disputed);
         let question = question.get_or_insert_with(|| Question::known(record.clone()));
-        set.use_own_names(question);
-        question.add(&labelled.votes);
-        question.decide(Some(set));
-        // Nobody is being asked who could decide.
-        let is_asked = before == Some(State::Asked) && question.human_loop.is_some();
-        if !is_asked && question.consensus == Some(Consensus::Tie) {
-            question.state = State::Disputed;
-        }
+        let was_disputed = question.state == State::Disputed;
+        question.take_imported(&labelled.votes, set);
         (question.clone(), was_disputed)
     };
     let (question, was_disputed) = questions.change(&record.id, add).await?;

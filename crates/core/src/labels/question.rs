@@ -313,6 +313,20 @@ impl Question {
         (self.consensus, self.decided_by) = (Some(consensus), decided_by);
     }
 
+    /// Adds votes of an imported file and decides. Where nobody is being asked who could decide, an adjudicator is to decide a
+    /// tie, and what they were to decide before and is not settled.
+    pub fn take_imported(&mut self, votes: &[Vote], labels: &LabelSet) {
+        let was_disputed = self.state == State::Disputed;
+        let is_being_asked = self.state == State::Asked && self.human_loop.is_some();
+        labels.use_own_names(self);
+        self.add(votes);
+        self.decide(Some(labels));
+        let is_open = self.consensus == Some(Consensus::Tie) || was_disputed && self.state == State::Asked;
+        if is_open && !is_being_asked {
+            self.state = State::Disputed;
+        }
+    }
+
     /// Adds votes, each once, and decides nothing.
     pub fn add(&mut self, votes: &[Vote]) {
         for vote in votes {

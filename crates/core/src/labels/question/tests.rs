@@ -681,3 +681,37 @@ fn only_what_was_said_before_another_loop_asked_is_repeated_by_the_page_that_it_
     assert!(!was_said(&page("a"), review("w1", "C")), "another answer");
     assert!(!was_said(&page("a"), review("w3", "B")), "another reviewer");
 }
+
+#[test]
+fn an_imported_proposal_leaves_a_dispute_that_nobody_could_tell_to_its_adjudicator_and_a_label_settles_it() {
+    let imported = |answer: Answer| Vote {
+        answer,
+        source: VoteSource::Import,
+        ..review("file", "B")
+    };
+    let proposal = imported(Answer::NewLabel {
+        label: "Fog".to_owned(),
+    });
+    let mut set = LabelSet::none();
+    set.add("B", "").expect("free");
+    let mut disputed = Question::asked(dislike(), "review-1", 1);
+    disputed.votes.clear();
+    disputed.answer_with(&[Vote {
+        answer: Answer::Unsure,
+        ..review("w1", "B")
+    }]);
+    let mut asked = disputed.clone();
+    disputed.state = State::Disputed;
+
+    asked.take_imported(std::slice::from_ref(&proposal), &set);
+    disputed.take_imported(&[proposal], &set);
+    let still = disputed.state;
+    let label = Vote {
+        worker: "other file".to_owned(),
+        ..imported(Answer::labels(["B"]))
+    };
+    disputed.take_imported(&[label], &set);
+
+    assert_eq!((asked.state, still), (State::Asked, State::Disputed));
+    assert_eq!(disputed.answer(), Some(&Answer::labels(["B"])));
+}
