@@ -137,11 +137,13 @@ impl Plan {
             let answer = |labels: &[String]| answer(set, labels.iter().map(|label| spelling.of(label)));
             let mut votes: Vec<Vote> = Vec::new();
             for (worker, (at, labels)) in &said.named {
-                votes.extend(answer(labels).map(|answer| vote(worker, at, &now, answer)));
+                votes.extend(answer(labels).map(|answer| vote(set, worker, (at, &now), answer)));
             }
             match said.unnamed.values().collect::<Vec<_>>()[..] {
                 [] => {}
-                [(at, labels)] => votes.extend(answer(labels).map(|answer| vote(UNNAMED, at, &now, answer))),
+                [(at, labels)] => {
+                    votes.extend(answer(labels).map(|answer| vote(set, UNNAMED, (at, &now), answer)))
+                }
                 _ if votes.is_empty() => plan.contradictory += 1,
                 _ => {}
             }
@@ -350,8 +352,11 @@ fn worker(tool: Option<Tool>, by: &str) -> String {
     format!("{tool}:{}", label_key(by))
 }
 
-fn vote(worker: &str, at: &str, now: &str, answer: Answer) -> Vote {
-    let is_known = !at.is_empty() && at <= now;
+/// Makes the vote of a file, which says when it was given, if it does. A label that was refused since is proposed here by
+/// the import: who refused it had not seen it.
+fn vote(set: &LabelSet, worker: &str, (at, now): (&str, &str), answer: Answer) -> Vote {
+    let is_refused = matches!(&answer, Answer::NewLabel { label } if set.was_refused_since(label, at));
+    let is_known = !at.is_empty() && at <= now && !is_refused;
     Vote {
         worker: worker.to_owned(),
         answer,

@@ -433,3 +433,30 @@ fn what_a_second_preview_says_of_a_label_that_people_contradict_is_what_became_o
         assert!(said.contains(what) && !said.contains("trains the next"), "{said}");
     }
 }
+
+#[test]
+fn what_a_file_names_that_was_refused_since_is_proposed_when_the_file_is_imported() {
+    let import = |at: &str| {
+        let row = json!({
+            "data": {"text": "thick in the morning"},
+            "annotations": [{"completed_by": 1, "created_at": at,
+                "result": [{"from_name": "label", "to_name": "text", "type": "choices", "value": {"choices": ["Fog"]}}]}],
+        });
+        files(&[&json!([row]).to_string()])
+    };
+    let mut set = set(&["Rain"]);
+    set.refuse("fog").expect("no label");
+    set.edited("2020-05-25T10:00:00.000Z");
+    let proposed_at = |at: &str| {
+        let plan = Plan::of(&import(at), &set, &options(&[]));
+        plan.labelled[0].votes[0].at.clone()
+    };
+
+    let (before, since) = (
+        proposed_at("2020-05-20T10:00:00.000Z"),
+        proposed_at("2020-05-26T10:00:00.000Z"),
+    );
+
+    assert!(!set.was_refused_since("Fog", &before), "{before}");
+    assert!(since.starts_with("2020-05-26T10:00:00"), "{since}");
+}
