@@ -60,6 +60,9 @@ pub struct PlannedChange {
     texts: usize,
     /// Objects that hold them.
     parts: usize,
+    /// Texts of these whose answer only becomes another one: nobody is asked about them. None in plans of the version before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    decided_anew: usize,
     /// The answers that it puts in doubt; none in plans of the version before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     counted: Option<Counted>,
@@ -82,7 +85,7 @@ pub struct Counted {
 /// What was done about changes that somebody left in the middle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Resumed {
-    /// Texts that are asked again.
+    /// Texts that are asked again; not those whose answer only becomes another one.
     pub texts: usize,
     /// Changes that were planned and never made: they ask nothing.
     pub dropped: usize,
@@ -133,7 +136,8 @@ impl Relabelling {
         counted: Option<Counted>,
     ) -> Result<PlannedChange, BucketError> {
         let lines = records.iter().map(FeedbackRecord::to_line).collect();
-        self.write(from, at, change_id(from, at), lines, counted).await
+        let id = change_id(from, at);
+        self.write(from, at, (id, 0), lines, counted).await
     }
 
     /// Writes down what a change takes back: these are asked no more, as far as nobody has answered.
@@ -149,11 +153,11 @@ impl Relabelling {
     ) -> Result<PlannedChange, BucketError> {
         let id = keys::withdrawal_of(&change_id(from, at));
         let lines = records.iter().map(FeedbackRecord::to_line).collect();
-        self.write(from, at, id, lines, None).await
+        self.write(from, at, (id, 0), lines, None).await
     }
 
-    /// Writes down which votes contradict one another by a change: of these texts one more reviewer is asked. Records come
-    /// with all their votes.
+    /// Writes down which votes contradict one another by a change: of these texts one more reviewer is asked. Those that are
+    /// decided anew have another answer by it. Records come with all their votes.
     ///
     /// # Errors
     ///
@@ -162,22 +166,24 @@ impl Relabelling {
         &self,
         from: &LabelSet,
         at: &str,
-        records: &[LabelledRecord],
+        contradicted: &[LabelledRecord],
+        decided_anew: &[LabelledRecord],
     ) -> Result<PlannedChange, BucketError> {
         let id = keys::contradictions_of(&change_id(from, at));
         let changed_at = |record: &LabelledRecord| LabelledRecord {
             labelled_at: at.to_owned(),
             ..record.clone()
         };
-        let lines = records.iter().map(|record| changed_at(record).to_line());
-        self.write(from, at, id, lines.collect(), None).await
+        let records = contradicted.iter().chain(decided_anew);
+        let lines = records.map(|record| changed_at(record).to_line()).collect();
+        self.write(from, at, (id, decided_anew.len()), lines, None).await
     }
 
     async fn write(
         &self,
         from: &LabelSet,
         at: &str,
-        id: String,
+        (id, decided_anew): (String, usize),
         lines: Vec<String>,
         counted: Option<Counted>,
     ) -> Result<PlannedChange, BucketError> {
@@ -187,6 +193,7 @@ impl Relabelling {
             at: at.to_owned(),
             texts: lines.len(),
             parts: lines.len().div_ceil(RECORDS_PER_OBJECT),
+            decided_anew,
             counted,
         };
         let key = keys::relabel_change(&change.id);
@@ -256,7 +263,7 @@ impl Relabelling {
             if self.was_made(&change).await? {
                 let late = self.deliver(&change).await?;
                 if !keys::is_withdrawal(&change.id) {
-                    resumed.texts += change.texts + late;
+                    resumed.texts += change.texts.saturating_sub(change.decided_anew) + late;
                 }
             } else if change.is_old(now) {
                 self.drop_plan(&change).await?;
@@ -289,6 +296,10 @@ impl Relabelling {
 fn late_since(counted_at: &str) -> Option<DateTime<Utc>> {
     let at = DateTime::parse_from_rfc3339(counted_at).ok()?;
     Some(at.to_utc() - TimeDelta::minutes(CLOCK_SKEW_MINUTES))
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Names the change of a set that is made at a time.

@@ -15,7 +15,6 @@ use active_learning_aws::{
 use active_learning_core::labels::{
     label_key::label_key,
     label_set::{LabelSet, LabelSetError},
-    labelled::LabelledRecord,
 };
 use clap::{Args, Subcommand};
 use model_building::{
@@ -306,11 +305,11 @@ impl Labels {
             let withdrawal = self.relabelling.plan_withdrawal(set, &at, &taken_back);
             planned.push(withdrawal.await?);
         }
-        let decided_anew: Vec<LabelledRecord> = (plan.contradicted.iter().chain(&plan.decided_anew))
-            .cloned()
-            .collect();
-        if !decided_anew.is_empty() {
-            let contradictions = self.relabelling.plan_contradictions(set, &at, &decided_anew);
+        let (contradicted, decided_anew) = (&plan.contradicted, &plan.decided_anew);
+        if !contradicted.is_empty() || !decided_anew.is_empty() {
+            let contradictions = self
+                .relabelling
+                .plan_contradictions(set, &at, contradicted, decided_anew);
             planned.push(contradictions.await?);
         }
         let changed = self.sets.edit(&at, change).await;

@@ -428,7 +428,9 @@ async fn what_contradicts_itself_by_a_change_is_delivered_with_its_votes_by_the_
     services.answered(LOOP, all_answered("Sports")).await;
     let answered = services.labelled(LOOP).await;
     let set = sets.current().await.expect("a set").expect("a set");
-    let planned = relabelling.plan_contradictions(&set, AT, &answered[..1]).await;
+    let planned = relabelling
+        .plan_contradictions(&set, AT, &answered[..1], &[])
+        .await;
     planned.expect("written");
     let synonym = |set: &mut LabelSet| set.add_synonym("World", "Weather");
     sets.edit(AT, synonym).await.expect("changed");
@@ -446,4 +448,23 @@ async fn what_contradicts_itself_by_a_change_is_delivered_with_its_votes_by_the_
     assert_eq!(line.votes, answered[0].votes);
     assert_eq!(line.labelled_at, AT, "the time of the change");
     assert!(services.keys(FEEDBACK, "relabel/").await.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_change_that_was_left_in_the_middle_only_decides_anew_is_delivered_and_not_told_as_asked() {
+    let (services, sets, relabelling) = with_labels(&["Sports", "World", "Fax"]).await;
+    services.answered(LOOP, all_answered("Sports")).await;
+    let answered = services.labelled(LOOP).await;
+    let set = sets.current().await.expect("a set").expect("a set");
+    let planned = relabelling.plan_contradictions(&set, AT, &answered[..1], &answered[1..4]);
+    planned.await.expect("written");
+    let retire = |set: &mut LabelSet| set.retire("Fax");
+    sets.edit(AT, retire).await.expect("changed");
+
+    let resumed = relabelling.resume(AT_LATER).await.expect("delivered");
+
+    assert_eq!((resumed.texts, resumed.dropped), (1, 0));
+    let delivered = services.keys(FEEDBACK, "feedback/relabel/").await;
+    let lines = services.get(FEEDBACK, &delivered[0]).await;
+    assert_eq!((delivered.len(), lines.lines().count()), (1, 4));
 }
