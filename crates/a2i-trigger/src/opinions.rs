@@ -249,7 +249,7 @@ impl A2iTrigger {
         let tell = |question: &mut Option<Question>| {
             let question = question.as_mut()?;
             labels.use_own_names(question);
-            if question.is_taken_back_by(record, opinion) {
+            if question.is_taken_back_by(record, opinion, &labels) {
                 question.withdraw(opinion, &record.received_at);
                 return Some((Effect::Counted, question.clone()));
             }

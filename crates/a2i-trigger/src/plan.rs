@@ -293,7 +293,7 @@ impl A2iTrigger {
         labels.use_own_names(&mut question);
         let predicted = Opinion::Against(Answer::labels(record.prediction.as_deref()));
         let predicted = labels.opinion(record, predicted);
-        Ok(matches!(predicted, Opinion::Against(class) if question.contradicts(&class)))
+        Ok(matches!(predicted, Opinion::Against(class) if question.contradicts(&class, &labels)))
     }
 
     /// Remembers texts that are asked although they are like others.

@@ -118,12 +118,12 @@ pub enum Effect {
 pub enum Opinion {
     /// This label is right.
     For(Vote),
-    /// This label was right, which has been split since: it is kept, and contradicts none of those in its place.
+    /// This label was right, which is out of use now: it is kept, and contradicts none of those in its place.
     Past {
         /// What was said, by the labels' own names.
         vote: Vote,
-        /// The labels that it may mean now.
-        parts: Vec<String>,
+        /// The labels that it may mean now, where it was split; none of a retired one, which contradicts nothing.
+        parts: Option<Vec<String>>,
     },
     /// The prediction is wrong; which label is right the user does not say.
     Against(Answer),
@@ -211,7 +211,9 @@ impl Question {
             }
             Opinion::Past { vote, parts } => {
                 self.votes.push(vote.clone());
-                self.answer().is_some_and(|answer| !is_among(answer, parts))
+                let is_none_of_them =
+                    |parts: &Vec<String>| self.answer().is_some_and(|answer| !is_among(answer, parts));
+                parts.as_ref().is_some_and(is_none_of_them)
             }
             Opinion::For(vote) => {
                 self.votes.push(vote.clone());
@@ -356,9 +358,10 @@ impl Question {
         predicted.is_none_or(|label| answer.says_the_same(&Answer::labels([label.as_str()])))
     }
 
-    /// Returns whether anybody has said that a class is not the right one.
-    pub fn contradicts(&self, class: &Answer) -> bool {
-        let mut answers = self.votes.iter().map(|vote| &vote.answer);
+    /// Returns whether anybody whose vote counts has said that a class is not the right one.
+    pub fn contradicts(&self, class: &Answer, labels: &LabelSet) -> bool {
+        let votes = labels.counting(&self.votes);
+        let mut answers = votes.iter().map(|vote| &vote.answer);
         answers.any(|answer| !matches!(answer, Answer::Unsure) && answer != class)
     }
 
@@ -399,20 +402,25 @@ impl Question {
     /// It does if it is of the same named user about the same text, or, where one of the two does not name a user, about the
     /// same prediction, unless somebody else holds another label right. What the review policy asks is not taken back by a
     /// user: the like is a vote there. Nor does a like where the same user has said something else since. `opinion` is what
-    /// the like says, by the labels' own names.
-    pub fn is_taken_back_by(&self, like: &FeedbackRecord, opinion: &Opinion) -> bool {
+    /// the like says, by the labels' own names. Who holds a label right that is out of use does not vote.
+    pub fn is_taken_back_by(&self, like: &FeedbackRecord, opinion: &Opinion, labels: &LabelSet) -> bool {
         like.signal == Signal::Like
             && like.received_at >= self.record.received_at
             && self.state == State::Asked
             && self.record.signal == Signal::Dislike
             && self.votes.iter().all(|vote| vote.source == VoteSource::Feedback)
-            && !self.others_hold_another_label_right(like, opinion)
+            && !self.others_hold_another_label_right(like, opinion, labels)
             && are_of_one_user(&self.record, like)
             && !self.has_later_word_than(like)
     }
 
     /// Returns whether a user other than who complained holds a label right that is not the prediction.
-    fn others_hold_another_label_right(&self, like: &FeedbackRecord, opinion: &Opinion) -> bool {
+    fn others_hold_another_label_right(
+        &self,
+        like: &FeedbackRecord,
+        opinion: &Opinion,
+        labels: &LabelSet,
+    ) -> bool {
         let complaint = Vote::of_feedback(&self.record);
         let user = Vote::of_feedback(like).or_else(|| complaint.clone());
         let is_own = |vote: &Vote| {
@@ -432,9 +440,9 @@ impl Question {
             Answer::Unsure => true,
             Answer::NoneFits | Answer::NewLabel { .. } => false,
         };
-        self.votes
-            .iter()
-            .any(|vote| !is_own(vote) && !predicted(&vote.answer))
+        let votes = labels.counting(&self.votes);
+        let mut votes = votes.iter();
+        votes.any(|vote| !is_own(vote) && !predicted(&vote.answer))
     }
 
     /// Takes back what a change of the label set asked anew, since a later change has taken the doubt away: what people

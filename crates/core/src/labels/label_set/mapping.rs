@@ -240,12 +240,18 @@ impl LabelSet {
     /// Writes a user's opinion with the labels' own names, so that spelling is no disagreement.
     pub fn opinion(&self, record: &FeedbackRecord, opinion: Opinion) -> Opinion {
         match (opinion, &record.prediction) {
-            (Opinion::For(vote), _) if self.map(record, &vote) == Mapped::Split => {
+            (Opinion::For(vote), _) => {
+                let mapped = self.map(record, &vote);
                 let vote = self.canonical(record, vote);
-                let parts = self.parts(&vote.answer);
-                Opinion::Past { vote, parts }
+                match mapped {
+                    Mapped::Answer(_) => Opinion::For(vote),
+                    Mapped::Retired => Opinion::Past { vote, parts: None },
+                    Mapped::Split => {
+                        let parts = Some(self.parts(&vote.answer));
+                        Opinion::Past { vote, parts }
+                    }
+                }
             }
-            (Opinion::For(vote), _) => Opinion::For(self.canonical(record, vote)),
             (Opinion::Against(answer), Some(prediction)) => match self.read(prediction) {
                 Answer::NewLabel { .. } => Opinion::Against(answer),
                 read => Opinion::Against(self.names_in_use(read)),

@@ -138,7 +138,10 @@ fn a_label_that_was_split_contradicts_an_answer_that_is_none_of_its_parts() {
             panic!("a label is a vote");
         };
         let parts = vec!["A".to_owned(), "AB".to_owned(), "B".to_owned()];
-        Opinion::Past { vote, parts }
+        Opinion::Past {
+            vote,
+            parts: Some(parts),
+        }
     };
 
     assert_eq!(answered("A").hear(&past("bob")), Effect::Counted);
@@ -187,7 +190,7 @@ fn an_adjudicator_is_not_contradicted() {
 }
 
 fn is_taken_back(question: &Question, like: &FeedbackRecord) -> bool {
-    question.is_taken_back_by(like, &Opinion::of(like))
+    question.is_taken_back_by(like, &Opinion::of(like), &LabelSet::none())
 }
 
 #[test]
@@ -504,7 +507,7 @@ fn a_vote_for_the_prediction_however_it_is_written_holds_no_complaint() {
 
         let opinion = set.opinion(&like, Opinion::of(&like));
         assert!(
-            question.is_taken_back_by(&like, &opinion),
+            question.is_taken_back_by(&like, &opinion, &set),
             "{prediction} and {vote}"
         );
     }
@@ -714,4 +717,32 @@ fn an_imported_proposal_leaves_a_dispute_that_nobody_could_tell_to_its_adjudicat
 
     assert_eq!((asked.state, still), (State::Asked, State::Disputed));
     assert_eq!(disputed.answer(), Some(&Answer::labels(["B"])));
+}
+
+#[test]
+fn a_label_that_was_retired_votes_nowhere_whenever_a_user_says_it() {
+    let mut set = LabelSet::none();
+    for name in ["A", "B", "Fax"] {
+        set.add(name, "").expect("free");
+    }
+    set.retire("Fax").expect("active");
+    let fax = with(r#""label": "Fax", "user": "bob""#);
+    let opinion = set.opinion(&fax, Opinion::of(&fax));
+    let like = with(r#""feedback": "like", "user": "ada""#);
+    let (mut settled, mut complained) = (answered("B"), Question::asked(dislike(), "review-1", 1));
+
+    let effects = [settled.hear(&opinion), complained.hear(&opinion)];
+
+    assert_eq!(effects, [Effect::Counted, Effect::Counted]);
+    assert_eq!(settled.answer(), Some(&Answer::labels(["B"])));
+    assert_eq!(
+        settled.votes.len(),
+        2,
+        "it is kept, and counts if the label comes back"
+    );
+    assert!(!settled.contradicts(&Answer::labels(["B"]), &set));
+    let no_set = LabelSet::none();
+    assert!(settled.contradicts(&Answer::labels(["B"]), &no_set));
+    let is_taken_back = |set: &LabelSet| complained.is_taken_back_by(&like, &Opinion::of(&like), set);
+    assert_eq!([&set, &no_set].map(is_taken_back), [true, false]);
 }
