@@ -66,7 +66,7 @@ fn texts(ledger: &Ledger) -> Vec<usize> {
 }
 
 /// Has one text of each kind and a file of one go the whole way, one thing after the other.
-async fn go(shipped: Arc<Shipped>, deaths: BTreeMap<usize, Death>) -> (Verdict, Vec<Invocation>) {
+async fn go(shipped: Arc<Shipped>, deaths: BTreeMap<usize, Death>) -> (Verdict, World) {
     let world = World::new(shipped, Fate::Chosen(deaths));
     has_labels(&world).await;
     let ledger = Ledger::new(SEED, FILE + 1, 1);
@@ -77,10 +77,10 @@ async fn go(shipped: Arc<Shipped>, deaths: BTreeMap<usize, Death>) -> (Verdict, 
     send_block(&world, &ledger, FILE).await;
     let dead_letters = settle(&world, &ledger, &mut [Reviewer::new("ann")]).await;
     let verdict = ledger.verdict(&exported(&world).await, dead_letters);
-    (verdict, world.invocations())
+    (verdict, world)
 }
 
-fn tried(shipped: &Arc<Shipped>, deaths: BTreeMap<usize, Death>) -> (Verdict, Vec<Invocation>) {
+fn tried(shipped: &Arc<Shipped>, deaths: BTreeMap<usize, Death>) -> (Verdict, World) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -92,7 +92,8 @@ fn tried(shipped: &Arc<Shipped>, deaths: BTreeMap<usize, Death>) -> (Verdict, Ve
 #[test]
 fn a_function_that_dies_at_any_of_its_calls_loses_doubles_and_falsifies_nothing() {
     let shipped = Arc::new(Shipped::read());
-    let (verdict, invocations) = tried(&shipped, BTreeMap::new());
+    let (verdict, world) = tried(&shipped, BTreeMap::new());
+    let invocations = world.invocations();
     let whole = Verdict {
         acknowledged: 4,
         expected: 4,
@@ -123,11 +124,11 @@ fn a_function_that_dies_at_any_of_its_calls_loses_doubles_and_falsifies_nothing(
         let try_some = move |worker: usize| {
             let own = deaths.iter().skip(worker).step_by(workers);
             let fault = |(number, death): &(usize, Death)| {
-                let (verdict, after) = tried(shipped, BTreeMap::from([(*number, *death)]));
-                let came_again = after.len() > invocations.len();
-                (verdict != *whole || !came_again).then(|| {
+                let (verdict, world) = tried(shipped, BTreeMap::from([(*number, *death)]));
+                let died = world.deaths() == 1;
+                (verdict != *whole || !died).then(|| {
                     let function = &invocations[*number].function;
-                    format!("{function}, invocation {number}, {death:?}: {verdict:?}")
+                    format!("{function}, invocation {number}, {death:?}: {verdict:?}, died: {died}")
                 })
             };
             own.filter_map(fault).collect::<Vec<_>>()

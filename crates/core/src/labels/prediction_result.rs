@@ -104,7 +104,7 @@ pub struct PredictionResult {
     pub answer: Option<&'static str>,
     /// Reviewers and users who have voted so far; of each the last vote counts.
     pub votes: usize,
-    /// How far these votes are like the answer, from 0 to 1: see [`alike`].
+    /// How far these votes are like the answer, from 0 to 1: the mean of the share of labels that both name.
     pub agreement: Option<f64>,
     /// The rule that decided.
     pub decided_by: Option<DecidedBy>,
