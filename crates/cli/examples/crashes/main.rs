@@ -98,18 +98,8 @@ fn counts_of(outcome: &Outcome) -> Vec<(String, u64)> {
 }
 
 fn print(verdict: &Verdict, counts: &BTreeMap<String, u64>) {
-    let rows = [
-        ("texts acknowledged", verdict.acknowledged),
-        ("of these to be labelled", verdict.expected),
-        ("labelled", verdict.labelled),
-        ("lost", verdict.lost),
-        ("labelled twice", verdict.twice),
-        ("with another text's label", verdict.mispaired),
-        ("asked twice", verdict.asked_twice),
-        ("dead letters left", verdict.dead_letters),
-    ];
     println!("| | |\n|---|---|");
-    for (name, count) in rows {
+    for (name, count) in verdict.rows() {
         println!("| {name} | {count} |");
     }
     for (name, count) in counts {

@@ -94,6 +94,20 @@ impl AddAssign for Verdict {
 }
 
 impl Verdict {
+    /// Returns what it counts, with the names that tables give it.
+    pub(super) fn rows(&self) -> [(&'static str, usize); 8] {
+        [
+            ("texts acknowledged", self.acknowledged),
+            ("of these to be labelled", self.expected),
+            ("labelled", self.labelled),
+            ("lost", self.lost),
+            ("labelled twice", self.twice),
+            ("with another text's label", self.mispaired),
+            ("asked twice", self.asked_twice),
+            ("dead letters left", self.dead_letters),
+        ]
+    }
+
     /// Returns whether nothing was lost, doubled or falsified.
     pub(super) fn is_clean(&self) -> bool {
         [

@@ -71,19 +71,8 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = &self.verdict;
-        let rows = [
-            ("texts acknowledged", verdict.acknowledged),
-            ("of these to be labelled", verdict.expected),
-            ("labelled", verdict.labelled),
-            ("lost", verdict.lost),
-            ("labelled twice", verdict.twice),
-            ("with another text's label", verdict.mispaired),
-            ("asked twice", verdict.asked_twice),
-            ("dead letters left", verdict.dead_letters),
-        ];
         writeln!(formatter)?;
-        for (name, count) in rows {
+        for (name, count) in self.verdict.rows() {
             writeln!(formatter, "  {name:<28}{count:>10}")?;
         }
         for (name, count) in &self.troubles {
