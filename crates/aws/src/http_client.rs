@@ -1,18 +1,24 @@
 //! The HTTP client of a function: one for all its SDK clients.
 //!
 //! It is what the SDK makes by default, proxies of the environment included. Left to themselves, SDK clients make one each,
-//! and each parses all root certificates of the system twice: when it is made, and at its first request.
+//! and each parses its root certificates twice: when it is made, and at its first request.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use aws_smithy_http_client::{Connector, proxy::ProxyConfig, tls};
+use aws_smithy_http_client::{
+    Connector,
+    proxy::ProxyConfig,
+    tls::{self, TlsContext},
+};
 use aws_smithy_runtime_api::client::{
     http::{HttpClient, HttpConnectorSettings, SharedHttpConnector},
     runtime_components::RuntimeComponents,
 };
+
+use crate::root_certificates;
 
 /// What connectors differ by: time to connect, and time to read.
 type Timeouts = (Option<Duration>, Option<Duration>);
@@ -51,9 +57,16 @@ impl HttpClient for OneHttpClient {
     }
 }
 
+/// # Panics
+///
+/// If the root certificates of this crate cannot be read; a test reads them.
 fn new_connector(settings: &HttpConnectorSettings) -> Connector {
+    let roots = TlsContext::builder()
+        .with_trust_store(root_certificates::of_environment())
+        .build();
     Connector::builder()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+        .tls_context(roots.expect("its certificates can be read"))
         .connector_settings(settings.clone())
         .proxy_config(ProxyConfig::from_env())
         .build()

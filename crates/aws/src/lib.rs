@@ -35,6 +35,7 @@ pub mod rejected;
 pub mod relabelling;
 pub mod reply;
 pub mod role;
+mod root_certificates;
 pub mod s3_event;
 pub mod text_vectors;
 pub mod training_files;
