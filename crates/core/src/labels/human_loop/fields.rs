@@ -31,11 +31,13 @@ const NONE_WORDS: [&str; 6] = [
     "no label fits",
 ];
 
+/// A word in the names of fields in which people explain themselves; part of others, such as `Notebook`.
+const NOTE: &str = "note";
+
 /// Parts of the names of fields in which people explain themselves.
-const COMMENT_NAMES: [&str; 8] = [
+const COMMENT_NAMES: [&str; 7] = [
     "comment",
     "remark",
-    "note",
     "reason",
     "explanation",
     "feedback",
@@ -55,10 +57,29 @@ const ANSWER_NAMES: [&str; 8] = [
     "sentiment",
 ];
 
-/// Returns whether a field of this name is one in which people explain themselves: it answers only where nothing else does.
+/// Returns whether a field of this name is one in which people explain themselves, unless it is a label's: it answers only
+/// where nothing else does.
 pub fn is_comment_name(name: &str) -> bool {
-    let name = name.to_lowercase();
-    COMMENT_NAMES.iter().any(|part| name.contains(part))
+    let lower = name.to_lowercase();
+    COMMENT_NAMES.iter().any(|part| lower.contains(part))
+        || words(name).any(|word| word.starts_with(NOTE) && word.len() <= NOTE.len() + 1)
+}
+
+/// Returns the words of a name, in lower case: `reviewerNote_1` has `reviewer`, `note` and `1`.
+fn words(name: &str) -> impl Iterator<Item = String> {
+    let mut parted = String::new();
+    let mut last_is_lower = false;
+    for c in name.chars() {
+        if !c.is_alphanumeric() || last_is_lower && c.is_uppercase() {
+            parted.push(' ');
+        }
+        if c.is_alphanumeric() {
+            parted.extend(c.to_lowercase());
+        }
+        last_is_lower = c.is_lowercase();
+    }
+    let words: Vec<String> = parted.split_whitespace().map(str::to_owned).collect();
+    words.into_iter()
 }
 
 /// Tells which label a text means; nothing where it means none.
@@ -78,7 +99,7 @@ pub(crate) enum Shape {
 /// One value of a form.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Field {
-    /// Names from the outermost to its own; a place in a list is `[3]`, or the `id` of what lies there.
+    /// Names from the outermost to its own; a place in a list is `[3]`, or the ids of what lies there.
     pub path: Vec<String>,
     /// What it says; empty where it was left blank.
     pub given: Vec<String>,
@@ -104,15 +125,16 @@ impl Field {
         self.given.is_empty()
     }
 
-    /// Returns whether people explain themselves in it: it answers only where nothing else does.
-    pub fn is_comment(&self) -> bool {
-        self.is_named(&COMMENT_NAMES)
+    /// Returns whether people explain themselves in it: it answers only where nothing else does. A box that is named by a
+    /// label is for that label, whatever it is called.
+    pub fn is_comment(&self, resolve: Resolve<'_>) -> bool {
+        resolve(self.name()).is_none() && self.path.iter().any(|name| is_comment_name(name))
     }
 
     /// Returns whether its name, its kind, or a label among its buttons says that it is there for the answer.
     pub fn is_for_answer(&self, resolve: Resolve<'_>) -> bool {
         let offers_a_label = || self.offered.iter().any(|name| resolve(name).is_some());
-        !self.is_comment()
+        !self.is_comment(resolve)
             && (self.shape == Shape::Choice || self.is_named(&ANSWER_NAMES) || offers_a_label())
     }
 
@@ -134,6 +156,9 @@ impl Field {
         if says(NONE_FITS) {
             return Some(Answer::NoneFits);
         }
+        if let Some(label) = self.label_of_its_name(resolve) {
+            return Some(Answer::labels([label]));
+        }
         if let Some(labels) = all_labels(given.iter().map(String::as_str), resolve) {
             return Some(Answer::labels(labels));
         }
@@ -141,12 +166,18 @@ impl Field {
             [word] if self.shape == Shape::Text && word.contains(LABEL_DELIMITER) => {
                 all_labels(word.split(LABEL_DELIMITER), resolve).map(Answer::labels)
             }
-            [word] if self.shape == Shape::Marks && NAMELESS_VALUES.contains(&word.as_str()) => {
-                resolve(self.name()).map(|label| Answer::labels([label]))
-            }
             [word] if NONE_WORDS.contains(&label_key(word).as_str()) => Some(Answer::NoneFits),
             _ => None,
         }
+    }
+
+    /// Returns the label that a chosen mark without a value of its own is named by. A label may be called `on` itself.
+    fn label_of_its_name(&self, resolve: Resolve<'_>) -> Option<String> {
+        let is_nameless = |word: &String| NAMELESS_VALUES.contains(&word.as_str());
+        let is_mark = self.shape == Shape::Marks && self.offered.len() <= 1;
+        (is_mark && self.given.len() == 1 && self.given.iter().all(is_nameless))
+            .then(|| resolve(self.name()))
+            .flatten()
     }
 
     /// Returns the answer that it means, or what it says as the proposal of a new label.
@@ -184,22 +215,47 @@ fn collect(path: &[String], value: &Value, fields: &mut Vec<Field>) {
             None => fields.push(field(path, [text.as_str()], Shape::Text)),
         },
         Value::Bool(chosen) => fields.push(field(path, chosen.then_some(name), Shape::Marks)),
-        Value::Array(list) if list.iter().all(Value::is_string) => {
-            fields.push(field(path, list.iter().filter_map(Value::as_str), Shape::Choice));
-        }
-        Value::Array(list) => {
-            for (place, element) in list.iter().enumerate() {
-                let id = ["id", "itemId", "recordId", "name"].iter();
-                let id = id.filter_map(|key| element.get(key)?.as_str()).next();
-                let own = id.map_or_else(|| format!("[{place}]"), str::to_owned);
-                collect(&[path, &[own]].concat(), element, fields);
+        Value::Array(list) => match list.iter().map(word).collect::<Option<Vec<String>>>() {
+            Some(words) => fields.push(field(path, words.iter().map(String::as_str), Shape::Choice)),
+            None => {
+                for (place, element) in list.iter().enumerate() {
+                    let ids = ids(element);
+                    let own = match ids.is_empty() {
+                        true => vec![format!("[{place}]")],
+                        false => ids,
+                    };
+                    collect(&[path, &own].concat(), element, fields);
+                }
             }
-        }
+        },
         Value::Object(members) => collect_object(path, members, fields),
         Value::Number(number) => {
             fields.push(field(path, [written(number).as_str()], Shape::Text));
         }
         Value::Null => fields.push(field(path, None, Shape::Text)),
+    }
+}
+
+/// Returns what an element of a list may be called by: the members that are ids by their names, as text.
+fn ids(element: &Value) -> Vec<String> {
+    let members = element.as_object().into_iter().flatten();
+    let is_id = |name: &str| {
+        let lower = name.to_lowercase();
+        let ends = ["Id", "ID"].iter().any(|end| name.ends_with(end));
+        matches!(lower.as_str(), "id" | "item" | "key" | "name") || ends || lower.ends_with("_id")
+    };
+    members
+        .filter(|(name, _)| is_id(name))
+        .filter_map(|(_, value)| word(value))
+        .collect()
+}
+
+/// Returns a text, or a number as people write it.
+pub(super) fn word(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(written(number)),
+        _ => None,
     }
 }
 
@@ -215,8 +271,8 @@ fn collect_object(path: &[String], members: &Map<String, Value>, fields: &mut Ve
     match (members.get("label"), members.get("labels")) {
         (Some(Value::String(label)), _) => fields.push(field(path, [label.as_str()], Shape::Choice)),
         (_, Some(Value::Array(labels))) => {
-            let labels = labels.iter().filter_map(Value::as_str);
-            fields.push(field(path, labels, Shape::Choice));
+            let labels: Vec<String> = labels.iter().filter_map(word).collect();
+            fields.push(field(path, labels.iter().map(String::as_str), Shape::Choice));
         }
         _ if members.values().all(Value::is_boolean) => {
             let chosen = members.iter().filter(|(_, chosen)| **chosen == Value::Bool(true));
@@ -302,6 +358,9 @@ mod tests {
             (json!({"rating": 4}), "4"),
             (json!("{\"rating\":4}"), "4"),
             (json!(["4"]), "4"),
+            (json!([4]), "4"),
+            (json!({"labels": [4]}), "4"),
+            (json!({"labels": [4.0]}), "4"),
         ] {
             let content = json!({"field": shape, "secondsSpent": 12});
             let fields = fields(content.as_object().expect("an object"));
@@ -349,6 +408,52 @@ mod tests {
             answers(json!({"Sports": {"on": true}, "World": {"on": false}})),
             [Some(Answer::labels(["Sports"])), None]
         );
+    }
+
+    #[test]
+    fn a_mark_that_is_named_by_a_label_is_that_label_though_another_is_called_like_its_value() {
+        let resolve = |name: &str| {
+            ["On", "Off", "true"]
+                .contains(&name)
+                .then(|| name.to_owned())
+                .or_else(|| (name == "on").then(|| "On".to_owned()))
+        };
+        let read = |content: Value| {
+            let fields = fields(content.as_object().expect("an object"));
+            fields
+                .iter()
+                .map(|field| field.answer(&resolve))
+                .collect::<Vec<_>>()
+        };
+
+        assert_eq!(
+            read(json!({"Off": {"on": true}, "On": {"on": false}})),
+            [Some(Answer::labels(["Off"])), None]
+        );
+        assert_eq!(
+            read(json!({"switch": {"On": false, "Off": true}})),
+            [Some(Answer::labels(["Off"]))]
+        );
+        assert_eq!(
+            read(json!({"switch": {"on": true}})),
+            [Some(Answer::labels(["On"]))]
+        );
+    }
+
+    #[test]
+    fn a_name_with_a_word_for_comments_is_that_of_a_comment() {
+        for name in [
+            "comment",
+            "reviewerNote_1",
+            "notes",
+            "Your feedback",
+            "item-1-reason",
+        ] {
+            assert!(is_comment_name(name), "{name}");
+        }
+        for name in ["Notebook", "footnotes", "label", "denoted"] {
+            assert!(!is_comment_name(name), "{name}");
+        }
     }
 
     #[test]

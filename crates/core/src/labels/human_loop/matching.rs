@@ -98,12 +98,14 @@ fn embeds(name: &str, id: &str) -> bool {
 fn pick<'a>(fields: &[&'a Field], resolve: Resolve<'_>) -> Option<(Answer, Vec<&'a Field>)> {
     let answered = |field: &&'a Field| Some((field.answer(resolve)?, *field));
     let given: Vec<(Answer, &Field)> = fields.iter().filter_map(answered).collect();
-    let ranks: [fn(&Field) -> bool; 2] = [
-        |field| field.shape != Shape::Text && !field.is_comment(),
-        |field| !field.is_comment(),
-    ];
-    for rank in ranks {
-        let ranked: Vec<_> = given.iter().filter(|(_, field)| rank(field)).cloned().collect();
+    for with_texts in [false, true] {
+        let is_ranked =
+            |field: &Field| (with_texts || field.shape != Shape::Text) && !field.is_comment(resolve);
+        let ranked: Vec<_> = given
+            .iter()
+            .filter(|(_, field)| is_ranked(field))
+            .cloned()
+            .collect();
         if !ranked.is_empty() {
             return agreed(ranked, resolve);
         }
@@ -139,6 +141,8 @@ fn agreed<'a>(given: Vec<(Answer, &'a Field)>, resolve: Resolve<'_>) -> Option<(
 /// Fields that differ by a number only.
 #[derive(Default)]
 struct Series<'a> {
+    /// Whether the number is a place in a list.
+    is_list: bool,
     fields: BTreeMap<usize, &'a Field>,
 }
 
@@ -158,8 +162,8 @@ impl Series<'_> {
         (answers > 0 || is_meant).then_some(rank)
     }
 
-    fn is_comment(&self) -> bool {
-        self.fields.values().any(|field| field.is_comment())
+    fn is_comment(&self, resolve: Resolve<'_>) -> bool {
+        self.fields.values().any(|field| field.is_comment(resolve))
     }
 
     fn says_the_same(&self, other: &Self, resolve: Resolve<'_>) -> bool {
@@ -187,7 +191,9 @@ fn numbered<'a>(
     for field in fields {
         let is_id = items.iter().any(|ids| !named_by(ids, &[field]).is_empty());
         if let Some((before, number, after)) = cut_number(&field.path.join(".")).filter(|_| !is_id) {
+            let is_list = before.ends_with('[') && after.starts_with(']');
             let same = series.entry((before, after)).or_default();
+            same.is_list = is_list;
             same.fields.insert(number, field);
         }
     }
@@ -198,7 +204,7 @@ fn numbered<'a>(
     let is_known = |name: &(String, String)| KNOWN_PREFIXES.contains(&name.0.as_str()) && name.1.is_empty();
     let mut ranked: Vec<(Rank, Series<'a>)> = series
         .into_iter()
-        .filter(|(name, series)| !series.is_comment() && (!is_by_id || is_known(name)))
+        .filter(|(name, series)| !series.is_comment(resolve) && (!is_by_id || is_known(name)))
         .filter_map(|(name, series)| Some((series.rank(is_known(&name), resolve)?, series)))
         .collect();
     ranked.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
@@ -212,10 +218,15 @@ fn numbered<'a>(
 
     let last = best.fields.keys().next_back().copied().unwrap_or_default();
     let first = match () {
-        () if begins_at_zero || best.fields.contains_key(&0) => 0,
+        () if best.fields.contains_key(&0) => 0,
         () if rank.1 || last >= items.len() => 1,
+        () if begins_at_zero => 0,
         () => return BTreeMap::new(),
     };
+    // A list that is shorter than the items does not say which it leaves out.
+    if best.is_list && last + 1 != first + items.len() {
+        return BTreeMap::new();
+    }
     let place = |(number, field): (&usize, &&'a Field)| Some((number.checked_sub(first)?, *field));
     best.fields.iter().filter_map(place).collect()
 }
@@ -312,6 +323,28 @@ mod tests {
     }
 
     #[test]
+    fn boxes_are_read_by_the_labels_that_name_them_whatever_those_are_called() {
+        let labels = ["Phone", "Notebook", "Feedback on service", "Note"];
+        let resolve = |name: &str| labels.contains(&name).then(|| name.to_owned());
+        let read = |content: Value| {
+            let items = [vec!["id-a"]];
+            read(&items, content.as_object().expect("an object"), &resolve).answers
+        };
+        let on = json!({"on": true});
+
+        for chosen in [
+            ["Phone", "Notebook"],
+            ["Feedback on service", "Phone"],
+            ["Note", "Notebook"],
+        ] {
+            let content = json!({chosen[0]: on, chosen[1]: on});
+            assert_eq!(read(content), [Some(Answer::labels(chosen))], "{chosen:?}");
+        }
+        let commented = json!({"Phone": on, "note": "Notebook"});
+        assert_eq!(read(commented), [Some(Answer::labels(["Phone"]))]);
+    }
+
+    #[test]
     fn two_fields_that_name_different_labels_are_no_answer() {
         for content in [
             json!({"first": "World", "second": "Sports"}),
@@ -353,6 +386,8 @@ mod tests {
             json!({"id-b": "Sports", "id-a": {"label": "World"}}),
             json!({"annotations": {"id-b": {"category": "Sports", "comment": "World"}, "id-a": {"category": "World"}}}),
             json!({"annotations": [{"id": "id-b", "label": "Sports"}, {"id": "id-a", "label": "World"}]}),
+            json!({"annotations": [{"item": "id-b", "label": "Sports"}, {"item": "id-a", "label": "World"}]}),
+            json!({"annotations": [{"id": "row-1", "textId": "id-b", "label": "Sports"}, {"id": "row-2", "textId": "id-a", "label": "World"}]}),
             json!({"id-b": {"Sports": true, "World": false}, "id-a": {"World": true, "Sports": false}}),
         ] {
             assert_eq!(
@@ -377,6 +412,9 @@ mod tests {
             json!({"annotations": {"q1": {"World": true}, "q2": {"Sports": true}}}),
             json!({"label_1": "World", "comment_1": "Sports", "label_2": "Sports", "comment_2": ""}),
             json!({"hint_1": "long", "label_1": "World", "hint_2": "Sports", "label_2": "Sports"}),
+            json!({"label_1": "World", "label_2": "Sports", "text_0": "one", "text_1": "two"}),
+            json!({"answers": [{"id": 2, "label": "Sports"}, {"id": 1, "label": "World"}]}),
+            json!({"answers": [{"item": 2, "label": "Sports"}, {"item": 1, "label": "World"}]}),
         ] {
             assert_eq!(
                 answers(2, content.clone()),
@@ -392,6 +430,7 @@ mod tests {
             json!({"category": "World"}),
             json!({"first_1": "World", "first_2": "World", "second_1": "Sports", "second_2": "World"}),
             json!({"World": {"on": true}}),
+            json!({"answers": [{"label": "World"}]}),
         ] {
             assert_eq!(answers(2, content.clone()), [None, None], "{content}");
         }
@@ -405,5 +444,11 @@ mod tests {
         let content = json!({"label_1": "World", "label_2": "", "label_3": "sci / tech"});
         assert_eq!(answers(3, content), [label("World"), None, label("Sci / Tech")]);
         assert_eq!(answers(2, json!({"id-b": "Sports"})), [None, label("Sports")]);
+        for content in [
+            json!({"answers": [{"id": 2, "label": "Sports"}]}),
+            json!({"answers": [{"id": "2", "label": "Sports"}]}),
+        ] {
+            assert_eq!(answers(2, content.clone()), [None, label("Sports")], "{content}");
+        }
     }
 }

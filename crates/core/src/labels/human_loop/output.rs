@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     HumanLoopInput,
     answer::{COMMENT_OF, FLAG_OF},
+    fields::word,
     matching::{self, Reading},
     name::loop_of_output,
     offered::OfferedLabels,
@@ -110,7 +111,7 @@ impl Item {
             Ok(record) => (Some(record), None),
             Err(error) => (None, Some(error.to_string())),
         };
-        let id = value.get("id").and_then(Value::as_str).map(str::to_owned);
+        let id = value.get("id").and_then(word);
         Self { id, record, unusable }
     }
 
