@@ -55,16 +55,23 @@ impl Swallowed {
     }
 }
 
-/// Returns what may be the label of `label,text`. After the comma of a sentence there is a space.
+/// Returns what may be the label of `label,text`. After the comma of a sentence there is a space, and within a number such as
+/// `1,5` there are digits on both sides.
 fn label_at_the_start(line: &str) -> Option<&str> {
     let (label, text) = line.split_once(',')?;
-    text.starts_with(|c: char| !c.is_whitespace())
-        .then(|| label.trim())
+    (is_apart(text) && !is_in_number(label, text)).then(|| label.trim())
 }
 
 /// Returns what may be the label of `text,label`.
 fn label_at_the_end(line: &str) -> Option<&str> {
     let (text, label) = line.rsplit_once(',')?;
-    let is_apart = !text.is_empty() && label.starts_with(|c: char| !c.is_whitespace());
-    is_apart.then(|| label.trim())
+    (!text.is_empty() && is_apart(label) && !is_in_number(text, label)).then(|| label.trim())
+}
+
+fn is_apart(after: &str) -> bool {
+    after.starts_with(|c: char| !c.is_whitespace())
+}
+
+fn is_in_number(before: &str, after: &str) -> bool {
+    before.ends_with(|c: char| c.is_ascii_digit()) && after.starts_with(|c: char| c.is_ascii_digit())
 }

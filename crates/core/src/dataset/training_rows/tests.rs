@@ -308,6 +308,21 @@ fn a_quote_that_takes_another_row_in_is_refused_with_its_line() {
 }
 
 #[test]
+fn a_line_of_a_text_that_begins_or_ends_with_a_number_is_no_row() {
+    for file in [
+        "5,\"Great.\n1,000 miles and no fault\"\n1,Broken\n",
+        "4,\"Bestellt:\n1,5 kg Mehl\"\n1,Kaputt\n",
+        "text,label\n\"Es kostet 1,5\nund mehr\",4\nKaputt,5\n",
+    ] {
+        let rows: Vec<_> = TrainingRows::new(file.as_bytes(), None)
+            .expect("a CSV file")
+            .collect();
+        assert_eq!(rows.len(), 2, "{file}");
+        assert!(rows.iter().all(Result::is_ok), "{file}: {rows:?}");
+    }
+}
+
+#[test]
 fn quotes_that_are_closed_well_are_no_repair_and_those_that_end_before_their_text_are_told() {
     let good = "World,\"two\nlines, of a text\" \nWorld,\"he said \"\"hi\"\"\"\r\n\"Sports\", \"left\"\nWorld,5\" pipe\n";
     let told = |file: &str| {
