@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     Column, Options, Rejected,
     draft::{Draft, Fields},
-    encoding::{Detected, decode_line},
+    encoding::{Detected, NO_LETTER, decode_line},
     source::damage,
     tools::Tool,
 };
@@ -102,6 +102,9 @@ impl<'a> Collected<'a> {
         let (text, is_other) = decode_line(bytes);
         if is_other {
             self.counted.add(OTHER_ENCODING, line);
+            if text.contains(NO_LETTER) {
+                self.damaged_encoding.get_or_insert("Windows-1252");
+            }
             self.foreign.0 += text.chars().filter(|c| !c.is_ascii()).count();
             self.foreign.1 += text.chars().filter(char::is_ascii_alphabetic).count();
         }

@@ -1,4 +1,4 @@
-//! JSON that holds a table otherwise than as objects: a list a row, or a list a column.
+//! JSON that holds a table otherwise than as a list of objects: a list a row, or one object of rows or of columns.
 //!
 //! Source: pandas, `DataFrame.to_json` with each `orient`; Hugging Face `Dataset.to_dict`.
 
@@ -13,7 +13,7 @@ use crate::{
 
 /// Told of such a document.
 pub(crate) const NOTE: &str =
-    "the document is one object that holds a table, by its columns or by the numbers of its rows";
+    "the document is one object that holds a table, by its columns or by the numbers or names of its rows";
 
 /// Told of a document that names its texts.
 pub(crate) const BY_TEXT: &str = "the document is one object, whose names were read as texts and whose values as \
@@ -24,6 +24,7 @@ pub(crate) const BY_TEXT: &str = "the document is one object, whose names were r
 /// another one.
 pub(crate) fn rows(fields: &Fields) -> Option<(Vec<Fields>, &'static str)> {
     let table = numbered(fields)
+        .or_else(|| named(fields))
         .or_else(|| columns(fields))
         .map(|rows| (rows, NOTE));
     table.or_else(|| by_text(fields).map(|rows| (rows, BY_TEXT)))
@@ -67,6 +68,18 @@ fn numbered(fields: &Fields) -> Option<Vec<Fields>> {
     (!rows.is_empty()).then(|| rows.into_iter().map(|(_, row)| row).collect())
 }
 
+/// Returns the rows of an object that holds them by names, such as a table's index: all have the same fields, among them a
+/// known one of texts.
+fn named(fields: &Fields) -> Option<Vec<Fields>> {
+    let rows: Vec<&Fields> = fields.values().map(Value::as_object).collect::<Option<_>>()?;
+    let (first, others) = rows.split_first()?;
+    let are_alike = others.iter().all(|row| row.keys().eq(first.keys()));
+    let has_text = first
+        .iter()
+        .any(|(name, value)| is_text_name(name) && !value.is_object());
+    (!others.is_empty() && are_alike && has_text).then(|| rows.into_iter().cloned().collect())
+}
+
 fn columns(fields: &Fields) -> Option<Vec<Fields>> {
     let columns: Vec<(&String, Vec<(String, &Value)>)> = fields
         .iter()
@@ -101,7 +114,7 @@ fn places(column: &Value) -> Option<Vec<(String, &Value)>> {
             let place = |(at, value): (usize, _)| (at.to_string(), value);
             Some(values.iter().enumerate().map(place).collect())
         }
-        Value::Object(values) if values.keys().all(|name| name.parse::<u64>().is_ok()) => {
+        Value::Object(values) if values.values().all(|value| !value.is_object()) => {
             Some(values.iter().map(|(name, value)| (name.clone(), value)).collect())
         }
         _ => None,
@@ -139,6 +152,16 @@ mod tests {
             told(json!({"0": {"text": "a"}, "10": {"text": "b"}, "2": {"text": "c"}})),
             Some(3)
         );
+        assert_eq!(
+            told(json!({"T-1": {"text": "a", "label": "x"}, "T-2": {"text": "b", "label": null}})),
+            Some(2)
+        );
+        assert_eq!(
+            told(json!({"text": {"T-1": "a", "2026-11-20": "b"}, "label": {"T-1": "x", "2026-11-20": "y"}})),
+            Some(2)
+        );
+        assert_eq!(told(json!({"A": {"text": "a"}, "B": {"title": "b"}})), None);
+        assert_eq!(told(json!({"text": {"a": "x"}, "label": {"b": "y"}})), None);
         assert_eq!(told(json!({"text": "a", "label": ["x"]})), None);
         assert_eq!(told(json!({"text": ["a", "b"], "label": ["x"]})), None);
         assert_eq!(told(json!({"World": ["a"], "Sports": ["b"]})), None);

@@ -118,18 +118,34 @@ fn without_mark(sample: &[u8]) -> &'static Encoding {
     }
 }
 
-/// Decodes one line or cell: UTF-8, or else Windows-1252; says whether it was the latter.
+/// Decodes one line or cell: UTF-8, or else Windows-1252; says whether it was the latter. Where bytes are no letters of that
+/// stands [`NO_LETTER`].
 pub(crate) fn decode_line(bytes: &[u8]) -> (Cow<'_, str>, bool) {
     match std::str::from_utf8(bytes) {
         Ok(text) => (Cow::Borrowed(text), false),
-        Err(_) => (WINDOWS_1252.decode_without_bom_handling(bytes).0, true),
+        Err(_) => {
+            let text = WINDOWS_1252.decode_without_bom_handling(bytes).0;
+            let text = match text.contains(is_control_of_c1) {
+                true => Cow::Owned(text.replace(is_control_of_c1, NO_LETTER.encode_utf8(&mut [0; 4]))),
+                false => text,
+            };
+            (text, true)
+        }
     }
+}
+
+/// Returns whether a character is what decoders make of a byte that is none of an encoding of one byte a letter, such as 0x81
+/// of Windows-1252 (WHATWG Encoding Standard, index windows-1252).
+fn is_control_of_c1(c: char) -> bool {
+    matches!(c, '\u{80}'..='\u{9f}')
 }
 
 /// Makes UTF-8 of what is read. Where bytes are no letters of the encoding stands [`NO_LETTER`].
 pub(crate) struct Transcoded<R> {
     inner: R,
     decoder: Decoder,
+    /// Whether control characters stand for bytes that are no letters.
+    has_controls: bool,
     no_letters: NoLetters,
     input: Vec<u8>,
     output: Vec<u8>,
@@ -144,6 +160,7 @@ impl<R: Read> Transcoded<R> {
         Self {
             inner,
             decoder: encoding.new_decoder_with_bom_removal(),
+            has_controls: ![UTF_8, UTF_16LE, UTF_16BE].contains(&encoding),
             no_letters,
             input: Vec::new(),
             output: Vec::new(),
@@ -172,9 +189,18 @@ impl<R: Read> Transcoded<R> {
             let (result, read, wrote) = self
                 .decoder
                 .decode_to_utf8_without_replacement(input, out, self.ended);
-            self.no_letters.pass(&out[..wrote]);
             used += read;
-            written += wrote;
+            let decoded = std::str::from_utf8(&out[..wrote]).unwrap_or_default();
+            if self.has_controls && decoded.contains(is_control_of_c1) {
+                let decoded = marked(decoded, &self.no_letters);
+                self.output.truncate(written);
+                self.output.extend_from_slice(decoded.as_bytes());
+                written = self.output.len();
+                self.output.resize(written + room, 0);
+            } else {
+                self.no_letters.pass(&out[..wrote]);
+                written += wrote;
+            }
             match result {
                 DecoderResult::InputEmpty => break,
                 DecoderResult::OutputFull => self.output.resize(self.output.len() + BLOCK, 0),
@@ -192,6 +218,22 @@ impl<R: Read> Transcoded<R> {
         self.input.clear();
         Ok(())
     }
+}
+
+/// Puts [`NO_LETTER`] where control characters stand for bytes that are none, and counts them.
+fn marked(decoded: &str, no_letters: &NoLetters) -> String {
+    let mut marked = String::with_capacity(decoded.len() + NO_LETTER.len_utf8());
+    let mut pieces = decoded.split(is_control_of_c1);
+    let first = pieces.next().unwrap_or_default();
+    no_letters.pass(first.as_bytes());
+    marked.push_str(first);
+    for piece in pieces {
+        no_letters.add();
+        marked.push(NO_LETTER);
+        no_letters.pass(piece.as_bytes());
+        marked.push_str(piece);
+    }
+    marked
 }
 
 impl<R: Read> Read for Transcoded<R> {

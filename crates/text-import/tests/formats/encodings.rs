@@ -80,3 +80,21 @@ fn a_json_document_loses_the_elements_with_such_bytes_and_no_others() {
     assert_eq!(rows(&import), ["tea => ?: y"]);
     assert_eq!(import.rejected.len(), 1);
 }
+
+#[test]
+fn bytes_that_windows_1252_does_not_have_cost_their_row_told_or_named() {
+    let content = b"text,label\nM\x81ller wartet,Rechnung\nM\xfcller wartet,Rechnung\n";
+
+    for import in [
+        import_with(content, &Options::default()),
+        in_encoding(content, "windows-1252"),
+    ] {
+        assert_eq!(rows(&import), ["Müller wartet => ?: Rechnung"]);
+        assert_eq!(import.rejected.len(), 1);
+        assert!(
+            import.rejected[0].reason.contains("no letters of Windows-1252"),
+            "{:?}",
+            import.rejected
+        );
+    }
+}
