@@ -22,14 +22,14 @@ use active_learning_core::feedback::{
 };
 pub use raw::{RawRow, RawRows, decoded, is_table, raw_rows, transcoded, without_lines};
 pub use requests::Whole;
-use requests::of_element;
-use serde_json::value::RawValue;
+use requests::{Requests, of_element};
+use serde_json::{Value, value::RawValue};
 pub use table::field;
 
 use crate::{
     collected::Counted,
     elements::{Head, Wanted, elements},
-    encoding::{NoLetters, decode_line, holds_no_letter, reason, shown_bytes},
+    encoding::{NO_LETTER, NoLetters, decode_line, holds_no_letter, reason, shown_bytes},
     lines::Lines,
     source::{OpenError, Shape, Source, open},
     workbook,
@@ -283,14 +283,22 @@ struct Sink<'a> {
 
 impl Sink<'_> {
     /// Passes the requests of an item on, or that it holds none; false when no more are wanted.
-    fn put_all(&mut self, number: u64, content: Result<Vec<Fields>, String>, raw: &[u8]) -> bool {
+    fn put_all(&mut self, number: u64, content: Result<Requests, String>, raw: &[u8]) -> bool {
         let requests = match content {
             // What stood there is not known: no label and no text is made of it.
             Ok(_) if self.is_damaged(raw) => return self.bad(number, reason(self.encoding), raw),
             Ok(requests) => requests,
             Err(reason) => return self.bad(number, reason, raw),
         };
-        requests.into_iter().all(|fields| {
+        let is_damaged = |value: &Value| value.as_str().is_some_and(|text| text.contains(NO_LETTER));
+        let mut values = requests.fields.iter().flat_map(Fields::values);
+        if self.no_letters.is_none() && values.any(is_damaged) {
+            return self.bad(number, reason("Windows-1252"), raw);
+        }
+        for note in requests.notes {
+            self.count(note, number);
+        }
+        requests.fields.into_iter().all(|fields| {
             let mut all = self.whole.clone();
             all.extend(fields);
             let request = FeedbackRequest::of(all).map_err(|error| error.to_string());

@@ -147,7 +147,7 @@ fn without_controls(label: String) -> String {
 }
 
 /// Says of how many texts an answer does not count; they stay in the pool unless somebody else labelled them.
-fn aside_note(aside: &'static str) -> &'static str {
+pub(crate) fn aside_note(aside: &'static str) -> &'static str {
     match aside {
         "was skipped by its annotator" => {
             "texts with an annotation that its annotator skipped, which does not count"

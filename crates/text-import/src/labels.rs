@@ -31,10 +31,11 @@ const ESCAPED: &str = "\\|";
 /// Fields of an object that name a label.
 const NAMES: [&str; 6] = ["name", "label", "title", "value", "text", "id"];
 
-/// What programs write where there is nothing, in lower case. `none` is not among them: it may be a class.
-const NOTHING: [&str; 6] = ["null", "nan", "n/a", "#n/a", "<na>", "(null)"];
+/// What programs write where there is nothing, in lower case; `\N` is of MySQL, Hive and PostgreSQL. `none` is not among
+/// them: it may be a class.
+const NOTHING: [&str; 7] = ["null", "nan", "n/a", "#n/a", "<na>", "(null)", "\\n"];
 
-/// Returns whether a label is what programs write where there is none.
+/// Returns whether a cell or a label is what programs write where there is none.
 pub(crate) fn is_nothing(label: &str) -> bool {
     NOTHING.contains(&label.trim().to_lowercase().as_str()) || is_error(label)
 }
@@ -98,9 +99,13 @@ fn only_array(fields: &Fields) -> Option<&Value> {
     arrays.next().filter(|_| arrays.next().is_none())
 }
 
-/// Reads labels with scores, `{"World": 1.0, "Sports": 0.0}`: those that are more likely than not.
+/// Reads labels with scores, `{"World": 1.0, "Sports": 0.0}`: those that are more likely than not. An object such as
+/// `{"id": 1}` names a label.
 fn of_scores(value: &Value) -> Option<Written> {
     let fields = value.as_object()?;
+    if fields.keys().all(|name| NAMES.contains(&name.as_str())) {
+        return None;
+    }
     let scores: Option<Vec<(&String, f64)>> = fields
         .iter()
         .map(|(name, score)| Some((name, score.as_f64().or_else(|| score.as_bool().map(f64::from))?)))
@@ -120,12 +125,21 @@ pub(crate) fn name(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
         Value::Bool(flag) => Some(flag.to_string()),
-        Value::Number(number) => Some(number.to_string()),
+        Value::Number(number) => Some(plain_number(number)),
         Value::Object(fields) => NAMES.iter().find_map(|field| match fields.get(*field) {
             Some(value @ (Value::String(_) | Value::Number(_))) => name(value),
             _ => None,
         }),
         Value::Null | Value::Array(_) => None,
+    }
+}
+
+/// Writes a number as people do: programs write `1.0` for the label `1` as soon as one row has none.
+fn plain_number(number: &serde_json::Number) -> String {
+    let written = number.to_string();
+    match written.strip_suffix(".0") {
+        Some(whole) => whole.to_owned(),
+        None => written,
     }
 }
 
@@ -307,6 +321,11 @@ mod tests {
             read(r#"{"World": 1.0, "Sports": 0.0}"#),
             Some(Written::List(vec!["World".into()]))
         );
+        for id in [r#"{"id": 1}"#, r#"{"value": 1.0}"#] {
+            assert_eq!(read(id), Some(Written::List(vec!["1".into()])), "{id}");
+        }
+        assert_eq!(read("2.0"), Some(Written::Cell("2".into())));
+        assert_eq!(read("2.5"), Some(Written::Cell("2.5".into())));
         assert_eq!(read("[]"), None);
         assert_eq!(
             Written::of_cell(r#"{"choices": ["A", "B"]}"#),

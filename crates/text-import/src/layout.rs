@@ -54,13 +54,15 @@ struct Fit {
 /// Tells the columns of a file by its beginning; `wanted` is a delimiter that somebody named.
 pub(crate) fn layout(sample: &[u8], is_whole: bool, wanted: Option<u8>) -> Layout {
     let (separator, rest) = declared_separator(sample);
-    let backslash = escapes_by_backslash(rest);
+    let quote = quote(rest);
+    let backslash = escapes_by_backslash(rest, quote);
     let fit = |delimiter| {
         fit(
             rest,
             is_whole,
             Dialect {
                 delimiter: Some(delimiter),
+                quote,
                 backslash,
             },
         )
@@ -76,16 +78,7 @@ pub(crate) fn layout(sample: &[u8], is_whole: bool, wanted: Option<u8>) -> Layou
     // A header of known names tells it, however few of the rows can be read.
     let best = best.or_else(|| DELIMITERS.into_iter().map(fit).find(Fit::has_header));
     let best = best.or_else(|| Some(fit(b',')).filter(Fit::is_one_quoted_column));
-    let best = best.unwrap_or_else(|| {
-        self::fit(
-            rest,
-            is_whole,
-            Dialect {
-                delimiter: None,
-                backslash: false,
-            },
-        )
-    });
+    let best = best.unwrap_or_else(|| self::fit(rest, is_whole, Dialect::LINES));
     Layout {
         dialect: best.dialect,
         columns: best.columns,
@@ -94,11 +87,26 @@ pub(crate) fn layout(sample: &[u8], is_whole: bool, wanted: Option<u8>) -> Layou
     }
 }
 
+/// Returns what cells are quoted with: a single quote where each cell of the first line stands in such.
+fn quote(sample: &[u8]) -> u8 {
+    let end = sample.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+    let line = sample[..end.unwrap_or(sample.len())].trim_ascii();
+    let is_quoted = |delimiter: &u8| {
+        let mut cells = line.split(|byte| byte == delimiter).map(<[u8]>::trim_ascii);
+        line.contains(delimiter)
+            && cells.all(|cell| cell.len() > 2 && cell.starts_with(b"'") && cell.ends_with(b"'"))
+    };
+    match DELIMITERS.iter().any(is_quoted) {
+        true => b'\'',
+        false => b'"',
+    }
+}
+
 /// Returns whether quotes within quotes are written with a backslash, and never doubled.
-fn escapes_by_backslash(sample: &[u8]) -> bool {
+fn escapes_by_backslash(sample: &[u8], quote: u8) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b' ';
-    let inside = |three: &[u8]| three[..2] == *b"\\\"" && is_letter(three[2]);
-    let doubled = |three: &[u8]| three[1..] == *b"\"\"" && is_letter(three[0]);
+    let inside = |three: &[u8]| three[..2] == [b'\\', quote] && is_letter(three[2]);
+    let doubled = |three: &[u8]| three[1..] == [quote, quote] && is_letter(three[0]);
     sample.windows(3).any(inside) && !sample.windows(3).any(doubled)
 }
 

@@ -16,7 +16,9 @@ const MAX_SKIPPED: usize = 20;
 pub(crate) struct Dialect {
     /// What stands between columns; none where each line is one text, quotes and all.
     pub delimiter: Option<u8>,
-    /// Whether a quote within quotes is written `\"`.
+    /// What cells are quoted with: `"`, or `'` as MySQL may be told to write.
+    pub quote: u8,
+    /// Whether a quote within quotes is written with a backslash.
     pub backslash: bool,
 }
 
@@ -24,6 +26,7 @@ impl Dialect {
     /// Each line by itself.
     pub(crate) const LINES: Self = Self {
         delimiter: None,
+        quote: b'"',
         backslash: false,
     };
 }
@@ -95,8 +98,9 @@ impl Splitter {
 
     fn step(&mut self, byte: u8) {
         let is_delimiter = Some(byte) == self.dialect.delimiter;
+        let quote = self.dialect.quote;
         match self.state {
-            State::Start if byte == b'"' => {
+            State::Start if byte == quote => {
                 self.cell.clear();
                 self.state = State::Quoted;
             }
@@ -106,17 +110,17 @@ impl Splitter {
                 self.cell.push(byte);
                 self.state = State::Plain;
             }
-            State::Quoted if byte == b'"' => self.state = State::Quote,
+            State::Quoted if byte == quote => self.state = State::Quote,
             State::Quoted if byte == b'\\' && self.dialect.backslash => self.state = State::Escaped,
             State::Quoted => self.cell.push(byte),
             State::Escaped => {
-                if byte != b'"' && byte != b'\\' {
+                if byte != quote && byte != b'\\' {
                     self.cell.push(b'\\');
                 }
                 self.cell.push(byte);
                 self.state = State::Quoted;
             }
-            State::Quote if byte == b'"' => {
+            State::Quote if byte == quote => {
                 self.cell.push(byte);
                 self.state = State::Quoted;
             }
@@ -125,7 +129,7 @@ impl Splitter {
             State::Quote | State::After => {
                 // It closed nothing: it belongs to the text.
                 self.stray = true;
-                self.cell.push(b'"');
+                self.cell.push(quote);
                 if self.state == State::After {
                     self.cell.push(b' ');
                 }
@@ -280,6 +284,7 @@ mod tests {
     fn read(content: &str, delimiter: u8, columns: usize) -> Vec<(u64, Result<Vec<String>, String>)> {
         let dialect = Dialect {
             delimiter: Some(delimiter),
+            quote: b'"',
             backslash: false,
         };
         let mut records = Records::new(Lines::new(content.as_bytes()), dialect, columns);

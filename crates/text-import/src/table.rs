@@ -201,7 +201,7 @@ fn without_names(
 }
 
 /// Returns whether a row is the one below the names of a Markdown table: `|---|:---:|`.
-fn is_rule(cells: &[String]) -> bool {
+pub(crate) fn is_rule(cells: &[String]) -> bool {
     let is_dashes = |cell: &str| cell.len() > 2 && cell.trim_matches(':').bytes().all(|byte| byte == b'-');
     let mut filled = cells
         .iter()

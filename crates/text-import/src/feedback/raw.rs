@@ -121,6 +121,7 @@ fn table(bytes: &[u8], source: Source<'_>) -> Result<Vec<RawRow>, Refusal> {
         for delimiter in DELIMITERS {
             let dialect = Dialect {
                 delimiter: Some(delimiter),
+                quote: layout.dialect.quote,
                 backslash: layout.dialect.backslash,
             };
             let again = open(bytes, None).map_err(OpenError::into_refusal)?;

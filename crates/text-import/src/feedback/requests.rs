@@ -1,7 +1,9 @@
 //! Objects of JSON, and rows of tools, as requests.
 
 use active_learning_core::feedback::{
-    Fields, InvalidFeedback, Known, parse_fields, prediction::join_labels, unknown_field,
+    Fields, InvalidFeedback, Known, parse_fields,
+    prediction::{join_labels, split_labels},
+    unknown_field,
 };
 use serde_json::Value;
 
@@ -9,7 +11,8 @@ use crate::{
     Options,
     draft::{self, Draft},
     elements::Head,
-    labels::{Written, name},
+    finish::aside_note,
+    labels::{Written, is_nothing, name},
     tools::{Tool, questions},
 };
 
@@ -43,6 +46,57 @@ const WHOLE_FIELDS: [Known; 8] = [
 /// Said of an object with a list of texts that is not the whole file.
 const OF_A_FILE: &str = "field `sentences` is one of a whole file, and this is one item of several: put the object into a \
                          file of its own, or each text into an item with a field `sentence`";
+
+/// Said of one text where a list of them is wanted.
+const ONE_TEXT: &str = "field `sentences` must be a list of texts; one text is a field `sentence`";
+
+/// Told of cells that are none, behind the number of items.
+const NOTHING: &str = "items with a field such as `NULL`, `NaN` or `n/a`, which was read as none";
+
+/// The requests of one item.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Requests {
+    pub fields: Vec<Fields>,
+    /// What of the item was read otherwise than it is written, or not at all.
+    pub notes: Vec<&'static str>,
+}
+
+impl Requests {
+    /// The requests of an item, without fields that say that there is nothing.
+    pub(super) fn of(mut fields: Vec<Fields>) -> Self {
+        let mut left_out = false;
+        for fields in &mut fields {
+            left_out |= leave_out_nothing(fields);
+        }
+        Self {
+            fields,
+            notes: left_out.then_some(NOTHING).into_iter().collect(),
+        }
+    }
+}
+
+/// Leaves out fields in which a program wrote that there is nothing; the text stays whatever it is. Returns whether there were
+/// any.
+fn leave_out_nothing(fields: &mut Fields) -> bool {
+    let mut left_out = false;
+    for (field, value) in fields.iter_mut().filter(|(field, _)| **field != "sentence") {
+        let Value::String(text) = value else { continue };
+        let parts = match *field {
+            "label" | "prediction" => split_labels(text),
+            _ => vec![text.clone()],
+        };
+        let kept: Vec<String> = parts.iter().filter(|part| !is_nothing(part)).cloned().collect();
+        if kept.len() < parts.len() {
+            left_out = true;
+            *value = match kept.is_empty() {
+                true => Value::Null,
+                false => Value::from(join_labels(kept)),
+            };
+        }
+    }
+    fields.retain(|_, value| !value.is_null());
+    left_out
+}
 
 /// What a document says of all its texts.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -84,7 +138,7 @@ impl Whole {
             match (*field, value) {
                 ("sentences", _) | (_, Some(Value::Null)) => {}
                 ("classifier", Some(Value::String(classifier))) => {
-                    whole.classifier = Some(classifier.clone()).filter(|name| !name.trim().is_empty());
+                    whole.classifier = Some(classifier.trim().to_owned()).filter(|name| !name.is_empty());
                 }
                 ("classifier", _) => return refused("field `classifier` must be a text".to_owned()),
                 (field, Some(value)) => {
@@ -106,10 +160,13 @@ impl Whole {
 
 /// Reads an element: a text, an object with the fields of a request, or one of a tool, which may be several
 /// requests.
-pub(super) fn of_element(json: &str) -> Result<Vec<Fields>, String> {
+pub(super) fn of_element(json: &str) -> Result<Requests, String> {
     match json.as_bytes().first() {
         Some(b'"') => match serde_json::from_str::<String>(json) {
-            Ok(sentence) => Ok(vec![Fields::from([("sentence", Value::from(sentence))])]),
+            Ok(sentence) => Ok(Requests::of(vec![Fields::from([(
+                "sentence",
+                Value::from(sentence),
+            )])])),
             Err(_) => Err(InvalidFeedback::HalfSurrogate("sentence").to_string()),
         },
         Some(b'{') => of_object(json),
@@ -120,7 +177,7 @@ pub(super) fn of_element(json: &str) -> Result<Vec<Fields>, String> {
     }
 }
 
-fn of_object(json: &str) -> Result<Vec<Fields>, String> {
+fn of_object(json: &str) -> Result<Requests, String> {
     if let Ok(object) = serde_json::from_str::<draft::Fields>(json)
         && let Some(tool) = Tool::of(&object)
     {
@@ -128,7 +185,10 @@ fn of_object(json: &str) -> Result<Vec<Fields>, String> {
         return questions::only(draft).map(of_draft);
     }
     let reason = |error: InvalidFeedback| match &error {
-        InvalidFeedback::UnknownField { shown, .. } if shown == "`sentences`" => OF_A_FILE.to_owned(),
+        InvalidFeedback::UnknownField { shown, .. } if shown == "`sentences`" => match is_one_text(json) {
+            true => ONE_TEXT.to_owned(),
+            false => OF_A_FILE.to_owned(),
+        },
         // The line of the file is told beside it.
         _ => error.to_string().replace("(line 1, column ", "(column "),
     };
@@ -138,7 +198,13 @@ fn of_object(json: &str) -> Result<Vec<Fields>, String> {
     {
         fields.insert("label", label);
     }
-    Ok(vec![fields])
+    Ok(Requests::of(vec![fields]))
+}
+
+/// Returns whether the field `sentences` of an object holds a text.
+fn is_one_text(json: &str) -> bool {
+    let object = serde_json::from_str::<draft::Fields>(json);
+    object.is_ok_and(|object| object.get("sentences").is_some_and(Value::is_string))
 }
 
 /// Writes a list of labels as one text, as feedback has them; other values stay what they are.
@@ -154,12 +220,17 @@ fn label_text(label: Value) -> Result<Option<Value>, String> {
     }
 }
 
-/// Makes a request of each vote on a text, or one without a label.
-pub(super) fn of_draft(draft: Draft) -> Vec<Fields> {
+/// Makes a request of each vote on a text, the oldest first, or one without a label.
+pub(super) fn of_draft(mut draft: Draft) -> Requests {
+    let aside = draft.aside.map(aside_note);
     let sentence = Value::from(draft.text);
     if draft.votes.is_empty() {
-        return vec![Fields::from([("sentence", sentence)])];
+        return Requests {
+            fields: vec![Fields::from([("sentence", sentence)])],
+            notes: aside.into_iter().collect(),
+        };
     }
+    draft.votes.sort_by(|one, other| one.at.cmp(&other.at));
     let request = |vote: draft::DraftVote| {
         let label = match vote.written {
             Written::Cell(cell) => cell,
@@ -169,5 +240,7 @@ pub(super) fn of_draft(draft: Draft) -> Vec<Fields> {
         fields.extend(vote.by.map(|by| ("user", Value::from(by))));
         fields
     };
-    draft.votes.into_iter().map(request).collect()
+    let mut requests = Requests::of(draft.votes.into_iter().map(request).collect());
+    requests.notes.extend(aside);
+    requests
 }

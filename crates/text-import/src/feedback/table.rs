@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::{
     STRAY_QUOTE, Sink,
-    requests::{FIELDS, of_draft},
+    requests::{FIELDS, Requests, of_draft},
 };
 use crate::{
     Options,
@@ -28,7 +28,7 @@ use crate::{
     names::{is_annotator_name, is_plain_label_name, is_plain_text_name},
     records::{Record, Records},
     source::{OpenError, Source},
-    table::{FORMULA, NO_VALUE, draft},
+    table::{FORMULA, NO_VALUE, draft, is_rule},
     tools::{Tool, label_studio_answers},
     workbook::{self, Limits, Sheet, is_error},
 };
@@ -49,6 +49,9 @@ const TEXTS: &str = "the file has no columns: each line was read as a text";
 /// Told of confidences that are written as in many countries, behind the number of lines.
 const DECIMAL_COMMA: &str =
     "lines whose confidence has a decimal comma, such as 0,83, which was read as 0.83";
+
+/// Told of rows of dashes, behind the number of lines.
+const RULE: &str = "rows of dashes below the names of a table, which were passed over";
 
 /// Returns whether the first line of a file without columns is a text: it does not look like the name of a column.
 fn is_a_text(cells: &[Vec<u8>]) -> bool {
@@ -257,7 +260,7 @@ impl Columns {
     }
 
     /// Makes requests of a row.
-    fn requests(&self, cells: Vec<String>) -> Result<Vec<Fields>, String> {
+    fn requests(&self, cells: Vec<String>) -> Result<Requests, String> {
         let width = match &self.kind {
             Kind::Fields(fields) => fields.len(),
             Kind::Tool { width, .. } => *width,
@@ -265,7 +268,13 @@ impl Columns {
         let is_filled = |cell: &String| !cell.trim().is_empty();
         let filled = cells.iter().rposition(is_filled).map_or(0, |last| last + 1);
         if filled == 0 && cells.len() > 1 {
-            return Ok(Vec::new());
+            return Ok(Requests::default());
+        }
+        if width > 1 && is_rule(&cells) {
+            return Ok(Requests {
+                fields: Vec::new(),
+                notes: vec![RULE],
+            });
         }
         if cells.len() < width || filled > width {
             let found = cells.len();
@@ -284,9 +293,12 @@ impl Columns {
                 }
                 let filled = fields.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
                 let fields: Fields = filled.map(|(field, cell)| (*field, value(field, cell))).collect();
+                let requests = Requests::of(vec![fields]);
                 // Checked here, where the field can be named.
-                FeedbackRequest::of(fields.clone()).map_err(|error| error.to_string())?;
-                Ok(vec![fields])
+                for fields in &requests.fields {
+                    FeedbackRequest::of(fields.clone()).map_err(|error| error.to_string())?;
+                }
+                Ok(requests)
             }
             Kind::Tool { roles, .. } => {
                 let values: Vec<Value> = cells.into_iter().map(Value::String).collect();
@@ -316,10 +328,10 @@ impl Kind {
         }
         let mut fields: Vec<&'static str> = Vec::new();
         let mut told = Vec::new();
-        for name in names {
+        for (name, number) in names.iter().zip(1..) {
             let Some(field) = field(name) else {
                 return Err(format!(
-                    "the header line has an {}",
+                    "the header line has in column {number} an {}",
                     unknown_field(name.trim(), &request_fields())
                 ));
             };
@@ -344,11 +356,12 @@ pub(super) fn is_known(names: &[String]) -> bool {
     Columns::of(names, &mut Vec::new()).is_ok()
 }
 
-/// Returns the value of a cell; labels may be a list.
+/// Returns the value of a cell, without white space around it where it is no text; labels may be a list.
 fn value(field: &str, cell: String) -> Value {
     match Written::of_cell(&cell).filter(|_| field == "label") {
         Some(Written::List(labels)) => Value::from(join_labels(labels)),
-        Some(Written::Cell(_)) | None => Value::from(cell),
+        Some(Written::Cell(_)) | None if field == "sentence" => Value::from(cell),
+        Some(Written::Cell(_)) | None => Value::from(cell.trim()),
     }
 }
 

@@ -174,7 +174,7 @@ fn csv_without_the_needed_columns_is_rejected_once() {
         reasons(&items),
         [(
             1,
-            "the header line has an unknown field `World`: the fields are `classifier`, `sentence`, \
+            "the header line has in column 1 an unknown field `World`: the fields are `classifier`, `sentence`, \
              `feedback`, \
              `prediction`, `confidence`, `label`, `predictionId`, `user`; nothing of the file was read. \
              Name the columns in the first line, such as `sentence,label`; texts without columns are one a line, \
@@ -500,7 +500,7 @@ fn a_workbook_is_read_where_its_columns_are_known_and_other_formats_are_refused_
     assert!(
         reasons(&unknown)[0]
             .1
-            .starts_with("the header line has an unknown field `Ticket`"),
+            .starts_with("the header line has in column 1 an unknown field `Ticket`"),
         "{unknown:?}"
     );
     assert_eq!(
@@ -686,4 +686,116 @@ fn the_header_of_a_sheet_that_comes_again_is_no_text_either() {
     );
     let told = "header lines within the file, which were skipped: 1, the first in line 3";
     assert!(repairs.iter().any(|repair| repair == told), "{repairs:?}");
+}
+
+fn labels(items: &[Item]) -> Vec<Option<&str>> {
+    items
+        .iter()
+        .flat_map(|item| &item.content)
+        .map(|request| request.label.as_deref())
+        .collect()
+}
+
+#[test]
+fn what_databases_write_where_there_is_nothing_is_no_label_and_is_counted() {
+    for nothing in ["NULL", "NaN", "n/a", r"\N"] {
+        let table = format!(
+            "sentence,label,prediction,user,confidence\nOne,{nothing},{nothing},{nothing},{nothing}\nTwo,World,,,\n"
+        );
+        let (found, repairs) = read_all(table.as_bytes());
+
+        assert_eq!(labels(&found), [None, Some("World")], "{nothing}");
+        let first = found[0].content.as_ref().expect("it is read");
+        let said = (&first.prediction, &first.user, first.confidence);
+        assert_eq!(said, (&None, &None, None), "{nothing}");
+        assert_eq!(repairs.len(), 1, "{nothing}: {repairs:?}");
+        assert!(
+            repairs[0].starts_with("items with a field such as `NULL`")
+                && repairs[0].contains(": 1, the first"),
+            "{nothing}: {repairs:?}"
+        );
+    }
+
+    let (found, repairs) = read_all(
+        b"{\"sentence\":\"One\",\"label\":\"NaN\"}\n{\"sentence\":\"Two\",\"labels\":[\"World\",\"NaN\"]}\n{\"sentence\":\"null\"}\n",
+    );
+    assert_eq!(labels(&found), [None, Some("World"), None]);
+    assert_eq!(sentences(&found), ["One", "Two", "null"], "a text may say so");
+    assert!(repairs[0].contains(": 2, the first in line 1"), "{repairs:?}");
+}
+
+#[test]
+fn white_space_around_names_and_opinions_is_no_part_of_them() {
+    let found = items(b"sentence, classifier, feedback, user\nRates rise, news, like, ada\n");
+
+    let request = found[0].content.as_ref().expect("it is read");
+    assert_eq!(request.classifier, "news");
+    assert_eq!(request.feedback, Some(Opinion::Like));
+    assert_eq!(request.user.as_deref(), Some("ada"));
+}
+
+#[test]
+fn an_answer_of_a_tool_that_does_not_count_is_told() {
+    let lines = b"{\"text\":\"One\",\"label\":\"World\",\"answer\":\"reject\",\"_task_hash\":1}\n\
+        {\"text\":\"Two\",\"label\":\"World\",\"answer\":\"ignore\",\"_task_hash\":2}\n\
+        {\"text\":\"Three\",\"label\":\"World\",\"answer\":\"accept\",\"_task_hash\":3}\n";
+    let (found, repairs) = read_all(lines);
+
+    assert_eq!(labels(&found), [None, None, Some("World")]);
+    let told = repairs.join("\n");
+    for expected in ["a label that was rejected", "their annotator ignored"] {
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+#[test]
+fn the_rule_of_a_markdown_table_is_no_text() {
+    let (found, repairs) = read_all(b"sentence|label\n---|---\nRates rise|World\n");
+
+    assert_eq!(sentences(&found), ["Rates rise"]);
+    assert!(
+        repairs.iter().any(|repair| repair.starts_with("rows of dashes")),
+        "{repairs:?}"
+    );
+}
+
+#[test]
+fn cells_in_single_quotes_are_read_without_them() {
+    let (found, _) =
+        read_all(b"'sentence','label'\n'Rates, and prices, rise','World'\n'It''s over','Sports'\n");
+
+    assert_eq!(sentences(&found), ["Rates, and prices, rise", "It's over"]);
+    assert_eq!(labels(&found), [Some("World"), Some("Sports")]);
+}
+
+#[test]
+fn bytes_that_windows_1252_does_not_have_cost_their_row() {
+    let (found, _) = read_all(b"sentence,label\nM\x81ller wartet,World\nM\xfcller wartet,World\n");
+    assert_eq!(sentences(&found), ["Müller wartet"]);
+    assert_eq!(reasons(&found).len(), 1);
+    assert!(
+        reasons(&found)[0].1.contains("no letters of Windows-1252"),
+        "{:?}",
+        reasons(&found)
+    );
+}
+
+#[test]
+fn one_text_where_a_list_is_wanted_is_told_from_an_item_of_several() {
+    let found = items(br#"{"sentences":"One text"}"#);
+    assert!(
+        reasons(&found)[0].1.contains("must be a list of texts"),
+        "{:?}",
+        reasons(&found)
+    );
+}
+
+#[test]
+fn a_column_that_is_not_known_is_told_by_its_place() {
+    let found = items(b"sentence,User ID\nOne,7\n");
+    assert!(
+        reasons(&found)[0].1.contains("in column 2 an unknown field"),
+        "{:?}",
+        reasons(&found)
+    );
 }
