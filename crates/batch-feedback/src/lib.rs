@@ -6,7 +6,7 @@
 //! so. A run that broke off before its report is repeated as a whole: records that it sent
 //! already are sent again with the same ids, by which a2i-trigger recognises them.
 
-mod masked;
+mod prepared;
 mod reader;
 
 use std::{collections::BTreeMap, future::ready};
@@ -19,7 +19,7 @@ use active_learning_aws::{
     erased::ErasedList,
     feedback_stream::{FeedbackStream, PublishError},
     lambda, metrics,
-    personal_data::{self, Masking, NotMasked},
+    personal_data::{self, Masking},
     rejected::{self, RejectedLines},
     s3_event::{self, InvalidEvent, S3Object},
 };
@@ -36,6 +36,7 @@ use lambda_runtime::{
     Diagnostic, LambdaEvent,
     tracing::{info, warn},
 };
+use prepared::NotPrepared;
 use reader::{Chunk, Outcome, ReadingError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -145,9 +146,9 @@ pub enum BatchFeedbackError {
     /// The file could not be fetched to its end.
     #[error("the file could not be read")]
     Read(#[source] BoxError),
-    /// A text could not be looked through for personal data.
+    /// A text could not be looked through for personal data, or a prediction that is named not be looked up.
     #[error(transparent)]
-    NotMasked(#[from] NotMasked),
+    NotPrepared(#[from] NotPrepared),
     /// The feedback stream did not take everything.
     #[error(transparent)]
     NotStored(#[from] PublishError),
@@ -161,7 +162,8 @@ impl From<BatchFeedbackError> for Diagnostic {
         let error_type = match &error {
             BatchFeedbackError::InvalidEvent(_) => "InvalidEvent",
             BatchFeedbackError::Read(_) => "Read",
-            BatchFeedbackError::NotMasked(_) => "NotMasked",
+            BatchFeedbackError::NotPrepared(NotPrepared::NotMasked(_)) => "NotMasked",
+            BatchFeedbackError::NotPrepared(NotPrepared::Prediction(_)) => "FeedbackBucket",
             BatchFeedbackError::NotStored(_) => "NotStored",
             BatchFeedbackError::FeedbackBucket(_) => "FeedbackBucket",
         };
@@ -342,6 +344,7 @@ impl BatchFeedback {
             classifier,
             received_at,
             masking: self.masking.clone(),
+            predictions: self.bucket.clone(),
             erased,
             set: self.names.set().await,
         };
@@ -359,7 +362,7 @@ impl BatchFeedback {
         stored.map_err(PassOnError::Store)?;
         outcome.map(Some).map_err(|error| match error {
             ReadingError::Read(error) => PassOnError::Read(error),
-            ReadingError::NotMasked(error) => PassOnError::Store(error.into()),
+            ReadingError::NotPrepared(error) => PassOnError::Store(error.into()),
         })
     }
 

@@ -7,8 +7,9 @@ use std::{
 };
 
 use active_learning_aws::{
+    bucket::Bucket,
     feedback_stream::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS},
-    personal_data::{Kinds, Masking, NotMasked},
+    personal_data::Masking,
     rejected::{RejectedLines, RejectedObject},
 };
 use active_learning_core::{
@@ -22,6 +23,8 @@ use active_learning_core::{
         label_key::label_key,
         label_set::{LabelSet, check_suggestion},
     },
+    sampling::duplicates::form_of,
+    text::counted,
 };
 use aws_sdk_s3::primitives::ByteStream;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -33,7 +36,7 @@ use tokio::{
 };
 use tokio_util::io::SyncIoBridge;
 
-use crate::masked::Masked;
+use crate::prepared::{NotPrepared, Preparation, Prepared, Preparing};
 
 /// Items behind which a repetition is always recognised; so much is remembered twice, at some 40 bytes each.
 ///
@@ -45,6 +48,10 @@ const MAX_REJECTED: u64 = 10_000;
 
 /// Most classifiers of a file that are counted: a column of texts may be called so by mistake.
 const MAX_CLASSIFIERS: usize = 100;
+
+/// Told of items that name a prediction which is not kept, before their number.
+const UNKNOWN_PREDICTION: &str = "a `predictionId` of a prediction that is not kept, without a `prediction`: a like of it \
+    is no vote, and a dislike is against no label";
 
 /// A part of a file.
 #[derive(Debug, PartialEq)]
@@ -66,6 +73,8 @@ pub(crate) struct Outcome {
     pub(crate) rejected_objects: usize,
     /// Of the rejected ones, those beyond the first that were not set aside.
     pub(crate) rejected_not_kept: u64,
+    /// Accepted records that name a prediction by an id alone, of one that is not kept.
+    pub(crate) of_unknown_predictions: u64,
     /// What was read otherwise than it is written.
     pub(crate) repairs: Vec<String>,
     /// Accepted records by their classifier: of those that were found first, at most [`MAX_CLASSIFIERS`].
@@ -78,9 +87,9 @@ pub(crate) enum ReadingError {
     /// The file could not be fetched.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// A text could not be looked through for personal data.
+    /// Items could not be prepared.
     #[error(transparent)]
-    NotMasked(#[from] NotMasked),
+    NotPrepared(#[from] NotPrepared),
 }
 
 /// What records are made with.
@@ -89,6 +98,8 @@ pub(crate) struct Making {
     pub(crate) classifier: String,
     pub(crate) received_at: String,
     pub(crate) masking: Masking,
+    /// Where predictions are kept.
+    pub(crate) predictions: Bucket,
     /// Texts that are not taken again.
     pub(crate) erased: Arc<ErasedTexts>,
     /// What labels are called by now.
@@ -109,18 +120,27 @@ pub(crate) fn start(
             classifier,
             received_at,
             masking,
+            predictions,
             erased,
             set,
         } = making;
         let send = |chunk| sender.blocking_send(chunk).is_ok();
-        let mut collector = Collector::new(received_at, erased, set.clone(), send);
-        let mut masked = Masked::new(masking, set, runtime, |item, kinds| collector.take(item, &kinds));
-        let repairs = feedback::read(body, &whole, &classifier, &mut |item| masked.take(item))?;
-        masked.finish()?;
-        Ok(Outcome {
-            repairs,
-            ..collector.finish()
-        })
+        let mut collector = Collector::new(received_at, erased.clone(), set.clone(), send);
+        let with = Preparing {
+            masking,
+            set,
+            predictions,
+            erased,
+        };
+        let mut preparation = Preparation::new(with, runtime, |prepared| collector.take(prepared));
+        let mut repairs = feedback::read(body, &whole, &classifier, &mut |item| preparation.take(item))?;
+        preparation.finish()?;
+        let outcome = collector.finish();
+        if outcome.of_unknown_predictions > 0 {
+            let count = counted(outcome.of_unknown_predictions as usize, "item");
+            repairs.push(format!("{UNKNOWN_PREDICTION}: {count}"));
+        }
+        Ok(Outcome { repairs, ..outcome })
     })
 }
 
@@ -197,8 +217,13 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
         }
     }
 
-    /// Takes an item, in which personal data of these kinds was replaced.
-    fn take(&mut self, item: Item, masked: &Kinds) -> ControlFlow<()> {
+    /// Takes an item that is prepared.
+    fn take(&mut self, prepared: Prepared) -> ControlFlow<()> {
+        let Prepared {
+            item,
+            masked,
+            is_of_unknown_prediction,
+        } = prepared;
         let goes_on = match item.content.and_then(|request| self.record(request)) {
             Err(_) if self.rejected.count >= MAX_REJECTED => {
                 self.outcome.rejected_not_kept += 1;
@@ -221,6 +246,7 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
                     for kind in masked {
                         *self.outcome.masked.entry(kind.clone()).or_default() += 1;
                     }
+                    self.outcome.of_unknown_predictions += u64::from(is_of_unknown_prediction);
                     record.received_at = later(&self.received_at, changes);
                     self.count_classifier(&record);
                     self.add(record.to_line())
@@ -245,13 +271,14 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
         }
     }
 
-    /// Returns how often a user of the file has changed their mind on a text; `None` where a record repeats what they said
-    /// last: of the same prediction, with the same label and signal.
+    /// Returns how often a user of the file has changed their mind on a text, in whatever spelling; `None` where a record
+    /// repeats what they said last: of the same spelling and prediction, with the same label and signal.
     fn changes_of_mind(&mut self, record: &FeedbackRecord) -> Option<u32> {
         let user = label_key(record.user.as_deref().unwrap_or_default());
         let said = [&record.suggested_label, &record.prediction, &record.prediction_id];
         let said = format!("{said:?} {}", record.signal.needs_review());
-        self.seen.insert(hash(&record.id, &user), hash(&record.id, &said))
+        let form = form_of(&record.classifier, &record.utterance);
+        self.seen.insert(hash(&form, &user), hash(&record.id, &said))
     }
 
     fn count_classifier(&mut self, record: &FeedbackRecord) {
@@ -315,6 +342,7 @@ fn later(received_at: &str, changes: u32) -> String {
 mod tests {
     use std::cell::RefCell;
 
+    use active_learning_aws::personal_data::Kinds;
     use active_learning_core::{feedback::Opinion, labels::label_set::Origin};
 
     use super::*;
@@ -349,7 +377,12 @@ mod tests {
             true
         });
         for item in items {
-            assert!(collector.take(item, &Kinds::new()).is_continue());
+            let prepared = Prepared {
+                item,
+                masked: Kinds::new(),
+                is_of_unknown_prediction: false,
+            };
+            assert!(collector.take(prepared).is_continue());
         }
         let outcome = collector.finish();
         (chunks.into_inner(), outcome)
@@ -472,6 +505,19 @@ mod tests {
     }
 
     #[test]
+    fn who_changes_their_mind_on_another_spelling_of_a_text_is_taken_at_their_last_word() {
+        let says = |sentence: &str, label: &str| serde_json::json!({"sentence": sentence, "label": label, "user": "ada"});
+
+        let taken = said(&[says("Rates rise", "World"), says("RATES RISE!", "Sports")]);
+
+        let labels: Vec<_> = taken
+            .iter()
+            .map(|record| (record.suggested_label.as_deref(), &record.received_at[20..]))
+            .collect();
+        assert_eq!(labels, [(Some("World"), "000Z"), (Some("Sports"), "001Z")]);
+    }
+
+    #[test]
     fn a_line_that_likes_a_renamed_class_by_its_new_name_is_taken() {
         let mut set = LabelSet::seed(["World"], Origin::Parameter, "2026-11-20T10:00:00Z");
         set.rename("World", "World news").expect("free");
@@ -484,7 +530,12 @@ mod tests {
         let taken = |set: Option<LabelSet>| {
             let set = set.map(Arc::new);
             let mut collector = Collector::new(String::new(), Arc::default(), set, |_| true);
-            assert!(collector.take(like.clone(), &Kinds::new()).is_continue());
+            let prepared = Prepared {
+                item: like.clone(),
+                masked: Kinds::new(),
+                is_of_unknown_prediction: false,
+            };
+            assert!(collector.take(prepared).is_continue());
             let outcome = collector.finish();
             (outcome.accepted, outcome.rejected)
         };

@@ -9,6 +9,11 @@ use std::{
 };
 
 use active_learning_aws::env::Env;
+use active_learning_core::{
+    feedback::prediction::{ClassScore, Prediction},
+    keys,
+    labels::prediction_result::KeptPrediction,
+};
 use aws_sdk_s3::{Client, primitives::ByteStream};
 use axum::{Router, body::Body, extract::Request, response::Response};
 use batch_feedback::{BatchFeedback, BatchFeedbackError, Config};
@@ -149,6 +154,87 @@ impl Services {
 
 fn counts(report: &Value) -> [u64; 3] {
     ["accepted", "rejected", "duplicates"].map(|name| report[name].as_u64().expect("a number"))
+}
+
+const KEPT: &str = "11111111-1111-4111-8111-111111111111";
+const GONE: &str = "22222222-2222-4222-8222-222222222222";
+
+#[tokio::test]
+async fn what_a_line_says_of_a_prediction_is_held_against_the_one_that_it_names() {
+    for personal_data in ["keep", "mask"] {
+        let services = Services::start();
+        let predicted = Prediction::of(vec![ClassScore {
+            name: "World".into(),
+            score: 0.9,
+        }]);
+        let text = ("news", "Rates rise");
+        let kept = KeptPrediction::new(KEPT, text, predicted.as_ref(), None, "2026-11-20T10:00:00Z");
+        let body = serde_json::to_vec(&kept).expect("JSON");
+        let put = services.s3.put_object().bucket("feedback");
+        let put = put.key(keys::prediction(KEPT)).body(ByteStream::from(body));
+        put.send().await.expect("it is kept");
+        let line = |user: &str, id: &str, fields: Value| {
+            let mut line =
+                json!({"classifier": "news", "sentence": "Rates rise", "user": user, "predictionId": id});
+            line.as_object_mut()
+                .expect("an object")
+                .extend(fields.as_object().expect("fields").clone());
+            line.to_string()
+        };
+        let file = [
+            line("ann", KEPT, json!({"label": "World"})),
+            line("bob", KEPT, json!({"feedback": "like"})),
+            line("cy", KEPT, json!({"feedback": "dislike"})),
+            line("dan", KEPT, json!({"prediction": "Sports"})),
+            line("eve", KEPT, json!({"sentence": "Another text"})),
+            line("fay", KEPT, json!({"feedback": "like", "label": "Sports"})),
+            line("gus", GONE, json!({"feedback": "like"})),
+        ];
+        let event = services.upload("said.jsonl", file.join("\n")).await;
+
+        services
+            .function_treating(personal_data)
+            .handle(event)
+            .await
+            .expect("worked off");
+
+        let report = services.only_report().await;
+        assert_eq!(counts(&report), [4, 3, 0], "{personal_data}: {report}");
+        let repairs = report["repairs"].to_string();
+        assert!(
+            repairs.contains("is not kept") && repairs.contains("1 item"),
+            "{repairs}"
+        );
+        let mut delivered: Vec<Value> = services.delivered().await;
+        delivered.sort_by_key(|record| record["user"].to_string());
+        let told: Vec<_> = delivered
+            .iter()
+            .map(|record| json!([record["user"], record["signal"], record["prediction"]]))
+            .collect();
+        assert_eq!(
+            json!(told),
+            json!([
+                ["ann", "like", "World"],
+                ["bob", "like", "World"],
+                ["cy", "dislike", "World"],
+                ["gus", "like", null]
+            ])
+        );
+        let (_, rejected) = services.objects("rejected/").await.remove(0);
+        let lines: Vec<u64> = rejected
+            .lines()
+            .map(|line| {
+                serde_json::from_str::<Value>(line).expect("JSON")["line"]
+                    .as_u64()
+                    .expect("a number")
+            })
+            .collect();
+        assert_eq!(lines, [4, 5, 6]);
+        // Cy's complaint asks people about it, and its client is told what they say.
+        let marks = services.objects("predictions-of/").await;
+        assert_eq!(marks.len(), 1);
+        assert!(marks[0].0.ends_with(KEPT), "{marks:?}");
+    }
 }
 
 #[tokio::test]

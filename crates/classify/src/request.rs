@@ -1,6 +1,8 @@
 //! What a client asks.
 
-use active_learning_core::feedback::{InvalidFeedback, Known, check_texts, parse_fields, take_text};
+use active_learning_core::feedback::{
+    InvalidFeedback, Known, check_texts, parse_fields, take_name, take_text,
+};
 use serde_json::Value;
 
 use crate::results::MAX_WAIT_SECONDS;
@@ -15,6 +17,9 @@ const FIELDS: [Known; 4] = [
 
 /// What `wait` may be.
 const WAIT: &str = "true, false or a whole number of seconds from 0 to 20";
+
+/// The same in a query.
+const WAIT_OF_QUERY: &str = "a whole number of seconds from 0 to 20";
 
 /// A text to classify.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,15 +40,15 @@ impl ClassifyRequest {
     /// [`InvalidFeedback`] naming the field that is wrong.
     pub fn parse(body: &[u8], default_classifier: &str) -> Result<Self, InvalidFeedback> {
         let mut fields = parse_fields(body, &FIELDS)?;
-        let classifier = take_text(&mut fields, "classifier")?.filter(|name| !name.trim().is_empty());
+        let classifier = take_name(&mut fields, "classifier")?.filter(|name| !name.is_empty());
         let classifier = classifier.unwrap_or_else(|| default_classifier.to_owned());
         let utterance = take_text(&mut fields, "sentence")?.unwrap_or_default();
         check_texts(&classifier, &utterance)?;
         let wait_seconds = match fields.remove("wait") {
             None | Some(Value::Bool(false)) => None,
             Some(Value::Bool(true)) => Some(MAX_WAIT_SECONDS),
-            Some(Value::Number(seconds)) => Some(whole_seconds(seconds.as_u64())?),
-            Some(_) => return Err(wrong_wait("another kind of value")),
+            Some(Value::Number(seconds)) => Some(whole_seconds(seconds.as_u64(), WAIT)?),
+            Some(_) => return Err(wrong_wait(WAIT, "another kind of value")),
         };
         Ok(Self {
             classifier,
@@ -61,20 +66,22 @@ impl ClassifyRequest {
 pub fn wait_of_query(wait: Option<&str>) -> Result<u64, InvalidFeedback> {
     match wait {
         None => Ok(0),
-        Some(text) if text.parse::<f64>().is_err() => Err(wrong_wait("a text that is not a number")),
-        Some(text) => whole_seconds(text.parse().ok()),
+        Some(text) if text.parse::<f64>().is_err() => {
+            Err(wrong_wait(WAIT_OF_QUERY, "a text that is not a number"))
+        }
+        Some(text) => whole_seconds(text.parse().ok(), WAIT_OF_QUERY),
     }
 }
 
-fn whole_seconds(seconds: Option<u64>) -> Result<u64, InvalidFeedback> {
+fn whole_seconds(seconds: Option<u64>, expected: &'static str) -> Result<u64, InvalidFeedback> {
     let seconds = seconds.filter(|seconds| *seconds <= MAX_WAIT_SECONDS);
-    seconds.ok_or_else(|| wrong_wait("another number"))
+    seconds.ok_or_else(|| wrong_wait(expected, "another number"))
 }
 
-fn wrong_wait(found: &'static str) -> InvalidFeedback {
+fn wrong_wait(expected: &'static str, found: &'static str) -> InvalidFeedback {
     InvalidFeedback::WrongType {
         field: "wait",
-        expected: WAIT,
+        expected,
         found,
     }
 }
@@ -88,7 +95,8 @@ mod tests {
         let said = |wait| wait_of_query(Some(wait)).expect_err("refused").to_string();
 
         assert!(
-            said("x").ends_with("not a text that is not a number"),
+            said("true")
+                .ends_with("must be a whole number of seconds from 0 to 20, not a text that is not a number"),
             "{}",
             said("x")
         );

@@ -13,7 +13,8 @@ mod schema;
 mod signal;
 
 pub use fields::{
-    Fields, Known, check_texts, folded_name, parse_fields, take_text, unknown_field, with_decimal_point,
+    Fields, Known, check_texts, folded_name, parse_fields, take_name, take_text, unknown_field,
+    with_decimal_point,
 };
 pub use invalid::InvalidFeedback;
 pub use prediction::{ClassScore, Prediction};

@@ -320,20 +320,11 @@ impl FeedbackApi {
             }
         };
         let Some(kept) = kept else { return Ok(None) };
-        if !kept.is_of(&record.utterance) {
-            return Err(InvalidFeedback::OtherText.into());
-        }
-
-        match (&record.prediction, kept.prediction) {
-            (Some(said), Some(kept)) if !is_same_prediction(said, &kept, set) => {
-                return Err(InvalidFeedback::OtherPrediction.into());
-            }
-            (Some(_), _) => {}
-            (None, predicted) => {
-                record.prediction = predicted;
-                record.confidence = record.confidence.or(kept.confidence);
-                take_opinion(record, said, set)?;
-            }
+        kept.check(&record.utterance, record.prediction.as_deref(), set)?;
+        if record.prediction.is_none() {
+            record.prediction = kept.prediction;
+            record.confidence = record.confidence.or(kept.confidence);
+            take_opinion(record, said, set)?;
         }
         Ok(Some(kept.prediction_id))
     }

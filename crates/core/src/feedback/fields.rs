@@ -234,6 +234,16 @@ pub fn take_text(fields: &mut Fields, field: &'static str) -> Result<Option<Stri
     }
 }
 
+/// Takes a name out of the fields, without white space around it.
+///
+/// # Errors
+///
+/// [`InvalidFeedback::WrongType`].
+pub fn take_name(fields: &mut Fields, field: &'static str) -> Result<Option<String>, InvalidFeedback> {
+    let name = take_text(fields, field)?;
+    Ok(name.map(|name| name.trim().to_owned()))
+}
+
 /// Takes a probability out of the fields: a number, a text that is one, or the word for "unknown".
 pub(super) fn take_confidence(fields: &mut Fields) -> Result<Option<f32>, InvalidFeedback> {
     let number = match fields.remove("confidence") {

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::labels::{label_key::label_key, label_set::LabelSet};
+use crate::labels::{label_key::label_key, label_set::LabelSet, prediction_result::KeptPrediction};
 
 use super::{
     FeedbackRecord, InvalidFeedback, Signal, Source,
-    fields::{Fields, Known, check_texts, kind, parse_fields, probability, take_confidence, take_text},
+    fields::{
+        Fields, Known, check_texts, kind, parse_fields, probability, take_confidence, take_name, take_text,
+    },
     prediction::split_labels,
     record::record_id,
     schema::{SCHEMA_VERSION, UNKNOWN_PREDICTION},
@@ -94,14 +96,14 @@ impl FeedbackRequest {
             .map(|value| opinion(&value))
             .transpose()?;
         Ok(Self {
-            classifier: take_text(&mut fields, "classifier")?.unwrap_or_default(),
+            classifier: take_name(&mut fields, "classifier")?.unwrap_or_default(),
             sentence: take_text(&mut fields, "sentence")?.unwrap_or_default(),
             feedback: opinion,
             prediction: take_text(&mut fields, "prediction")?,
             confidence: take_confidence(&mut fields)?,
             label: take_text(&mut fields, "label")?,
-            prediction_id: take_text(&mut fields, "predictionId")?,
-            user: take_text(&mut fields, "user")?,
+            prediction_id: take_name(&mut fields, "predictionId")?,
+            user: take_name(&mut fields, "user")?,
         })
     }
 
@@ -112,6 +114,31 @@ impl FeedbackRequest {
             default.clone_into(&mut self.classifier);
         }
         self
+    }
+
+    /// Returns the prediction that the request names by its label.
+    pub fn known_prediction(&self) -> Option<&str> {
+        let prediction = self.prediction.as_deref()?;
+        (!prediction.trim().is_empty() && prediction != UNKNOWN_PREDICTION).then_some(prediction)
+    }
+
+    /// Holds the request against the prediction that it names by id: what was predicted is taken from there where the request
+    /// leaves it open.
+    ///
+    /// # Errors
+    ///
+    /// As [`KeptPrediction::check`].
+    pub fn hold_against(
+        &mut self,
+        kept: &KeptPrediction,
+        set: Option<&LabelSet>,
+    ) -> Result<(), InvalidFeedback> {
+        kept.check(&self.sentence, self.known_prediction(), set)?;
+        if self.known_prediction().is_none() {
+            self.prediction.clone_from(&kept.prediction);
+            self.confidence = self.confidence.or(kept.confidence);
+        }
+        Ok(())
     }
 
     /// Checks the request and turns it into a record. Labels are compared as they are spelt: see

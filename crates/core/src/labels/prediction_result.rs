@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     feedback::{
-        Signal, Source,
+        InvalidFeedback, Signal, Source, is_same_prediction,
         prediction::{Prediction, join_as_written},
         record_id,
     },
@@ -151,6 +151,28 @@ impl KeptPrediction {
     pub fn is_of(&self, utterance: &str) -> bool {
         record_id(&self.classifier, utterance) == self.record_id
             || form_of(&self.classifier, utterance) == self.form
+    }
+
+    /// Checks that feedback which names this prediction is about its text, and about what was predicted where it says so.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidFeedback::OtherText`], [`InvalidFeedback::OtherPrediction`].
+    pub fn check(
+        &self,
+        utterance: &str,
+        prediction: Option<&str>,
+        set: Option<&LabelSet>,
+    ) -> Result<(), InvalidFeedback> {
+        if !self.is_of(utterance) {
+            return Err(InvalidFeedback::OtherText);
+        }
+        match prediction.zip(self.prediction.as_deref()) {
+            Some((said, kept)) if !is_same_prediction(said, kept, set) => {
+                Err(InvalidFeedback::OtherPrediction)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Returns what became of it, by the names that labels have in a set; `question` is the one whose answer is its answer,
