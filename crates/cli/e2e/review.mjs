@@ -179,14 +179,32 @@ async function reviewWithForeignTemplate(browser, stack, templateKey) {
   assert.equal(await page.getByLabel('Title').inputValue(), text);
   await pictures(page, 'foreign-template');
   await saysWhatNeedsScript(browser, context, page.url());
+  await page.getByRole('button', { name: 'See examples' }).click();
+  assert.equal(await page.getByText('One example.').isVisible(), true);
+  await page.keyboard.press('Escape');
+  assert.equal(await page.getByText('One example.').isVisible(), false);
   await page.getByLabel('Sports').check();
   await page.getByLabel('Remark').fill('Clear "case" <1>');
+  await page.getByLabel('Year').pressSequentially('20x24');
+  await page.getByLabel('Spam').check();
+  await page.reload();
+  await page.waitForFunction(() => document.getElementById('portal-status').textContent.includes('is back'));
   await page.getByRole('button', { name: 'Submit' }).click();
   await page.waitForSelector('#empty-queue');
   const output = await stack.reviewObject((await outputKeys(stack, loop))[0]);
-  const untouched = { summary: text, title: text };
-  const remark = 'Clear "case" <1>';
-  assert.deepEqual(output.humanAnswers[0].answerContent, { category: { label: 'Sports' }, remark, ...untouched });
+  const untouched = { summary: text, title: text, urgency: 1 };
+  const entered = { remark: 'Clear "case" <1>', year: '2024', spam: { on: true } };
+  const answer = { category: { label: 'Sports' }, ...entered, ...untouched };
+  assert.deepEqual(output.humanAnswers[0].answerContent, answer);
+
+  await page.goto(`${stack.portalUrl}task?loop=${loop}&correct=yes`);
+  await page.waitForFunction(() => document.querySelector('crowd-text-area[name=remark] textarea')?.value);
+  await page.getByLabel('Urgency').fill('4');
+  await page.getByRole('button', { name: 'Submit' }).click();
+  const correction = await until('the correction', async () => (
+    (await stack.reviewKeys('/output.json')).find((key) => key.includes(`/${loop}/corrections/`))));
+  const corrected = await stack.reviewObject(correction);
+  assert.deepEqual(corrected.humanAnswers[0].answerContent, { ...answer, urgency: 4 });
   assert.deepEqual(problems, []);
   await context.close();
   ok('a worker task template with crowd-classifier, as A2I has them, works unchanged');

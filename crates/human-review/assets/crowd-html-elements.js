@@ -71,19 +71,43 @@
     set name(value) { this.setAttribute('name', value); }
   }
 
+  // Leaves out what is typed but is none of the characters that a pattern allows, as on AWS.
+  const allowOnly = (control, pattern) => {
+    let allowed;
+    try {
+      allowed = new RegExp(`^(?:${pattern})$`, 'u');
+    } catch {
+      return; // no pattern, no rule
+    }
+    control.addEventListener('input', () => {
+      const kept = [...control.value].filter((character) => allowed.test(character)).join('');
+      if (kept !== control.value) control.value = kept;
+    });
+  };
+
+  // Says why an entry is refused in the template's words.
+  const refuseWith = (control, words) => {
+    control.addEventListener('invalid', () => control.setCustomValidity(words));
+    control.addEventListener('input', () => control.setCustomValidity(''));
+  };
+
   // A labelled native control; attributes that it knows are handed down.
   class CrowdField extends CrowdElement {
     build() {
       this.control = this.makeControl();
+      const isNamed = this.getAttribute('label') || this.control.type === 'checkbox' || this.control.type === 'radio';
+      if (!isNamed && this.name) this.control.setAttribute('aria-label', this.name);
       for (const name of ['type', 'required', 'placeholder', 'rows', 'min', 'max', 'step', 'pattern', 'disabled']) {
         if (this.hasAttribute(name) && !(name === 'type' && this.control.type !== 'text')) {
           this.control.setAttribute(name, this.getAttribute(name));
         }
       }
       for (const [from, to] of [['max-length', 'maxlength'], ['min-length', 'minlength'], ['maxlength', 'maxlength'],
-        ['minlength', 'minlength'], ['auto-focus', 'autofocus'], ['allowed-pattern', 'pattern']]) {
+        ['minlength', 'minlength'], ['auto-focus', 'autofocus']]) {
         if (this.hasAttribute(from)) this.control.setAttribute(to, this.getAttribute(from));
       }
+      if (this.hasAttribute('allowed-pattern') && this.hasAttribute('auto-validate')) allowOnly(this.control, this.getAttribute('allowed-pattern'));
+      if (this.hasAttribute('error-message')) refuseWith(this.control, this.getAttribute('error-message'));
       const label = make('label', {}, ...this.labelAndControl());
       this.append(label);
     }
@@ -103,6 +127,8 @@
     focus() { this.control.focus(); }
 
     answer() { return this.value; }
+
+    restore(value) { this.value = value ?? ''; }
   }
 
   class CrowdInput extends CrowdField {
@@ -120,17 +146,39 @@
     }
   }
 
+  // It stands at its least value until it is moved, and shows where it stands. One that is required has to be moved.
   class CrowdSlider extends CrowdField {
     makeControl() {
-      const control = make('input', { type: 'range' });
+      const control = document.createElement('input');
+      // Before the type: a range puts its value within the limits that it has then.
       for (const name of ['min', 'max', 'step']) {
         if (this.hasAttribute(name)) control.setAttribute(name, this.getAttribute(name));
       }
-      if (this.hasAttribute('value')) control.value = this.getAttribute('value');
+      control.type = 'range';
+      control.value = this.getAttribute('value') ?? this.getAttribute('min') ?? '0';
+      this.shown = make('output', { value: control.value });
+      if (this.hasAttribute('required')) control.setCustomValidity(this.getAttribute('error-message') || 'Please move the slider.');
+      for (const moved of ['input', 'change', 'click', 'keyup']) control.addEventListener(moved, (event) => this.moved(event));
       return control;
     }
 
+    moved(event) {
+      this.shown.value = this.control.value;
+      if (event?.key !== 'Tab') this.control.setCustomValidity('');
+    }
+
+    labelAndControl() { return [...super.labelAndControl(), this.shown]; }
+
+    get value() { return super.value; }
+
+    set value(value) {
+      this.control.value = value;
+      this.moved();
+    }
+
     answer() { return Number(this.value); }
+
+    restore(value) { if (value !== undefined) this.value = value; }
   }
 
   // Checkbox, toggle and radio: {"<value or on>": true|false}.
@@ -152,6 +200,8 @@
     set checked(value) { this.control.checked = value; }
 
     answer() { return { [this.value]: this.checked }; }
+
+    restore(value) { this.checked = value?.[this.value] === true; }
   }
 
   class CrowdRadioButton extends CrowdCheckbox {
@@ -182,6 +232,7 @@
         const control = make('input', { type: this.controlType(), name: group, value: label });
         control.required = this.controlType() === 'radio';
         control.checked = this.isChosen(label);
+        control.addEventListener('change', () => this.changed(control));
         choices.append(make('label', {}, control, make('span', { textContent: label, dir: 'auto' })));
       }
       this.append(...parts('short-instructions'), ...help, ...parts('classification-target'), choices);
@@ -198,6 +249,10 @@
 
     controlType() { return 'radio'; }
 
+    changed() {}
+
+    controls() { return [...this.querySelectorAll('.crowd-choices input')]; }
+
     isChosen(label) {
       const initial = this.getAttribute('initial-value');
       const parsed = initial && parseRelaxed(initial);
@@ -212,6 +267,10 @@
       const [label] = this.chosen();
       return label === undefined ? undefined : { label };
     }
+
+    restore(value) { this.choose(value?.label === undefined ? [] : [value.label]); }
+
+    choose(labels) { this.controls().forEach((control) => { control.checked = labels.includes(control.value); }); }
   }
 
   // Any number of categories: {"labels": ["A", "B"]}.
@@ -221,6 +280,17 @@
     isChosen(label) { return parseList(this.getAttribute('initial-value')).includes(label); }
 
     answer() { return { labels: this.chosen() }; }
+
+    restore(value) { this.choose(value?.labels ?? []); }
+
+    // The exclusion category stands alone.
+    changed(control) {
+      if (!control.checked || !this.hasAttribute('exclusion-category')) return;
+      const all = this.controls();
+      const exclusion = all.at(-1);
+      const others = control === exclusion ? all.slice(0, -1) : [exclusion];
+      others.forEach((other) => { other.checked = false; });
+    }
   }
 
   class CrowdButton extends CrowdElement {
@@ -263,15 +333,23 @@
     build() { this.setAttribute('role', 'status'); }
   }
 
+  // A button opens it; Escape and a button close it.
   class CrowdModal extends CrowdElement {
     build() {
-      this.setAttribute('role', 'dialog');
-      this.hidden = !this.hasAttribute('open');
+      const text = this.getAttribute('link-text') || 'Click to open modal';
+      const opener = make('button', { type: 'button', className: 'quiet', textContent: text });
+      const closer = make('button', { type: 'button', className: 'quiet', textContent: 'Close' });
+      this.dialog = make('dialog', {}, ...this.childNodes, closer);
+      this.dialog.setAttribute('aria-label', text);
+      opener.addEventListener('click', () => this.open());
+      closer.addEventListener('click', () => this.close());
+      this.append(opener, this.dialog);
+      if (this.hasAttribute('open')) this.open();
     }
 
-    open() { this.hidden = false; }
+    open() { if (!this.dialog.open) this.dialog.showModal(); }
 
-    close() { this.hidden = true; }
+    close() { this.dialog.close(); }
   }
 
   class CrowdContainer extends CrowdElement {}
@@ -324,6 +402,20 @@
     return Object.fromEntries(answer);
   };
 
+  // Fills a form with an answer: the other way round than `serialise`. What the answer does not name is blank.
+  const restore = (form, answer) => {
+    for (const element of form.querySelectorAll('[name]')) {
+      const name = element.getAttribute('name');
+      if (!name || name.startsWith(OWN)) continue;
+      const value = answer[name];
+      if (typeof element.restore === 'function') element.restore(value);
+      else if (element.matches('input[type=radio], input[type=checkbox]')) element.checked = value?.[element.value] === true;
+      else if (element.matches('select[multiple]')) {
+        [...element.options].forEach((option) => { option.selected = Boolean(value?.includes(option.value)); });
+      } else if (element.matches('input, select, textarea') && value !== undefined) element.value = value;
+    }
+  };
+
   const start = () => {
     // A class of its own for each name: the registry takes none twice.
     for (const [name, Element] of Object.entries(ELEMENTS)) customElements.define(name, class extends Element {});
@@ -331,6 +423,7 @@
     if (!form) return;
     if (!hasSubmit(form)) form.append(make('button', { type: 'submit', textContent: 'Submit' }));
     form.portalAnswer = () => serialise(form);
+    form.portalRestore = (answer) => restore(form, answer);
     form.addEventListener('submit', (event) => {
       const crowdForm = form.querySelector('crowd-form');
       const own = new Event('submit', { cancelable: true });

@@ -386,29 +386,13 @@
     const draft = store.get(`draft:${task.id}`) ?? (task.previous && { answer: task.previous });
     if (!draft) return;
     const event = new CustomEvent('portal-restore', { detail: draft.answer, cancelable: true });
-    if (document.dispatchEvent(event) && draft.controls) restoreControls(draft.controls);
+    if (document.dispatchEvent(event)) form.portalRestore?.(draft.answer);
     if (store.get(`draft:${task.id}`)) say('portal-status', 'What you had entered here is back.');
   };
 
-  // Controls of any template, by their order.
-  const controls = () => [...body.querySelectorAll('input, select, textarea')];
-  const isMark = (control) => ['checkbox', 'radio'].includes(control.type);
-  const restoreControls = (values) => {
-    const all = controls();
-    if (all.length !== values.length) return;
-    all.forEach((control, index) => {
-      if (isMark(control)) control.checked = values[index] === true;
-      else if (control.multiple) [...control.options].forEach((option) => { option.selected = values[index].includes(option.value); });
-      else control.value = values[index];
-    });
-  };
-  const valueOf = (control) => {
-    if (isMark(control)) return control.checked;
-    return control.multiple ? [...control.selectedOptions].map((option) => option.value) : control.value;
-  };
   const keepDraft = () => {
     if (!current || !form.portalAnswer) return;
-    store.set(`draft:${current.id}`, { at: Date.now(), answer: form.portalAnswer(), controls: isSwapped ? undefined : controls().map(valueOf) });
+    store.set(`draft:${current.id}`, { at: Date.now(), answer: form.portalAnswer() });
   };
 
   // What nobody came back to is forgotten some day.
@@ -477,8 +461,11 @@
       return;
     }
     const known = done.map((task) => task.loop);
-    const older = (store.get('recent') ?? []).filter((loop) => !known.includes(loop) && loop !== current?.loop);
-    if (undoAt !== null || !older.length) say('portal-status', 'There is nothing older to undo here: see History.');
+    const recent = store.get('recent') ?? [];
+    // Back from the oldest that is open, not from the newest again.
+    const from = recent.indexOf(done.length ? done[0].loop : current?.loop);
+    const older = recent.slice(0, from < 0 ? undefined : from).filter((loop) => !known.includes(loop) && loop !== current?.loop);
+    if (!older.length) say('portal-status', 'There is nothing older to undo here: see History.');
     else if (pending().length) say('portal-status', 'Earlier answers can be opened once all is saved.');
     else location.assign(`task?loop=${older.at(-1)}&correct=yes`);
   };

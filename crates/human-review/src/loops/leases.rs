@@ -62,10 +62,13 @@ impl Loops {
         worker: &Worker,
         now: DateTime<Utc>,
     ) -> Result<Version, LoopError> {
+        // What another reviewer took knows nothing of when this one did.
         let is_open = |taken: &HumanLoop| {
+            let worker = worker.in_loop(taken);
             taken.id == id
                 && taken.due(now).is_none()
-                && taken.may_submit(&worker.in_loop(taken).id, now).is_ok()
+                && taken.accepted_at(&worker.id).is_some()
+                && taken.may_submit(&worker.id, now).is_ok()
         };
         let read = match self.taken.take(name).filter(|(taken, _)| is_open(taken)) {
             Some(known) => known,

@@ -16,6 +16,9 @@ use crate::session::Claims;
 use crate::task_template::TaskTemplate;
 use crate::trial::output;
 
+/// What the text of a task is usually called in inputs that are not of our kind.
+const TEXT_NAMES: [&str; 6] = ["taskObject", "source", "text", "utterance", "sentence", "content"];
+
 /// Characters of a text that the history shows.
 const SHOWN_CHARS: usize = 120;
 
@@ -116,7 +119,8 @@ fn own_items(input: &Value, content: &Value) -> Vec<OwnItem> {
     };
     if answers.iter().all(Option::is_none) {
         let answer = summary(content);
-        let text = left(input).next().map(|(_, item)| text(item)).unwrap_or_default();
+        let of_item = left(input).next().map(|(_, item)| text(item));
+        let text = of_item.unwrap_or_else(|| shortened(text_of_other(input).unwrap_or_default()));
         return vec![OwnItem { text, answer }];
     }
     let said = |(item, answer): (&Value, Option<String>)| OwnItem {
@@ -125,6 +129,16 @@ fn own_items(input: &Value, content: &Value) -> Vec<OwnItem> {
     };
     let all = items.iter().zip(answers);
     all.filter(|(item, _)| !is_erased_item(item)).map(said).collect()
+}
+
+/// Returns the text of an input that is not of our kind: that of a usual name, or else the first that is found.
+fn text_of_other(input: &Value) -> Option<&str> {
+    let members = input.as_object()?;
+    let named = TEXT_NAMES.iter().find_map(|name| members.get(*name)?.as_str());
+    let inner = || members.values().find_map(text_of_other);
+    named
+        .or_else(inner)
+        .or_else(|| members.values().find_map(Value::as_str))
 }
 
 /// Returns what was answered to each item; none where it was left blank, or cannot be told.
@@ -153,12 +167,19 @@ fn said(answer: &Answer) -> String {
     }
 }
 
-/// Says in one line what was answered: the labels of the fields in the order of their names.
+/// Says in one line what was answered: the fields in the order of their names, with these where there are several.
 fn summary(content: &Value) -> String {
     let members = content.as_object().into_iter().flatten();
-    let answers = members.filter(|(name, _)| !name.contains(':'));
-    let said: Vec<String> = answers.map(|(_, value)| in_words(value)).collect();
-    said.join(" · ")
+    let answers: Vec<(&String, &Value)> = members.filter(|(name, _)| !name.contains(':')).collect();
+    match answers.as_slice() {
+        [(_, value)] => in_words(value),
+        all => {
+            let said = all
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", in_words(value)));
+            said.collect::<Vec<_>>().join(" · ")
+        }
+    }
 }
 
 fn in_words(value: &Value) -> String {
@@ -167,7 +188,23 @@ fn in_words(value: &Value) -> String {
         Value::String(label) if label == UNSURE => "cannot tell".to_owned(),
         Value::String(label) => label.clone(),
         Value::Array(labels) => labels.iter().map(in_words).collect::<Vec<_>>().join(", "),
+        Value::Object(members) => of_element(members),
         other => other.to_string(),
+    }
+}
+
+/// Says what was chosen by an element: `{"label": "A"}`, `{"labels": ["A", "B"]}` or `{"A": true, "B": false}`.
+fn of_element(members: &Map<String, Value>) -> String {
+    let chosen = members.iter().filter(|(_, value)| **value == Value::Bool(true));
+    let chosen: Vec<&str> = chosen.map(|(name, _)| name.as_str()).collect();
+    match members.get("label").or_else(|| members.get("labels")) {
+        Some(labels) if !labels.is_boolean() => in_words(labels),
+        _ if !members.values().all(Value::is_boolean) => Value::from(members.clone()).to_string(),
+        _ if members.len() == 1 && members.contains_key("on") => {
+            let is_on = !chosen.is_empty();
+            if is_on { "yes".to_owned() } else { "no".to_owned() }
+        }
+        _ => chosen.join(", "),
     }
 }
 
@@ -232,7 +269,37 @@ mod tests {
     fn an_answer_that_names_no_item_is_said_as_a_whole() {
         assert_eq!(
             shown(json!({ "b": "Login", "a": "Delivery" })),
-            [("asdf qwer".to_owned(), "Delivery · Login".to_owned())]
+            [("asdf qwer".to_owned(), "a: Delivery · b: Login".to_owned())]
         );
+    }
+
+    #[test]
+    fn a_task_of_a_job_or_an_own_flow_is_shown_by_its_text_and_its_fields() {
+        let content = json!({
+            "category": { "labels": ["refund", "late"] },
+            "spam": { "on": false },
+            "tone": { "neg": false, "pos": true },
+            "topic": { "label": "Delivery" },
+            "year": "2024",
+        });
+        for (input, text) in [
+            (
+                json!({ "taskObject": "Where is it?", "labels": ["a", "b"] }),
+                "Where is it?",
+            ),
+            (json!({ "id": "7", "source": "Where is it?" }), "Where is it?"),
+            (
+                json!({ "id": "7", "initialValue": { "text": "Where is it?" } }),
+                "Where is it?",
+            ),
+            (json!({ "n": 7, "said": "Where is it?" }), "Where is it?"),
+        ] {
+            let items = own_items(&input, &content);
+            assert_eq!(items[0].text, text, "{input}");
+            assert_eq!(
+                items[0].answer,
+                "category: refund, late · spam: no · tone: pos · topic: Delivery · year: 2024"
+            );
+        }
     }
 }
