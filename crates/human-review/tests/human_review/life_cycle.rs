@@ -32,6 +32,38 @@ async fn two_reviewers_never_hold_one_task() {
 }
 
 #[tokio::test]
+async fn each_reviewer_has_their_own_times_where_another_process_showed_them_the_page() {
+    let review = Review::with(human_review::Config {
+        task_count: 2,
+        ..config()
+    });
+    review.start("tc-1", &two_items()).await;
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+    let key = "human-review/loops/tc-1.json";
+    let anns_page = ann.open("tc-1").await;
+    // What this process knows of the loop is what Bea took, and Ann took it in another one.
+    let mut state: Value = serde_json::from_str(&review.object(key).await).expect("JSON");
+    let anns_lease = state["leases"][0].clone();
+    state["leases"] = json!([]);
+    review.put(key, &state.to_string()).await;
+    let beas_page = bea.open("tc-1").await;
+    let mut state: Value = serde_json::from_str(&review.object(key).await).expect("JSON");
+    let leases = state["leases"].as_array_mut().expect("leases");
+    assert_eq!(leases.len(), 1);
+    leases.push(anns_lease);
+    review.put(key, &state.to_string()).await;
+    review.wait(Duration::seconds(30));
+
+    ann.submit(&anns_page, &answer()).await;
+    bea.submit(&beas_page, &answer()).await;
+
+    let output: Value = serde_json::from_str(&review.object(OUTPUT).await).expect("JSON");
+    for given in output["humanAnswers"].as_array().expect("answers") {
+        assert_eq!(given["timeSpentInSeconds"], json!(30.0), "{given}");
+    }
+}
+
+#[tokio::test]
 async fn a_late_answer_counts_if_nobody_took_the_task_meanwhile() {
     let review = Review::new();
     review.start("tc-1", &two_items()).await;
