@@ -36,7 +36,7 @@ use lambda_runtime::{
     Diagnostic, LambdaEvent,
     tracing::{info, warn},
 };
-use prepared::NotPrepared;
+pub use prepared::NotPrepared;
 use reader::{Chunk, Outcome, ReadingError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -33,7 +33,7 @@ const LEFT_OUT: &str =
 
 /// Why items could not be prepared.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NotPrepared {
+pub enum NotPrepared {
     /// A text could not be looked through for personal data.
     #[error(transparent)]
     NotMasked(#[from] NotMasked),

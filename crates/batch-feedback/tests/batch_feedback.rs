@@ -163,7 +163,7 @@ const GONE: &str = "22222222-2222-4222-8222-222222222222";
 async fn what_a_line_says_of_a_prediction_is_held_against_the_one_that_it_names() {
     for personal_data in ["keep", "mask"] {
         let services = Services::start();
-        let predicted = Prediction::of(vec![ClassScore {
+        let predicted = Prediction::multi_class(vec![ClassScore {
             name: "World".into(),
             score: 0.9,
         }]);
@@ -321,7 +321,7 @@ async fn a_file_that_comprehend_cannot_look_through_is_tried_again_and_nothing_o
     let failed = services.function_treating("comprehend").handle(event).await;
 
     assert!(
-        matches!(failed, Err(BatchFeedbackError::NotMasked(_))),
+        matches!(failed, Err(BatchFeedbackError::NotPrepared(_))),
         "{failed:?}"
     );
     assert_eq!(services.reports().await.len(), 0);
