@@ -145,6 +145,10 @@ pub struct Report {
     pub looked_at: BTreeMap<String, String>,
     /// Lines that began as JSON and were none: they went as a whole, since a text or a user stood in them.
     pub broken_lines: u64,
+    /// Outputs of the review service in buckets that are not the stack's, and that hold some of it: they stay as they are.
+    pub elsewhere: BTreeSet<String>,
+    /// Places there that cannot be looked through, and why.
+    pub unread_elsewhere: BTreeMap<String, String>,
     /// Rows that model versions have learnt from, by version.
     pub learnt: BTreeMap<String, u64>,
 }
@@ -198,6 +202,8 @@ pub struct Erase<'a> {
     /// Human loops of which nothing is left, whose state held what they asked.
     pub(crate) ended_by_name: BTreeSet<String>,
     pub(crate) held_at: Option<Instant>,
+    /// Where the review service writes to outside of the buckets: bucket and beginning of the keys.
+    pub(crate) places: BTreeSet<(String, String)>,
 }
 
 /// Looks for what is to be erased, of texts and of users, by the hashes of earlier erasures too.
@@ -251,8 +257,10 @@ pub async fn unfinished(buckets: &Buckets) -> Result<Vec<Job>, EraseError> {
 /// [`EraseError`].
 pub async fn preview(buckets: &Buckets, job: Job) -> Result<Report, EraseError> {
     let mut erase = Erase::new(buckets, job, true).await?;
+    erase.note_places().await?;
     erase.pass(None).await?;
     erase.old_versions().await?;
+    erase.look_elsewhere().await?;
     Ok(erase.report)
 }
 
@@ -270,6 +278,7 @@ pub async fn erase(buckets: &Buckets, job: Job) -> Result<Report, EraseError> {
     refuse(buckets, &job).await?;
 
     let mut erase = Erase::new(buckets, job, false).await?;
+    erase.note_places().await?;
     let mut since = None;
     for number in 1.. {
         let begin = Utc::now();
@@ -291,6 +300,7 @@ pub async fn erase(buckets: &Buckets, job: Job) -> Result<Report, EraseError> {
     erase.forget_proposals().await?;
     erase.delete_packs().await?;
     erase.old_versions().await?;
+    erase.look_elsewhere().await?;
     buckets.feedback.delete(&key).await?;
     // After this nothing looks for it again.
     erase.forget_all_versions(BucketName::Feedback, &key).await?;
@@ -346,6 +356,7 @@ impl<'a> Erase<'a> {
             ended: BTreeSet::new(),
             ended_by_name: BTreeSet::new(),
             held_at: None,
+            places: BTreeSet::new(),
         })
     }
 

@@ -8,6 +8,7 @@
 mod broken;
 pub mod collect;
 mod datasets;
+mod elsewhere;
 pub mod erase;
 mod follow_up;
 mod json;

@@ -14,6 +14,8 @@ use active_learning_core::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, stream};
+use human_review::loop_flow::LoopFlow;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
@@ -43,7 +45,7 @@ pub(crate) const LOOPS: &str = "human-review/loops/";
 const REJECTED: &str = "rejected/";
 
 /// An object that was read, with its key; an error where it could not be.
-type Read = (Listed, Result<Option<Object>, BucketError>);
+pub(crate) type Read = (Listed, Result<Option<Object>, BucketError>);
 
 /// Lists what may hold texts, written since a time.
 async fn listed(
@@ -77,7 +79,17 @@ fn state_of_loop(bucket: BucketName, key: &str) -> Option<&str> {
     (bucket == BucketName::Review).then_some(name)
 }
 
-async fn read(bucket: &Bucket, object: Listed) -> Read {
+/// Returns the flow definition that a human loop's state names; none of one of the stack's own.
+fn flow_of(state: &[u8]) -> Option<LoopFlow> {
+    #[derive(Deserialize)]
+    struct State {
+        flow: Option<LoopFlow>,
+    }
+    serde_json::from_slice::<State>(state).ok()?.flow
+}
+
+/// Reads an object.
+pub(crate) async fn read(bucket: &Bucket, object: Listed) -> Read {
     let content = bucket.read(&object.key, MAX_OBJECT_BYTES).await;
     (object, content)
 }
@@ -222,10 +234,13 @@ impl Erase<'_> {
                 self.ended.insert(id.to_owned());
             }
         }
-        if let Some(human_loop) = state_of_loop(name, key)
-            && matches!(left, Left::Nothing { .. })
-        {
-            self.ended_by_name.insert(human_loop.to_owned());
+        if let Some(human_loop) = state_of_loop(name, key) {
+            if let Some(flow) = flow_of(&object.bytes) {
+                self.note_place_of(&flow);
+            }
+            if matches!(left, Left::Nothing { .. }) {
+                self.ended_by_name.insert(human_loop.to_owned());
+            }
         }
         if name == BucketName::Feedback
             && left.pieces() > 0

@@ -107,6 +107,17 @@ fn beside(report: &Report) -> Vec<String> {
             "! the human loop {name} of Amazon A2I still shows it: stop and delete it there"
         ));
     }
+    for uri in &report.elsewhere {
+        lines.push(format!(
+            "! {uri} holds some of it, in a bucket that is not the stack's: remove it there"
+        ));
+    }
+    for (place, reason) in &report.unread_elsewhere {
+        lines.push(format!(
+            "! {place} could not be looked through ({reason}): outputs of the review service may hold some of it there; look \
+             at it yourself"
+        ));
+    }
     for uri in &report.too_large {
         lines.push(format!(
             "! {uri} is too large to be read: look at it yourself; if it holds nothing of it, say so by --looked-at {uri}"
@@ -158,6 +169,8 @@ mod tests {
             learnt: [("v1".to_owned(), 1)].into(),
             unread: [("s3://b/x.zip".to_owned(), "it is a zip archive".to_owned())].into(),
             broken_lines: 3,
+            elsewhere: ["s3://mine/out/output.json".to_owned()].into(),
+            unread_elsewhere: [("s3://theirs/out/".to_owned(), "AccessDenied".to_owned())].into(),
             ..Report::default()
         };
 
@@ -173,6 +186,16 @@ mod tests {
         );
         assert!(
             said.contains("! s3://b/x.zip was not looked through (it is a zip archive): look at it yourself"),
+            "{said}"
+        );
+        assert!(
+            said.contains(
+                "! s3://mine/out/output.json holds some of it, in a bucket that is not the stack's"
+            ),
+            "{said}"
+        );
+        assert!(
+            said.contains("! s3://theirs/out/ could not be looked through (AccessDenied)"),
             "{said}"
         );
         assert!(
