@@ -3,7 +3,7 @@
 //! Differs from Comprehend: documents are plain text in UTF-8; one that is not, or is blank, gets a line with
 //! its error.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use chrono::Utc;
 use serde_json::{Value, json};
@@ -162,15 +162,31 @@ async fn classify_all(
     if objects.is_empty() {
         return Err(JobError::NoInput(input));
     }
+    let keys: Vec<&str> = objects.iter().map(|object| object.key.as_str()).collect();
     let mut predictions = Vec::new();
-    for object in objects {
-        let file = bucket.get_named(&input.with_key(&object.key)).await?;
-        let name = object.key.rsplit('/').next().unwrap_or_default();
+    for (key, name) in keys.iter().zip(file_names(&input.key, &keys)) {
+        let file = bucket.get_named(&input.with_key(key)).await?;
         predictions.extend(classify_file(&bucket, &model, name, &file, format).await);
     }
     let archive = output::archive(&[("predictions.jsonl", &predictions)]);
     bucket.put_named(&output, output::CONTENT_TYPE, archive).await?;
     Ok(())
+}
+
+/// Returns what the output calls each file: the last part of its key, or its path below the input's folder where others end
+/// as it does.
+fn file_names<'a>(input: &str, keys: &[&'a str]) -> Vec<&'a str> {
+    let last = |key: &&'a str| key.rsplit('/').next().unwrap_or_default();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for name in keys.iter().map(last) {
+        *counts.entry(name).or_default() += 1;
+    }
+    let folder = input.rfind('/').map_or(0, |end| end + 1);
+    let name = |key: &&'a str| match counts.get(last(key)) {
+        Some(2..) => key.get(folder..).unwrap_or(key),
+        _ => last(key),
+    };
+    keys.iter().map(name).collect()
 }
 
 async fn load(encoders: &Encoders, arn: &str) -> Result<Arc<Classifying>, JobError> {
@@ -273,4 +289,21 @@ fn json_line(value: &Value) -> Vec<u8> {
     let mut line = value.to_string().into_bytes();
     line.push(b'\n');
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_one_name_are_told_apart_by_their_paths_below_the_folder_of_the_input() {
+        let keys = ["f3/a.txt", "f3/b.txt", "f3/x/a.txt", "f3/y/a.txt"];
+
+        assert_eq!(file_names("f3/", &keys), ["a.txt", "b.txt", "x/a.txt", "y/a.txt"]);
+        assert_eq!(
+            file_names("f3", &keys),
+            ["f3/a.txt", "b.txt", "f3/x/a.txt", "f3/y/a.txt"]
+        );
+        assert_eq!(file_names("f3/b", &["f3/b.txt"]), ["b.txt"]);
+    }
 }
