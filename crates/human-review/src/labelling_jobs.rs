@@ -83,6 +83,8 @@ pub struct Jobs<'a> {
     pub erased: &'a ErasedList,
     /// What answers are checked by, by the name of the job.
     pub choices: &'a Recent<Arc<Choices>>,
+    /// Request id of the invocation, where it is one of an event, at which there may be several attempts.
+    pub invocation: Option<&'a str>,
 }
 
 /// What the answers to a job's tasks are checked by: it never changes, once the first of them is asked.
@@ -105,6 +107,7 @@ impl HumanReview {
             bus: self.bus.as_ref(),
             choices: &self.job_choices,
             erased: &self.erased,
+            invocation: None,
         }
     }
 }

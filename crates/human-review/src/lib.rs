@@ -116,7 +116,13 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
     let function = function.assuming_roles(sdk.clone()).with_provider(&sdk);
     let function = function.with_topics(aws_sdk_sns::Client::new(&sdk));
     let function = &function.with_state_machine(aws_sdk_sfn::Client::new(&sdk));
-    lambda::run_events(|event: LambdaEvent<Value>| function.handle(event.payload, Utc::now())).await
+    lambda::run_events(|event: LambdaEvent<Value>| async move {
+        let request_id = &event.context.request_id;
+        function
+            .handle_attempt(request_id, event.payload, Utc::now())
+            .await
+    })
+    .await
 }
 
 /// Why an invocation fails; HTTP requests never do.
@@ -280,6 +286,29 @@ impl HumanReview {
     ///
     /// [`HumanReviewError`] for direct invocations and events of no known kind; HTTP errors are replies.
     pub async fn handle(&self, event: Value, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
+        self.answer(None, event, now).await
+    }
+
+    /// Does the same for an invocation of which there may be attempts before with this request id, that were cut off.
+    ///
+    /// # Errors
+    ///
+    /// As [`handle`](Self::handle).
+    pub async fn handle_attempt(
+        &self,
+        request_id: &str,
+        event: Value,
+        now: DateTime<Utc>,
+    ) -> Result<Value, HumanReviewError> {
+        self.answer(Some(request_id), event, now).await
+    }
+
+    async fn answer(
+        &self,
+        request_id: Option<&str>,
+        event: Value,
+        now: DateTime<Utc>,
+    ) -> Result<Value, HumanReviewError> {
         match Invocation::read(event)? {
             Invocation::FunctionUrl(request) if control_plane::operation(&request).is_some() => {
                 let operation = control_plane::operation(&request).unwrap_or_default();
@@ -305,11 +334,12 @@ impl HumanReview {
             }
             Invocation::Direct(event) if event.get("detail-type").is_some() => {
                 if let Some(job) = labelling_jobs::job_of_event(&event) {
-                    Box::pin(
-                        self.jobs()
-                            .drive_and_go_on(job, labelling_jobs::Clock::starting(now)),
-                    )
-                    .await;
+                    let jobs = labelling_jobs::Jobs {
+                        invocation: request_id,
+                        ..self.jobs()
+                    };
+                    let clock = labelling_jobs::Clock::starting(now);
+                    Box::pin(jobs.drive_and_go_on(job, clock)).await;
                 }
                 Ok(Value::Null)
             }

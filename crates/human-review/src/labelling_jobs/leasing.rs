@@ -40,9 +40,17 @@ impl Clock {
     }
 }
 
+impl Lease {
+    /// Returns whether another run must wait for this one.
+    fn keeps_out(&self, other: &Self, now: DateTime<Utc>) -> bool {
+        let was_cut_off = self.invocation.is_some() && self.invocation == other.invocation;
+        self.expires_at > now && self.id != other.id && !was_cut_off
+    }
+}
+
 impl Jobs<'_> {
     /// Takes the lease of a job; none where another run has it, or there is no such job. The other is told that there is
-    /// more to do.
+    /// more to do. What an earlier attempt at the same event holds is taken over: it was cut off.
     pub(super) async fn claim(
         &self,
         name: &str,
@@ -51,16 +59,13 @@ impl Jobs<'_> {
         let lease = Lease {
             id: Uuid::new_v4().simple().to_string(),
             expires_at: now + LEASE,
+            invocation: self.invocation.map(str::to_owned),
         };
         let claim = |job: Option<Job>| {
             let Some(mut job) = job else {
                 return Change::Leave(None);
             };
-            if job
-                .lease
-                .as_ref()
-                .is_some_and(|held| held.expires_at > now && held.id != lease.id)
-            {
+            if job.lease.as_ref().is_some_and(|held| held.keeps_out(&lease, now)) {
                 if job.is_due_again {
                     return Change::Leave(None);
                 }

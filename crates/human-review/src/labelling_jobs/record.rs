@@ -147,6 +147,9 @@ pub struct Lease {
     pub id: String,
     /// From then on another may take it.
     pub expires_at: DateTime<Utc>,
+    /// Request id of the invocation that it was taken in: all attempts at one event have the same, one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invocation: Option<String>,
 }
 
 /// A labelling job.

@@ -7,7 +7,7 @@ use local_aws::{LocalAws, eventbridge::EventBusSpec, transport::ENDPOINT_URL};
 use serde_json::{Value, json};
 
 use crate::harness::{BUCKET, FLOW, Review, config, two_items};
-use crate::labelling_jobs::{call, label, request, sources, started};
+use crate::labelling_jobs::{call, describe, label, request, sources, started};
 
 /// Starts services with the bus, and a review service that tells it.
 pub fn services(folder: &Path) -> (LocalAws, Review) {
@@ -172,4 +172,30 @@ async fn a_second_stop_of_a_labelling_job_goes_on_where_the_first_was_cut_off() 
         .iter()
         .filter(|event| event["detail"]["LabelingJobStatus"] == "Stopping");
     assert_eq!(stopping.count(), 1, "the status has changed once");
+}
+
+#[tokio::test]
+async fn the_next_attempt_at_an_event_goes_on_with_the_job_where_the_one_before_was_cut_off() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_aws, review) = services(folder.path());
+    started(&review, &sources(&["One"]), &request("stop", json!({}))).await;
+    call(&review, "StopLabelingJob", &json!({ "LabelingJobName": "stop" })).await;
+    let bucket = active_learning_aws::bucket::Bucket::new(review.s3.clone(), BUCKET);
+    let key = "human-review/labelling-jobs/stop.json";
+    let mut job: Value = bucket.read_document(key).await.expect("JSON").expect("a job");
+    let ends = review.now() + Duration::seconds(170);
+    job["lease"] = json!({"id": "cut-off", "expires_at": ends, "invocation": "event-1"});
+    bucket.put_document(key, &job).await.expect("stored");
+    let event = json!({"detail-type": "Labeling Job Goes On", "detail": {"flowDefinitionArn": job["arn"]}});
+    let status = async || describe(&review, "stop").await["LabelingJobStatus"].clone();
+
+    let of_another = review
+        .function
+        .handle_attempt("event-2", event.clone(), review.now());
+    of_another.await.expect("handled");
+    let kept_out = status().await;
+    let again = review.function.handle_attempt("event-1", event, review.now());
+    again.await.expect("handled");
+
+    assert_eq!((kept_out, status().await), (json!("Stopping"), json!("Stopped")));
 }
