@@ -16,7 +16,7 @@ use http::{Request, Response, request::Parts};
 
 use crate::{
     aws_error::{AwsError, Envelope},
-    http_event::MAX_EVENT_BYTES,
+    http_event::{MAX_EVENT_BYTES, REQUEST_TOO_LARGE},
     iam::{Call, Iam, Principal},
     lambda::{FunctionUrlSpec, InvokeError, Lambda},
     sigv4::{self, Caller},
@@ -179,7 +179,7 @@ fn forbidden() -> AwsError {
 
 fn too_large() -> AwsError {
     let message = "Request must be smaller than 6291456 bytes for the InvokeFunction operation";
-    AwsError::new(413, "RequestEntityTooLargeException", message)
+    AwsError::new(413, REQUEST_TOO_LARGE, message)
 }
 
 fn bad_gateway() -> AwsError {

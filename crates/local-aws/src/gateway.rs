@@ -14,6 +14,7 @@ use crate::{
     LocalAws,
     aws_error::{AwsError, Envelope, json_response},
     faults::Write,
+    http_event::{MAX_EVENT_BYTES, REQUEST_TOO_LARGE},
     iam::Call,
     json_protocol::JSON_1_1,
     service::{Protocol, Service, table},
@@ -243,7 +244,7 @@ async fn signed(
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| {
         let message = format!("The request body is larger than {MAX_BODY_BYTES} bytes.");
-        AwsError::new(413, "RequestEntityTooLargeException", message)
+        AwsError::new(413, REQUEST_TOO_LARGE, message)
     })?;
     let caller = sigv4::verify(&aws.iam, &parts, &body, service, &aws.region, Utc::now())?;
     Ok((parts, body, caller))
@@ -264,7 +265,7 @@ async fn pass_on(
         .function_url_of(service)
         .ok_or_else(|| AwsError::not_implemented(service, &shown))?;
     let operation = operation.ok_or_else(|| AwsError::not_implemented(service, &shown))?;
-    let (parts, body, caller) = signed(aws, request, service).await?;
+    let (parts, body, caller) = signed(aws, request, service).await.map_err(too_long)?;
     let call = Call {
         principal: &caller.principal,
         action: &format!("{service}:{operation}"),
@@ -278,6 +279,19 @@ async fn pass_on(
     aws.function_urls
         .invoke(&url, path, &parts, body, Some(&caller))
         .await
+        .map_err(too_long)
+}
+
+/// Says that a request is too long for the function as the service would say it of a member: SDKs know no other code of it.
+fn too_long(error: AwsError) -> AwsError {
+    if error.code() != REQUEST_TOO_LARGE {
+        return error;
+    }
+    let message = format!(
+        "The request is too long. A function answers it here, which takes {MAX_EVENT_BYTES} bytes, and each letter outside \
+         ASCII may be sent as six bytes or more: send less at a time."
+    );
+    AwsError::new(400, "ValidationException", message)
 }
 
 /// Returns the operation of A2I that a method and a path are.

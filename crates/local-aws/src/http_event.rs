@@ -10,6 +10,8 @@ use serde_json::Value;
 
 /// Largest event of a synchronous invocation, base64 included.
 pub(crate) const MAX_EVENT_BYTES: usize = 6 * 1024 * 1024;
+/// Code of a request that is larger.
+pub(crate) const REQUEST_TOO_LARGE: &str = "RequestEntityTooLargeException";
 
 /// How events write the time of a request.
 pub(crate) const REQUEST_TIME_FORMAT: &str = "%d/%b/%Y:%H:%M:%S %z";

@@ -136,3 +136,29 @@ async fn a_service_that_no_function_serves_is_not_implemented() {
     assert_eq!(human_loops.status, 501);
     assert!(other_path.body.contains("PUT /human-loops/a"));
 }
+
+#[tokio::test]
+async fn a_request_that_is_too_long_for_the_function_is_refused_as_its_service_would() {
+    let aws = serving();
+    for megabytes in [7, 11] {
+        let body = "a".repeat(megabytes << 20);
+        let comprehend = Call {
+            headers: &CLASSIFY,
+            ..post("/", &body)
+        };
+
+        let answer = post("/human-loops", &body)
+            .send_as(&aws, "sagemaker", user())
+            .await;
+        let comprehend = comprehend.send_as(&aws, "comprehend", user()).await;
+
+        assert_eq!((answer.status, comprehend.status), (400, 400));
+        assert_eq!(answer.headers["x-amzn-errortype"], "ValidationException");
+        assert_eq!(comprehend.json()["__type"], "ValidationException");
+        assert!(
+            answer.body.contains("6291456 bytes") && comprehend.body.contains("6291456 bytes"),
+            "{}",
+            answer.body
+        );
+    }
+}
