@@ -11,6 +11,9 @@ use crate::portal::ShowRules;
 pub struct Config {
     /// ARN of the flow definition that this service stands for (`HUMAN_REVIEW_WORKFLOW_ARN`).
     pub flow_definition_arn: String,
+    /// ARN of the role with whose rights the output of that flow definition is written: the function's own
+    /// (`REVIEW_ROLE_ARN`).
+    pub role_arn: String,
     /// Bucket of state and output (`REVIEW_BUCKET_NAME`).
     pub bucket: String,
     /// Bucket of the label set (`TRAINING_BUCKET_NAME`).
@@ -61,6 +64,7 @@ impl Config {
         }
         Ok(Self {
             flow_definition_arn: env.required("HUMAN_REVIEW_WORKFLOW_ARN")?,
+            role_arn: env.required("REVIEW_ROLE_ARN")?,
             bucket: env.required("REVIEW_BUCKET_NAME")?,
             training_bucket: env.required("TRAINING_BUCKET_NAME")?,
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,

@@ -90,6 +90,8 @@ pub struct ControlPlane<'a> {
     pub template: TaskTemplate<'a>,
     /// Its rules.
     pub own_rules: FlowRules,
+    /// The role that writes its output.
+    pub own_role: &'a str,
     /// Public URL of the portal.
     pub portal_url: &'a str,
     /// Tries the roles that requests name.
@@ -106,6 +108,7 @@ impl HumanReview {
             jobs: self.jobs(),
             template: self.template(),
             own_rules: self.rules.clone(),
+            own_role: &self.config.role_arn,
             portal_url: &self.config.portal_url,
             sdk: self.sdk.as_ref(),
             now,

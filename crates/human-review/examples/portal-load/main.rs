@@ -258,6 +258,7 @@ impl Portal {
 fn config() -> Config {
     Config {
         flow_definition_arn: FLOW.to_owned(),
+        role_arn: String::new(),
         bucket: BUCKET.to_owned(),
         training_bucket: "training".to_owned(),
         feedback_bucket: "feedback".to_owned(),

@@ -153,7 +153,7 @@ impl ControlPlane<'_> {
                 s3_output_path: self.flows.bucket().uri(""),
             },
             // The review function writes its output with its own rights.
-            role_arn: String::new(),
+            role_arn: self.own_role.to_owned(),
             template_key: self.template.key.to_owned(),
             output_bucket: self.flows.bucket().name().to_owned(),
             output_prefix: String::new(),

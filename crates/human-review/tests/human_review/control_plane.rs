@@ -406,6 +406,7 @@ async fn what_is_the_stacks_own_is_described_and_listed_with_the_others() {
     assert_eq!(ui["UiTemplate"]["ContentSha256"].as_str().map(str::len), Some(64));
     assert_eq!(flow["FlowDefinitionStatus"], "Active");
     assert_eq!(flow["HumanLoopConfig"]["TaskTitle"], "Text classification");
+    assert_eq!(flow["RoleArn"], "arn:aws:iam::123456789012:role/human-review");
     assert_eq!(deleted.0, "ResourceInUse");
 }
 

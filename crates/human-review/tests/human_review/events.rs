@@ -57,6 +57,7 @@ fn the_environment_is_read_by_name_and_out_of_range_values_are_named() {
     let variables = |task_count| {
         Env::from([
             ("HUMAN_REVIEW_WORKFLOW_ARN", crate::harness::FLOW),
+            ("REVIEW_ROLE_ARN", "arn:aws:iam::123456789012:role/human-review"),
             ("REVIEW_BUCKET_NAME", "review-bucket"),
             ("TRAINING_BUCKET_NAME", "training-bucket"),
             ("FEEDBACK_BUCKET_NAME", "feedback-bucket"),

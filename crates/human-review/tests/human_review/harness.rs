@@ -61,6 +61,7 @@ async fn assuming(router: Router) -> aws_config::SdkConfig {
 pub fn config() -> Config {
     Config {
         flow_definition_arn: FLOW.to_owned(),
+        role_arn: "arn:aws:iam::123456789012:role/human-review".to_owned(),
         bucket: BUCKET.to_owned(),
         training_bucket: TRAINING_BUCKET.to_owned(),
         feedback_bucket: FEEDBACK_BUCKET.to_owned(),
