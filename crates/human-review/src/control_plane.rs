@@ -171,6 +171,7 @@ impl ControlPlane<'_> {
             "CreateLabelingJob" => self.create_job(parse(body)?).await,
             "DescribeLabelingJob" => self.describe_job(parse(body)?).await,
             "ListLabelingJobs" => self.list_jobs(parse(body)?).await,
+            "ListLabelingJobsForWorkteam" => self.list_jobs_of_team(parse(body)?).await,
             "StopLabelingJob" => self.stop_job(parse(body)?).await,
             other => Err(ControlError::UnknownOperation(other.to_owned())),
         }

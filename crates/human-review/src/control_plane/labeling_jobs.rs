@@ -1,4 +1,5 @@
-//! Labelling jobs on the wire: `CreateLabelingJob`, `DescribeLabelingJob`, `ListLabelingJobs`, `StopLabelingJob`.
+//! Labelling jobs on the wire: `CreateLabelingJob`, `DescribeLabelingJob`, `ListLabelingJobs`,
+//! `ListLabelingJobsForWorkteam`, `StopLabelingJob`.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::labeling_job_request::CreateJob;
 use super::listing::{ListRequest, Page};
-use super::{ControlError, ControlPlane, checked_name, epoch, invalid};
+use super::{ControlError, ControlPlane, checked_name, epoch, invalid, required};
 use crate::flows::Resource;
 use crate::labelling_jobs::listed::{Listed, MARKS};
 use crate::labelling_jobs::record::{Job, JobStatus, Template};
@@ -44,6 +45,24 @@ pub(super) struct ListJobs {
     status_equals: Option<String>,
     last_modified_time_after: Option<f64>,
     last_modified_time_before: Option<f64>,
+    /// Those of a work team only.
+    #[serde(skip)]
+    of_team: Option<OfTeam>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListJobsOfTeam {
+    #[serde(flatten)]
+    list: ListRequest,
+    workteam_arn: Option<String>,
+    job_reference_code_contains: Option<String>,
+}
+
+/// Which jobs of a work team are wanted.
+struct OfTeam {
+    arn: String,
+    code_contains: Option<String>,
 }
 
 impl ControlPlane<'_> {
@@ -132,6 +151,27 @@ impl ControlPlane<'_> {
             _ => self.jobs_by_time(&request, status).await?,
         };
         let summaries: Vec<Value> = page.items.iter().map(summary).collect();
+        Ok(json!({ "LabelingJobSummaryList": summaries, "NextToken": page.next_token }))
+    }
+
+    pub(super) async fn list_jobs_of_team(&self, request: ListJobsOfTeam) -> Result<Value, ControlError> {
+        let arn = required(request.workteam_arn, "workteamArn")?;
+        self.check_workteam(&arn).await.map_err(|error| match error {
+            ControlError::Validation(message) => ControlError::NotFound(message),
+            error => error,
+        })?;
+        let request = ListJobs {
+            list: request.list.oldest_first(),
+            status_equals: None,
+            last_modified_time_after: None,
+            last_modified_time_before: None,
+            of_team: Some(OfTeam {
+                arn,
+                code_contains: request.job_reference_code_contains,
+            }),
+        };
+        let page = self.jobs_by_time(&request, None).await?;
+        let summaries: Vec<Value> = page.items.iter().map(summary_for_team).collect();
         Ok(json!({ "LabelingJobSummaryList": summaries, "NextToken": page.next_token }))
     }
 
@@ -273,7 +313,33 @@ impl ListJobs {
             .is_none_or(|status| status == job.status.as_str())
             && self.last_modified_time_after.is_none_or(|after| time >= after)
             && self.last_modified_time_before.is_none_or(|before| time < before)
+            && self.of_team.as_ref().is_none_or(|team| team.has(job))
     }
+}
+
+impl OfTeam {
+    fn has(&self, job: &Job) -> bool {
+        let code = job.short_id();
+        let part = self.code_contains.as_deref();
+        job.workteam() == Some(self.arn.as_str()) && part.is_none_or(|part| code.contains(part))
+    }
+}
+
+/// Returns what a work team is told of a job: how much of it is theirs to do.
+fn summary_for_team(job: &Job) -> Value {
+    let counts = job.counts();
+    let pending = match job.status.is_final() {
+        true => 0,
+        false => counts.waiting + counts.withheld + counts.asked,
+    };
+    json!({
+        "LabelingJobName": job.name(),
+        "JobReferenceCode": job.short_id(),
+        "WorkRequesterAccountId": job.arn.split(':').nth(4),
+        "CreationTime": epoch(job.created_at),
+        "LabelCounters": { "HumanLabeled": counts.human, "PendingHuman": pending, "Total": counts.total() },
+        "NumberOfHumanWorkersPerDataObject": job.settings.workers,
+    })
 }
 
 /// Reads `StatusEquals`.

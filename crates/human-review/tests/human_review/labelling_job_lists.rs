@@ -6,7 +6,9 @@ use chrono::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::{FEEDBACK_BUCKET, Review};
-use crate::labelling_jobs::{answer_all, call, create, drive, label, put, request, sources, started};
+use crate::labelling_jobs::{
+    TEAM, answer_all, call, create, describe, drive, label, put, request, sources, started,
+};
 
 #[tokio::test]
 async fn a_page_of_a_listing_reads_no_more_jobs_than_it_shows() {
@@ -202,4 +204,52 @@ async fn jobs_of_a_status_are_found_without_reading_those_of_others() {
     .await;
     let all = all.json();
     assert_eq!(all["LabelingJobSummaryList"].as_array().map(Vec::len), Some(12));
+}
+
+#[tokio::test]
+async fn a_work_team_is_told_of_its_own_jobs_and_how_much_of_them_waits() {
+    let review = Review::new();
+    let made = call(
+        &review,
+        "CreateWorkteam",
+        &json!({ "WorkteamName": "mail", "Description": "Mail", "MemberDefinitions":
+            [{ "OidcMemberDefinition": { "Groups": ["mail"] } }] }),
+    )
+    .await
+    .json();
+    started(&review, &sources(&["One", "Two"]), &request("of-all", json!({}))).await;
+    let of_mail = json!({ "HumanTaskConfig.WorkteamArn": made["WorkteamArn"] });
+    started(&review, &sources(&["One", "Two"]), &request("of-mail", of_mail)).await;
+    let list = async |changes: Value| {
+        let mut request = json!({ "WorkteamArn": TEAM });
+        for (member, value) in changes.as_object().expect("an object") {
+            request[member] = value.clone();
+        }
+        call(&review, "ListLabelingJobsForWorkteam", &request).await
+    };
+
+    let all = list(json!({})).await.json();
+    let mail = list(json!({ "WorkteamArn": made["WorkteamArn"] })).await.json();
+    let coded = list(json!({ "JobReferenceCodeContains": "no such code" }))
+        .await
+        .json();
+    let unknown = list(json!({ "WorkteamArn": format!("{TEAM}-gone") })).await;
+
+    let described = describe(&review, "of-all").await;
+    assert_eq!(
+        all["LabelingJobSummaryList"],
+        json!([{
+            "LabelingJobName": "of-all",
+            "JobReferenceCode": described["JobReferenceCode"],
+            "WorkRequesterAccountId": "123456789012",
+            "CreationTime": described["CreationTime"],
+            "LabelCounters": { "HumanLabeled": 0, "PendingHuman": 2, "Total": 2 },
+            "NumberOfHumanWorkersPerDataObject": 1,
+        }])
+    );
+    let names = mail["LabelingJobSummaryList"].as_array().expect("jobs").iter();
+    let names: Vec<&Value> = names.map(|job| &job["LabelingJobName"]).collect();
+    assert_eq!(names, ["of-mail"]);
+    assert_eq!(coded["LabelingJobSummaryList"], json!([]));
+    assert_eq!(unknown.header("x-amzn-errortype"), "ResourceNotFound");
 }
