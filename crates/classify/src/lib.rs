@@ -147,7 +147,7 @@ impl Classify {
     /// Answers what became of a prediction: at once, or once there is news or the time to wait is over.
     async fn result(&self, prediction_id: &str, request: &Request) -> Result<Response<Body>, ClassifyError> {
         let origin = &self.config.allowed_origin;
-        let wait = wait_of_query(request.query_string_parameters().first("wait"))?;
+        let wait = wait_of_query(request.query_string_parameters().iter())?;
         let deadline = Instant::now() + Duration::from_secs(wait);
         let known = request.headers().get(header::IF_NONE_MATCH);
         let known = known.and_then(|known| known.to_str().ok());

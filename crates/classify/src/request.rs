@@ -1,7 +1,7 @@
 //! What a client asks.
 
 use active_learning_core::feedback::{
-    InvalidFeedback, Known, check_texts, parse_fields, take_name, take_text,
+    InvalidFeedback, Known, check_texts, kind, parse_fields, take_name, take_text, unknown_field,
 };
 use serde_json::Value;
 
@@ -14,6 +14,9 @@ const FIELDS: [Known; 4] = [
     ("utterance", "sentence"),
     ("wait", "wait"),
 ];
+
+/// The parameters of a query for a result.
+const QUERY: [Known; 1] = [("wait", "wait")];
 
 /// What `wait` may be.
 const WAIT: &str = "true, false or a whole number of seconds from 0 to 20";
@@ -48,7 +51,7 @@ impl ClassifyRequest {
             None | Some(Value::Bool(false)) => None,
             Some(Value::Bool(true)) => Some(MAX_WAIT_SECONDS),
             Some(Value::Number(seconds)) => Some(whole_seconds(seconds.as_u64(), WAIT)?),
-            Some(_) => return Err(wrong_wait(WAIT, "another kind of value")),
+            Some(value) => return Err(wrong_wait(WAIT, kind(&value))),
         };
         Ok(Self {
             classifier,
@@ -58,12 +61,19 @@ impl ClassifyRequest {
     }
 }
 
-/// Reads the parameter `wait` of a query.
+/// Reads the parameters of a query, of which `wait` is the only one.
 ///
 /// # Errors
 ///
-/// [`InvalidFeedback`] where it is no number of seconds that can be waited.
-pub fn wait_of_query(wait: Option<&str>) -> Result<u64, InvalidFeedback> {
+/// [`InvalidFeedback`] where it is no number of seconds that can be waited, and for any other parameter.
+pub fn wait_of_query<'a>(query: impl Iterator<Item = (&'a str, &'a str)>) -> Result<u64, InvalidFeedback> {
+    let mut wait = None;
+    for (name, value) in query {
+        match name {
+            "wait" => wait = wait.or(Some(value)),
+            other => return Err(unknown_field(other, &QUERY)),
+        }
+    }
     match wait {
         None => Ok(0),
         Some(text) if text.parse::<f64>().is_err() => {
@@ -92,7 +102,8 @@ mod tests {
 
     #[test]
     fn a_wait_that_is_no_number_is_called_so() {
-        let said = |wait| wait_of_query(Some(wait)).expect_err("refused").to_string();
+        let read = |query: (&'static str, &'static str)| wait_of_query([query].into_iter());
+        let said = |wait| read(("wait", wait)).expect_err("refused").to_string();
 
         assert!(
             said("true")
@@ -101,7 +112,10 @@ mod tests {
             said("x")
         );
         assert!(said("99999").ends_with("not another number"), "{}", said("99999"));
-        assert_eq!(wait_of_query(Some("3")), Ok(3));
+        assert_eq!(read(("wait", "3")), Ok(3));
+        assert_eq!(wait_of_query([].into_iter()), Ok(0));
+        let unknown = read(("foo", "1")).expect_err("refused").to_string();
+        assert_eq!(unknown, "unknown field `foo`: the fields are `wait`");
     }
 
     #[test]
@@ -133,7 +147,10 @@ mod tests {
         for wrong in ["21", "-1", "1.5", "\"20\"", "[]"] {
             assert!(wait(wrong).is_err(), "{wrong}");
         }
-        assert_eq!((wait_of_query(None), wait_of_query(Some("20"))), (Ok(0), Ok(20)));
-        assert!(wait_of_query(Some("21")).is_err() && wait_of_query(Some("soon")).is_err());
+        let said = wait("\"20\"").expect_err("refused").to_string();
+        assert!(said.ends_with("from 0 to 20, not a text"), "{said}");
+        let query = |wait| wait_of_query([("wait", wait)].into_iter());
+        assert_eq!(query("20"), Ok(20));
+        assert!(query("21").is_err() && query("soon").is_err());
     }
 }

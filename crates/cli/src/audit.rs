@@ -6,7 +6,7 @@
 mod report;
 mod rows;
 
-use active_learning_aws::bucket::{Bucket, Created, JSON, JSON_LINES};
+use active_learning_aws::bucket::{Bucket, BucketError, Created, JSON, JSON_LINES};
 use active_learning_aws::label_set::LabelSets;
 use clap::{Args, Subcommand};
 use human_review::operations::Operation;
@@ -147,6 +147,18 @@ impl Folder {
     fn key(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
+
+    /// Says why nothing can be written there.
+    fn refusal(&self, error: BucketError) -> Failure {
+        let bucket = self.bucket.name();
+        match error.code() {
+            Some("NoSuchBucket") => format!(
+                "the bucket {bucket} of --output does not exist: make it first, as by `aws s3 mb s3://{bucket}`"
+            )
+            .into(),
+            _ => error.into(),
+        }
+    }
 }
 
 async fn begin(place: &Place, portal: &PortalFunction, is_local: bool, start: Start) -> Result<(), Failure> {
@@ -221,7 +233,8 @@ async fn write_input(
         .map(|row| format!("{}\n", row.line(labels)))
         .collect();
     let key = folder.key("audit/in.manifest");
-    let created = folder.bucket.create(&key, JSON_LINES, manifest.clone()).await?;
+    let created = folder.bucket.create(&key, JSON_LINES, manifest.clone()).await;
+    let created = created.map_err(|error| folder.refusal(error))?;
     let is_same = async || match folder.bucket.read(&key, manifest.len() as u64 + 1).await {
         Ok(Some(there)) => there.bytes == manifest.as_bytes(),
         Ok(None) | Err(_) => false,

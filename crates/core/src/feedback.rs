@@ -13,7 +13,7 @@ mod schema;
 mod signal;
 
 pub use fields::{
-    Fields, Known, check_texts, folded_name, parse_fields, take_name, take_text, unknown_field,
+    Fields, Known, check_texts, folded_name, kind, parse_fields, take_name, take_text, unknown_field,
     with_decimal_point,
 };
 pub use invalid::InvalidFeedback;

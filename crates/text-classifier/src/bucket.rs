@@ -11,6 +11,8 @@
 //!
 //! State is written whole, each time on condition that nobody else wrote in between.
 
+mod named;
+
 use std::sync::Arc;
 
 use active_learning_aws::{
@@ -18,7 +20,6 @@ use active_learning_aws::{
     bucket::{self, BINARY, BucketError, Created, Fetched, Listed},
     erased::ErasedList,
     label_set::LabelSets,
-    role::s3_as,
 };
 use active_learning_core::erasure::ErasedTexts;
 use aws_config::SdkConfig;
@@ -30,7 +31,7 @@ use serde_json::json;
 use text_encoder::EncoderError;
 use text_model::{Model, ModelError};
 
-use crate::s3_uri::S3Uri;
+pub(crate) use self::named::NamedObjectError;
 
 const FOLDER: &str = "text-classifier/";
 /// Folder of an own text encoder.
@@ -70,16 +71,6 @@ pub(crate) fn unusable_encoder(error: &EncoderError) -> String {
     format!("the text encoder under {ENCODER_FOLDER} of the training bucket cannot be used: {error}")
 }
 
-/// Why an object that a request names could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NamedObjectError {
-    /// Trying again does not help.
-    #[error("{uri} cannot be used: {code}")]
-    Refused { uri: String, code: String },
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// Outcome of a conditional read.
 pub(crate) enum Read<T> {
     Unchanged,
@@ -109,8 +100,8 @@ pub(crate) struct Bucket {
     own: bucket::Bucket,
     /// What other roles are assumed with; none in tests that need no others.
     sdk: Option<SdkConfig>,
-    /// Client with the rights of the role that a request names, for all other buckets.
-    of_role: Option<Client>,
+    /// The role that a request names, and a client with its rights for all other buckets.
+    of_role: Option<(String, Client)>,
 }
 
 impl Bucket {
@@ -125,33 +116,6 @@ impl Bucket {
     pub(crate) fn assuming_roles(mut self, sdk: SdkConfig) -> Self {
         self.sdk = Some(sdk);
         self
-    }
-
-    /// Returns the same bucket, beside which other buckets are used with the rights of a request's
-    /// `DataAccessRoleArn`, if it names any.
-    pub(crate) async fn as_role(
-        &self,
-        role: Option<&str>,
-        uris: impl IntoIterator<Item = &S3Uri>,
-    ) -> Result<Self, NamedObjectError> {
-        let elsewhere = uris.into_iter().find(|uri| uri.bucket != self.own.name());
-        let (Some(elsewhere), Some(role), Some(sdk)) = (elsewhere, role, &self.sdk) else {
-            return Ok(self.clone());
-        };
-        let client = s3_as(sdk, role, "text-classifier").await;
-        let client = client.map_err(|error| refused(elsewhere, &error.to_string()))?;
-        Ok(Self {
-            of_role: Some(client),
-            ..self.clone()
-        })
-    }
-
-    /// Returns a bucket that a request names.
-    fn named(&self, name: &str) -> bucket::Bucket {
-        match &self.of_role {
-            Some(client) if name != self.own.name() => bucket::Bucket::new(client.clone(), name),
-            _ => self.own.other(name),
-        }
     }
 
     /// Returns the texts of this bucket that were erased and are not learnt again.
@@ -326,45 +290,6 @@ impl Bucket {
     pub(crate) async fn put_own(&self, key: &str, document: &impl Serialize) -> Result<(), StoreError> {
         Ok(self.own.put_document(key, document).await?)
     }
-
-    /// Lists the objects with something in them whose keys start as the URI says, in order.
-    pub(crate) async fn list_named(&self, uri: &S3Uri) -> Result<Vec<Listed>, NamedObjectError> {
-        let listed = self.named(&uri.bucket).list(&uri.key).await;
-        let mut listed = listed.map_err(|error| named_object_error(uri, error))?;
-        listed.retain(|object| object.size > 0);
-        Ok(listed)
-    }
-
-    /// As [`list_named`](Self::list_named), with empty files; what stands for a folder is none.
-    pub(crate) async fn list_files(&self, uri: &S3Uri) -> Result<Vec<Listed>, NamedObjectError> {
-        let listed = self.named(&uri.bucket).list(&uri.key).await;
-        let mut listed = listed.map_err(|error| named_object_error(uri, error))?;
-        listed.retain(|object| object.size > 0 || !object.key.ends_with('/'));
-        Ok(listed)
-    }
-
-    /// Reads an object that a request names.
-    pub(crate) async fn get_named(&self, uri: &S3Uri) -> Result<Vec<u8>, NamedObjectError> {
-        Ok(collect(self.open_named(uri).await?).await?)
-    }
-
-    /// Starts to read an object that a request names.
-    pub(crate) async fn open_named(&self, uri: &S3Uri) -> Result<ByteStream, NamedObjectError> {
-        let opened = self.named(&uri.bucket).open(&uri.key).await;
-        let opened = opened.map_err(|error| named_object_error(uri, error))?;
-        opened.ok_or_else(|| refused(uri, "NoSuchKey"))
-    }
-
-    /// Writes an object that a request names.
-    pub(crate) async fn put_named(
-        &self,
-        uri: &S3Uri,
-        content_type: &str,
-        body: Vec<u8>,
-    ) -> Result<(), NamedObjectError> {
-        let put = self.named(&uri.bucket).put(&uri.key, content_type, body).await;
-        put.map_err(|error| named_object_error(uri, error))
-    }
 }
 
 /// Returns the thing for which a job object asks for work.
@@ -382,24 +307,6 @@ fn model_key(resource: &str) -> String {
 
 fn job_key(resource: &str) -> String {
     format!("{JOBS_FOLDER}{resource}{STATE_SUFFIX}")
-}
-
-/// Tells the requester's mistakes from S3's failures by the code, which is all that is said of either.
-fn named_object_error(uri: &S3Uri, error: BucketError) -> NamedObjectError {
-    match error.code() {
-        Some(
-            code
-            @ ("NoSuchBucket" | "NoSuchKey" | "AccessDenied" | "PermanentRedirect" | "InvalidBucketName"),
-        ) => refused(uri, code),
-        Some(_) | None => NamedObjectError::Store(error.into()),
-    }
-}
-
-fn refused(uri: &S3Uri, code: &str) -> NamedObjectError {
-    NamedObjectError::Refused {
-        uri: uri.to_string(),
-        code: code.to_owned(),
-    }
 }
 
 async fn collect(body: ByteStream) -> Result<Vec<u8>, StoreError> {

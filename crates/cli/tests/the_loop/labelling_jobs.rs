@@ -356,6 +356,8 @@ async fn an_audit_of_a_random_share_finds_one_wrong_label_in_ten_within_its_inte
         "nobody",
     ];
     let (has_role, role) = command(folder.path(), &no_role).await;
+    let nowhere = ["audit", "start", "fourth", "--output", "s3://nowhere-yet/audits"];
+    let (has_bucket, no_bucket) = command(folder.path(), &nowhere).await;
     let same = read(&s3, &format!("{output}/spring/audit/in.manifest")).await;
     let left = s3.list_objects_v2().bucket(BUCKET).prefix("audits/").send().await;
     let left = left.expect("a list");
@@ -381,6 +383,8 @@ async fn an_audit_of_a_random_share_finds_one_wrong_label_in_ten_within_its_inte
     assert!(!is_again && again.contains("take another name"), "{again}");
     assert!(!is_misnamed && misnamed.contains("labelingJobName"), "{misnamed}");
     assert!(!has_role && role.contains("roleArn"), "{role}");
+    let advice = "the bucket nowhere-yet of --output does not exist: make it first";
+    assert!(!has_bucket && no_bucket.contains(advice), "{no_bucket}");
     assert!(
         first == same,
         "a refused start leaves the running one's input as it is"

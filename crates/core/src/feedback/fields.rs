@@ -271,7 +271,7 @@ pub fn with_decimal_point(number: &str) -> Option<String> {
 }
 
 /// Names the kind of a JSON value.
-pub(super) fn kind(value: &Value) -> &'static str {
+pub fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",

@@ -15,6 +15,8 @@ const MAX_MEMBERS: usize = 10;
 const MAX_DESCRIPTION_CHARS: usize = 200;
 /// Kind in the ARN of a private team.
 const PRIVATE_TEAM: &str = "workteam/private-crowd";
+/// The same of teams that are somebody else's: Amazon Mechanical Turk's.
+const PUBLIC_TEAM: &str = ":workteam/public-crowd/";
 /// Name of the workforce, as SageMaker's console names the one that it makes.
 const WORKFORCE: &str = "default";
 
@@ -130,8 +132,14 @@ impl ControlPlane<'_> {
             Some(name) if name == self.flows.own_name() => true,
             Some(name) => self.flows.find::<Workteam>(name).await?.is_some(),
         };
+        let reason = match arn.contains(PUBLIC_TEAM) {
+            true => {
+                "is that of the public workforce, which there is not here: answers come from people of yours"
+            }
+            false => "does not exist or you do not have access to it",
+        };
         let message = format!(
-            "The specified Workteam '{arn}' does not exist or you do not have access to it. That of the stack is '{}'.",
+            "The specified Workteam '{arn}' {reason}. That of the stack is '{}'.",
             self.flows.arn(PRIVATE_TEAM, self.flows.own_name())
         );
         exists.then_some(()).ok_or(ControlError::Validation(message))

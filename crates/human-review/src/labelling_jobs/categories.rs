@@ -2,6 +2,7 @@
 //!
 //! Source: Amazon SageMaker Ground Truth, "Create a Labeling Category Configuration File".
 
+use active_learning_core::text::counted;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -48,7 +49,8 @@ pub fn read(file: &[u8], task: Task) -> Result<Categories, String> {
         Task::MultiLabel => MAX_MULTI_LABELS,
     };
     if !(2..=most).contains(&labels.len()) {
-        return Err(format!("has {} labels: 2 to {most} are allowed", labels.len()));
+        let labels = counted(labels.len(), "label");
+        return Err(format!("has {labels}: 2 to {most} are allowed"));
     }
     if labels.iter().any(|label| label.trim().is_empty()) {
         return Err("has an empty label".to_owned());
@@ -91,7 +93,7 @@ mod tests {
             ),
             (
                 r#"{"labels": [{"label": "a"}]}"#,
-                "has 1 labels: 2 to 1000 are allowed",
+                "has 1 label: 2 to 1000 are allowed",
             ),
             (
                 r#"{"labels": [{"label": "a"}, {"label": " "}]}"#,

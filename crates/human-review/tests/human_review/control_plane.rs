@@ -295,6 +295,11 @@ async fn requests_that_break_a_rule_are_refused_by_member_and_reason() {
             "public workforce",
         ),
         (
+            json!({ "HumanLoopConfig.WorkteamArn":
+                "arn:aws:sagemaker:us-east-1:394669845002:workteam/public-crowd/default" }),
+            "public workforce",
+        ),
+        (
             json!({ "OutputConfig.S3OutputPath": "https://example.com/x" }),
             "s3OutputPath",
         ),
