@@ -2,6 +2,7 @@
 
 mod assembly;
 mod listing;
+mod one_part;
 
 use s3s::{S3Request, S3Result, dto::*, s3_error};
 
@@ -15,8 +16,8 @@ use super::{
     unsupported::refuse_unsupported,
     versions,
 };
-pub(super) use assembly::make_one_part;
 use assembly::{assemble, check_size, chosen_parts};
+pub(super) use one_part::make_one_part;
 
 /// Greatest part number.
 const MOST_PARTS: u32 = 10_000;

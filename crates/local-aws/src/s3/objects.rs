@@ -211,6 +211,7 @@ impl Backend {
         let algorithm = input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str);
         let algorithm = algorithm.map(Algorithm::parse).transpose()?;
         let input = request.input;
+        let hashed = self.hashed_ahead(&source).await?;
         let (record, source_version) = self
             .write(move |backend, change| {
                 let owner = index::bucket(change.transaction, &source.bucket)?;
@@ -232,7 +233,7 @@ impl Backend {
                 .check(&record)
                 .map_err(|_| precondition_failed())?;
                 conditions.check(change.transaction, &bucket, &key)?;
-                make_one_part(&backend.folder(), &mut record, &inline)?;
+                make_one_part(&backend.folder(), &mut record, &inline, hashed)?;
                 refuse_other_checksum(algorithm, record.checksum.as_ref())?;
                 let blob = record.blob.as_deref();
                 record.blob = blob

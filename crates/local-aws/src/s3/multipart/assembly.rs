@@ -1,7 +1,6 @@
 //! The parts of an upload that become one object.
 
 use std::io::{Read, Write};
-use std::path::Path;
 
 use s3s::{crypto::Checksum as _, dto::*, s3_error};
 
@@ -14,7 +13,7 @@ use crate::s3::{
 
 /// Smallest part but the last.
 const LEAST_PART_BYTES: u64 = 5 * 1024 * 1024;
-const COPY_BUFFER_BYTES: usize = 256 * 1024;
+pub(super) const COPY_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Returns the parts of an upload that a client names, which must be there, in order, large enough, and named by their
 /// checksums where these make the checksum of the whole.
@@ -94,40 +93,6 @@ pub(super) fn check_size(counted: Option<i64>, parts: &[PartRecord]) -> Result<(
         .into()),
         _ => Ok(()),
     }
-}
-
-/// Makes the record of an object that was uploaded in parts that of a copy, which has one: its `ETag` and its checksum are
-/// those of all bytes.
-pub(in crate::s3) fn make_one_part(
-    folder: &Path,
-    record: &mut ObjectRecord,
-    inline: &[u8],
-) -> Result<(), Failure> {
-    if record.part_sizes.is_empty() && !record.etag.contains('-') {
-        return Ok(());
-    }
-    let mut source: Box<dyn Read> = match &record.blob {
-        Some(blob) => Box::new(std::fs::File::open(folder.join(blob))?),
-        None => Box::new(inline),
-    };
-    let algorithm = record.checksum.as_ref().map(|checksum| checksum.algorithm);
-    let mut hasher = algorithm.map(|algorithm| (algorithm, algorithm.hasher()));
-    let mut md5 = s3s::crypto::Md5::new();
-    let mut buffer = vec![0; COPY_BUFFER_BYTES];
-    loop {
-        let count = source.read(&mut buffer)?;
-        if count == 0 {
-            break;
-        }
-        md5.update(&buffer[..count]);
-        if let Some((_, hasher)) = &mut hasher {
-            hasher.update(&buffer[..count]);
-        }
-    }
-    record.etag = hex::encode(md5.finalize());
-    record.part_sizes.clear();
-    record.checksum = hasher.map(|(algorithm, hasher)| Checksum::finish(algorithm, hasher));
-    Ok(())
 }
 
 /// Writes the parts one after another into a file.
