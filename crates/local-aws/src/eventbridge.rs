@@ -59,6 +59,8 @@ use crate::{
 const BUSES: TableDefinition<&str, &[u8]> = TableDefinition::new("eventbridge-buses");
 const RULES: TableDefinition<&str, &[u8]> = TableDefinition::new("eventbridge-rules");
 
+/// Who calls functions and assumes roles.
+const PRINCIPAL: &str = "events.amazonaws.com";
 /// The bus that every account has.
 pub const DEFAULT_BUS: &str = "default";
 
@@ -348,7 +350,7 @@ impl Outgoing {
         if targets::is_function(&target.arn) {
             let mut queued = QueuedEvent::new(target.arn.clone(), payload);
             queued.source = Some(EventSource {
-                service: "events.amazonaws.com".to_owned(),
+                service: PRINCIPAL.to_owned(),
                 arn: rule_arn.to_owned(),
             });
             return Self::Invocation(queued);

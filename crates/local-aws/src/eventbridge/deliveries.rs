@@ -26,7 +26,7 @@ use tokio::sync::Notify;
 use url::Url;
 
 use super::{
-    EventBridge,
+    EventBridge, PRINCIPAL,
     api_destinations::{ApiDestinationSpec, name_in},
     connections::{ConnectionSpec, Parameter},
     targets::{HttpParameters, RetryPolicy},
@@ -211,8 +211,8 @@ impl EventBridge {
         let (destination, connection) =
             found.ok_or("there is no such API destination, or it has no connection")?;
         let role = delivery.role_arn.clone().unwrap_or_default();
-        if !self.iam.may_assume("events.amazonaws.com", &role) {
-            return Err(format!("events.amazonaws.com cannot assume {role}"));
+        if !self.iam.may_assume(PRINCIPAL, &role) {
+            return Err(format!("{PRINCIPAL} cannot assume {role}"));
         }
         let role = Principal::Role { arn: role };
         let permitted = self.iam.permit(&role, "events:InvokeApiDestination", arn);

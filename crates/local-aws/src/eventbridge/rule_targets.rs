@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    EventBridge, HttpParameters, InputTransformer, RetryPolicy, TargetSpec, api::RuleRequest, targets,
+    EventBridge, HttpParameters, InputTransformer, PRINCIPAL, RetryPolicy, TargetSpec, api::RuleRequest,
+    targets,
 };
 use crate::{aws_error::AwsError, iam::Principal, json_protocol::validation};
 
@@ -55,6 +56,7 @@ impl EventBridge {
             spec.check().map_err(validation)?;
             if let Some(role) = &spec.role_arn {
                 self.authorize(caller, "iam:PassRole", role)?;
+                self.check_trust(role)?;
             }
             rule.spec.targets.insert(target.id, spec);
         }
@@ -67,6 +69,17 @@ impl EventBridge {
         }
         self.keep_rule(rule)?;
         Ok(json!({ "FailedEntryCount": 0, "FailedEntries": [] }))
+    }
+
+    /// Refuses a role with which nothing could be sent: each event would be given up.
+    fn check_trust(&self, role: &str) -> Result<(), AwsError> {
+        match self.iam.may_assume(PRINCIPAL, role) {
+            true => Ok(()),
+            false => Err(validation(format!(
+                "Provided role '{role}' cannot be assumed by principal '{PRINCIPAL}'. It must be of the template \
+                 or made by CreateRole, and trust it."
+            ))),
+        }
     }
 
     pub(super) fn remove_targets(&self, caller: &Principal, request: RuleRequest) -> Result<Value, AwsError> {

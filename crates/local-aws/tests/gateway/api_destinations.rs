@@ -10,7 +10,7 @@ use tokio::{net::TcpListener, sync::mpsc};
 
 use crate::{
     events::{call, call_as, refusal},
-    setup::{put_role as put_function_role, session},
+    setup::{put_role as put_function_role, session, user},
 };
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/events";
@@ -245,6 +245,7 @@ async fn a_key_that_is_changed_alone_keeps_its_name_and_is_sent() {
 #[tokio::test]
 async fn a_target_gets_a_role_only_from_whom_may_pass_it() {
     let aws = LocalAws::in_memory();
+    put_role(&aws, "events:InvokeApiDestination");
     set_up(&aws, "http://127.0.0.1:9/", json!({})).await;
     let listed = call(&aws, "ListTargetsByRule", json!({"Rule": "all"})).await;
     let put = json!({"Rule": "all", "Targets": listed["Targets"]});
@@ -263,6 +264,32 @@ async fn a_target_gets_a_role_only_from_whom_may_pass_it() {
         message.contains("iam:PassRole") && message.contains(ROLE),
         "{message}"
     );
+}
+
+#[tokio::test]
+async fn a_role_that_eventbridge_cannot_assume_is_refused_when_it_is_given() {
+    let aws = LocalAws::in_memory();
+    put_role(&aws, "events:InvokeApiDestination");
+    put_function_role(&aws, "function", Vec::new());
+    set_up(&aws, "http://127.0.0.1:9/", json!({})).await;
+    let listed = call(&aws, "ListTargetsByRule", json!({"Rule": "all"})).await;
+
+    for name in ["absent", "function"] {
+        let role = format!("arn:aws:iam::000000000000:role/{name}");
+        let mut target = listed["Targets"][0].clone();
+        target["RoleArn"] = json!(role);
+        let put = json!({"Rule": "all", "Targets": [target]});
+        let (status, answer) = call_as(&aws, "PutTargets", &put, user()).await;
+
+        let message = answer["message"].as_str().unwrap_or_default();
+        assert_eq!((status, &answer["__type"]), (400, &json!("ValidationException")));
+        assert!(
+            message.contains(&role) && message.contains("events.amazonaws.com"),
+            "{answer}"
+        );
+    }
+    let after = call(&aws, "ListTargetsByRule", json!({"Rule": "all"})).await;
+    assert_eq!(after["Targets"], listed["Targets"]);
 }
 
 #[tokio::test]
@@ -293,6 +320,7 @@ async fn an_event_that_waits_is_sent_after_the_next_start() {
     };
     let id = {
         let aws = open();
+        put_role(&aws, "events:InvokeApiDestination");
         // Nothing is started: the event is only stored.
         set_up(&aws, &url, json!({})).await;
         tell(&aws).await
@@ -310,6 +338,7 @@ async fn an_event_that_waits_is_sent_after_the_next_start() {
 #[tokio::test]
 async fn secrets_are_not_shown_and_what_is_not_implemented_is_refused_by_name() {
     let aws = LocalAws::in_memory();
+    put_role(&aws, "events:InvokeApiDestination");
     set_up(&aws, "http://127.0.0.1:9/", json!({})).await;
     let name = json!({"Name": "receiver"});
 
