@@ -42,6 +42,7 @@ mod protocol;
 mod roll_out;
 mod s3_uri;
 mod serving;
+mod tags;
 mod time;
 mod training_input;
 mod training_run;

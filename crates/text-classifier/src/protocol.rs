@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{
     api_error::ApiError, arn::EndpointArn, bucket::Bucket, classification, classification_job,
     classifier_api, encoders::Encoders, encoding, endpoint_api, explanation, flywheel, personal_data,
-    serving::Serving,
+    serving::Serving, tags,
 };
 
 /// Comprehend's limit for the text of one request: 10 KB of UTF-8.
@@ -93,6 +93,9 @@ impl Api {
             "ListFlywheelIterationHistory" => {
                 flywheel::iteration::history(bucket, scope, parse(request)?).await
             }
+            "ListTagsForResource" => tags::list(bucket, scope, parse(request)?).await,
+            "TagResource" => tags::tag(bucket, scope, parse(request)?).await,
+            "UntagResource" => tags::untag(bucket, scope, parse(request)?).await,
             "EncodeDocuments" => encoding::encode(bucket, &self.encoders, parse(request)?).await,
             "ExplainDocuments" => explanation::explain(&self.serving, scope, parse(request)?).await,
             other => Err(ApiError::UnsupportedOperation(other.to_owned())),

@@ -25,6 +25,12 @@ pub(crate) struct Tag {
     value: Option<String>,
 }
 
+impl Tag {
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+}
+
 /// Recognises the request that made a resource when it comes again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -204,3 +204,44 @@ async fn two_filters_at_a_time_and_bad_pages_are_refused() {
         assert_eq!(refused.body["__type"], code, "{operation} {request}");
     }
 }
+
+#[tokio::test]
+async fn tags_of_a_resource_are_listed_added_replaced_and_removed() {
+    let function = Function::new();
+    let arn = function.create_classifier("v1", PETS_CSV).await;
+    let tag = |key: &str, value: &str| json!({"Key": key, "Value": value});
+    let of = |arn: &str, more: Value| {
+        let mut request = json!({"ResourceArn": arn});
+        for (member, value) in more.as_object().expect("an object") {
+            request[member] = value.clone();
+        }
+        request
+    };
+    let listed = async || {
+        let listed = function.call("ListTagsForResource", &of(&arn, json!({}))).await;
+        assert_eq!(listed.status, 200, "{}", listed.body);
+        listed.body["Tags"].clone()
+    };
+    let before = listed().await;
+
+    let tags = json!({"Tags": [tag("team", "a"), tag("cost", "1")]});
+    let tagged = function.call("TagResource", &of(&arn, tags)).await;
+    let again = json!({"Tags": [tag("team", "b")]});
+    function.call("TagResource", &of(&arn, again)).await;
+    let both = listed().await;
+    let untagged = json!({"TagKeys": ["cost", "none"]});
+    function.call("UntagResource", &of(&arn, untagged)).await;
+    let many: Vec<Value> = (0..51).map(|number| tag(&number.to_string(), "")).collect();
+    let too_many = function
+        .call("TagResource", &of(&arn, json!({"Tags": many})))
+        .await;
+    let unknown = of(&format!("{arn}x"), json!({}));
+    let unknown = function.call("ListTagsForResource", &unknown).await;
+
+    assert_eq!((tagged.status, before), (200, json!([])));
+    assert_eq!(both, json!([tag("cost", "1"), tag("team", "b")]));
+    assert_eq!(listed().await, json!([tag("team", "b")]));
+    assert_eq!(too_many.body["__type"], "TooManyTagsException");
+    assert_eq!(unknown.body["__type"], "ResourceNotFoundException");
+    assert_eq!(function.classifier(&arn).await["Status"], "SUBMITTED");
+}
