@@ -4,12 +4,14 @@ import datetime
 import json
 import re
 import tempfile
+import threading
 import time
 import urllib.parse
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import botocore.exceptions
 
-from stack import check, equal, http, refused
+from stack import check, equal, http, refused, until
 
 A2I_PATTERN = "^[a-z0-9](-*[a-z0-9])*$"
 
@@ -311,6 +313,47 @@ def event_bridge(stack):
     events.delete_api_destination(Name="check")
     events.delete_connection(Name="check")
     refused("ResourceNotFoundException", 400, events.describe_connection, Name="check")
+
+
+@check("EventBridge: an event reaches an HTTP endpoint with the role of the stack")
+def api_destination(stack):
+    events, bus = stack.client("events"), stack.outputs["EventBusName"]
+    on_bus, taken = {"EventBusName": bus}, []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["content-length"]))
+            taken.append((self.headers["x-key"], json.loads(body)["detail"]))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    receiver = HTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=receiver.serve_forever, daemon=True).start()
+    key = {"ApiKeyAuthParameters": {"ApiKeyName": "x-key", "ApiKeyValue": "value"}}
+    made = events.create_connection(Name="told", AuthorizationType="API_KEY", AuthParameters=key)
+    url = f"http://127.0.0.1:{receiver.server_port}/reviewed"
+    endpoint = {"ConnectionArn": made["ConnectionArn"], "HttpMethod": "POST", "InvocationEndpoint": url}
+    arn = events.create_api_destination(Name=f"{bus}-told", **endpoint)["ApiDestinationArn"]
+    events.put_rule(Name="told", EventPattern=json.dumps({"source": ["told"]}), **on_bus)
+    target = {"Id": "it", "Arn": arn, "RoleArn": "arn:aws:iam::000000000000:role/mine"}
+    refused("ValidationException", 400, events.put_targets, Rule="told", Targets=[target], **on_bus)
+    iam, name = stack.client("iam"), {"RoleName": "mine"}
+    trust = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    made = iam.create_role(**name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+    equal(made["Role"]["Arn"], target["RoleArn"])
+    equal(iam.get_role(**name)["Role"]["AssumeRolePolicyDocument"]["Statement"], [trust], "the trust policy")
+    equal(events.put_targets(Rule="told", Targets=[target], **on_bus)["FailedEntryCount"], 0)
+    equal([role["RoleName"] for role in iam.list_roles()["Roles"] if role["RoleName"] == "mine"], ["mine"])
+    target["RoleArn"] = stack.outputs["ApiDestinationRoleArn"]
+    equal(events.put_targets(Rule="told", Targets=[target], **on_bus)["FailedEntryCount"], 0)
+    events.put_events(Entries=[{"Source": "told", "DetailType": "Told", "Detail": '{"votes": 2}', **on_bus}])
+    until("the event at the endpoint", lambda: taken)
+    receiver.shutdown()
+    iam.delete_role(**name)
+    equal(taken, [("value", {"votes": 2})])
 
 
 @check("Lambda: invoke the portal's function for a sign-in link")

@@ -5,129 +5,43 @@
 //! - `aws:SecureTransport` is always `true`: locally the loopback stands in for TLS, so that a policy
 //!   that demands TLS can be deployed unchanged.
 //! - Role credentials are made once a process start and do not expire while it runs.
-//! - The trust policy alone decides who assumes a role; a role that no template made can be assumed by anybody, and may do
-//!   what the user may.
+//! - The trust policy alone decides who assumes a role. A function that serves a service here assumes what that service
+//!   may. A role that neither the template nor the API made can be assumed by any caller of `AssumeRole`, and may do what
+//!   the user may; services assume none such.
 //! - What a policy uses that is not implemented (a condition operator or key, a policy variable) is
 //!   refused when the policy is given, never ignored.
 
+mod calls;
+mod kept;
 mod policy;
+mod roles;
+mod shapes;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{PoisonError, RwLock},
 };
 
 use uuid::Uuid;
 
+pub use self::calls::{Call, Denied, PolicyDocument, Principal, RoleCredentials, RoleSpec};
 use self::policy::{Context, Kind, Policy, Verdict};
+pub use self::roles::Roles;
 use crate::ACCOUNT_ID;
-
-/// An IAM policy document, as the template gives it.
-pub type PolicyDocument = serde_json::Value;
-
-/// A role of the template.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RoleSpec {
-    /// Role name.
-    pub name: String,
-    /// Role ARN.
-    pub arn: String,
-    /// Who may assume it.
-    pub trust_policy: PolicyDocument,
-    /// Inline policies.
-    pub policies: Vec<PolicyDocument>,
-}
-
-/// Who makes a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Principal {
-    /// The user of this machine (`test`/`test`): all rights.
-    Root,
-    /// A role's session.
-    Role {
-        /// ARN of the role.
-        arn: String,
-    },
-    /// An AWS service by its own right, for example `s3.amazonaws.com`.
-    Service(String),
-}
-
-impl Principal {
-    /// Returns the ARN that error messages and `GetCallerIdentity` show: the root user, the role's
-    /// session, or the service's name.
-    pub fn caller_arn(&self) -> String {
-        match self {
-            Self::Root => format!("arn:aws:iam::{ACCOUNT_ID}:root"),
-            Self::Role { arn } => {
-                let name = arn.rsplit('/').next().unwrap_or(arn);
-                format!("arn:aws:sts::{ACCOUNT_ID}:assumed-role/{name}/local")
-            }
-            Self::Service(name) => name.clone(),
-        }
-    }
-}
-
-/// Credentials of a role's session.
-#[derive(Clone)]
-pub struct RoleCredentials {
-    /// Access key id.
-    pub access_key_id: String,
-    /// Secret access key.
-    pub secret_access_key: String,
-    /// Session token.
-    pub session_token: String,
-}
-
-impl std::fmt::Debug for RoleCredentials {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("RoleCredentials")
-            .field("access_key_id", &self.access_key_id)
-            .finish_non_exhaustive()
-    }
-}
-
-/// One call to be decided.
-#[derive(Debug)]
-pub struct Call<'a> {
-    /// Who calls.
-    pub principal: &'a Principal,
-    /// Service and operation, for example `s3:PutObject`.
-    pub action: &'a str,
-    /// ARN that the call touches; `*` for an operation that touches none.
-    pub resource: &'a str,
-    /// Condition keys of the call beyond those that are known of every call (`aws:SecureTransport`,
-    /// `aws:PrincipalArn`, `aws:PrincipalAccount`, `aws:RequestedRegion`).
-    pub context: &'a BTreeMap<String, String>,
-    /// Policy attached to the resource, if any (bucket policy, function policy).
-    pub resource_policy: Option<&'a PolicyDocument>,
-}
-
-/// The refusal of a call, in the words AWS uses.
-#[derive(Debug, thiserror::Error)]
-#[error("User: {principal} is not authorized to perform: {action} on resource: {resource} {reason}")]
-pub struct Denied {
-    /// ARN of the caller.
-    pub principal: String,
-    /// The action.
-    pub action: String,
-    /// ARN of the resource.
-    pub resource: String,
-    /// For example "because no identity-based policy allows the s3:PutObject action".
-    pub reason: String,
-}
 
 /// The roles, their credentials, and the decisions.
 #[derive(Debug)]
 pub struct Iam {
     region: String,
     roles: RwLock<HashMap<String, Role>>,
+    /// Services that sessions of a role stand for, by the role's ARN.
+    services: RwLock<HashMap<String, BTreeSet<String>>>,
 }
 
 #[derive(Debug)]
 struct Role {
-    /// Whether no template made it: it may do what the user may.
-    is_of_user: bool,
+    /// What it was made of; none of one that nobody made: it may do what the user may.
+    spec: Option<RoleSpec>,
     trust: Policy,
     policies: Vec<Policy>,
     credentials: RoleCredentials,
@@ -142,7 +56,7 @@ impl Role {
         });
         let nobody = serde_json::json!({"Version": "2012-10-17", "Statement": []});
         Self {
-            is_of_user: true,
+            spec: None,
             trust: Policy::parse(&nobody, Kind::Trust).expect("a good policy"),
             policies: vec![Policy::parse(&all, Kind::Identity).expect("a good policy")],
             credentials: new_credentials(),
@@ -162,6 +76,7 @@ impl Iam {
         Self {
             region: region.to_owned(),
             roles: RwLock::default(),
+            services: RwLock::default(),
         }
     }
 
@@ -184,15 +99,44 @@ impl Iam {
             .remove(&role.arn)
             .map_or_else(new_credentials, |old| old.credentials);
         roles.insert(
-            role.arn,
+            role.arn.clone(),
             Role {
-                is_of_user: false,
+                spec: Some(role),
                 trust,
                 policies,
                 credentials,
             },
         );
         Ok(())
+    }
+
+    /// Takes a role away; its sessions end.
+    pub(crate) fn remove_role(&self, role_arn: &str) {
+        let mut roles = self.roles.write().unwrap_or_else(PoisonError::into_inner);
+        roles.remove(role_arn);
+    }
+
+    /// Returns what the roles were made of.
+    pub(crate) fn specs(&self) -> Vec<RoleSpec> {
+        let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
+        roles.values().filter_map(|role| role.spec.clone()).collect()
+    }
+
+    /// Has sessions of a role stand for a service (for example `comprehend.amazonaws.com`), which a function with that role
+    /// serves here: it may assume what the service may.
+    pub fn stand_for(&self, role_arn: &str, service: &str) {
+        let mut services = self.services.write().unwrap_or_else(PoisonError::into_inner);
+        let of_role = services.entry(role_arn.to_owned()).or_default();
+        of_role.insert(service.to_owned());
+    }
+
+    /// Checks that a policy of a role uses only what is implemented.
+    ///
+    /// # Errors
+    ///
+    /// Names what is not implemented or malformed.
+    pub(crate) fn validate_identity_policy(document: &PolicyDocument) -> Result<(), String> {
+        Policy::parse(document, Kind::Identity).map(|_| ())
     }
 
     /// Checks that a resource's policy (of a bucket, a function) uses only what is implemented.
@@ -207,16 +151,27 @@ impl Iam {
     /// Returns whether the role exists and its trust policy lets the service (for example
     /// `lambda.amazonaws.com`) assume it.
     pub fn may_assume(&self, service: &str, role_arn: &str) -> bool {
+        let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
+        roles.get(role_arn).is_some_and(|role| self.trusts(role, service))
+    }
+
+    fn trusts(&self, role: &Role, service: &str) -> bool {
         let principal = Principal::Service(service.to_owned());
         // Firehose sends the account as the external id, too.
         let account =
             ["aws:SourceAccount", "sts:ExternalId"].map(|key| (key.to_owned(), ACCOUNT_ID.to_owned()));
         let context = self.context(&principal, &account.into());
-        let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
-        roles.get(role_arn).is_some_and(|role| {
-            let verdict = role.trust.verdict(&principal, "sts:AssumeRole", "*", &context);
-            verdict == Verdict::Allow
-        })
+        let verdict = role.trust.verdict(&principal, "sts:AssumeRole", "*", &context);
+        verdict == Verdict::Allow
+    }
+
+    /// Returns the services that a caller stands for.
+    fn services_of(&self, principal: &Principal) -> BTreeSet<String> {
+        let services = self.services.read().unwrap_or_else(PoisonError::into_inner);
+        match principal {
+            Principal::Role { arn } => services.get(arn).cloned().unwrap_or_default(),
+            Principal::Root | Principal::Service(_) => BTreeSet::new(),
+        }
     }
 
     /// Returns credentials of a session of the role: the same ones for as long as the process runs.
@@ -227,8 +182,8 @@ impl Iam {
 
     /// Returns credentials of a session of the role for a caller whom its trust policy lets assume it.
     ///
-    /// A role that no template made is a stand-in for one of the user's account, and may do what the user
-    /// may.
+    /// A role that neither the template nor the API made is a stand-in for one of the user's account, and may do what the
+    /// user may.
     ///
     /// # Errors
     ///
@@ -244,8 +199,12 @@ impl Iam {
         let mut roles = self.roles.write().unwrap_or_else(PoisonError::into_inner);
         let role = roles.entry(role_arn.to_owned()).or_insert_with(Role::of_user);
         let context = self.context(principal, call.context);
-        let is_trusted = role.is_of_user
+        let is_trusted = role.spec.is_none()
             || *principal == Principal::Root
+            || self
+                .services_of(principal)
+                .iter()
+                .any(|service| self.trusts(role, service))
             || role.trust.verdict(principal, call.action, "*", &context) == Verdict::Allow;
         match is_trusted {
             true => Ok(role.credentials.clone()),

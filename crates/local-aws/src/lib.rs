@@ -57,7 +57,7 @@ use crate::{
     firehose::Firehose,
     front_door::FrontDoor,
     function_url::FunctionUrls,
-    iam::Iam,
+    iam::{Iam, Roles},
     invocation_queue::InvocationQueue,
     lambda::{FunctionUrlSpec, Lambda},
     logs::Logs,
@@ -117,6 +117,7 @@ pub struct LocalAws {
     /// Faults by script.
     pub faults: Faults,
     tokens: Tokens,
+    roles: Roles,
     function_urls: Arc<FunctionUrls>,
     front_door: FrontDoor,
     /// Function URL ids by the signing name of the service that the function serves.
@@ -183,6 +184,7 @@ impl LocalAws {
         let sagemaker_runtime = SageMakerRuntime::new(iam.clone(), region.clone());
         let parameters = ParameterStore::new(store.clone(), iam.clone(), region.clone());
         let logs = Logs::new(store.clone(), iam.clone(), region.clone());
+        let roles = Roles::new(store.clone(), iam.clone());
         let function_urls = FunctionUrls::new(iam.clone(), lambda.clone(), region.clone());
         Ok(Self {
             cloudformation: Arc::new(CloudFormation::new(iam.clone())),
@@ -190,6 +192,7 @@ impl LocalAws {
             parameters: parameters.map_err(index)?,
             sagemaker_runtime,
             tokens: Tokens::new(iam.clone()),
+            roles: roles.map_err(index)?,
             iam,
             queue,
             s3,

@@ -11,6 +11,7 @@ use std::{
 use local_aws::{
     LocalAws,
     cloudformation::{OutputSpec, ResourceSpec, StackSpec},
+    lambda::FunctionSpec,
     listener::{self, Limits},
     store::{OpenError, Store},
 };
@@ -313,6 +314,12 @@ fn provide_functions(aws: &LocalAws, plan: &Plan) {
     }
     for (name, url_id) in &plan.signing_names {
         aws.serve_signing_name(name, url_id);
+        let url = plan.function_urls.iter().find(|url| url.id == *url_id);
+        let is_it = |function: &&FunctionSpec| url.is_some_and(|url| url.function_name == function.name);
+        if let Some(function) = plan.functions.iter().find(is_it) {
+            let service = format!("{name}.amazonaws.com");
+            aws.iam.stand_for(&function.role_arn, &service);
+        }
     }
     for group in &plan.log_groups {
         aws.logs.put_log_group(group.clone());

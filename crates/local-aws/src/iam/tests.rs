@@ -335,3 +335,37 @@ fn a_role_is_assumed_by_whom_it_trusts_and_one_that_no_template_made_by_anybody(
     };
     assert!(iam.authorize(&call).is_ok());
 }
+
+#[test]
+fn a_function_that_serves_a_service_takes_the_roles_that_trust_it_and_no_others() {
+    let iam = Iam::default();
+    let put = |name: &str, service: &str| {
+        let arn = format!("arn:aws:iam::000000000000:role/{name}");
+        let trust = json!({"Statement": {"Effect": "Allow", "Principal": {"Service": service},
+            "Action": "sts:AssumeRole", "Condition": {"StringEquals": {"aws:SourceAccount": "000000000000"}}}});
+        iam.put_role(RoleSpec {
+            name: name.to_owned(),
+            arn: arn.clone(),
+            trust_policy: trust,
+            policies: Vec::new(),
+        })
+        .expect("a good role");
+        arn
+    };
+    let function = Principal::Role {
+        arn: put("function", "lambda.amazonaws.com"),
+    };
+    let (data, other) = (
+        put("data", "comprehend.amazonaws.com"),
+        put("other", "sagemaker.amazonaws.com"),
+    );
+    let takes = |role: &str| iam.assume_role(&function, role).is_ok();
+
+    let before = takes(&data);
+    let Principal::Role { arn } = &function else {
+        unreachable!("it is a role")
+    };
+    iam.stand_for(arn, "comprehend.amazonaws.com");
+
+    assert_eq!((before, takes(&data), takes(&other)), (false, true, false));
+}

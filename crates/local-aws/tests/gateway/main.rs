@@ -9,6 +9,7 @@ mod function_url;
 mod looking;
 mod pass_through;
 mod rest_api;
+mod roles;
 mod services;
 mod setup;
 mod states;

@@ -61,9 +61,9 @@ async fn errors_of_the_query_protocol_are_xml() {
     let other = other.send_as(&aws, "sts", user()).await;
     let other_service = Call {
         headers: &[FORM],
-        ..post("/", "Action=ListRoles")
+        ..post("/", "Action=ListMetrics")
     };
-    let other_service = other_service.send_as(&aws, "iam", user()).await;
+    let other_service = other_service.send_as(&aws, "monitoring", user()).await;
 
     assert_eq!(unknown.status, 403);
     assert!(unknown.body.contains("<Code>InvalidClientTokenId</Code>"));
@@ -75,7 +75,7 @@ async fn errors_of_the_query_protocol_are_xml() {
     assert!(
         other_service
             .body
-            .contains("<Message>iam: ListRoles is not implemented")
+            .contains("<Message>monitoring: ListMetrics is not implemented")
     );
 }
 
