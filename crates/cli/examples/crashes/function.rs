@@ -87,29 +87,21 @@ impl Function {
         match self {
             Self::Classify(function) => Ok(answer(Box::pin(function.handle(request(&event))).await)),
             Self::FeedbackApi(function) => Ok(answer(Box::pin(function.handle(request(&event))).await)),
-            Self::BatchFeedback(function) => match Box::pin(function.handle(event)).await {
-                Ok(()) => Ok(Value::Null),
-                Err(error) => Err(said(&error)),
-            },
-            Self::A2iTrigger(function) => match Box::pin(function.handle(event)).await {
-                Ok(()) => Ok(Value::Null),
-                Err(error) => Err(said(&error)),
-            },
+            Self::BatchFeedback(function) => without_answer(Box::pin(function.handle(event)).await),
+            Self::A2iTrigger(function) => without_answer(Box::pin(function.handle(event)).await),
             Self::HumanReview(_) => Box::pin(self.review(event)).await,
-            Self::LabelCollection(function) => match Box::pin(function.handle(event)).await {
-                Ok(()) => Ok(Value::Null),
-                Err(error) => Err(said(&error)),
-            },
-            Self::ReviewEvents(function) => match Box::pin(function.handle(event)).await {
-                Ok(_) => Ok(Value::Null),
-                Err(error) => Err(said(&error)),
-            },
-            Self::ModelBuilding(function) => match Box::pin(function.handle(event)).await {
-                Ok(answer) => Ok(answer),
-                Err(error) => Err(said(&error)),
-            },
+            Self::LabelCollection(function) => without_answer(Box::pin(function.handle(event)).await),
+            Self::ReviewEvents(function) => without_answer(Box::pin(function.handle(event)).await),
+            Self::ModelBuilding(function) => {
+                let handled = Box::pin(function.handle(event)).await;
+                handled.map_err(|error| said(&error))
+            }
         }
     }
+}
+
+fn without_answer<T, E: std::error::Error>(handled: Result<T, E>) -> Result<Value, String> {
+    handled.map(|_| Value::Null).map_err(|error| said(&error))
 }
 
 fn said(error: &dyn std::error::Error) -> String {
