@@ -190,6 +190,25 @@ def own_bucket(stack):
     s3.delete_bucket_policy(Bucket=own)
     refused("NoSuchBucketPolicy", 404, s3.get_bucket_policy, Bucket=own)
 
+    # A role that was made for Comprehend, as the examples of the SDKs do, has what is attached to it.
+    iam, name = stack.client("iam"), {"RoleName": "trainer"}
+    trust = {"Effect": "Allow", "Principal": {"Service": "comprehend.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(**name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    rights = {**policy["Statement"][0]}
+    del rights["Principal"]
+    document = json.dumps({"Version": "2012-10-17", "Statement": [rights]})
+    attached = iam.create_policy(PolicyName="train", PolicyDocument=document)["Policy"]["Arn"]
+    iam.attach_role_policy(**name, PolicyArn=attached)
+    _, properties = train("by-role", role)
+    equal(properties["Status"], "TRAINED", properties.get("Message"))
+    iam.detach_role_policy(**name, PolicyArn=attached)
+    _, properties = train("without-rights", role)
+    equal(properties["Status"], "IN_ERROR")
+    assert role in properties["Message"], properties["Message"]
+    iam.delete_policy(PolicyArn=attached)
+    iam.delete_role(**name)
+
 
 @check("Builds: labels become a dataset, a decision and a record; test texts are never trained on")
 def build(stack):
