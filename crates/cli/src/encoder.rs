@@ -333,6 +333,9 @@ impl Vectors {
         let vector = |text: &str| self.get(text).cloned().unwrap_or_else(|| self.encode(text));
         let vectors = texts.into_iter().map(vector).collect();
         set.set_vectors(self.encoder.identity(), vectors);
+        let names: Vec<&str> = set.labels.iter().map(String::as_str).collect();
+        let names = self.encoder.encode(&names);
+        set.set_name_vectors(names.iter().map(|name| Vector::of(name)).collect());
     }
 
     fn encode(&self, text: &str) -> Vector {

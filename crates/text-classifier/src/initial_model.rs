@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// Raise it when training changes: the same file then makes a new version.
-const TRAINER_REVISION: u32 = 5;
+const TRAINER_REVISION: u32 = 6;
 const SEED: u64 = 1;
 
 /// A new object of the bucket.
@@ -368,6 +368,8 @@ async fn trained(
             Some(texts) => {
                 let texts = texts.into_iter().map(str::to_owned).collect();
                 set.set_vectors(encoder.identity(), vectors::of(bucket, encoder, texts).await);
+                let names = vectors::of_names(encoder, &set.labels).await;
+                set.set_name_vectors(names);
             }
             None => set.repairs.push(vectors::too_many()),
         }

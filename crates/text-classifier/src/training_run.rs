@@ -401,6 +401,8 @@ async fn encode(
     let mut all = vectors::of(bucket, &encoder, texts).await;
     training_data::set_vectors(test, all.split_off(set.len()));
     set.set_vectors(encoder.identity(), all);
+    let names = vectors::of_names(&encoder, &set.labels).await;
+    set.set_name_vectors(names);
     set.unlabelled = unlabelled;
     Ok(prepared)
 }

@@ -63,6 +63,16 @@ pub(crate) async fn of(bucket: &Bucket, encoder: &Arc<Encoder>, texts: Vec<Strin
     vectors
 }
 
+/// Returns a vector for each name of a label, in order. They are made anew each time: names are few and short.
+pub(crate) async fn of_names(encoder: &Arc<Encoder>, names: &[String]) -> Vec<Vector> {
+    let (encoder, names) = (Arc::clone(encoder), names.to_vec());
+    let encoding = tokio::task::spawn_blocking(move || {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        encode(&encoder, &names)
+    });
+    encoding.await.expect("encoding neither panics nor is cancelled")
+}
+
 /// Returns vectors that are kept of other texts than these, at most so many: what came in and has no label.
 ///
 /// Those of the latest packs; none where these cannot be read, which costs a model of few labels some accuracy.

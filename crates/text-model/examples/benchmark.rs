@@ -35,6 +35,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             let texts = set.texts().ok_or("too many texts")?;
             let vectors = encode(built_in, &texts);
             set.set_vectors(built_in.identity(), vectors);
+            let names: Vec<&str> = set.labels.iter().map(String::as_str).collect();
+            set.set_name_vectors(encode(built_in, &names));
             train(&set, SEED)
         }
         Some(bytes) => train_within(&set, bytes.parse()?, SEED),

@@ -32,6 +32,9 @@ fn main() {
     };
     let mut all = TrainingSet::read_csv(fs::File::open(train_file).unwrap()).unwrap();
     encode(&mut all.examples);
+    let names: Vec<&str> = all.labels.iter().map(String::as_str).collect();
+    let names = encoder.encode(&names);
+    all.set_name_vectors(names.iter().map(|name| Vector::of(name)).collect());
     let test = (test_file != "-").then(|| {
         let mut collector = Collector::new(LabelSyntax::One);
         collector.read_csv(fs::File::open(test_file).unwrap()).unwrap();
@@ -72,6 +75,8 @@ fn measure(set: &TrainingSet, test: &[Example]) -> [f64; 3] {
     let mut smaller = set.clone();
     let name = |&label: &u32| set.labels[label as usize].clone();
     smaller.labels = present.iter().map(name).collect();
+    let name = |&label: &u32| set.names[label as usize].clone();
+    smaller.names = present.iter().map(name).collect();
     for example in &mut smaller.examples {
         let number = present.binary_search(&example.labels[0]).unwrap();
         example.labels = [number as u32].into();

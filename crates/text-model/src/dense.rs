@@ -1,8 +1,10 @@
-//! The experts on vectors of a sentence encoder: a support vector machine, centroids and, where there are texts without
-//! labels, what [`crate::spread`] makes of them.
+//! The experts on vectors of a sentence encoder: a support vector machine, centroids, the names of the classes and, where
+//! there are texts without labels, what [`crate::spread`] makes of them.
 //!
-//! Both see a vector relative to the mean of all texts, in a scale in which its mean squared length is 1. The
-//! machine is the better one on thousands of texts, centroids on dozens.
+//! They see a vector relative to the mean of all texts, in a scale in which its mean squared length is 1. The
+//! machine is the better one on thousands of texts, centroids on dozens, and what a class is called before there is any.
+
+use std::iter;
 
 use active_learning_core::{random::Random, text::Vector};
 
@@ -15,11 +17,13 @@ use crate::{
 /// Cost of an error of the machine: lower than on n-grams, of which there are many more.
 const COST: f32 = 0.2;
 const EPOCHS: usize = 12;
-/// How much each expert has to say before a text has been judged: machine, centroids and spread labels.
+/// How much the machine has to say before a text has been judged.
 ///
-/// A machine that has seen twenty texts is right of fewer than the others, and so are those on n-grams, of which each
+/// One that has seen twenty texts is right of fewer than the other experts, and so are those on n-grams, of which each
 /// counts as 1.
-const TRUST: [f64; 3] = [1.0, 2.0, 2.0];
+const MACHINE_TRUST: f64 = 1.0;
+/// The same of each other expert.
+const TRUST: f64 = 2.0;
 
 /// What was learned from the vectors of one set of texts.
 pub(crate) struct DenseFit {
@@ -30,9 +34,11 @@ pub(crate) struct DenseFit {
 impl DenseFit {
     /// Learns from texts that all have a vector; `None` if one has not.
     ///
-    /// With the texts to spread labels over comes the class of each labelled one of them, if it is to be known.
+    /// `names` are vectors of the classes' names; they say nothing unless each class has one. With the texts to spread labels
+    /// over comes the class of each labelled one of them, if it is to be known.
     pub(crate) fn of(
         texts: &[Labelled<'_>],
+        names: &[Vector],
         spread: Option<(&Spread, &[Option<u32>])>,
         classes: usize,
         seed: u64,
@@ -43,13 +49,15 @@ impl DenseFit {
             inputs.support_vectors(texts, classes, seed),
             inputs.centroids(texts, classes),
         ];
+        experts.extend(inputs.names(names, classes));
         experts.extend(spread.map(|(spread, known)| spread.fit(known, classes)));
         Some(Self { experts })
     }
 
     /// Returns how much each expert has to say before a text has been judged.
     pub(crate) fn trust(&self) -> impl Iterator<Item = f64> {
-        TRUST.into_iter().take(self.experts.len())
+        let others = self.experts.len().saturating_sub(1);
+        iter::once(MACHINE_TRUST).chain(iter::repeat_n(TRUST, others))
     }
 }
 
@@ -110,20 +118,50 @@ impl Inputs {
                 column.zip(values).for_each(|(sum, value)| *sum += value);
             }
         }
-        let mut squares = vec![0.0; classes];
-        for row in rows.chunks_exact(classes) {
-            squares
-                .iter_mut()
-                .zip(row)
-                .for_each(|(square, sum)| *square += sum * sum);
+        let directions = to_directions(rows, classes);
+        self.weights(vec![0.0; classes], directions)
+    }
+
+    /// The direction in which the vector of a class' name lies from the mean of all names; `None` unless each class has one.
+    ///
+    /// A text is about what its class is called more often than not. Where names say nothing, as numbers do, or something
+    /// else, texts that were held out leave this expert little to say.
+    fn names(&self, names: &[Vector], classes: usize) -> Option<DenseWeights> {
+        let fits = |name: &Vector| name.dimensions() == self.dimensions();
+        if names.len() != classes || !names.iter().all(fits) {
+            return None;
+        }
+        let mut rows = vec![0.0; self.dimensions() * classes];
+        for (class, name) in names.iter().enumerate() {
+            let column = rows.iter_mut().skip(class).step_by(classes);
+            column
+                .zip(name.unit())
+                .for_each(|(weight, value)| *weight = value);
         }
         for row in rows.chunks_exact_mut(classes) {
-            for (sum, square) in row.iter_mut().zip(&squares) {
-                *sum /= square.sqrt().max(f32::MIN_POSITIVE);
-            }
+            let mean = row.iter().sum::<f32>() / classes as f32;
+            row.iter_mut().for_each(|weight| *weight -= mean);
         }
-        self.weights(vec![0.0; classes], rows)
+        let directions = to_directions(rows, classes);
+        Some(self.weights(vec![0.0; classes], directions))
     }
+}
+
+/// Gives the weights of each class a length of 1; of one that has none they stay 0.
+fn to_directions(mut rows: Vec<f32>, classes: usize) -> Vec<f32> {
+    let mut squares = vec![0.0; classes];
+    for row in rows.chunks_exact(classes) {
+        squares
+            .iter_mut()
+            .zip(row)
+            .for_each(|(square, sum)| *square += sum * sum);
+    }
+    for row in rows.chunks_exact_mut(classes) {
+        for (sum, square) in row.iter_mut().zip(&squares) {
+            *sum /= square.sqrt().max(f32::MIN_POSITIVE);
+        }
+    }
+    rows
 }
 
 #[cfg(test)]
@@ -132,7 +170,7 @@ mod tests {
     use crate::features::Features;
 
     #[test]
-    fn both_experts_tell_directions_apart() {
+    fn all_experts_tell_directions_apart() {
         let features = Features::of("");
         let vectors: Vec<Vector> = (0..40_u16)
             .map(|n| {
@@ -152,8 +190,11 @@ mod tests {
             })
             .collect();
 
-        let fit = DenseFit::of(&texts, None, 2, 1).expect("all have vectors");
+        let names = [[1.0, 0.1, 0.0], [-1.0, 0.1, 0.0]].map(|name| Vector::of(&name));
 
+        let fit = DenseFit::of(&texts, &names, None, 2, 1).expect("all have vectors");
+
+        assert_eq!(fit.experts.len(), 3);
         for (text, vector) in texts.iter().zip(&vectors) {
             for expert in &fit.experts {
                 let scores = expert.scores(vector);
@@ -161,5 +202,31 @@ mod tests {
                 assert!(scores[right] > scores[1 - right], "{scores:?}");
             }
         }
+    }
+
+    #[test]
+    fn names_that_are_not_one_a_class_or_of_another_encoder_say_nothing() {
+        let vectors = [[1.0, 0.5], [-1.0, 0.5]].map(|values| Vector::of(&values));
+        let inputs = Inputs::of(&vectors.iter().collect::<Vec<_>>());
+
+        assert!(inputs.names(&vectors, 2).is_some());
+        assert!(inputs.names(&[], 2).is_none());
+        assert!(inputs.names(&vectors, 3).is_none());
+        assert!(
+            inputs
+                .names(&[Vector::of(&[1.0]), Vector::of(&[2.0])], 2)
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn names_without_a_direction_give_no_score() {
+        let vectors = [[1.0, 0.5], [-1.0, 0.5]].map(|values| Vector::of(&values));
+        let inputs = Inputs::of(&vectors.iter().collect::<Vec<_>>());
+        let same = [[0.2, 0.4], [0.2, 0.4]].map(|values| Vector::of(&values));
+
+        let weights = inputs.names(&same, 2).expect("one a class");
+
+        assert_eq!(weights.scores(&vectors[0]), [0.0, 0.0]);
     }
 }

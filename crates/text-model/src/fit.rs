@@ -4,7 +4,7 @@
 //! The machine is the better one on thousands of texts, naive Bayes on dozens; how much each has to say is
 //! decided by texts that none has seen.
 
-use active_learning_core::random::Random;
+use active_learning_core::{random::Random, text::Vector};
 
 use crate::{
     dense::DenseFit,
@@ -58,6 +58,7 @@ impl Fit {
 /// Learns from texts. The same texts in the same order and the same seed give the same result.
 pub(crate) fn fit(
     texts: &[Labelled<'_>],
+    names: &[Vector],
     spread: Option<(&Spread, &[Option<u32>])>,
     classes: usize,
     buckets: usize,
@@ -69,7 +70,7 @@ pub(crate) fn fit(
     Fit {
         machine: support_vectors(texts, classes, &weighting, &importance, seed),
         bayes: complement_naive_bayes(sums, &weighting),
-        dense: DenseFit::of(texts, spread, classes, seed),
+        dense: DenseFit::of(texts, names, spread, classes, seed),
         weighting,
     }
 }

@@ -8,6 +8,8 @@ pub(crate) struct Plan<'a> {
     pub labels: &'a [String],
     /// What made the texts' vectors, if they have any.
     pub encoder: Option<&'a str>,
+    /// Vectors of the labels' names, if they have any.
+    pub names: &'a [Vector],
     /// Vectors of texts without labels.
     pub unlabelled: &'a [Vector],
     pub max_weight_bytes: usize,

@@ -96,6 +96,7 @@ pub fn train_within(set: &TrainingSet, max_weight_bytes: usize, seed: u64) -> Tr
         mode: set.mode,
         labels: &set.labels,
         encoder: set.encoder.as_deref(),
+        names: &set.names,
         unlabelled: &set.unlabelled,
         max_weight_bytes,
         seed,
@@ -124,6 +125,7 @@ pub fn train_classes(classes: &[String], texts: &[(&Features, usize)], seed: u64
         mode: Mode::MultiClass,
         labels: classes,
         encoder: None,
+        names: &[],
         unlabelled: &[],
         max_weight_bytes: MAX_WEIGHT_BYTES,
         seed,
@@ -140,6 +142,7 @@ fn train_on(plan: &Plan<'_>, texts: &[Labelled<'_>]) -> Trained {
     tracing::info!(texts = texts.len(), classes, ngrams, buckets, "training begins");
     let work = Work {
         texts,
+        names: plan.names,
         spread: spread(plan, texts),
         classes,
         buckets,
@@ -274,6 +277,7 @@ fn spread(plan: &Plan<'_>, texts: &[Labelled<'_>]) -> Option<Spread> {
 /// What all parts of a training share.
 struct Work<'a> {
     texts: &'a [Labelled<'a>],
+    names: &'a [Vector],
     spread: Option<Spread>,
     classes: usize,
     buckets: usize,
@@ -342,7 +346,7 @@ impl Work<'_> {
             .map(|(text, held_out)| text.labels.first().copied().filter(|_| !held_out))
             .collect();
         let spread = self.spread.as_ref().map(|spread| (spread, &known[..]));
-        fit(&kept, spread, self.classes, self.buckets, self.seed)
+        fit(&kept, self.names, spread, self.classes, self.buckets, self.seed)
     }
 }
 

@@ -49,6 +49,8 @@ pub struct TrainingSet {
     pub repairs: Vec<String>,
     /// Identity of the encoder that made the texts' vectors, if they have any.
     pub encoder: Option<String>,
+    /// Vectors, of the same encoder, of the labels' names, in their order; none, or one a label.
+    pub names: Vec<Vector>,
     /// Vectors, of the same encoder, of texts that nobody has labelled; as many as there are at hand.
     pub unlabelled: Vec<Vector>,
 }
@@ -265,6 +267,17 @@ impl TrainingSet {
     pub fn set_vectors(&mut self, encoder: &str, vectors: Vec<Vector>) {
         set_vectors(&mut self.examples, vectors);
         self.encoder = Some(encoder.to_owned());
+    }
+
+    /// Has the model learn from what its labels are called too: vectors of [`TrainingSet::labels`] as they are written, in order,
+    /// of the same encoder as [`TrainingSet::set_vectors`] took. Worth most while few texts have a label.
+    ///
+    /// # Panics
+    ///
+    /// Where there are not as many as labels.
+    pub fn set_name_vectors(&mut self, names: Vec<Vector>) {
+        assert_eq!(names.len(), self.labels.len(), "one a label");
+        self.names = names;
     }
 
     /// Notes which texts were chosen because a model was in doubt: they are no sample of the traffic.
@@ -513,6 +526,7 @@ impl Collector {
             labels,
             repairs,
             encoder: None,
+            names: Vec::new(),
             unlabelled: Vec::new(),
         })
     }

@@ -406,6 +406,64 @@ fn few_labels_are_spread_over_texts_without_one() {
     assert!(with >= without + 20, "{without} {with}");
 }
 
+/// Texts that differ by their class, and as much by something else.
+fn mixed(is_warm: bool, other: f32) -> Vector {
+    Vector::of(&[if is_warm { 0.5 } else { -0.5 }, other, 1.0])
+}
+
+/// Returns the share of such texts, whatever else they are like, that a model gets right.
+fn right_of_mixed(model: &Model) -> f64 {
+    let is_right = |n: &usize| {
+        let (is_warm, other) = (n % 2 == 1, (n / 2) as f32 / 50.0 - 1.0);
+        let best = model.predict_with("", Some(&mixed(is_warm, other)))[0]
+            .label
+            .to_owned();
+        best == ["cold", "warm"][n % 2]
+    };
+    (0..200).filter(is_right).count() as f64 / 200.0
+}
+
+#[test]
+fn what_a_class_is_called_says_what_few_texts_of_it_do_not() {
+    let rows = "cold,one\nwarm,two\ncold,three\nwarm,four\n";
+    let mut set = TrainingSet::read_csv(rows.as_bytes()).expect("valid");
+    // Chance has it that all cold ones are of one other kind, and all warm ones of another.
+    let vectors = [(false, 0.5), (true, -0.5), (false, 0.6), (true, -0.6)];
+    set.set_vectors(
+        "encoder",
+        vectors.map(|(is_warm, other)| mixed(is_warm, other)).to_vec(),
+    );
+
+    let without = right_of_mixed(&train(&set, SEED).model);
+    set.set_name_vectors(vec![mixed(false, 0.0), mixed(true, 0.0)]);
+    let with = right_of_mixed(&train(&set, SEED).model);
+
+    assert!(with > without + 0.1, "{without} {with}");
+}
+
+#[test]
+fn a_class_may_be_called_what_it_is_not() {
+    let rows: String = (0..60)
+        .map(|n| format!("{},number {n}\n", ["cold", "warm"][n % 2]))
+        .collect();
+    let mut set = TrainingSet::read_csv(rows.as_bytes()).expect("valid");
+    let vector = |n: usize| mixed(n % 2 == 1, (n * 7 % 11) as f32 / 5.0 - 1.0);
+    set.set_vectors("encoder", (0..60).map(vector).collect());
+    set.set_name_vectors(vec![mixed(true, 0.0), mixed(false, 0.0)]);
+
+    let right = right_of_mixed(&train(&set, SEED).model);
+
+    assert!(right > 0.95, "{right}");
+}
+
+#[test]
+#[should_panic(expected = "one a label")]
+fn each_label_has_a_name_to_learn_from() {
+    let mut set = TrainingSet::read_csv(SMALL_CSV.as_bytes()).expect("valid");
+
+    set.set_name_vectors(vec![mixed(true, 0.0)]);
+}
+
 #[test]
 fn texts_that_doubt_chose_do_not_lower_the_confidence_in_all_others() {
     let clear = (0..100).map(|n| (["a", "b"][n % 2], format!("{} number {n}", ["cat", "dog"][n % 2])));
