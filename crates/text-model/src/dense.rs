@@ -1,28 +1,27 @@
-//! The experts on vectors of a sentence encoder: a support vector machine, centroids, the names of the classes and, where
-//! there are texts without labels, what [`crate::spread`] makes of them.
+//! The experts on vectors of a sentence encoder: linear discriminants, centroids, the names of the classes and, where there
+//! are texts without labels, what [`crate::spread`] makes of them.
 //!
-//! They see a vector relative to the mean of all texts, in a scale in which its mean squared length is 1. The
-//! machine is the better one on thousands of texts, centroids on dozens, and what a class is called before there is any.
+//! They see a vector relative to the mean of all texts, in a scale in which its mean squared length is 1.
+//! Discriminants are the better ones on thousands of texts, centroids on dozens, and what a class is called before there
+//! is any.
 
 use std::iter;
 
-use active_learning_core::{random::Random, text::Vector};
+use active_learning_core::text::Vector;
 
 use crate::{
-    labelled::{Labelled, class_costs},
+    labelled::Labelled,
     spread::Spread,
-    vectors::{DenseWeights, Inputs, add},
+    squares::Squares,
+    vectors::{DenseWeights, Inputs},
 };
 
-/// Cost of an error of the machine: lower than on n-grams, of which there are many more.
-const COST: f32 = 0.2;
-const EPOCHS: usize = 12;
-/// How much the machine has to say before a text has been judged.
-///
-/// One that has seen twenty texts is right of fewer than the other experts, and so are those on n-grams, of which each
-/// counts as 1.
-const MACHINE_TRUST: f64 = 1.0;
-/// The same of each other expert.
+/// Least by which texts of one class are taken to differ, in squared length.
+const LEAST_RIDGE: f32 = 1e-6;
+/// How much the discriminants have to say before a text has been judged; they agree with the centroids then.
+const DISCRIMINANTS_TRUST: f64 = 1.0;
+/// The same of each other expert: those on n-grams, of which each counts as 1, are right of fewer texts while they have
+/// seen few.
 const TRUST: f64 = 2.0;
 
 /// What was learned from the vectors of one set of texts.
@@ -41,12 +40,11 @@ impl DenseFit {
         names: &[Vector],
         spread: Option<(&Spread, &[Option<u32>])>,
         classes: usize,
-        seed: u64,
     ) -> Option<Self> {
         let vectors: Vec<&Vector> = texts.iter().map(|text| text.vector).collect::<Option<_>>()?;
         let inputs = Inputs::of(&vectors);
         let mut experts = vec![
-            inputs.support_vectors(texts, classes, seed),
+            inputs.discriminants(texts, classes),
             inputs.centroids(texts, classes),
         ];
         experts.extend(inputs.names(names, classes));
@@ -57,60 +55,57 @@ impl DenseFit {
     /// Returns how much each expert has to say before a text has been judged.
     pub(crate) fn trust(&self) -> impl Iterator<Item = f64> {
         let others = self.experts.len().saturating_sub(1);
-        iter::once(MACHINE_TRUST).chain(iter::repeat_n(TRUST, others))
+        iter::once(DISCRIMINANTS_TRUST).chain(iter::repeat_n(TRUST, others))
     }
 }
 
 impl Inputs {
-    /// One machine a class against the rest, as on n-grams.
-    fn support_vectors(&self, texts: &[Labelled<'_>], classes: usize, seed: u64) -> DenseWeights {
-        let mut bias = vec![0.0; classes];
-        let mut rows = vec![0.0; self.dimensions() * classes];
-        let costs = class_costs(texts, classes, COST);
-        let length = |row: &[f32]| 1.0 + row.iter().map(|value| value * value).sum::<f32>();
-        let lengths: Vec<f32> = self.rows().map(length).collect();
-        let mut alphas = vec![0.0_f32; texts.len() * classes];
-        let mut order: Vec<usize> = (0..texts.len()).collect();
-        let mut random = Random::new(seed);
-        let mut changes = vec![0.0; classes];
-        for _ in 0..EPOCHS {
-            random.shuffle(&mut order);
-            for &index in &order {
-                let row = self.row(index);
-                let mut scores = bias.clone();
-                add(&mut scores, &rows, row.iter().copied());
-                let mut changed = false;
-                for (class, alpha) in alphas[index * classes..][..classes].iter_mut().enumerate() {
-                    let (sign, cost) = match texts[index].has(class) {
-                        true => (1.0, costs[class]),
-                        false => (-1.0, COST),
-                    };
-                    let slack = 0.5 / cost;
-                    let gradient = sign * scores[class] - 1.0 + slack * *alpha;
-                    let next = (*alpha - gradient / (lengths[index] + slack)).max(0.0);
-                    changes[class] = (next - *alpha) * sign;
-                    changed |= next != *alpha;
-                    *alpha = next;
-                }
-                if !changed {
-                    continue;
-                }
-                bias.iter_mut()
-                    .zip(&changes)
-                    .for_each(|(bias, change)| *bias += change);
-                for (value, weights) in row.iter().zip(rows.chunks_exact_mut(classes)) {
-                    weights
-                        .iter_mut()
-                        .zip(&changes)
-                        .for_each(|(weight, change)| *weight += value * change);
-                }
+    /// The direction in which a class' texts lie from the mean of all classes, turned to where texts of one class differ little:
+    /// a linear discriminant. Of a class without a text there is none.
+    ///
+    /// Before there are texts they are taken to differ alike in all directions, with the weight of as many texts as there are
+    /// dimensions: with few it says what centroids say. Source: J. H. Friedman, "Regularized discriminant analysis" (JASA 1989).
+    fn discriminants(&self, texts: &[Labelled<'_>], classes: usize) -> DenseWeights {
+        let mut means = self.sums(texts, classes);
+        let mut counts = vec![0.0_f32; classes];
+        let labels = texts.iter().flat_map(|text| text.labels);
+        labels.for_each(|&label| counts[label as usize] += 1.0);
+        for row in means.chunks_exact_mut(classes) {
+            let sums = row.iter_mut().zip(&counts);
+            sums.for_each(|(sum, count)| *sum /= count.max(1.0));
+        }
+
+        let mut within = Squares::zero(self.dimensions());
+        let mut rest = vec![0.0; self.dimensions()];
+        for (text, values) in texts.iter().zip(self.rows()) {
+            for &label in text.labels {
+                let mean = means.iter().skip(label as usize).step_by(classes);
+                let values = rest.iter_mut().zip(values.iter().zip(mean));
+                values.for_each(|(rest, (value, mean))| *rest = value - mean);
+                within.add(&rest);
             }
         }
-        self.weights(bias, rows)
+        let ridge = within.trace() / counts.iter().sum::<f32>().max(1.0);
+        let factor = within.factorised(ridge.max(LEAST_RIDGE));
+
+        let known = counts.iter().filter(|count| **count > 0.0).count().max(1) as f32;
+        for row in means.chunks_exact_mut(classes) {
+            let middle = row.iter().sum::<f32>() / known;
+            let means = row.iter_mut().zip(&counts).filter(|(_, count)| **count > 0.0);
+            means.for_each(|(mean, _)| *mean -= middle);
+        }
+        factor.solve(&mut means, classes);
+        self.weights(vec![0.0; classes], to_directions(means, classes))
     }
 
     /// The direction in which a class' texts lie from the mean of all.
     fn centroids(&self, texts: &[Labelled<'_>], classes: usize) -> DenseWeights {
+        let sums = self.sums(texts, classes);
+        self.weights(vec![0.0; classes], to_directions(sums, classes))
+    }
+
+    /// Sums up the values of each class' texts: a row of classes for each dimension.
+    fn sums(&self, texts: &[Labelled<'_>], classes: usize) -> Vec<f32> {
         let mut rows = vec![0.0; self.dimensions() * classes];
         for (text, values) in texts.iter().zip(self.rows()) {
             for &label in text.labels {
@@ -118,8 +113,7 @@ impl Inputs {
                 column.zip(values).for_each(|(sum, value)| *sum += value);
             }
         }
-        let directions = to_directions(rows, classes);
-        self.weights(vec![0.0; classes], directions)
+        rows
     }
 
     /// The direction in which the vector of a class' name lies from the mean of all names; `None` unless each class has one.
@@ -189,10 +183,9 @@ mod tests {
                 is_chosen: false,
             })
             .collect();
-
         let names = [[1.0, 0.1, 0.0], [-1.0, 0.1, 0.0]].map(|name| Vector::of(&name));
 
-        let fit = DenseFit::of(&texts, &names, None, 2, 1).expect("all have vectors");
+        let fit = DenseFit::of(&texts, &names, None, 2).expect("all have vectors");
 
         assert_eq!(fit.experts.len(), 3);
         for (text, vector) in texts.iter().zip(&vectors) {
@@ -228,5 +221,70 @@ mod tests {
         let weights = inputs.names(&same, 2).expect("one a class");
 
         assert_eq!(weights.scores(&vectors[0]), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_discriminant_looks_away_from_where_texts_of_one_class_differ() {
+        let features = Features::of("");
+        let vectors: Vec<Vector> = (0..200)
+            .map(|n| {
+                let (class, other) = (
+                    if n % 2 == 0 { 0.3 } else { -0.3 },
+                    (n * 7 % 11) as f32 / 5.0 - 1.0,
+                );
+                Vector::of(&[class, other, 1.0])
+            })
+            .collect();
+        let labels = [[0_u32], [1]];
+        let texts: Vec<Labelled<'_>> = vectors
+            .iter()
+            .enumerate()
+            .map(|(n, vector)| Labelled {
+                features: &features,
+                // The other thing goes with the class more often than not.
+                labels: &labels[n % 2],
+                vector: Some(vector),
+                is_chosen: false,
+            })
+            .filter(|text| {
+                let other = text
+                    .vector
+                    .map_or(0.0, |vector| vector.unit().nth(1).unwrap_or(0.0));
+                let goes_with = if text.labels[0] == 0 { other } else { -other };
+                goes_with > -0.4
+            })
+            .collect();
+        let inputs = Inputs::of(&texts.iter().filter_map(|text| text.vector).collect::<Vec<_>>());
+
+        let [turned, plain] = [inputs.discriminants(&texts, 2), inputs.centroids(&texts, 2)];
+
+        let share = |weights: &DenseWeights| (weights.rows[0] / weights.rows[2]).abs();
+        assert!(
+            share(&turned) > 2.0 * share(&plain),
+            "{} {}",
+            share(&turned),
+            share(&plain)
+        );
+    }
+
+    #[test]
+    fn a_class_without_a_text_has_no_discriminant() {
+        let features = Features::of("");
+        let vectors = [[1.0, 0.5], [-1.0, 0.5]].map(|values| Vector::of(&values));
+        let labels = [[0_u32], [2]];
+        let text = |n: usize| Labelled {
+            features: &features,
+            labels: &labels[n],
+            vector: Some(&vectors[n]),
+            is_chosen: false,
+        };
+        let inputs = Inputs::of(&vectors.iter().collect::<Vec<_>>());
+
+        let scores = inputs.discriminants(&[text(0), text(1)], 3).scores(&vectors[0]);
+
+        assert!(
+            scores[0] > 0.5 && scores[1] == 0.0 && scores[2] < -0.5,
+            "{scores:?}"
+        );
     }
 }

@@ -70,7 +70,7 @@ pub(crate) fn fit(
     Fit {
         machine: support_vectors(texts, classes, &weighting, &importance, seed),
         bayes: complement_naive_bayes(sums, &weighting),
-        dense: DenseFit::of(texts, names, spread, classes, seed),
+        dense: DenseFit::of(texts, names, spread, classes),
         weighting,
     }
 }

@@ -15,6 +15,7 @@ mod model_file;
 mod model_format;
 mod plan;
 mod spread;
+mod squares;
 pub mod train;
 pub mod training_data;
 mod vectors;

@@ -7,7 +7,10 @@
 
 use active_learning_core::text::Vector;
 
-use crate::vectors::{DenseWeights, Inputs};
+use crate::{
+    squares::{Factor, Squares},
+    vectors::{DenseWeights, Inputs},
+};
 
 /// Most alike texts that a text is joined to.
 const NEIGHBOURS: usize = 15;
@@ -28,8 +31,8 @@ pub(crate) struct Spread {
     inputs: Inputs,
     /// For each text the texts that it is joined to, and how closely.
     joints: Vec<Vec<(u32, f32)>>,
-    /// Triangle of the factorised sum of squares of all texts.
-    factor: Vec<f32>,
+    /// Of the sum of squares of all texts, with its ridge.
+    factor: Factor,
 }
 
 impl Spread {
@@ -37,7 +40,10 @@ impl Spread {
     pub(crate) fn of(vectors: &[&Vector]) -> Self {
         let inputs = Inputs::of(vectors);
         let joints = joints(&inputs);
-        let factor = factorised(&inputs);
+        let mut squares = Squares::zero(inputs.dimensions());
+        inputs.rows().for_each(|values| squares.add(values));
+        let mean = squares.trace() / inputs.dimensions().max(1) as f32;
+        let factor = squares.factorised(RIDGE * mean);
         Self {
             inputs,
             joints,
@@ -64,7 +70,7 @@ impl Spread {
                 sums.for_each(|(sum, (share, mean))| *sum += value * (share - mean));
             }
         }
-        solve(&self.factor, &mut rows, dimensions, classes);
+        self.factor.solve(&mut rows, classes);
         self.inputs.weights(mean, rows)
     }
 
@@ -184,60 +190,6 @@ fn dot(left: &[i16], right: &[i16]) -> i32 {
         .sum()
 }
 
-/// Returns the Cholesky factor of the sum of squares of all texts, with its ridge: the lower triangle, row by row.
-fn factorised(inputs: &Inputs) -> Vec<f32> {
-    let dimensions = inputs.dimensions();
-    let mut matrix = vec![0.0_f32; dimensions * dimensions];
-    for values in inputs.rows() {
-        for (row, value) in values.iter().enumerate() {
-            let cells = matrix[row * dimensions..][..=row].iter_mut().zip(values);
-            cells.for_each(|(cell, other)| *cell += value * other);
-        }
-    }
-    let trace: f32 = (0..dimensions).map(|at| matrix[at * dimensions + at]).sum();
-    let ridge = (RIDGE * trace / dimensions.max(1) as f32).max(f32::MIN_POSITIVE);
-    for at in 0..dimensions {
-        matrix[at * dimensions + at] += ridge;
-        let (done, rest) = matrix.split_at_mut(at * dimensions);
-        let row = &mut rest[..=at];
-        for column in 0..at {
-            let other = &done[column * dimensions..][..=column];
-            let known: f32 = row[..column].iter().zip(other).map(|(a, b)| a * b).sum();
-            row[column] = (row[column] - known) / other[column];
-        }
-        let known: f32 = row[..at].iter().map(|value| value * value).sum();
-        row[at] = (row[at] - known).max(ridge * f32::EPSILON).sqrt();
-    }
-    matrix
-}
-
-/// Solves for as many right sides as there are classes, in place.
-fn solve(factor: &[f32], rows: &mut [f32], dimensions: usize, classes: usize) {
-    let cell = |row: usize, column: usize| factor[row * dimensions + column];
-    for at in 0..dimensions {
-        let (done, rest) = rows.split_at_mut(at * classes);
-        let row = &mut rest[..classes];
-        for (before, other) in done.chunks_exact(classes).enumerate() {
-            subtract(row, other, cell(at, before));
-        }
-        row.iter_mut().for_each(|value| *value /= cell(at, at));
-    }
-    for at in (0..dimensions).rev() {
-        let (start, done) = rows.split_at_mut((at + 1) * classes);
-        let row = &mut start[at * classes..];
-        for (after, other) in done.chunks_exact(classes).enumerate() {
-            subtract(row, other, cell(at + 1 + after, at));
-        }
-        row.iter_mut().for_each(|value| *value /= cell(at, at));
-    }
-}
-
-fn subtract(row: &mut [f32], other: &[f32], factor: f32) {
-    row.iter_mut()
-        .zip(other)
-        .for_each(|(value, other)| *value -= factor * other);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,26 +214,5 @@ mod tests {
                 "{n} {scores:?}"
             );
         }
-    }
-
-    #[test]
-    fn a_factorised_system_is_solved() {
-        let vectors = [[1.0, 0.5], [-0.25, 1.0], [0.5, -1.0]].map(|values| Vector::of(&values));
-        let inputs = Inputs::of(&vectors.iter().collect::<Vec<_>>());
-        let factor = factorised(&inputs);
-        let product = |row: &[f32]| {
-            let first = factor[0] * (factor[0] * row[0] + factor[2] * row[1]);
-            let second = factor[2] * (factor[0] * row[0] + factor[2] * row[1]) + factor[3].powi(2) * row[1];
-            [first, second]
-        };
-
-        let mut rows = vec![3.0, -2.0];
-        solve(&factor, &mut rows, 2, 1);
-
-        let [first, second] = product(&rows);
-        assert!(
-            (first - 3.0).abs() < 1e-4 && (second + 2.0).abs() < 1e-4,
-            "{first} {second}"
-        );
     }
 }

@@ -71,10 +71,6 @@ impl Inputs {
         self.values.chunks_exact(self.mean.len().max(1))
     }
 
-    pub(crate) fn row(&self, text: usize) -> &[f32] {
-        &self.values[text * self.mean.len()..][..self.mean.len()]
-    }
-
     /// Makes weights for vectors as they are out of those for vectors as they were learned from.
     pub(crate) fn weights(&self, mut bias: Vec<f32>, mut rows: Vec<f32>) -> DenseWeights {
         rows.iter_mut().for_each(|weight| *weight *= self.scale);
