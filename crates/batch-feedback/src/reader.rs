@@ -28,7 +28,7 @@ use active_learning_core::{
 };
 use aws_sdk_s3::primitives::ByteStream;
 use chrono::{DateTime, TimeDelta, Utc};
-use text_import::feedback::{self, Item, Whole};
+use text_import::feedback::{self, Whole};
 use tokio::{
     runtime::Handle,
     sync::mpsc::Sender,
@@ -344,6 +344,7 @@ mod tests {
 
     use active_learning_aws::personal_data::Kinds;
     use active_learning_core::{feedback::Opinion, labels::label_set::Origin};
+    use text_import::feedback::Item;
 
     use super::*;
 

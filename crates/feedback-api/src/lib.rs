@@ -20,8 +20,7 @@ use active_learning_aws::{
 use active_learning_core::{
     erasure::ERASED,
     feedback::{
-        FeedbackRecord, FeedbackRequest, InvalidFeedback, Opinion, Signal, Source, check_texts,
-        is_same_prediction, take_opinion,
+        FeedbackRecord, FeedbackRequest, InvalidFeedback, Opinion, Signal, Source, check_texts, take_opinion,
     },
     keys,
     labels::{
