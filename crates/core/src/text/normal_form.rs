@@ -2,17 +2,19 @@
 //!
 //! What carries no meaning folds: case, spacing, quotes, HTML entities, full-width and other compatibility forms,
 //! invisible characters, punctuation at the end and between words. What carries meaning stays: symbols, emoji with
-//! their modifiers, combining marks, the signs of numbers (`-12`, `- 5 %`, `(12)`, `-€12`, `1.5`, `10²`, `5″`), a minus after a
+//! their modifiers, combining marks, the signs of numbers (`-12`, `- 5 %`, `- five`, `(12)`, `-€12`, `1.5`, `10²`, `5″`), a minus after a
 //! grade or a blood group, units and currencies, and `?` in every script.
 
 mod amounts;
 mod characters;
 mod emoticon;
+mod number_words;
 mod plain;
 
 use super::{is_invisible, is_part_of_flag};
 use amounts::{
     amount_in_brackets, has_trailing_minus, is_dash_between_amounts, is_dash_of_a_range, is_minus_apart,
+    is_minus_of_number_word,
 };
 use characters::{
     is_apostrophe, is_double_quote, is_kept_within, is_math_or_currency, is_minus, is_modifier,
@@ -249,6 +251,8 @@ impl Tokens {
                 true => self.begin('-'),
                 false => self.sign('-'),
             }
+        } else if is_minus_of_number_word(at.characters, at.place) {
+            self.sign('-');
         } else if at.c != '—' && !at.is_cut_off(1) && has_trailing_minus(&self.word, at.before, at.after) {
             self.sign('-');
         } else if is_symbol(at.c) && !is_part_of_word(at.before) {

@@ -2,7 +2,10 @@
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use super::characters::{is_minus, is_symbol};
+use super::{
+    characters::{is_minus, is_symbol},
+    number_words::is_number_word,
+};
 
 /// Characters of the longest amount that is looked for in brackets.
 const MAX_AMOUNT: usize = 32;
@@ -68,8 +71,9 @@ pub(super) fn is_dash_of_a_range(characters: &[char], place: usize) -> bool {
 
 /// Returns whether a minus stands apart from an amount and still belongs to it: `- 5 %`, `- € 12`, `Change: - 12`, `5 kg - 10 kg`.
 ///
-/// What is an amount is told by its currency or unit, or where the minus begins something, by nothing standing after it. A
-/// dash between words, such as `it rose - 5 firms say`, is none.
+/// What is an amount is told by its currency or unit, or where the minus begins something, by nothing but a word or two
+/// standing after it: `Change: - 12 EUR`. A dash between words, such as `it rose - 5 firms say`, is none, nor is the one of a
+/// list, such as `- 5 firms say so`.
 pub(super) fn is_minus_apart(characters: &[char], place: usize) -> bool {
     let at = |place: usize| characters.get(place).copied().unwrap_or(' ');
     let before = place.checked_sub(1).map_or(' ', at);
@@ -84,16 +88,9 @@ pub(super) fn is_minus_apart(characters: &[char], place: usize) -> bool {
         return false;
     };
     let unit = if at(end) == ' ' { end + 1 } else { end };
-    let is_at_start = || {
-        characters[..place]
-            .iter()
-            .rev()
-            .find(|c| **c != ' ')
-            .is_none_or(|c| "([{<>=\"“„:;|/".contains(*c))
-    };
     is_unit(at(unit))
         || at(unit) == '°'
-        || (is_at_start() && ends_clause(characters, end))
+        || (begins_something(characters, place) && ends_amount(characters, end))
         || (has_letters_as_unit(characters, unit) && follows_amount(characters, place))
 }
 
@@ -111,6 +108,46 @@ fn end_of_number(characters: &[char], start: usize) -> Option<usize> {
         }
     }
     Some(end)
+}
+
+/// Returns whether a minus begins something and belongs to an amount in words: `Change: - five euros`.
+pub(super) fn is_minus_of_number_word(characters: &[char], place: usize) -> bool {
+    let space = characters.get(place + 1).take_if(|c| **c == ' ');
+    let start = place + 1 + usize::from(space.is_some());
+    let end = end_of_word(characters, start);
+    let word: String = characters[start.min(end)..end].iter().collect();
+    characters[place] != '—'
+        && begins_something(characters, place)
+        && is_number_word(&word)
+        && ends_amount(characters, end)
+}
+
+/// Returns whether nothing stands before a place that it could go on, such as a word.
+fn begins_something(characters: &[char], place: usize) -> bool {
+    let mut before = characters[..place].iter().rev().skip_while(|c| **c == ' ');
+    before.next().is_none_or(|c| "([{<>=\"“„:;|/".contains(*c))
+}
+
+/// Returns whether an amount ends here, or after its multiple and unit.
+fn ends_amount(characters: &[char], end: usize) -> bool {
+    let mut place = end;
+    for _ in 0..MAX_WORDS_AFTER {
+        if ends_clause(characters, place) {
+            return true;
+        }
+        let start = place + usize::from(characters.get(place) == Some(&' '));
+        place = end_of_word(characters, start);
+        if place == start {
+            return false;
+        }
+    }
+    ends_clause(characters, place)
+}
+
+fn end_of_word(characters: &[char], start: usize) -> usize {
+    let start = start.min(characters.len());
+    let letters = characters[start..].iter().take_while(|c| c.is_alphabetic());
+    start + letters.count()
 }
 
 fn ends_clause(characters: &[char], end: usize) -> bool {
