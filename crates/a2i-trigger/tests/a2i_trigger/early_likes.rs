@@ -5,11 +5,13 @@ use active_learning_core::{
     keys,
     labels::{
         human_loop::Answer,
+        label_set::{LABEL_SET_KEY, LabelSet, Origin},
         labelled::LabelledRecord,
         question::{Question, State},
         vote::Vote,
     },
 };
+use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
 
 use crate::harness::{Services, TRAINING_BUCKET, asked, line, loops};
@@ -122,4 +124,53 @@ async fn who_likes_a_prediction_and_then_complains_of_it_does_not_vote_for_it() 
             ("user:bob", early, &world),
         ]
     );
+}
+
+#[tokio::test]
+async fn a_like_by_the_name_that_a_label_had_is_a_vote_for_it_and_is_taken_back_by_its_new_name() {
+    let services = Services::start();
+    let mut set = LabelSet::seed(["World", "Sports"], Origin::Edited, "2026-11-20T10:00:00.000Z");
+    put_set(&services, &set).await;
+    let likes = ["ada", "bob"]
+        .map(|user| feedback(json!({"user": user})))
+        .concat();
+    let event = services.deliver("feedback/1.gz", likes).await;
+    services.work_off(&event).await;
+    set.rename("World", "Earth").expect("free");
+    put_set(&services, &set).await;
+
+    let later = "2026-11-20T12:00:00.000Z";
+    let complaint = json!({"user": "ada", "prediction": "Earth", "signal": "dislike", "receivedAt": later});
+    let event = services.deliver("feedback/2.gz", feedback(complaint)).await;
+    services.work_off(&event).await;
+
+    let (mut of_question, of_training) = votes(&services, TEXT).await;
+    of_question.sort_by(|a, b| (&a.worker, &a.at).cmp(&(&b.worker, &b.at)));
+    let said: Vec<(&str, &Answer)> = (of_question.iter())
+        .map(|vote| (vote.worker.as_str(), &vote.answer))
+        .collect();
+    let earth = Answer::labels(["Earth"]);
+    assert_eq!(
+        said,
+        [
+            ("user:ada", &earth),
+            ("user:ada", &Answer::Unsure),
+            ("user:bob", &earth)
+        ]
+    );
+    assert!(
+        of_training
+            .iter()
+            .all(|vote| vote.answer != Answer::labels(["World"]))
+    );
+}
+
+async fn put_set(services: &Services, set: &LabelSet) {
+    let put = services
+        .s3
+        .put_object()
+        .bucket(TRAINING_BUCKET)
+        .key(LABEL_SET_KEY);
+    let put = put.body(ByteStream::from(set.to_json())).send().await;
+    put.expect("an upload");
 }
