@@ -6,7 +6,8 @@
 //!
 //! Of what was drawn for a choice, the texts that belong to the test set by their content are not ranked. They are asked
 //! in the share that is to be held out, in random order: so they stay a random sample of the pool, on which models can
-//! be compared. Before the first model none of them is asked: it is measured by cross-validation.
+//! be compared. Before the first model none of them is asked as long as others wait or are being asked: it is measured by
+//! cross-validation.
 
 use std::time::Duration;
 
@@ -60,6 +61,7 @@ impl A2iTrigger {
             drawn.into_iter().partition(|item| self.is_held_out(&item.record));
         // Asked each time: what is remembered for a minute would pass over the first model.
         let model = self.model_arn.describe().await;
+        let has_model = model.is_some();
         let tests = match &model {
             Some(_) => share_of(wanted, self.config.test_share, &mut random).min(to_test.len()),
             None => 0,
@@ -75,12 +77,14 @@ impl A2iTrigger {
             "texts of the pool are chosen"
         );
 
-        // Where one side is used up, the other goes on.
         let mut to_test = to_test.into_iter();
         let mut chosen: Vec<Selected> = to_test.by_ref().take(tests).collect();
         let others = self.choose(&ranked, wanted - chosen.len(), seed).await?;
         chosen.extend(others);
-        chosen.extend(to_test.take(wanted - chosen.len()));
+        // Where one side is used up, the other goes on.
+        if has_model || (chosen.is_empty() && !self.is_anything_asked().await?) {
+            chosen.extend(to_test.take(wanted - chosen.len()));
+        }
         for item in chosen {
             self.take(item, next).await?;
         }
@@ -135,6 +139,11 @@ impl A2iTrigger {
         } else {
             most.saturating_sub(open)
         })
+    }
+
+    /// Returns whether people are being asked about anything: a model may come of it.
+    async fn is_anything_asked(&self) -> Result<bool, A2iTriggerError> {
+        Ok(!self.feedback.list_after(ASKED_FOLDER, "", 1).await?.is_empty())
     }
 
     /// Draws texts from the pool by chance, at most [`MAX_DRAWN`].

@@ -123,6 +123,34 @@ async fn before_the_first_model_nothing_of_the_test_set_is_asked_as_long_as_ther
 }
 
 #[tokio::test]
+async fn before_the_first_model_nothing_of_the_test_set_is_asked_because_other_texts_are_delivered_later() {
+    let services = Services::start();
+    let script = without_a_model();
+    let function = services.function_with_pool(&script, IN_REVIEW);
+    let texts: Vec<String> = (0..30)
+        .map(|number| format!("Letter {number} about thing {}", number * 7919))
+        .collect();
+    let (tests, others): (Vec<&String>, Vec<&String>) = texts.iter().partition(|text| is_test(text, 0.2));
+    let lines = [&others[..2], &tests[..2]].concat();
+    let lines: String = lines.iter().map(|text| text_of_file(text)).collect();
+
+    let event = services.deliver("feedback/texts", lines).await;
+    function.handle(event).await.expect("worked off");
+    let at_first = asked(&[&script]).len();
+    let event = services.deliver("feedback/more", text_of_file(others[2])).await;
+    function.handle(event).await.expect("worked off");
+    let with_more = asked(&[&script]).len();
+    // Nothing else is left that a model could come of.
+    for key in services.keys("asked/").await {
+        let done = done_with(&services, &key).await;
+        function.handle(done).await.expect("selected");
+    }
+
+    assert_eq!((at_first, with_more), (2, 3));
+    assert_eq!(asked(&[&script]).len(), 5, "and then they are");
+}
+
+#[tokio::test]
 async fn with_a_model_the_share_of_the_test_set_is_asked_and_the_rest_by_what_the_model_says() {
     let services = Services::start();
     let script = with_a_model();
