@@ -187,15 +187,15 @@ pub(super) fn before(set: &LabelSet, labelled: &Labelled, question: Option<&Ques
         own.max_by_key(|vote| (vote.at.clone(), vote.answer.clone()))
     };
     let last: Vec<Option<&Vote>> = labelled.votes.iter().map(last_of).collect();
-    let is_same = |(vote, last): (&Vote, &Option<&Vote>)| {
-        last.is_some_and(|last| last.answer.says_the_same(&vote.answer))
-    };
+    // What a file said of a label that is out of use by now is what this one says of it.
+    let says_the_same = |last: &Vote, vote: &Vote| set.as_imported(&last.answer).says_the_same(&vote.answer);
+    let is_same = |(vote, last): (&Vote, &Option<&Vote>)| last.is_some_and(|last| says_the_same(last, vote));
     let counts = labelled.fate != Fate::Trains || question.state != State::Asked;
     if counts && labelled.votes.iter().zip(&last).all(is_same) {
         return Before::All(standing(question, labelled));
     }
     let other = labelled.votes.iter().zip(&last).filter_map(|(vote, last)| {
-        let last = last.filter(|last| !last.answer.says_the_same(&vote.answer))?;
+        let last = last.filter(|last| !says_the_same(last, vote))?;
         Some(last.at.clone())
     });
     let labels = match question.answer() {

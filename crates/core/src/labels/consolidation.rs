@@ -223,16 +223,21 @@ pub(crate) fn last_vote_of_each_worker(votes: &[Vote]) -> Vec<Given<'_, &str>> {
     given.collect()
 }
 
-/// Returns the last vote of each worker; of two at the same instant the one with the greater answer.
+/// Returns the last vote of each worker; of two at the same instant the one with the greater answer, and of the same answer the
+/// one that names a label which there was.
 pub(crate) fn last_votes(votes: &[Vote]) -> Vec<&Vote> {
     let mut last: BTreeMap<Cow<'_, str>, &Vote> = BTreeMap::new();
     for vote in votes {
         let kept = last.entry(vote.voter()).or_insert(vote);
-        if (&vote.at, &vote.answer) > (&kept.at, &kept.answer) {
+        if order(vote) > order(kept) {
             *kept = vote;
         }
     }
     last.into_values().collect()
+}
+
+fn order(vote: &Vote) -> (&str, &Answer, bool) {
+    (&vote.at, &vote.answer, !vote.note.proposed)
 }
 
 /// Returns whether a vote is an answer beside which imported proposals decide nothing.

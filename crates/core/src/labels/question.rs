@@ -17,7 +17,7 @@ use super::{
     consolidation::{Consensus, DecidedBy, last_vote_of_each_worker, last_votes},
     human_loop::{Answer, LoopName, MAX_ROUNDS},
     label_key::label_key,
-    label_set::LabelSet,
+    label_set::{LabelSet, Mapped},
     vote::{Vote, VoteSource},
 };
 use crate::feedback::{FeedbackRecord, Signal};
@@ -254,18 +254,52 @@ impl Question {
         }
         self.decide(Some(labels));
         let is_tie = self.consensus == Some(Consensus::Tie);
-        if (is_tie || self.is_doubted_by_proposals()) && self.decided_by != Some(DecidedBy::Adjudicator) {
+        if (is_tie || self.is_doubted_by_proposals(labels)) && self.decided_by != Some(DecidedBy::Adjudicator)
+        {
             return self.reopen();
         }
         Effect::Counted
     }
 
+    /// Takes in that its votes, which are those of now, come to another answer by a change of the label set, as `decided` says
+    /// of all of them: nobody is asked. Where its own votes alone do not say, that is the answer: error rates are known there.
+    pub fn decide_anew(&mut self, labels: &LabelSet, decided: &Consensus, decided_by: Option<DecidedBy>) {
+        let is_being_asked = self.state == State::Asked && self.human_loop.is_some();
+        if is_being_asked || self.state == State::Disputed {
+            return;
+        }
+        self.decide(Some(labels));
+        if self.consensus == Some(Consensus::Tie) && decided.is_answer() {
+            self.state = State::Answered;
+            (self.consensus, self.decided_by) = (Some(decided.clone()), decided_by);
+        }
+    }
+
+    /// Decides an answer anew by a label set that is newer than the one by which it was decided. Returns whether votes
+    /// contradict one another by it, so that somebody else is to be asked, as [`Question::contradict`] finds it.
+    pub fn is_contradicted_by(&mut self, labels: &LabelSet) -> bool {
+        if self.state != State::Answered || self.decided_by == Some(DecidedBy::Adjudicator) {
+            return false;
+        }
+        let (before, was_doubted) = (self.clone(), self.is_doubted_by_proposals(labels));
+        labels.use_own_names(self);
+        self.decide(Some(labels));
+        if self.consensus == Some(Consensus::Tie) {
+            return true;
+        }
+        if self.state != State::Answered {
+            // Nobody's word is left that counts: nobody contradicts it either.
+            *self = before;
+        }
+        !was_doubted && self.is_doubted_by_proposals(labels)
+    }
+
     /// Returns whether what a file proposed, and is a label by now, is another answer than that of people.
-    fn is_doubted_by_proposals(&self) -> bool {
+    fn is_doubted_by_proposals(&self, labels: &LabelSet) -> bool {
         let Some(answer) = self.answer() else { return false };
-        let proposed = last_votes(&self.votes)
-            .into_iter()
-            .filter(|vote| vote.note.proposed);
+        let votes = labels.counting(&self.votes);
+        let is_label = |vote: &&Vote| vote.note.proposed && labels.map_vote(vote) != Mapped::Split;
+        let proposed = last_votes(&votes).into_iter().filter(is_label);
         let mut labels = proposed.filter(|vote| matches!(vote.answer, Answer::Labels { .. }));
         labels.any(|vote| !vote.answer.says_the_same(answer))
     }

@@ -213,16 +213,13 @@ impl Reader {
                 }
                 // Whose last word it is does not vote: what they said before is no vote again.
                 Mapped::Retired | Mapped::Split if !vote.source.is_review() => votes.push(vote.abstaining()),
-                // What people answered stays their answer.
-                Mapped::Retired | Mapped::Split if vote.source != VoteSource::Import => {
-                    votes.push(set.canonical(&labelled.record, vote.clone()));
-                }
-                retired_or_split => {
-                    not_in_use = Some(match retired_or_split {
-                        Mapped::Retired => Mapped::RETIRED,
-                        _ => Mapped::SPLIT,
-                    });
+                Mapped::Retired if vote.source == VoteSource::Import => {
+                    not_in_use = Some(Mapped::RETIRED);
                     votes.push(vote.abstaining());
+                }
+                // What people answered stays their answer, until it is answered anew where it was split.
+                Mapped::Retired | Mapped::Split => {
+                    votes.push(set.canonical(&labelled.record, vote.clone()));
                 }
             }
         }

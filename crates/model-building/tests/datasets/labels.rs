@@ -561,3 +561,38 @@ async fn nothing_that_anybody_says_makes_a_single_label_stack_one_of_several() {
     assert_eq!(one.left_out["new-label"], 3);
     assert_eq!(several.mode, Mode::MultiLabel);
 }
+
+#[tokio::test]
+async fn a_text_whose_file_names_a_split_label_most_often_is_left_out_until_it_is_answered_anew() {
+    let bucket = Bucket::new();
+    let mut set = set();
+    let of_file = |worker: &str, label: &str| Vote {
+        source: VoteSource::Import,
+        ..vote(worker, label, 1)
+    };
+    let votes = vec![
+        of_file("csv:ann", "Sports"),
+        of_file("csv:bob", "Sports"),
+        of_file("csv:cy", "World"),
+    ];
+    let labelled = LabelledRecord::new(record("torn", Signal::Dislike), votes, "import-1", "");
+    bucket.label("import-1", &[labelled]).await;
+    bucket.put_set(&set).await;
+    let before = exported(&bucket, Format::ComprehendCsv).await.0;
+
+    set.split("Sports", &["Ball games", "Racing"]).expect("parts");
+    bucket.put_set(&set).await;
+    let (meanwhile, summary) = exported(&bucket, Format::ComprehendCsv).await;
+    let mut again = record("torn", Signal::Relabel);
+    again.received_at = time(5);
+    let votes = vec![vote("eve", "Racing", 6), vote("dan", "Racing", 7)];
+    let answered = LabelledRecord::new(again, votes, "loop-2", "arn:flow");
+    bucket.label("loop-2", &[answered]).await;
+    let anew = exported(&bucket, Format::ComprehendCsv).await.0;
+
+    let text = |csv: &[u8]| String::from_utf8_lossy(csv).into_owned();
+    assert_eq!(text(&before), "Sports,torn\n");
+    assert_eq!(text(&meanwhile), "", "not the other row");
+    assert_eq!(summary.left_out["split-label"], 1);
+    assert_eq!(text(&anew), "Racing,torn\n");
+}

@@ -141,10 +141,7 @@ impl LabelSet {
         };
         let answer = match self.map_vote(&said) {
             Mapped::Answer(answer) => answer,
-            // Of somebody else's words it says only that none of the labels was meant that there are now.
-            Mapped::Retired | Mapped::Split if vote.source == VoteSource::Import => {
-                self.proposed(&said.answer)
-            }
+            // It is that label's again when the label comes back.
             Mapped::Retired | Mapped::Split => self.answer_now(&said.answer),
         };
         said.written_as(answer)
@@ -186,9 +183,10 @@ impl LabelSet {
         }
     }
 
-    /// Writes labels as a proposal, by the set's own names.
-    fn proposed(&self, answer: &Answer) -> Answer {
+    /// Writes an answer as an import of today writes it: labels that are out of use are a proposal, by the set's own names.
+    pub fn as_imported(&self, answer: &Answer) -> Answer {
         match self.names_in_use(answer.clone()) {
+            now @ Answer::Labels { .. } if self.is_in_use(&now) => now,
             Answer::Labels { labels } => Answer::proposal(labels),
             other => other,
         }
@@ -207,21 +205,25 @@ impl LabelSet {
     }
 
     /// Returns votes, written with the labels' own names, as they count today. What a user said last by a label that is
-    /// out of use is their last word all the same: they do not vote, and nothing that they said before takes its place.
+    /// out of use is their last word all the same: they do not vote, and nothing that they said before takes its place. So it
+    /// is with what an imported file says of a retired label; what it says of one that was split is asked anew, and stays
+    /// the answer until then.
     pub fn counting(&self, votes: &[Vote]) -> Vec<Vote> {
-        let is_out_of_use = |vote: &Vote| !vote.source.is_review() && self.names_out_of_use(&vote.answer);
-        let counted = votes.iter().map(|vote| match is_out_of_use(vote) {
+        let counted = votes.iter().map(|vote| match self.abstains(vote) {
             true => vote.abstaining(),
             false => vote.clone(),
         });
         counted.collect()
     }
 
-    /// Returns whether one of the labels of an answer was retired or split.
-    fn names_out_of_use(&self, answer: &Answer) -> bool {
-        let is_out_of_use =
-            |label: &String| matches!(self.resolve(label), Resolution::Retired(_) | Resolution::Split(_));
-        matches!(answer, Answer::Labels { labels } if labels.iter().any(is_out_of_use))
+    /// Returns whether somebody does not vote by their last word, since it names a label that is out of use.
+    fn abstains(&self, vote: &Vote) -> bool {
+        match (vote.source, self.map_vote(vote)) {
+            (VoteSource::Feedback, Mapped::Retired | Mapped::Split) => true,
+            (VoteSource::Import, Mapped::Retired) => true,
+            (VoteSource::Feedback | VoteSource::Import, _) => false,
+            (VoteSource::HumanReview | VoteSource::Adjudicator, _) => false,
+        }
     }
 
     /// Writes what a question holds by the names that labels have now, so that what is said today is held against it: the

@@ -746,3 +746,185 @@ fn a_label_that_was_retired_votes_nowhere_whenever_a_user_says_it() {
     let is_taken_back = |set: &LabelSet| complained.is_taken_back_by(&like, &Opinion::of(&like), set);
     assert_eq!([&set, &no_set].map(is_taken_back), [true, false]);
 }
+
+fn of_file(worker: &str, label: &str) -> Vote {
+    Vote {
+        source: VoteSource::Import,
+        ..review(worker, label)
+    }
+}
+
+fn labels(names: &[&str]) -> LabelSet {
+    LabelSet::seed(names.iter().copied(), Origin::Edited, "2026-11-20T09:00:00Z")
+}
+
+#[test]
+fn what_files_said_of_a_retired_label_does_not_vote_and_is_the_answer_again_when_the_label_comes_back() {
+    let mut set = labels(&["World", "Fax"]);
+    let votes = [
+        of_file("file:ann", "Fax"),
+        of_file("file:bob", "Fax"),
+        of_file("file:cy", "World"),
+    ];
+    let mut question = Question::known(dislike());
+    question.take_imported(&votes, &set);
+    let mut said = vec![question.answer().cloned()];
+    let mut change = |set: &LabelSet, at: &str| {
+        set.use_own_names(&mut question);
+        let effect = question.contradict(at, set);
+        said.push(question.answer().cloned());
+        effect
+    };
+
+    set.retire("Fax").expect("active");
+    let retired = change(&set, "2026-11-21T10:00:00Z");
+    set.add("Fax", "").expect("retired");
+    let back = change(&set, "2026-11-22T10:00:00Z");
+
+    let [fax, world] = ["Fax", "World"].map(|label| Some(Answer::labels([label])));
+    assert_eq!(said, [fax.clone(), world, fax]);
+    assert_eq!([retired, back], [Effect::Counted; 2], "nobody is asked");
+    assert!(question.votes.iter().all(|vote| !vote.note.proposed));
+}
+
+#[test]
+fn what_an_older_version_wrote_as_a_proposal_of_a_retired_label_is_its_label_where_the_line_says_so() {
+    let mut set = labels(&["World", "Fax"]);
+    let mut question = Question::known(dislike());
+    let as_proposal = |worker| Vote {
+        answer: Answer::NewLabel { label: "Fax".into() },
+        ..of_file(worker, "Fax")
+    };
+    question.votes = vec![
+        as_proposal("file:ann"),
+        as_proposal("file:bob"),
+        of_file("file:cy", "World"),
+    ];
+    set.describe("Fax", "it is back").expect("a label");
+
+    question.add(&[of_file("file:ann", "Fax"), of_file("file:bob", "Fax")]);
+    set.use_own_names(&mut question);
+    let effect = question.contradict("2026-11-22T10:00:00Z", &set);
+
+    assert_eq!(effect, Effect::Counted);
+    assert_eq!(question.answer(), Some(&Answer::labels(["Fax"])));
+}
+
+#[test]
+fn what_files_said_of_a_split_label_stays_their_answer_until_somebody_answers_anew() {
+    let mut set = labels(&["World", "Sports"]);
+    let mut question = Question::known(dislike());
+    question.votes.clear();
+    question.add(&[
+        of_file("file:ann", "Sports"),
+        of_file("file:bob", "Sports"),
+        of_file("file:cy", "World"),
+    ]);
+    set.split("Sports", &["Ball games", "Racing"]).expect("parts");
+
+    set.use_own_names(&mut question);
+    question.decide(Some(&set));
+
+    assert_eq!(question.answer(), Some(&Answer::labels(["Sports"])));
+}
+
+#[test]
+fn an_answer_that_is_another_one_by_a_change_of_the_set_is_so_without_asking_anybody() {
+    let mut set = labels(&["A", "B"]);
+    set.retire("B").expect("active");
+    let by_model = Consensus::Agreed {
+        answer: Answer::labels(["A"]),
+        confidence: 0.8,
+    };
+    let torn = {
+        let mut question = Question::asked(with(r#""label": "B", "user": "ada""#), "review-1", 1);
+        question.answer_with(&[review("w1", "A"), review("w2", "B")]);
+        question
+    };
+    let outvoted = {
+        let mut question = Question::known(dislike());
+        question.votes.clear();
+        let votes = [
+            of_file("file:ann", "B"),
+            of_file("file:bob", "B"),
+            of_file("file:cy", "A"),
+        ];
+        question.answer_with(&votes);
+        question
+    };
+    let before = [&torn, &outvoted].map(|question| question.answer().cloned());
+    let being_asked = Question {
+        state: State::Asked,
+        ..torn.clone()
+    };
+    let disputed = Question {
+        state: State::Disputed,
+        ..torn.clone()
+    };
+
+    let decided = [torn, outvoted, being_asked, disputed].map(|mut question| {
+        question.decide_anew(&set, &by_model, Some(DecidedBy::Majority));
+        (question.state, question.answer().cloned(), question.reopened)
+    });
+
+    let [a, b] = ["A", "B"].map(|label| Some(Answer::labels([label])));
+    assert_eq!(before, [b.clone(), b]);
+    assert_eq!(
+        decided,
+        [
+            (State::Answered, a.clone(), 0),
+            (State::Answered, a, 0),
+            (State::Asked, None, 0),
+            (State::Disputed, None, 0)
+        ]
+    );
+}
+
+#[test]
+fn an_answer_that_was_decided_by_an_older_set_is_held_against_that_of_now_once() {
+    let mut set = labels(&["A", "B", "Weather"]);
+    set.retire("B").expect("active");
+    let user_broke_tie = {
+        let mut question = Question::asked(with(r#""label": "B", "user": "ada""#), "review-1", 1);
+        question.answer_with(&[review("w1", "A"), review("w2", "B")]);
+        question
+    };
+    let doubted = {
+        let mut question = answered("A");
+        question.add(&[Vote {
+            answer: Answer::NewLabel {
+                label: "weather".into(),
+            },
+            ..of_file("file:ann", "Weather")
+        }]);
+        question
+    };
+    let asked_about_it_before = {
+        let mut question = answered("A");
+        question.add(&[proposed("Weather")]);
+        question
+    };
+    let by_a_reviewer = answered("B");
+    let by_a_file_alone = {
+        let mut question = Question::known(dislike());
+        question.votes.clear();
+        question.answer_with(&[of_file("file:ann", "B")]);
+        question
+    };
+    let adjudicated = Question {
+        decided_by: Some(DecidedBy::Adjudicator),
+        ..user_broke_tie.clone()
+    };
+
+    let is_contradicted = [
+        user_broke_tie,
+        doubted,
+        asked_about_it_before,
+        by_a_reviewer,
+        by_a_file_alone,
+        adjudicated,
+    ]
+    .map(|mut question| question.is_contradicted_by(&set));
+
+    assert_eq!(is_contradicted, [true, true, false, false, false, false]);
+}
