@@ -21,19 +21,7 @@ const MAX_OBJECT_BYTES: u64 = 512 << 20;
 impl A2iTrigger {
     /// Works off an object of texts whose votes contradict one another by a change of the label set. Idempotent.
     pub(crate) async fn contradict_delivered(&self, object: &S3Object) -> Result<(), A2iTriggerError> {
-        let bucket = self.feedback.other(&object.bucket);
-        let read = bucket.read(&object.key, MAX_OBJECT_BYTES).await;
-        let Some(delivered) = read.map_err(|error| A2iTriggerError::Read(error.into()))? else {
-            warn!(object.bucket, object.key, "the delivered object is gone");
-            return Ok(());
-        };
-        let erased = self.erased.current().await?;
-        let lines = delivered.bytes.split(|byte| *byte == b'\n');
-        let contradicted: Vec<LabelledRecord> = lines
-            .filter_map(|line| LabelledRecord::parse(line).ok())
-            .filter(|labelled| !erased.contains(&labelled.record.utterance))
-            .collect();
-
+        let contradicted = self.delivered_labels(object).await?;
         let asked: usize = stream::iter(&contradicted)
             .map(|labelled| self.contradict(labelled))
             .buffer_unordered(CALLS_IN_FLIGHT)
@@ -48,18 +36,53 @@ impl A2iTrigger {
         Ok(())
     }
 
+    /// Works off an object of texts whose votes come to another answer by a change of the label set: nobody is asked. Idempotent.
+    pub(crate) async fn decide_delivered(&self, object: &S3Object) -> Result<(), A2iTriggerError> {
+        let decided = self.delivered_labels(object).await?;
+        stream::iter(&decided)
+            .map(|labelled| self.decide_anew(labelled))
+            .buffer_unordered(CALLS_IN_FLIGHT)
+            .try_collect::<()>()
+            .await?;
+        info!(
+            object.key,
+            texts = decided.len(),
+            "answers are other ones since the label set was changed"
+        );
+        Ok(())
+    }
+
+    /// Reads the labelled records of a delivered object, but for those of texts that were erased.
+    async fn delivered_labels(&self, object: &S3Object) -> Result<Vec<LabelledRecord>, A2iTriggerError> {
+        let bucket = self.feedback.other(&object.bucket);
+        let read = bucket.read(&object.key, MAX_OBJECT_BYTES).await;
+        let Some(delivered) = read.map_err(|error| A2iTriggerError::Read(error.into()))? else {
+            warn!(object.bucket, object.key, "the delivered object is gone");
+            return Ok(Vec::new());
+        };
+        let erased = self.erased.current().await?;
+        let lines = delivered.bytes.split(|byte| *byte == b'\n');
+        let labelled = lines
+            .filter_map(|line| LabelledRecord::parse(line).ok())
+            .filter(|labelled| !erased.contains(&labelled.record.utterance));
+        Ok(labelled.collect())
+    }
+
+    async fn decide_anew(&self, labelled: &LabelledRecord) -> Result<(), A2iTriggerError> {
+        let labels = self.labels_of(&labelled.labelled_at).await?;
+        let decide = |question: &mut Option<Question>| {
+            let question = with_votes(question, labelled, &labels);
+            question.decide_anew(&labels, &labelled.consensus, labelled.decided_by);
+        };
+        Ok(self.questions.change(&labelled.record.id, decide).await?)
+    }
+
     /// Takes in what became of the votes on a text. Returns whether somebody else is asked.
     async fn contradict(&self, labelled: &LabelledRecord) -> Result<bool, A2iTriggerError> {
         let (record, changed_at) = (&labelled.record, labelled.labelled_at.as_str());
         let labels = self.labels_of(changed_at).await?;
         let contradict = |question: &mut Option<Question>| {
-            // What was asked so long ago that it is forgotten has its votes in the delivered line.
-            let question = question.get_or_insert_with(|| Question {
-                votes: Vec::new(),
-                ..Question::known(record.clone())
-            });
-            question.add(&labelled.votes);
-            labels.use_own_names(question);
+            let question = with_votes(question, labelled, &labels);
             (question.contradict(changed_at, &labels), question.clone())
         };
         let (effect, question) = self.questions.change(&record.id, contradict).await?;
@@ -85,4 +108,20 @@ impl A2iTrigger {
         self.label_sets.forget().await;
         self.labels().await
     }
+}
+
+/// Adds the votes of a delivered line to its question, by the names of now. What was asked so long ago that it is forgotten has
+/// all its votes there.
+fn with_votes<'a>(
+    question: &'a mut Option<Question>,
+    labelled: &LabelledRecord,
+    labels: &LabelSet,
+) -> &'a mut Question {
+    let question = question.get_or_insert_with(|| Question {
+        votes: Vec::new(),
+        ..Question::known(labelled.record.clone())
+    });
+    question.add(&labelled.votes);
+    labels.use_own_names(question);
+    question
 }

@@ -235,6 +235,9 @@ impl A2iTrigger {
         if keys::is_contradicted_feedback(&object.key) {
             return Box::pin(self.contradict_delivered(object)).await;
         }
+        if keys::is_decided_feedback(&object.key) {
+            return Box::pin(self.decide_delivered(object)).await;
+        }
         // Without its ETag: whatever lies there is what was delivered.
         let body = self.feedback.other(&object.bucket).open(&object.key).await;
         let Some(body) = body.map_err(|error| A2iTriggerError::Read(error.into()))? else {

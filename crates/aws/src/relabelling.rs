@@ -18,7 +18,7 @@ use active_learning_core::{
     },
 };
 use chrono::{DateTime, TimeDelta, Utc};
-pub use late::Doubt;
+pub use late::{Doubt, Late};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -60,20 +60,22 @@ pub struct PlannedChange {
     texts: usize,
     /// Objects that hold them.
     parts: usize,
-    /// Texts of these whose answer only becomes another one: nobody is asked about them. None in plans of the version before.
+    /// Texts of these whose answer only becomes another one: nobody is asked about them. Plans of the version before have them
+    /// beside others.
     #[serde(default, skip_serializing_if = "is_zero")]
     decided_anew: usize,
-    /// The answers that it puts in doubt; none in plans of the version before.
+    /// What was counted before it; none in plans of the version before, and in those that ask nothing of what comes later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     counted: Option<Counted>,
 }
 
-/// Which answers a change asks again, and when they were counted: later ones are looked for when it is made.
+/// When answers were counted, and which of them a change asks again: later ones are looked for when it is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counted {
-    /// The answers that it puts in doubt.
-    pub doubt: Doubt,
+    /// The answers that it puts in doubt; none where it only makes votes contradict one another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<Doubt>,
     /// When the count began: RFC 3339.
     pub at: String,
     /// Labelled objects that the count has seen although they are new: see [`Relabelling::seen_at`]. None in plans of the
@@ -156,8 +158,8 @@ impl Relabelling {
         self.write(from, at, (id, 0), lines, None).await
     }
 
-    /// Writes down which votes contradict one another by a change: of these texts one more reviewer is asked. Those that are
-    /// decided anew have another answer by it. Records come with all their votes.
+    /// Writes down which votes contradict one another by a change: of these texts one more reviewer is asked. Records come with
+    /// all their votes.
     ///
     /// # Errors
     ///
@@ -167,16 +169,28 @@ impl Relabelling {
         from: &LabelSet,
         at: &str,
         contradicted: &[LabelledRecord],
-        decided_anew: &[LabelledRecord],
     ) -> Result<PlannedChange, BucketError> {
         let id = keys::contradictions_of(&change_id(from, at));
-        let changed_at = |record: &LabelledRecord| LabelledRecord {
-            labelled_at: at.to_owned(),
-            ..record.clone()
-        };
-        let records = contradicted.iter().chain(decided_anew);
-        let lines = records.map(|record| changed_at(record).to_line()).collect();
-        self.write(from, at, (id, decided_anew.len()), lines, None).await
+        let lines = changed_lines(contradicted, at);
+        self.write(from, at, (id, 0), lines, None).await
+    }
+
+    /// Writes down which texts have another answer by a change: nobody is asked about them. Records come with all their votes
+    /// and what these come to.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn plan_decisions(
+        &self,
+        from: &LabelSet,
+        at: &str,
+        decided_anew: &[LabelledRecord],
+    ) -> Result<PlannedChange, BucketError> {
+        let id = keys::decisions_of(&change_id(from, at));
+        let lines = changed_lines(decided_anew, at);
+        let texts = lines.len();
+        self.write(from, at, (id, texts), lines, None).await
     }
 
     async fn write(
@@ -207,12 +221,12 @@ impl Relabelling {
     }
 
     /// Delivers what a change asks that was made, with what was answered since it was counted, and forgets the plan. Returns
-    /// how many texts it asks beyond those of the plan. Idempotent.
+    /// which texts it asks beyond those of the plan. Idempotent.
     ///
     /// # Errors
     ///
     /// [`BucketError`]; [`Relabelling::resume`] goes on.
-    pub async fn deliver(&self, change: &PlannedChange) -> Result<usize, BucketError> {
+    pub async fn deliver(&self, change: &PlannedChange) -> Result<Late, BucketError> {
         let mut counted = HashSet::new();
         for part in 0..change.parts {
             let key = keys::relabel_part(&change.id, part);
@@ -226,7 +240,7 @@ impl Relabelling {
                 self.feedback.delete(&key).await?;
             }
         }
-        let late = self.ask_late(change, &counted).await?;
+        let late = self.ask_late(change, counted).await?;
         self.feedback.delete(&keys::relabel_change(&change.id)).await?;
         Ok(late)
     }
@@ -263,7 +277,8 @@ impl Relabelling {
             if self.was_made(&change).await? {
                 let late = self.deliver(&change).await?;
                 if !keys::is_withdrawal(&change.id) {
-                    resumed.texts += change.texts.saturating_sub(change.decided_anew) + late;
+                    let asked = change.texts.saturating_sub(change.decided_anew);
+                    resumed.texts += asked + late.asked + late.contradicted;
                 }
             } else if change.is_old(now) {
                 self.drop_plan(&change).await?;
@@ -298,6 +313,18 @@ fn late_since(counted_at: &str) -> Option<DateTime<Utc>> {
     Some(at.to_utc() - TimeDelta::minutes(CLOCK_SKEW_MINUTES))
 }
 
+/// Writes labelled records as lines that say when the label set was changed.
+fn changed_lines(records: &[LabelledRecord], at: &str) -> Vec<String> {
+    let changed_at = |record: &LabelledRecord| LabelledRecord {
+        labelled_at: at.to_owned(),
+        ..record.clone()
+    };
+    records
+        .iter()
+        .map(|record| changed_at(record).to_line())
+        .collect()
+}
+
 fn is_zero(number: &usize) -> bool {
     *number == 0
 }
@@ -314,8 +341,8 @@ impl PlannedChange {
         self.texts
     }
 
-    /// Returns which answers are in doubt, and since when S3 may hold some that were not counted.
-    fn in_doubt_since(&self) -> Option<(&Counted, DateTime<Utc>)> {
+    /// Returns what was counted, and since when S3 may hold answers that were not.
+    fn counted_since(&self) -> Option<(&Counted, DateTime<Utc>)> {
         let counted = self.counted.as_ref()?;
         Some((counted, late_since(&counted.at)?))
     }

@@ -28,7 +28,7 @@ use text_import::{Import, LabelDelimiter, Rejected, Summary};
 
 use crate::{
     confirm::confirmed,
-    labels::Added,
+    labels::{Added, Made},
     outputs::StackOutputs,
     personal_data::{self, Counts},
     place::{Place, batch_bucket, sdk_config},
@@ -190,8 +190,9 @@ pub async fn execute(
         println!("Nothing was changed.");
         return Ok(false);
     }
+    let mut made = None;
     if adds_labels && !plan.new_labels.is_empty() {
-        target.add_labels(&plan, added.as_ref()).await?;
+        made = target.add_labels(&plan, added.as_ref()).await?;
         plan = plan.again(&files, &target.set, &options);
         *known = Known::of(&target.place, &target.set, &plan).await?;
     }
@@ -199,8 +200,13 @@ pub async fn execute(
     if options.json {
         let mut document = as_json(&files, &plan, Some(known), added.as_ref());
         document["done"] = json!(done);
+        if let Some(made) = &made {
+            document["askedAgain"] = json!(made.asked_again);
+            document["contradicted"] = json!(made.contradicted);
+        }
         println!("{document:#}");
     } else {
+        print!("{}", made.map_or_else(String::new, |made| made.in_words()));
         print!("{}", preview::done_in_words(&done, &plan));
     }
     Ok(true)
@@ -209,6 +215,7 @@ pub async fn execute(
 /// Returns what was understood of files, and what becomes of votes by it.
 fn as_json(files: &[File], plan: &Plan, known: Option<&Known>, added: Option<&Added>) -> Value {
     let mut document = preview::as_json(files, plan, known);
+    document["askedAgain"] = json!(added.map(Added::asked_again));
     document["contradicted"] = json!(added.map(Added::contradicted));
     document
 }
@@ -384,17 +391,18 @@ impl Target {
         Ok(Some(added))
     }
 
-    /// Makes the new labels labels, and has somebody else asked where votes contradict one another by it.
-    async fn add_labels(&mut self, plan: &Plan, added: Option<&Added>) -> Result<(), Failure> {
+    /// Makes the new labels labels: texts that no label fitted are asked again, and somebody else where votes contradict one
+    /// another by it.
+    async fn add_labels(&mut self, plan: &Plan, added: Option<&Added>) -> Result<Option<Made>, Failure> {
         let add = |set: &mut LabelSet| plan.add_labels_to(set);
-        match added {
-            Some(added) => added.make(add).await?,
-            None => drop(self.sets.edit(&aws::now(), add).await?),
-        }
+        let made = match added {
+            Some(added) => Some(added.make(add).await?),
+            None => self.sets.edit(&aws::now(), add).await.map(|_| None)?,
+        };
         if let Some(set) = self.sets.newest().await? {
             self.set = set.as_ref().clone();
         }
-        Ok(())
+        Ok(made)
     }
 }
 

@@ -10,7 +10,7 @@ mod plan;
 use active_learning_aws::{
     self as aws,
     label_set::{ChangeError, LabelSets},
-    relabelling::{Counted, Relabelling},
+    relabelling::{Late, Relabelling},
 };
 use active_learning_core::labels::{
     label_key::label_key,
@@ -205,17 +205,38 @@ struct Changed {
 }
 
 /// A change that was made.
-struct Made {
+pub(crate) struct Made {
     /// Version of the label set that has it.
     version: u64,
     /// Texts that are asked again.
-    asked_again: usize,
-    /// Those among them that were answered after the change was announced.
-    late: usize,
+    pub(crate) asked_again: usize,
     /// Texts that are asked no more.
     withdrawn: usize,
     /// Texts whose votes contradict one another by it.
-    contradicted: usize,
+    pub(crate) contradicted: usize,
+    /// Those among all these that were answered after they were counted.
+    late: Late,
+}
+
+impl Made {
+    /// Says of how many texts somebody is asked, a line for each reason.
+    pub(crate) fn in_words(&self) -> String {
+        let late = |late: usize| match late {
+            0 => String::new(),
+            late => format!(", {late} of them answered since they were counted"),
+        };
+        let mut text = String::new();
+        for (what, count, late) in [
+            ("Asked again", self.asked_again, late(self.late.asked)),
+            ("Asked no more", self.withdrawn, String::new()),
+            ("Contradicted", self.contradicted, late(self.late.contradicted)),
+        ] {
+            if count > 0 {
+                text += &format!("{what}: {}{late}.\n", counted(count, "text"));
+            }
+        }
+        text
+    }
 }
 
 impl Labels {
@@ -252,6 +273,7 @@ impl Labels {
                 let made = self.make(set, &plan, |set| apply(set, &action)).await?;
                 changed.version = Some(made.version);
                 (changed.asked_again, changed.withdrawn) = (made.asked_again, made.withdrawn);
+                changed.contradicted = made.contradicted;
             }
             println!("{}", serde_json::to_string_pretty(&changed)?);
             return Ok(yes);
@@ -264,19 +286,7 @@ impl Labels {
 
         let made = self.make(set, &plan, |set| apply(set, &action)).await?;
         println!("Label set version {}.", made.version);
-        if made.asked_again > 0 {
-            let late = match made.late {
-                0 => String::new(),
-                late => format!(", {late} of them answered since they were counted"),
-            };
-            println!("Asked again: {}{late}.", counted(made.asked_again, "text"));
-        }
-        if made.withdrawn > 0 {
-            println!("Asked no more: {}.", counted(made.withdrawn, "text"));
-        }
-        if made.contradicted > 0 {
-            println!("Contradicted: {}.", counted(made.contradicted, "text"));
-        }
+        print!("{}", made.in_words());
         Ok(true)
     }
 
@@ -293,24 +303,21 @@ impl Labels {
 
         // Written down first: whatever happens after the change, its questions are asked.
         let mut planned = Vec::new();
-        let counted = plan.doubt.map(|doubt| Counted {
-            doubt,
-            at: plan.counted_at.clone(),
-            seen: plan.seen.clone(),
-        });
-        if !again.is_empty() || counted.is_some() {
+        if !again.is_empty() || plan.counted.is_some() {
+            let counted = plan.counted.clone();
             planned.push(self.relabelling.plan(set, &at, &again, counted).await?);
         }
         if !taken_back.is_empty() {
             let withdrawal = self.relabelling.plan_withdrawal(set, &at, &taken_back);
             planned.push(withdrawal.await?);
         }
-        let (contradicted, decided_anew) = (&plan.contradicted, &plan.decided_anew);
-        if !contradicted.is_empty() || !decided_anew.is_empty() {
-            let contradictions = self
-                .relabelling
-                .plan_contradictions(set, &at, contradicted, decided_anew);
+        if !plan.contradicted.is_empty() {
+            let contradictions = self.relabelling.plan_contradictions(set, &at, &plan.contradicted);
             planned.push(contradictions.await?);
+        }
+        if !plan.decided_anew.is_empty() {
+            let decisions = self.relabelling.plan_decisions(set, &at, &plan.decided_anew);
+            planned.push(decisions.await?);
         }
         let changed = self.sets.edit(&at, change).await;
         if let Err(ChangeError::Refused(_)) = &changed {
@@ -319,16 +326,18 @@ impl Labels {
             }
         }
         let version = changed?.version();
-        let mut late = 0;
+        let mut late = Late::default();
         for planned in &planned {
-            late += self.relabelling.deliver(planned).await?;
+            let found = self.relabelling.deliver(planned).await?;
+            late.asked += found.asked;
+            late.contradicted += found.contradicted;
         }
         Ok(Made {
             version,
-            asked_again: again.len() + late,
-            late,
+            asked_again: again.len() + late.asked,
             withdrawn: taken_back.len(),
-            contradicted: plan.contradicted.len(),
+            contradicted: plan.contradicted.len() + late.contradicted,
+            late,
         })
     }
 

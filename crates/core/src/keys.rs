@@ -135,6 +135,8 @@ pub const RELABEL_FOLDER: &str = "relabel/";
 const WITHDRAWN: &str = "withdrawn-";
 /// Begins the name of what contradicts itself by a change of the label set.
 const CONTRADICTED: &str = "contradicted-";
+/// Begins the name of what a change of the label set decides anew.
+const DECIDED: &str = "decided-";
 /// Folder of where the answers to duplicates come from, in the feedback bucket.
 pub const DUPLICATES_FOLDER: &str = "duplicates/";
 /// Folder of the predictions of each record, in the feedback bucket.
@@ -223,6 +225,21 @@ pub fn withdrawal_of(change: &str) -> String {
 /// Names, of a change of the label set, the texts whose votes contradict one another by it.
 pub fn contradictions_of(change: &str) -> String {
     format!("{CONTRADICTED}{change}")
+}
+
+/// Names, of a change of the label set, the texts whose votes come to another answer by it.
+pub fn decisions_of(change: &str) -> String {
+    format!("{DECIDED}{change}")
+}
+
+/// Returns whether a change is one of [`decisions_of`].
+pub fn is_decision(change: &str) -> bool {
+    change.starts_with(DECIDED)
+}
+
+/// Returns whether delivered feedback is that of [`decisions_of`].
+pub fn is_decided_feedback(key: &str) -> bool {
+    change_of_feedback(key).is_some_and(is_decision)
 }
 
 /// Returns whether delivered feedback is that of [`contradictions_of`].
@@ -448,6 +465,9 @@ mod tests {
         let contradicted = relabelled_feedback(&contradictions_of("4-2026"), 0);
         assert!(is_contradicted_feedback(&contradicted) && !is_withdrawn_feedback(&contradicted));
         assert!(!is_contradicted_feedback(&relabelled_feedback("4-2026", 0)));
+        let decided = relabelled_feedback(&decisions_of("4-2026"), 0);
+        assert!(is_decided_feedback(&decided) && !is_contradicted_feedback(&decided));
+        assert!(!is_decided_feedback(&contradicted));
     }
 
     #[test]

@@ -74,7 +74,8 @@ impl LabelCollection {
         let created = labelled::create(&self.training, &name, lines).await;
         let created = created.map_err(LabelCollectionError::TrainingBucket)?;
         let is_corrected = |record: &FeedbackRecord| corrected.contains(&record.id);
-        self.ask_anew(&name, &output, is_corrected).await?;
+        let decided_by = answers.labels.as_ref().map(|labels| labels.version());
+        self.ask_anew(&name, &output, decided_by, is_corrected).await?;
         if created == Created::Created {
             let corrected = corrected.len();
             info!(human_loop.name = human_loop, corrected, "an answer was corrected");

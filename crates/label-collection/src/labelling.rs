@@ -64,8 +64,9 @@ impl LabelCollection {
                         self.set_unreadable_aside(&output, answers).await?;
                         return Ok(Outcome::Rejected);
                     }
+                    let decided_by = answers.labels.as_ref().map(|labels| labels.version());
                     self.write(&output, answers).await?;
-                    self.ask_anew(human_loop, &output, |_| true).await?;
+                    self.ask_anew(human_loop, &output, decided_by, |_| true).await?;
                 }
                 Some(Err(reason)) => {
                     let new = self.give_up(human_loop, &reason).await?;
@@ -77,7 +78,7 @@ impl LabelCollection {
             && let Some(Ok(output)) = self.read_output(human_loop, key).await?
         {
             // An earlier run broke off once its labels were written.
-            self.ask_anew(human_loop, &output, |_| true).await?;
+            self.ask_anew(human_loop, &output, None, |_| true).await?;
         }
         self.human_loops.forget(human_loop).await?;
         if let Some(next) = LoopName::parse(human_loop).and_then(|name| name.next_round()) {
@@ -249,14 +250,16 @@ impl LabelCollection {
         Ok(Answers::read(output, current().await?))
     }
 
-    /// Asks about texts anew whose answers a change of the label set has put in doubt while their page was open; `name` is
-    /// that of the answers, and `says` tells in which texts they say something.
+    /// Asks about texts anew whose answers a change of the label set has put in doubt while their page was open, and one more
+    /// reviewer where votes contradict one another by it; `name` is that of the answers, `decided_by` the version of the set by
+    /// which they were decided, if that is known, and `says` tells in which texts they say something.
     ///
     /// Their labels are written before the set is read again: a change that does not see them here yet is seen.
     pub(crate) async fn ask_anew(
         &self,
         name: &str,
         output: &HumanLoopOutput,
+        decided_by: Option<u64>,
         says: impl Fn(&FeedbackRecord) -> bool,
     ) -> Result<(), LabelCollectionError> {
         let answers = self.read_answers(output).await?;
@@ -264,12 +267,12 @@ impl LabelCollection {
         items.retain(|item| says(&item.record));
         let answered: Vec<(&FeedbackRecord, &[Vote])> =
             items.iter().map(|item| (&item.record, &item.votes[..])).collect();
-        let asked = self.relabelling.ask_anew(name, &answered).await;
-        let asked = asked.map_err(LabelCollectionError::Relabelling)?;
-        if asked > 0 {
+        let late = self.relabelling.ask_anew(name, &answered, decided_by).await;
+        let late = late.map_err(LabelCollectionError::Relabelling)?;
+        if late.asked + late.contradicted > 0 {
             info!(
                 answer.name = name,
-                texts = asked,
+                texts = late.asked + late.contradicted,
                 "the label set was changed while its page was open: its texts are asked again"
             );
         }

@@ -34,7 +34,8 @@ pub struct Effects {
     pub changed: usize,
     /// Rows that are left out by it, since their label is retired.
     pub left_out: usize,
-    /// Texts whose answer is another one by it, with all votes that count: their questions are to be decided anew.
+    /// Texts whose answer is another one by it, with all votes that count, and what these come to: their questions are to be
+    /// decided anew.
     pub decided_anew: Vec<LabelledRecord>,
     /// Texts whose votes contradict one another by it: one more reviewer is to be asked.
     pub contradicted: Vec<Contradicted>,
@@ -104,13 +105,15 @@ impl<'a> Decided<'a> {
     fn state(&self, record: &'a [Line]) -> State<'a> {
         let id = record[0].id;
         let consensus = self.consolidated.of(id);
+        let set = self.labels.set.as_deref();
+        let is_in_use = |answer: &&Answer| set.is_none_or(|set| set.is_in_use(answer));
         State {
             record,
-            outcome: Outcome::of(record, consensus, self.mode, self.labels.set.as_deref()),
+            outcome: Outcome::of(record, consensus, self.mode, set),
             consensus,
             decided_by: self.consolidated.decided_by(id),
             proposals: self.labels.votes.proposals(id),
-            proposed: self.labels.votes.proposed(id).collect(),
+            proposed: self.labels.votes.proposed(id).filter(is_in_use).collect(),
         }
     }
 }
@@ -141,7 +144,11 @@ impl Effects {
                 is_left_out: is_tie,
             });
         } else if is_another {
-            self.decided_anew.push(with_votes(labels, is.record, set)?);
+            self.decided_anew.push(LabelledRecord {
+                consensus: is.consensus.cloned(),
+                decided_by: is.decided_by,
+                ..with_votes(labels, is.record, set)?
+            });
         }
         Ok(())
     }

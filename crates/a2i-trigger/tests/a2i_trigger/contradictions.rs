@@ -4,6 +4,7 @@ use active_learning_core::{
     feedback::{FeedbackRecord, record_id},
     keys,
     labels::{
+        consolidation::Consensus,
         human_loop::Answer,
         label_set::{LABEL_SET_KEY, LabelSet, LabelSetError, Origin},
         labelled::LabelledRecord,
@@ -65,18 +66,32 @@ impl Services {
         change: impl FnOnce(&mut LabelSet) -> Result<(), LabelSetError>,
         votes: Vec<Vote>,
     ) -> Value {
+        let labelled = LabelledRecord {
+            votes,
+            ..LabelledRecord::new(text(), Vec::new(), "", "")
+        };
+        self.delivered_by(at, change, labelled, keys::contradictions_of)
+            .await
+    }
+
+    /// Changes the set as of a time; returns the event by which a labelled record is delivered then.
+    async fn delivered_by(
+        &self,
+        at: &str,
+        change: impl FnOnce(&mut LabelSet) -> Result<(), LabelSetError>,
+        labelled: LabelledRecord,
+        name: fn(&str) -> String,
+    ) -> Value {
         let mut set = LabelSet::seed(["World", "Sports"], Origin::Edited, "2026-11-20T10:00:00.000Z");
         change(&mut set).expect("allowed");
         set.edited(at);
         self.store(TRAINING_BUCKET, LABEL_SET_KEY, set.to_json()).await;
-        let labelled = LabelledRecord::new(text(), Vec::new(), "", "");
         let labelled = LabelledRecord {
-            votes,
             labelled_at: at.to_owned(),
             ..labelled
         };
         let time: String = at.chars().filter(char::is_ascii_digit).collect();
-        let change = keys::contradictions_of(&format!("00000002-{time}"));
+        let change = name(&format!("00000002-{time}"));
         self.deliver(&keys::relabelled_feedback(&change, 0), labelled.to_line())
             .await
     }
@@ -218,4 +233,39 @@ async fn an_answer_by_the_old_name_of_a_label_is_written_by_the_name_of_now_and_
     assert!(loops(&script).is_empty());
     let question = services.asked_question().await;
     assert_eq!(question.answer(), Some(&Answer::labels(["Games"])));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_announced_to_become_another_one_does_so_and_nobody_is_asked() {
+    let user = vote("user:ada", VoteSource::Feedback, Answer::labels(["Sports"]));
+    let votes = vec![review("w1", "World"), review("w2", "Sports"), user];
+    let services = Services::start();
+    services.put_answered(&votes).await;
+    let before = services.asked_question().await;
+    let labelled = LabelledRecord {
+        // As the error rates of the two say: their votes alone tie.
+        consensus: Consensus::Agreed {
+            answer: Answer::labels(["World"]),
+            confidence: 0.9,
+        },
+        votes,
+        ..LabelledRecord::new(text(), Vec::new(), "", "")
+    };
+    let (at, retire) = ("2026-11-21T10:00:00.000Z", |set: &mut LabelSet| {
+        set.retire("Sports")
+    });
+    let event = services
+        .delivered_by(at, retire, labelled, keys::decisions_of)
+        .await;
+
+    let script = services.work_off(&event).await;
+    let again = services.work_off(&event).await;
+
+    assert_eq!(before.answer(), Some(&Answer::labels(["Sports"])));
+    let question = services.asked_question().await;
+    assert_eq!(
+        (question.state, question.answer(), question.reopened),
+        (State::Answered, Some(&Answer::labels(["World"])), 0)
+    );
+    assert!(loops(&script).is_empty() && loops(&again).is_empty());
 }

@@ -3,10 +3,11 @@
 //! A change counts the answers that it puts in doubt before it is made, and whoever makes it may think for a while. What
 //! is answered between the count and the change is found afterwards, by whichever of the two comes second: whoever made the
 //! change looks for labelled objects that are new since the count, and whoever writes a labelled object reads the set
-//! again when it is written ([`Relabelling::ask_anew`]).
+//! again when it is written ([`Relabelling::ask_anew`]). Both ask about what the change puts in doubt, and about answers
+//! whose votes contradict one another by it.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     future::ready,
 };
 
@@ -17,7 +18,7 @@ use active_learning_core::{
         human_loop::Answer,
         label_set::{LabelSet, Mapped, Resolution, version_key},
         labelled::LabelledRecord,
-        question::State,
+        question::{Question, State},
         vote::{Vote, VoteSource},
     },
 };
@@ -50,6 +51,15 @@ pub enum Doubt {
     NoneFits,
 }
 
+/// Texts that were answered while the label set was being changed, and of which somebody is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Late {
+    /// Those that are asked anew, since their answer is in doubt.
+    pub asked: usize,
+    /// Those whose votes contradict one another by the change: one more reviewer is asked, or an adjudicator decides.
+    pub contradicted: usize,
+}
+
 /// A text whose answer is in doubt.
 struct Doubtful {
     record: FeedbackRecord,
@@ -60,7 +70,9 @@ struct Doubtful {
 
 impl Relabelling {
     /// Asks about texts anew whose answers were put in doubt while their page was open, as the change asked about those that
-    /// were answered before; `name` is that of the answers, which are written. Returns how many. Idempotent.
+    /// were answered before; `name` is that of the answers, which are written. Where they were decided by an older set than that
+    /// of now, or it is not known by which, one more reviewer is asked where votes contradict one another by this one.
+    /// Idempotent.
     ///
     /// # Errors
     ///
@@ -69,24 +81,71 @@ impl Relabelling {
         &self,
         name: &str,
         answered: &[(&FeedbackRecord, &[Vote])],
-    ) -> Result<usize, BucketError> {
+        decided_by: Option<u64>,
+    ) -> Result<Late, BucketError> {
         self.sets.forget().await;
         let Some(set) = self.sets.current().await? else {
-            return Ok(0);
+            return Ok(Late::default());
         };
-        let mut lines = Vec::new();
+        let (mut lines, mut others) = (Vec::new(), Vec::new());
         for (record, votes) in answered {
             let found = match Doubtful::of(&set, record, votes, Doubt::SplitLabel) {
                 Some(found) => Some(found),
                 None => self.without_new_label(&set, record, votes).await?,
             };
-            lines.extend(found.map(|found| found.asked_anew(set.updated_at())));
+            match found {
+                Some(found) => lines.push(found.asked_anew(set.updated_at())),
+                None => others.push(record.id.clone()),
+            }
         }
-        if !lines.is_empty() {
-            let key = keys::relabelled_feedback(name, 0);
-            self.feedback.put(&key, JSON_LINES, lines.concat()).await?;
+        self.deliver_lines(name, &lines).await?;
+        if decided_by == Some(set.version()) {
+            others.clear();
         }
-        Ok(lines.len())
+        Ok(Late {
+            asked: lines.len(),
+            contradicted: self.contradict_late(name, &set, set.updated_at(), others).await?,
+        })
+    }
+
+    /// Delivers the answers among these, by id, that are other ones by a set than by the one that decided them. Returns in how
+    /// many votes contradict one another by it, so that one more reviewer is asked.
+    async fn contradict_late(
+        &self,
+        name: &str,
+        set: &LabelSet,
+        changed_at: &str,
+        ids: Vec<String>,
+    ) -> Result<usize, BucketError> {
+        let found: Vec<(bool, String)> = stream::iter(ids)
+            .map(async |id| questions::read(&self.feedback, &id).await)
+            .buffered(READS_AT_ONCE)
+            .try_filter_map(|question| {
+                ready(Ok(
+                    question.and_then(|question| changed(question, set, changed_at))
+                ))
+            })
+            .try_collect()
+            .await?;
+        let (contradicted, decided): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .partition(|(is_contradicted, _)| *is_contradicted);
+        for (name, found) in [
+            (keys::contradictions_of(name), &contradicted),
+            (keys::decisions_of(name), &decided),
+        ] {
+            let lines: Vec<String> = found.iter().map(|(_, line)| line.clone()).collect();
+            self.deliver_lines(&name, &lines).await?;
+        }
+        Ok(contradicted.len())
+    }
+
+    async fn deliver_lines(&self, name: &str, lines: &[String]) -> Result<(), BucketError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let key = keys::relabelled_feedback(name, 0);
+        self.feedback.put(&key, JSON_LINES, lines.concat()).await
     }
 
     /// Returns a text that no label fitted, if a label has come since that its reviewers could not choose.
@@ -116,45 +175,51 @@ impl Relabelling {
     }
 
     /// Delivers the texts that were answered between the count of a change and the change, but for those that were counted.
-    /// Returns how many. Idempotent.
+    /// Idempotent.
     pub(super) async fn ask_late(
         &self,
         change: &PlannedChange,
-        counted: &HashSet<String>,
-    ) -> Result<usize, BucketError> {
-        let Some((count, since)) = change.in_doubt_since() else {
-            return Ok(0);
+        mut counted: HashSet<String>,
+    ) -> Result<Late, BucketError> {
+        let Some((count, since)) = change.counted_since() else {
+            return Ok(Late::default());
         };
-        let doubt = count.doubt;
         self.sets.forget().await;
         let Some(set) = self.sets.current().await? else {
-            return Ok(0);
+            return Ok(Late::default());
         };
 
         let mut new = self.labelled_since(since).await?;
         // What the count has seen was asked, or need not be.
         let seen: HashSet<&String> = count.seen.iter().collect();
         new.retain(|key| !seen.contains(key));
-        let mut late = self.doubtful_in(new, &set, doubt).await?;
+        let (mut ids, mut late) = self.answers_in(new, &set, count.doubt).await?;
         late.retain(|id, found| {
             // Who answered later that none fits could have chosen the new label.
-            let is_in_doubt = doubt == Doubt::SplitLabel || found.answered_at <= change.at;
+            let is_in_doubt = found.doubt == Doubt::SplitLabel || found.answered_at <= change.at;
             is_in_doubt && !counted.contains(id)
         });
-        let lines: Vec<String> = stream::iter(late.into_values())
+        let asked: Vec<(String, String)> = stream::iter(late.into_values())
             .map(async |found| {
                 let is_settled = self.is_settled(&set, &found).await?;
-                Ok::<_, BucketError>((!is_settled).then(|| found.asked_anew(&change.at)))
+                let asked = || (found.record.id.clone(), found.asked_anew(&change.at));
+                Ok::<_, BucketError>((!is_settled).then(asked))
             })
             .buffered(READS_AT_ONCE)
             .try_filter_map(|line| ready(Ok(line)))
             .try_collect()
             .await?;
-        if !lines.is_empty() {
-            let key = keys::relabelled_feedback(&keys::late_answers_of(&change.id), 0);
-            self.feedback.put(&key, JSON_LINES, lines.concat()).await?;
-        }
-        Ok(lines.len())
+        let (asked_ids, lines): (Vec<String>, Vec<String>) = asked.into_iter().unzip();
+        let name = keys::late_answers_of(&change.id);
+        self.deliver_lines(&name, &lines).await?;
+
+        counted.extend(asked_ids);
+        ids.retain(|id| !counted.contains(id));
+        let ids = ids.into_iter().collect();
+        Ok(Late {
+            asked: lines.len(),
+            contradicted: self.contradict_late(&name, &set, &change.at, ids).await?,
+        })
     }
 
     /// Returns the keys of labelled objects that were written since.
@@ -167,23 +232,27 @@ impl Relabelling {
         Ok(new)
     }
 
-    /// Returns the texts, by id, with an answer in doubt in one of these objects; of several answers the last.
-    async fn doubtful_in(
+    /// Returns the ids of the texts in some of these objects, and those texts, by id, with an answer in doubt there; of several
+    /// answers the last.
+    async fn answers_in(
         &self,
         new: Vec<String>,
         set: &LabelSet,
-        doubt: Doubt,
-    ) -> Result<BTreeMap<String, Doubtful>, BucketError> {
+        doubt: Option<Doubt>,
+    ) -> Result<(BTreeSet<String>, BTreeMap<String, Doubtful>), BucketError> {
         let mut objects = stream::iter(new)
             .map(async |key| self.training.read(&key, MAX_LABELLED_BYTES).await)
             .buffered(READS_AT_ONCE);
+        let mut ids = BTreeSet::new();
         let mut last: BTreeMap<String, Doubtful> = BTreeMap::new();
         while let Some(object) = objects.try_next().await? {
             let content = object.map(|object| object.bytes).unwrap_or_default();
             // Whoever reads all labels says which lines are damaged.
             let lines = content.split(|byte| *byte == b'\n');
             for labelled in lines.filter_map(|line| LabelledRecord::parse(line).ok()) {
-                let found = Doubtful::of(set, &labelled.record, &labelled.votes, doubt);
+                ids.insert(labelled.record.id.clone());
+                let found =
+                    doubt.and_then(|doubt| Doubtful::of(set, &labelled.record, &labelled.votes, doubt));
                 let Some(found) = found else { continue };
                 let known = last.get(&found.record.id);
                 if known.is_none_or(|known| known.answered_at < found.answered_at) {
@@ -191,7 +260,7 @@ impl Relabelling {
                 }
             }
         }
-        Ok(last)
+        Ok((ids, last))
     }
 
     /// Returns whether a text need not be asked: people agree on another answer by now or are not done with it, or it has an
@@ -209,6 +278,23 @@ impl Relabelling {
         };
         Ok(is_open || !is_in_doubt)
     }
+}
+
+/// Returns the line by which a question follows a change of the label set, if its answer is another one by it, and whether its
+/// votes contradict one another then.
+fn changed(mut question: Question, set: &LabelSet, changed_at: &str) -> Option<(bool, String)> {
+    let before = question.answer().map(|answer| set.answer_now(answer));
+    let is_contradicted = question.is_contradicted_by(set);
+    if !is_contradicted && question.answer() == before.as_ref() {
+        return None;
+    }
+    let labelled = LabelledRecord::new(question.record.clone(), Vec::new(), "", "").decided(&question, false);
+    let labelled = LabelledRecord {
+        votes: question.votes,
+        labelled_at: changed_at.to_owned(),
+        ..labelled
+    };
+    Some((is_contradicted, labelled.to_line()))
 }
 
 impl Doubtful {

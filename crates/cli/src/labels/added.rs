@@ -1,10 +1,13 @@
 //! Labels that something else than the command `labels` adds: what that does to the votes that there are is said before, and
 //! asked after, as `labels add` does it.
 
-use active_learning_aws::{label_set::LabelSets, relabelling::Relabelling};
+use active_learning_aws::{
+    label_set::LabelSets,
+    relabelling::{Doubt, Relabelling},
+};
 use active_learning_core::labels::label_set::{LabelSet, LabelSetError};
 
-use super::{Failure, Labels, plan::Plan};
+use super::{Failure, Labels, Made, plan::Plan};
 use crate::place::Place;
 
 /// New labels of a set, with what they do to the votes that there are.
@@ -28,8 +31,13 @@ impl Added {
             sets: sets.clone(),
             relabelling: relabelling.with_several_labels(after.has_several_labels()),
         };
-        let plan = Plan::without_questions(String::new());
+        let counted = labels.count_begins(Some(Doubt::NoneFits)).await?;
+        let plan = labels.plan_none_fitted(after).await?;
         let plan = labels.with_effects(plan, [before, after], false).await?;
+        let plan = Plan {
+            counted: Some(counted),
+            ..plan
+        };
         Ok(Self {
             labels,
             before: before.clone(),
@@ -47,11 +55,16 @@ impl Added {
         self.plan.contradicted.len()
     }
 
-    /// Makes the change, and has somebody else asked where votes contradict one another by it.
+    /// Counts the texts that no label fitted and that are asked again.
+    pub(crate) fn asked_again(&self) -> usize {
+        self.plan.again.count()
+    }
+
+    /// Makes the change, asks again what no label fitted, and has somebody else asked where votes contradict one another by it.
     pub(crate) async fn make(
         &self,
         change: impl FnMut(&mut LabelSet) -> Result<(), LabelSetError>,
-    ) -> Result<(), Failure> {
-        self.labels.make(&self.before, &self.plan, change).await.map(drop)
+    ) -> Result<Made, Failure> {
+        self.labels.make(&self.before, &self.plan, change).await
     }
 }

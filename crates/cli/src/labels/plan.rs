@@ -1,6 +1,9 @@
 //! What a change of the label set will do, with numbers.
 
-use active_learning_aws::{self as aws, questions, relabelling};
+use active_learning_aws::{
+    self as aws, questions,
+    relabelling::{self, Counted},
+};
 use active_learning_core::{
     feedback::Signal,
     labels::{
@@ -26,12 +29,9 @@ pub(super) struct Plan {
     pub again: Rows,
     /// What an earlier change asks and this one takes back.
     pub taken_back: Rows,
-    /// Answers that it puts in doubt also where they come while it is being made.
-    pub doubt: Option<relabelling::Doubt>,
-    /// When the count began.
-    pub counted_at: String,
-    /// What the count has seen of what is new.
-    pub seen: Vec<String>,
+    /// When the count began, and which answers it puts in doubt also where they come while it is being made; none where what
+    /// comes then is as it was.
+    pub counted: Option<Counted>,
     /// Texts whose votes contradict one another by it.
     pub contradicted: Vec<LabelledRecord>,
     /// Texts whose answer is another one by it.
@@ -45,9 +45,7 @@ impl Plan {
             text,
             again: Rows::default(),
             taken_back: Rows::default(),
-            doubt: None,
-            counted_at: String::new(),
-            seen: Vec::new(),
+            counted: None,
             contradicted: Vec::new(),
             decided_anew: Vec::new(),
         }
@@ -57,22 +55,39 @@ impl Plan {
 impl Labels {
     /// Says what a change will do.
     pub(super) async fn plan(&self, set: &LabelSet, action: &Action) -> Result<Plan, Failure> {
+        let doubt = match action {
+            Action::Refuse { .. } | Action::Describe { .. } | Action::List | Action::Proposed => {
+                return self.plan_rows(set, action).await;
+            }
+            Action::Split { .. } => Some(relabelling::Doubt::SplitLabel),
+            Action::Add { .. } | Action::Accept { .. } => Some(relabelling::Doubt::NoneFits),
+            Action::Retire { .. } | Action::Rename { .. } | Action::Merge { .. } | Action::Synonym { .. } => {
+                None
+            }
+        };
+        let counted = self.count_begins(doubt).await?;
         let plan = self.plan_rows(set, action).await?;
-        match action {
-            // What these put in doubt is asked again.
-            Action::Split { .. } | Action::Refuse { .. } => Ok(plan),
-            Action::Retire { .. } | Action::Describe { .. } | Action::List | Action::Proposed => Ok(plan),
-            Action::Add { .. }
-            | Action::Accept { .. }
-            | Action::Rename { .. }
-            | Action::Merge { .. }
-            | Action::Synonym { .. } => {
+        let plan = match action {
+            // What a split puts in doubt is asked again; retiring says all that it does.
+            Action::Split { .. } | Action::Retire { .. } => plan,
+            _ => {
                 let mut after = set.clone();
                 apply(&mut after, action)?;
                 self.with_effects(plan, [set, &after], names_a_label_otherwise(set, action))
-                    .await
+                    .await?
             }
-        }
+        };
+        Ok(Plan {
+            counted: Some(counted),
+            ..plan
+        })
+    }
+
+    /// Notes when a count begins, and what it will see of what is new, so that what comes later is looked for.
+    pub(super) async fn count_begins(&self, doubt: Option<relabelling::Doubt>) -> Result<Counted, Failure> {
+        let at = aws::now();
+        let seen = self.relabelling.seen_at(&at).await?;
+        Ok(Counted { doubt, at, seen })
     }
 
     /// Says which rows are mapped, asked again or left out.
@@ -117,8 +132,6 @@ impl Labels {
     }
 
     async fn plan_split(&self, set: &LabelSet, name: &str, into: &[String]) -> Result<Plan, Failure> {
-        let counted_at = aws::now();
-        let seen = self.relabelling.seen_at(&counted_at).await?;
         let again = self.rows(set, &Doubt::Label(name_of(set, name))).await?;
         let text = format!(
             "`{}` is replaced by `{}`. {} will be asked again, the most doubtful first; until they are answered \
@@ -129,16 +142,11 @@ impl Labels {
         );
         Ok(Plan {
             again,
-            doubt: Some(relabelling::Doubt::SplitLabel),
-            counted_at,
-            seen,
             ..Plan::without_questions(text)
         })
     }
 
     async fn plan_new(&self, set: &LabelSet, name: &str) -> Result<Plan, Failure> {
-        let counted_at = aws::now();
-        let seen = self.relabelling.seen_at(&counted_at).await?;
         let mut after = set.clone();
         after.add(name, "")?;
         let kinds = [Doubt::NoneFits, Doubt::Label(name_of(&after, name))];
@@ -147,13 +155,7 @@ impl Labels {
         let open = self.leave_out_open(&mut again).await?;
         let becomes = becomes(set, name, &own);
 
-        let mut text = format!(
-            "{becomes}. Of the texts that no label fitted {} will be asked again, the most doubtful first.",
-            texts(again.count())
-        );
-        if open > 0 {
-            text += &format!(" An earlier change asks about {} already.", texts(open));
-        }
+        let mut text = format!("{becomes}.{}", none_fitted(again.count(), open));
         let taken_back = self.asked_by_split(set, name, own).await?;
         if taken_back.count() > 0 {
             text += &format!(
@@ -164,14 +166,23 @@ impl Labels {
             );
         }
         Ok(Plan {
-            text,
             again,
             taken_back,
-            doubt: Some(relabelling::Doubt::NoneFits),
-            counted_at,
-            seen,
-            contradicted: Vec::new(),
-            decided_anew: Vec::new(),
+            ..Plan::without_questions(text)
+        })
+    }
+
+    /// Says which texts that no label fitted are asked again by the new labels of a set.
+    pub(super) async fn plan_none_fitted(&self, after: &LabelSet) -> Result<Plan, Failure> {
+        let mut again = self.rows(after, &Doubt::NoneFits).await?;
+        let open = self.leave_out_open(&mut again).await?;
+        let text = match again.count() + open {
+            0 => String::new(),
+            _ => none_fitted(again.count(), open),
+        };
+        Ok(Plan {
+            again,
+            ..Plan::without_questions(text)
         })
     }
 
@@ -271,6 +282,18 @@ fn becomes(set: &LabelSet, name: &str, rows: &Rows) -> String {
         "`{}` is a label again, and rows that name it are its rows: {moves}",
         label.name
     )
+}
+
+/// Says how many texts that no label fitted are asked again by a new label, and of how many an earlier change asks.
+fn none_fitted(again: usize, open: usize) -> String {
+    let mut text = format!(
+        " Of the texts that no label fitted {} will be asked again, the most doubtful first.",
+        texts(again)
+    );
+    if open > 0 {
+        text += &format!(" An earlier change asks about {} already.", texts(open));
+    }
+    text
 }
 
 fn made_synonym(name: &str, label: &str) -> String {

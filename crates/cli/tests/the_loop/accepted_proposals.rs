@@ -3,7 +3,7 @@
 use std::{cell::RefCell, path::Path};
 
 use active_learning_cli::{demo::reviewer::Reviewer, sign_in};
-use active_learning_core::feedback::record_id;
+use active_learning_core::{feedback::record_id, labels::human_loop::NONE_FITS};
 use serde_json::json;
 
 use crate::{
@@ -162,4 +162,45 @@ async fn an_import_that_adds_labels_says_before_where_votes_contradict_and_asks_
         "{}",
         disputed.1
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_adds_labels_asks_texts_again_that_no_label_fitted_as_it_said_before() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let parameters = [&BY_HAND[..], &[("ItemsPerTask", "1")]].concat();
+    let stack = Stack::start(folder.path(), &news()[..24], &parameters).await;
+    let run = async |arguments: &[&str]| harness::command(folder.path(), arguments).await;
+    import(folder.path(), &[CONTRADICTED]).await;
+    answer(&stack, "ann", NONE_FITS).await;
+    let file = file_of(folder.path(), &[ALONE]);
+    let import = ["import", &file, "--classifier", "news", "--add-labels"];
+
+    let mut preview = String::new();
+    until(async || {
+        preview = run(&[&import[..], &["--json"]].concat()).await.1;
+        preview.contains("\"askedAgain\": 1")
+    })
+    .await;
+    let imported = run(&[&import[..], &["--yes"]].concat()).await;
+    until(async || {
+        let feedback = stack.outputs.output("FeedbackS3Bucket");
+        let asked = harness::json_objects(&stack.s3, feedback, "asked/", ".json").await;
+        let items = asked.iter().map(|input| &input["comprehendPredictions"][0]);
+        let mut signals = items.filter(|item| item["utterance"] == CONTRADICTED);
+        signals.any(|item| item["signal"] == "relabel")
+    })
+    .await;
+    stack.stop().await;
+
+    assert!(
+        preview.contains("\"contradicted\": 0"),
+        "who is asked again is not asked for one more opinion: {preview}"
+    );
+    assert!(imported.0, "{}", imported.1);
+    for said in [
+        "Of the texts that no label fitted 1 text will be asked again, the most doubtful first.",
+        "Asked again: 1 text.",
+    ] {
+        assert!(imported.1.contains(said), "{said}: {}", imported.1);
+    }
 }

@@ -257,9 +257,10 @@ pub const OBJECTS: &[ObjectKind] = &[
         bucket: Feedback,
         writers: &[Operator, LABEL_COLLECTION],
         readers: &[A2I_TRIGGER],
-        shape: "JSON Lines: FeedbackRecord, or LabelledRecord of `contradicted-<change>`",
+        shape: "JSON Lines: FeedbackRecord, or LabelledRecord of `contradicted-` and `decided-<change>`",
         lifetime: Kept,
-        description: "Texts that a change of the label set asks again; `withdrawn-`: no more; `contradicted-`: of one more.",
+        description: "Texts that a change of the label set asks again; `withdrawn-`: no more; `contradicted-`: of one more; \
+            `decided-`: of nobody.",
     },
     ObjectKind {
         key: "feedback/released/<question>-<content>.jsonl",
@@ -364,7 +365,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         bucket: Feedback,
         writers: &[Operator],
         readers: &[Operator, LABEL_COLLECTION],
-        shape: "JSON Lines: FeedbackRecord, or LabelledRecord of `contradicted-<change>`",
+        shape: "JSON Lines: FeedbackRecord, or LabelledRecord of `contradicted-` and `decided-<change>`",
         lifetime: UntilDone,
         description: "What a change of the label set that is being made will ask again, or no more.",
     },

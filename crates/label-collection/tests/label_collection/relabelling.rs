@@ -13,10 +13,11 @@ use active_learning_core::{
         label_set::{LabelSet, Origin, version_key},
         labelled::LabelledRecord,
         question::Question,
+        vote::{Vote, VoteSource},
     },
 };
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::*;
 
@@ -205,10 +206,12 @@ fn split(set: &mut LabelSet) -> Result<(), active_learning_core::labels::label_s
     set.split("Sports", &["Ball games", "Racing"])
 }
 
-fn counted_now(doubt: Doubt) -> Option<Counted> {
-    let at = active_learning_aws::now();
-    let seen = Vec::new();
-    Some(Counted { doubt, at, seen })
+fn counted_now(doubt: impl Into<Option<Doubt>>) -> Option<Counted> {
+    Some(Counted {
+        doubt: doubt.into(),
+        at: active_learning_aws::now(),
+        seen: Vec::new(),
+    })
 }
 
 #[tokio::test]
@@ -258,7 +261,7 @@ async fn an_answer_that_comes_between_the_count_of_a_split_and_the_split_is_aske
     texts.dedup();
     assert!(before_the_split.is_empty());
     assert_eq!(
-        late.expect("delivered"),
+        late.expect("delivered").asked,
         texts.len() - 1,
         "one was counted before"
     );
@@ -306,7 +309,7 @@ async fn a_text_that_has_another_answer_by_now_is_not_asked_because_of_a_split()
     sets.edit(AT, split).await.expect("split");
     let late = relabelling.deliver(&planned.expect("planned")).await;
 
-    assert!(late.expect("delivered") > 0);
+    assert!(late.expect("delivered").asked > 0);
     let asked = asked_again(&services).await;
     assert!(asked[0].1.iter().all(|record| record.id != first.record.id));
 }
@@ -400,7 +403,7 @@ async fn a_text_that_the_count_has_seen_was_not_answered_since_whatever_the_coun
         services.answered("review-late", late_one).await;
 
         let counted = Some(Counted {
-            doubt,
+            doubt: Some(doubt),
             at,
             seen: seen.clone(),
         });
@@ -414,7 +417,12 @@ async fn a_text_that_the_count_has_seen_was_not_answered_since_whatever_the_coun
 
         assert_eq!(seen, [format!("labelled/{LOOP}.jsonl")]);
         let texts = input()["comprehendPredictions"].as_array().expect("items").len();
-        assert_eq!(late.expect("delivered"), texts, "those of the later loop");
+        let late = late.expect("delivered");
+        assert_eq!(
+            (late.asked, late.contradicted),
+            (texts, 0),
+            "those of the later loop"
+        );
         let asked = asked_again(&services).await;
         let asked: Vec<_> = asked.iter().flat_map(|(_, records)| records).collect();
         assert_eq!(asked.len(), texts, "{label}");
@@ -428,9 +436,7 @@ async fn what_contradicts_itself_by_a_change_is_delivered_with_its_votes_by_the_
     services.answered(LOOP, all_answered("Sports")).await;
     let answered = services.labelled(LOOP).await;
     let set = sets.current().await.expect("a set").expect("a set");
-    let planned = relabelling
-        .plan_contradictions(&set, AT, &answered[..1], &[])
-        .await;
+    let planned = relabelling.plan_contradictions(&set, AT, &answered[..1]).await;
     planned.expect("written");
     let synonym = |set: &mut LabelSet| set.add_synonym("World", "Weather");
     sets.edit(AT, synonym).await.expect("changed");
@@ -456,7 +462,9 @@ async fn what_a_change_that_was_left_in_the_middle_only_decides_anew_is_delivere
     services.answered(LOOP, all_answered("Sports")).await;
     let answered = services.labelled(LOOP).await;
     let set = sets.current().await.expect("a set").expect("a set");
-    let planned = relabelling.plan_contradictions(&set, AT, &answered[..1], &answered[1..4]);
+    let planned = relabelling.plan_contradictions(&set, AT, &answered[..1]);
+    planned.await.expect("written");
+    let planned = relabelling.plan_decisions(&set, AT, &answered[1..4]);
     planned.await.expect("written");
     let retire = |set: &mut LabelSet| set.retire("Fax");
     sets.edit(AT, retire).await.expect("changed");
@@ -465,6 +473,93 @@ async fn what_a_change_that_was_left_in_the_middle_only_decides_anew_is_delivere
 
     assert_eq!((resumed.texts, resumed.dropped), (1, 0));
     let delivered = services.keys(FEEDBACK, "feedback/relabel/").await;
-    let lines = services.get(FEEDBACK, &delivered[0]).await;
-    assert_eq!((delivered.len(), lines.lines().count()), (1, 4));
+    let name = |what: &str| format!("feedback/relabel/{what}-00000002-20261120100000000-0000.jsonl");
+    assert_eq!(delivered, [name("contradicted"), name("decided")]);
+    let lines = services.get(FEEDBACK, &delivered[1]).await;
+    assert_eq!(lines.lines().count(), 3);
+}
+
+/// Completes a loop of two reviewers who do not agree on its first text, on which a user has said `Fax` before.
+async fn tie_that_a_user_broke_for_fax(services: &Services) -> Value {
+    let first = FeedbackRecord::parse(input()["comprehendPredictions"][0].to_string().as_bytes());
+    let first = first.expect("a record");
+    let vote = Vote {
+        worker: "user:ada".to_owned(),
+        answer: Answer::labels(["Fax"]),
+        source: VoteSource::Feedback,
+        at: "2026-11-20T09:00:00.000Z".to_owned(),
+        seconds: None,
+        note: Default::default(),
+    };
+    let mut question = Question::asked(first, LOOP, 20);
+    question.add(&[vote]);
+    let key = keys::question(&question.record.id);
+    services.put(FEEDBACK, &key, question.to_json()).await;
+    let (one, mut other) = (["World"; 20], ["World"; 20]);
+    other[0] = "Fax";
+    let answers = output(LOOP, &input().to_string(), &[("w1", 1, &one), ("w2", 1, &other)]);
+    services.output(LOOP, answers).await
+}
+
+fn retire_fax(set: &mut LabelSet) -> Result<(), active_learning_core::labels::label_set::LabelSetError> {
+    set.retire("Fax")
+}
+
+/// The ids of the texts that were delivered as contradicted, without the objects of other kinds.
+async fn contradicted(services: &Services) -> Vec<String> {
+    let mut ids = Vec::new();
+    for key in services.keys(FEEDBACK, "feedback/relabel/contradicted-").await {
+        let lines = services.get(FEEDBACK, &key).await;
+        let lines = lines.lines().map(|line| LabelledRecord::parse(line.as_bytes()));
+        ids.extend(lines.map(|line| line.expect("a labelled record").record.id));
+    }
+    ids
+}
+
+#[tokio::test]
+async fn a_tie_that_comes_between_the_count_of_a_retirement_and_the_retirement_is_asked_by_it_or_by_the_sweep()
+ {
+    for is_stopped in [false, true] {
+        let (services, sets, relabelling) = with_labels(&["Sports", "World", "Fax"]).await;
+        let set = sets.current().await.expect("a set").expect("a set");
+        let counted = counted_now(None);
+        let event = tie_that_a_user_broke_for_fax(&services).await;
+        services.function().handle(event).await.expect("worked off");
+
+        let planned = relabelling.plan(&set, AT_LATER, &[], counted).await;
+        let planned = planned.expect("planned");
+        sets.edit(AT_LATER, retire_fax).await.expect("retired");
+        if is_stopped {
+            services.sweep().await;
+        } else {
+            let late = relabelling.deliver(&planned).await.expect("delivered");
+            assert_eq!((late.asked, late.contradicted), (0, 1));
+        }
+
+        let first = input()["comprehendPredictions"][0]["id"].clone();
+        assert_eq!(json!(contradicted(&services).await), json!([first]));
+        assert!(services.keys(FEEDBACK, "relabel/").await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_tie_that_is_decided_by_a_set_from_before_the_retirement_is_asked() {
+    let (services, sets, _) = with_labels(&["Sports", "World", "Fax"]).await;
+    let function = services.function();
+    let earlier = output("review-other", &input().to_string(), &[("w1", 0, &["World"; 20])]);
+    let earlier = services.output("review-other", earlier).await;
+    function
+        .handle(earlier)
+        .await
+        .expect("the function knows the set now");
+    let event = tie_that_a_user_broke_for_fax(&services).await;
+    sets.edit(AT_LATER, retire_fax).await.expect("retired");
+
+    function.handle(event.clone()).await.expect("worked off");
+    let first = input()["comprehendPredictions"][0]["id"].clone();
+    let asked = contradicted(&services).await;
+    function.handle(event).await.expect("twice is once");
+
+    assert_eq!(json!(asked), json!([first]));
+    assert_eq!(contradicted(&services).await, asked);
 }

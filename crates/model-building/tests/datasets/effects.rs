@@ -271,4 +271,8 @@ async fn retiring_a_label_names_the_ties_and_other_answers_that_it_leaves_and_co
         .map(|labelled| labelled.record.utterance.as_str())
         .collect();
     assert_eq!(anew, ["another"]);
+    assert_eq!(
+        effects.decided_anew[0].consensus.labels(),
+        Some(&["Billing".to_owned()][..])
+    );
 }
