@@ -17,6 +17,7 @@ use crate::human_loop::{HumanLoop, Status};
 use crate::loops::{Listing, LoopError, Loops, MAX_LOOPS_IN_FLIGHT};
 use crate::output::{failure, iso_time, loop_arn, output_uri};
 use crate::task_template::TaskTemplate;
+use crate::text_retention::TextRetention;
 use crate::validation::{BrokenRules, Violations};
 
 /// An error of the API.
@@ -116,6 +117,8 @@ pub struct Api<'a> {
     pub flow_definition_arn: &'a str,
     /// Bucket of the output.
     pub bucket: &'a str,
+    /// For how long texts are kept.
+    pub retention: TextRetention,
     /// Time of the request.
     pub now: DateTime<Utc>,
 }
@@ -165,6 +168,13 @@ impl Api<'_> {
         let flow = self.flow(&flow, &name).await?;
         self.check_input(flow.as_ref(), &name, &input).await?;
         let flow = flow.map(|flow| (flow.of_loop(), flow.rules()));
+        // A flow definition may be older than the setting.
+        let refusal = flow
+            .as_ref()
+            .and_then(|(_, rules)| self.retention.refusal(rules.availability.num_seconds()));
+        if let Some(why) = refusal {
+            return Err(ApiError::Validation(format!("In the flow definition, {why}")));
+        }
         let started = self.loops.start(flow, &name, &input, self.now).await;
         started.map_err(|error| not_started(error, &name))?;
         Ok(json!({ "HumanLoopArn": self.loop_arn(&name) }))

@@ -5,6 +5,7 @@ use active_learning_aws::env::{ConfigError, Env};
 use crate::networks::AllowedNetworks;
 use crate::oidc::OidcSettings;
 use crate::portal::ShowRules;
+use crate::text_retention::TextRetention;
 
 /// What the function is told by its environment.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct Config {
     pub task_count: usize,
     /// How long a loop waits for its answers (`TASK_AVAILABILITY_SECONDS`).
     pub task_availability_seconds: u32,
+    /// For how long texts are kept, and so tasks at most (`TEXT_RETENTION_DAYS`).
+    pub text_retention: TextRetention,
     /// How long one reviewer may hold a task (`TASK_TIME_LIMIT_SECONDS`).
     pub task_time_limit_seconds: u32,
     /// How tasks are shown (`BLIND_SHARE`, `SEVERAL_LABELS`).
@@ -75,6 +78,7 @@ impl Config {
             signing_secret_arn: env.required("SIGNING_SECRET_ARN")?,
             task_count,
             task_availability_seconds: env.required("TASK_AVAILABILITY_SECONDS")?,
+            text_retention: TextRetention(env.required("TEXT_RETENTION_DAYS")?),
             task_time_limit_seconds: env.required("TASK_TIME_LIMIT_SECONDS")?,
             show_rules: ShowRules {
                 blind_share: env.required("BLIND_SHARE")?,

@@ -30,6 +30,7 @@ use crate::flows::Flows;
 use crate::human_loop::FlowRules;
 use crate::labelling_jobs::Jobs;
 use crate::task_template::TaskTemplate;
+use crate::text_retention::TextRetention;
 use crate::validation::is_name;
 
 /// Prefix of the header `X-Amz-Target`.
@@ -94,10 +95,22 @@ pub struct ControlPlane<'a> {
     pub own_role: &'a str,
     /// Public URL of the portal.
     pub portal_url: &'a str,
+    /// For how long texts are kept.
+    pub retention: TextRetention,
     /// Tries the roles that requests name.
     pub sdk: Option<&'a SdkConfig>,
     /// Time of the request.
     pub now: DateTime<Utc>,
+}
+
+impl ControlPlane<'_> {
+    /// Refuses tasks that would wait for longer than their texts are kept.
+    fn check_retention(&self, availability_seconds: i64) -> Result<(), ControlError> {
+        match self.retention.refusal(availability_seconds) {
+            None => Ok(()),
+            Some(why) => Err(ControlError::Validation(why)),
+        }
+    }
 }
 
 impl HumanReview {
@@ -110,6 +123,7 @@ impl HumanReview {
             own_rules: self.rules.clone(),
             own_role: &self.config.role_arn,
             portal_url: &self.config.portal_url,
+            retention: self.config.text_retention,
             sdk: self.sdk.as_ref(),
             now,
         }

@@ -99,6 +99,14 @@ pub struct OutputConfig {
 }
 
 impl Resource for Flow {
+impl HumanLoopConfig {
+    /// Returns how long a task waits, in seconds.
+    pub fn availability_seconds(&self) -> i64 {
+        let given = self.task_availability_lifetime_in_seconds;
+        given.map_or(DEFAULT_AVAILABILITY_SECONDS, i64::from)
+    }
+}
+
     const FOLDER: &'static str = "flow-definitions/";
 
     fn name(&self) -> &str {
@@ -132,8 +140,7 @@ impl Flow {
     /// Returns the rules of its loops.
     pub fn rules(&self) -> FlowRules {
         let config = &self.human_loop_config;
-        let availability = config.task_availability_lifetime_in_seconds;
-        let availability = availability.map_or(DEFAULT_AVAILABILITY_SECONDS, i64::from);
+        let availability = config.availability_seconds();
         FlowRules {
             task_count: config.task_count.into(),
             availability: Duration::seconds(availability),

@@ -51,6 +51,7 @@ pub mod task_template;
 mod template_watch;
 pub mod trial;
 pub mod validation;
+pub mod text_retention;
 mod worker;
 pub mod worker_template;
 
@@ -212,7 +213,9 @@ impl HumanReview {
         let bucket = Bucket::new(s3, &config.bucket);
         let rules = FlowRules {
             task_count: config.task_count,
-            availability: Duration::seconds(config.task_availability_seconds.into()),
+            availability: config
+                .text_retention
+                .limit(Duration::seconds(config.task_availability_seconds.into())),
             time_limit: Duration::seconds(config.task_time_limit_seconds.into()),
         };
         let loops = Loops::new(bucket.clone(), config.flow_definition_arn.clone(), rules.clone());
@@ -325,6 +328,7 @@ impl HumanReview {
                     bucket: &self.config.bucket,
                     now,
                 };
+                    retention: self.config.text_retention,
                 // Boxed: the compiler measures nested futures to a limited depth only.
                 Ok(Box::pin(api.answer(&request)).await.into_event())
             }

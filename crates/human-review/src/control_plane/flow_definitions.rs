@@ -68,6 +68,7 @@ impl ControlPlane<'_> {
             ));
         }
         let config = required(request.human_loop_config, "humanLoopConfig")?.checked()?;
+        self.check_retention(config.availability_seconds())?;
         let output = required(request.output_config, "outputConfig")?;
         let (output, output_bucket, output_prefix) = output.checked(self.flows.bucket().name())?;
         let role_arn = checked_role(request.role_arn)?;

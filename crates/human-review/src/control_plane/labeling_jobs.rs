@@ -70,6 +70,7 @@ impl ControlPlane<'_> {
         let checked: CreateJob =
             serde_json::from_value(request.clone()).map_err(ControlError::Serialization)?;
         let checked = checked.checked()?;
+        self.check_retention(checked.settings.availability_seconds)?;
         self.check_workteam(&checked.workteam).await?;
         let mut settings = checked.settings;
         if let Some(arn) = &checked.human_task_ui {

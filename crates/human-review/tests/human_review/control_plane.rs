@@ -581,3 +581,53 @@ async fn where_it_cannot_be_told_who_may_reach_the_portal_nobody_gets_in_and_eve
     assert_eq!(reply.status(), 503, "{reply:?}");
     assert!(reply.body().contains("The storage did not answer"), "{reply:?}");
 }
+
+#[tokio::test]
+async fn a_task_that_would_wait_longer_than_its_texts_are_kept_is_refused_with_both_numbers() {
+    let week = human_review::Config {
+        text_retention: human_review::text_retention::TextRetention(7),
+        task_availability_seconds: 2_592_000,
+        ..config()
+    };
+    let lifetime = |seconds: u32| json!({ "HumanLoopConfig.TaskAvailabilityLifetimeInSeconds": seconds });
+    let review = with_flow().await.restarted(week);
+
+    let mut told = Vec::new();
+    for changes in [json!({}), lifetime(604_801)] {
+        told.push(refused(&review, "CreateFlowDefinition", flow("long", "tone", changes)).await);
+    }
+    made(
+        &review,
+        "CreateFlowDefinition",
+        flow("week", "tone", lifetime(604_800)),
+    )
+    .await;
+    let flow_of = |name: &str| format!("{SCOPE}:flow-definition/{name}");
+    let input = json!({ "taskObject": "Fine" });
+    let in_old = start(&review, "old-1", &flow_of("tone"), &input).await;
+    let in_new = start(&review, "new-1", &flow_of("week"), &input).await;
+    review.start("tc-1", &two_items()).await;
+    review.wait(Duration::days(7));
+    review.handle(json!({ "operation": "measure" })).await;
+
+    for (place, seconds) in ["is 2592000", "is 604801"].into_iter().enumerate() {
+        let (kind, message) = &told[place];
+        assert_eq!(kind, "ValidationException");
+        for part in [seconds, "604800 seconds", "TextRetentionDays, 7"] {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+    }
+    assert_eq!((in_old.status(), in_new.status()), (400, 200), "{in_new:?}");
+    let message = in_old.json()["Message"].to_string();
+    assert!(
+        message.contains("is 2592000") && message.contains("TextRetentionDays, 7"),
+        "{message}"
+    );
+    for name in ["tc-1", "new-1"] {
+        assert_eq!(
+            review.status(name).await,
+            "Failed",
+            "{name} ends before its texts are gone"
+        );
+    }
+}

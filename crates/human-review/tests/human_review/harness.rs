@@ -72,6 +72,7 @@ pub fn config() -> Config {
         signing_secret_arn: "arn:aws:secretsmanager:us-east-1:123456789012:secret:signing".to_owned(),
         task_count: 1,
         task_availability_seconds: 86_400,
+        text_retention: Default::default(),
         task_time_limit_seconds: 600,
         show_rules: human_review::portal::ShowRules::default(),
         allowed_networks: Default::default(),
