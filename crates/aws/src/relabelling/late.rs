@@ -49,6 +49,8 @@ pub enum Doubt {
     SplitLabel,
     /// Those that no label fits: one that is new may.
     NoneFits,
+    /// Those that name a label which is retired. No change asks about them: see [`Relabelling::ask_anew`].
+    RetiredLabel,
 }
 
 /// Texts that were answered while the label set was being changed, and of which somebody is asked.
@@ -74,6 +76,9 @@ impl Relabelling {
     /// of now, or it is not known by which, one more reviewer is asked where votes contradict one another by this one.
     /// Idempotent.
     ///
+    /// So it does with an answer by a label that was retired when it was given: its reviewer meant a label that counts. One
+    /// that was given before stays that label's.
+    ///
     /// # Errors
     ///
     /// [`BucketError`].
@@ -89,10 +94,13 @@ impl Relabelling {
         };
         let (mut lines, mut others) = (Vec::new(), Vec::new());
         for (record, votes) in answered {
-            let found = match Doubtful::of(&set, record, votes, Doubt::SplitLabel) {
-                Some(found) => Some(found),
-                None => self.without_new_label(&set, record, votes).await?,
-            };
+            let mut found = Doubtful::of(&set, record, votes, Doubt::SplitLabel);
+            if found.is_none() {
+                found = self.by_retired_label(&set, record, votes).await?;
+            }
+            if found.is_none() {
+                found = self.without_new_label(&set, record, votes).await?;
+            }
             match found {
                 Some(found) => lines.push(found.asked_anew(set.updated_at())),
                 None => others.push(record.id.clone()),
@@ -146,6 +154,31 @@ impl Relabelling {
         }
         let key = keys::relabelled_feedback(name, 0);
         self.feedback.put(&key, JSON_LINES, lines.concat()).await
+    }
+
+    /// Returns a text whose answer names a retired label, if that was retired when the answer was given.
+    async fn by_retired_label(
+        &self,
+        set: &LabelSet,
+        record: &FeedbackRecord,
+        votes: &[Vote],
+    ) -> Result<Option<Doubtful>, BucketError> {
+        let Some(found) = Doubtful::of(set, record, votes, Doubt::RetiredLabel) else {
+            return Ok(None);
+        };
+        let mut in_force = set.clone();
+        let oldest = set.version().saturating_sub(VERSIONS).max(1);
+        for version in (oldest..set.version()).rev() {
+            if in_force.updated_at() <= found.answered_at.as_str() {
+                break;
+            }
+            let kept: Option<LabelSet> = self.training.read_document(&version_key(version)).await?;
+            let Some(kept) = kept else { return Ok(None) };
+            in_force = kept;
+        }
+        let was_retired = in_force.updated_at() <= found.answered_at.as_str()
+            && Doubtful::of(&in_force, record, votes, Doubt::RetiredLabel).is_some();
+        Ok(was_retired.then_some(found))
     }
 
     /// Returns a text that no label fitted, if a label has come since that its reviewers could not choose.
@@ -305,6 +338,7 @@ impl Doubtful {
                 && match doubt {
                     Doubt::SplitLabel => set.map(record, vote) == Mapped::Split,
                     Doubt::NoneFits => vote.answer == Answer::NoneFits,
+                    Doubt::RetiredLabel => set.map(record, vote) == Mapped::Retired,
                 }
         };
         let given_here = |vote: &Vote| match vote.source {

@@ -271,9 +271,9 @@ impl Portal<'_> {
             check_answer(&answer, &input)?;
         }
         self.check_for_job(&human_loop, &answer).await?;
-        // A label may have gone out of use a moment ago.
+        // What is answered by a label that went out of use within the last seconds is asked again by who collects it.
         if !human_loop.is_of_labelling_job()
-            && let Some(set) = self.label_sets.newest().await?
+            && let Some(set) = self.label_sets.current().await?
             && let Some(fate) = not_in_use(&answer, &input, &set)
         {
             return Err(PortalError::LabelNotInUse(fate));

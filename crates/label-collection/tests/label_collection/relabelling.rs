@@ -167,6 +167,46 @@ async fn an_answer_with_a_label_that_was_split_while_its_page_was_open_is_asked_
     );
 }
 
+#[tokio::test]
+async fn an_answer_by_a_label_that_was_retired_when_it_was_given_is_asked_anew_and_one_from_before_is_not() {
+    // The answers were given at 12:01.
+    for (retired_at, changed_since, is_asked) in [
+        ("2026-11-20T12:00:59.000Z", false, true),
+        ("2026-11-20T12:00:59.000Z", true, true),
+        ("2026-11-20T12:01:01.000Z", false, false),
+    ] {
+        let (services, sets, _) = with_labels(&["Sports", "World"]).await;
+        let retire = |set: &mut LabelSet| set.retire("Sports");
+        sets.edit(retired_at, retire).await.expect("retired");
+        if changed_since {
+            let add = |set: &mut LabelSet| set.add("Weather", "");
+            sets.edit(AT_LATER, add).await.expect("added");
+        }
+        let mut answers = vec!["World"; 20];
+        answers[0] = "sports ";
+        let output = output(LOOP, &input().to_string(), &[("w1", 1, &answers)]);
+
+        for _ in 0..2 {
+            services.answered(LOOP, output.clone()).await;
+        }
+
+        let asked = asked_again(&services).await;
+        let ids: Vec<_> = asked
+            .iter()
+            .flat_map(|(_, records)| records)
+            .map(|record| json!(record.id))
+            .collect();
+        let expected: Vec<_> = is_asked
+            .then(|| input()["comprehendPredictions"][0]["id"].clone())
+            .into_iter()
+            .collect();
+        assert_eq!(
+            ids, expected,
+            "retired at {retired_at}, changed since: {changed_since}"
+        );
+    }
+}
+
 /// Lines that are delivered to be asked again, by object.
 async fn asked_again(services: &Services) -> Vec<(String, Vec<FeedbackRecord>)> {
     let mut delivered = Vec::new();
@@ -410,7 +450,7 @@ async fn a_text_that_the_count_has_seen_was_not_answered_since_whatever_the_coun
         let planned = relabelling.plan(&set, AT_LATER, &[], counted).await;
         let changed = match doubt {
             Doubt::SplitLabel => sets.edit(AT_LATER, split).await,
-            Doubt::NoneFits => sets.edit(AT_LATER, |set| set.add("Weather", "")).await,
+            _ => sets.edit(AT_LATER, |set| set.add("Weather", "")).await,
         };
         changed.expect("changed");
         let late = relabelling.deliver(&planned.expect("planned")).await;
