@@ -4,7 +4,7 @@ use chrono::Duration;
 use human_review::HumanReview;
 use serde_json::{Value, json};
 
-use crate::control_plane::{add_flow, flow, start};
+use crate::control_plane::{add_flow, flow, made, start};
 use crate::harness::{FEEDBACK_BUCKET, Reply, Review, config, proxy_event, start_body, two_items, url_event};
 
 const TONE: &str = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/tone";
@@ -291,6 +291,49 @@ async fn where_a_role_may_only_write_corrections_are_taken_and_the_history_says_
     }
     assert_eq!(replies, [303, 303]);
     assert_eq!(outputs_of_tone(&review).await, 3);
+}
+
+#[tokio::test]
+async fn what_a_correction_leaves_blank_stays_as_it_was_first_where_a_role_may_only_write() {
+    let review = Review::new();
+    add_flow(&review).await;
+    let page = r#"<crowd-form>{% for item in task.input.comprehendPredictions %}<p>{{ item.utterance }}</p>
+        <input name="{{ item.id }}">{% endfor %}</crowd-form>"#;
+    let ui = json!({ "HumanTaskUiName": "several", "UiTemplate": { "Content": page } });
+    made(&review, "CreateHumanTaskUi", ui).await;
+    made(
+        &review,
+        "CreateFlowDefinition",
+        flow("several", "several", json!({})),
+    )
+    .await;
+    let several = TONE.replace("/tone", "/several");
+    start(&review, "several-1", &several, &two_items()).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("several-1").await;
+    let first = json!({ "r-2": "Business", "r-10": "Sports" });
+    ann.submit(&task, &first).await;
+    review.fail_gets_to(Some(("prefix=tone", "AccessDenied")));
+    review.wait(Duration::seconds(1));
+
+    let corrected = ann.submit(&task, &json!({ "r-2": "World", "r-10": "" })).await;
+    review.fail_gets_to(None);
+
+    assert_eq!(corrected.status(), 303, "{corrected:?}");
+    let list = review.s3.list_objects_v2().bucket(FEEDBACK_BUCKET);
+    let list = list.prefix("tone/").send().await.expect("a list");
+    let keys = list.contents().iter().filter_map(|object| object.key());
+    let correction = keys
+        .filter(|key| key.contains("/corrections/"))
+        .collect::<Vec<_>>();
+    let read = review.s3.get_object().bucket(FEEDBACK_BUCKET).key(correction[0]);
+    let bytes = read.send().await.expect("an object").body.collect().await;
+    let output: Value = serde_json::from_slice(&bytes.expect("a body").to_vec()).expect("JSON");
+    assert_eq!(correction.len(), 1);
+    assert_eq!(
+        output["humanAnswers"][0]["answerContent"],
+        json!({ "r-2": "World", "r-10": "Sports" })
+    );
 }
 
 #[tokio::test]
