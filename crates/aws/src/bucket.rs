@@ -176,6 +176,11 @@ impl BucketError {
         }
     }
 
+    /// Returns whether the object itself is no good: until somebody puts another in its place, nobody can read it.
+    pub fn is_damaged(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::TooLarge { .. })
+    }
+
     /// Returns whether the caller should come back later: S3 asks to slow down, or too many write the same object.
     pub fn is_throttling(&self) -> bool {
         match self {

@@ -181,6 +181,12 @@ pub struct Overview {
     pub worker_template: Option<TemplateTrial>,
     /// The build that began last.
     pub last_build: Option<Build>,
+    /// Objects of the built-in review service that cannot be read; its console names them.
+    #[serde(default)]
+    pub damaged_objects: Bounded,
+    /// Figures that are missing here since their object cannot be read: which one, and where it is damaged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
 }
 
 impl Overview {
@@ -206,19 +212,32 @@ impl Overview {
             Some(review) => Some(Waiting::read(review, now).await?),
             None => None,
         };
+        let mut unreadable = Vec::new();
         let worker_template = match places.review {
-            Some(review) => review.read_document(keys::TEMPLATE_TRIAL).await?,
+            Some(review) => {
+                let trial = review.read_document(keys::TEMPLATE_TRIAL).await;
+                passed_over(&mut unreadable, trial)?
+            }
             None => None,
         };
-        let tally = documents::Tally::read(training).await?;
-        let serving = documents::serving(training, now).await?;
+        let damaged_objects = match places.review {
+            Some(review) => Bounded::count(review, keys::DAMAGED_FOLDER).await?,
+            None => Bounded::default(),
+        };
+        let tally = passed_over(&mut unreadable, documents::Tally::read(training).await)?;
+        let serving = passed_over(&mut unreadable, documents::serving(training, now).await)?;
         let accuracy = serving
             .as_ref()
             .and_then(|serving| tally.accuracy(&serving.model_arn));
         let first_model = match &serving {
-            None => training.read_document::<FirstModel>(keys::FIRST_MODEL).await?,
+            None => {
+                let progress = training.read_document::<FirstModel>(keys::FIRST_MODEL).await;
+                passed_over(&mut unreadable, progress)?
+            }
             Some(_) => None,
         };
+        let refused_files = passed_over(&mut unreadable, refused_files(training).await)?;
+        let last_build = passed_over(&mut unreadable, documents::last_build(training).await)?;
 
         Ok(Self {
             at: now,
@@ -241,10 +260,26 @@ impl Overview {
             refused_webhooks: Bounded::count(feedback, REFUSED_WEBHOOKS).await?,
             rejected_lines: rejected_lines(feedback).await?,
             given_up: Bounded::count(feedback, GIVEN_UP).await?,
-            refused_files: refused_files(training).await?,
+            refused_files,
             worker_template,
-            last_build: documents::last_build(training).await?,
+            last_build,
+            damaged_objects,
+            unreadable,
         })
+    }
+}
+
+/// Leaves out what cannot be read, and notes which object it is: the other figures are told all the same.
+fn passed_over<T: Default>(
+    unreadable: &mut Vec<String>,
+    read: Result<T, BucketError>,
+) -> Result<T, BucketError> {
+    match read {
+        Err(reason) if reason.is_damaged() => {
+            unreadable.push(reason.to_string());
+            Ok(T::default())
+        }
+        read => read,
     }
 }
 

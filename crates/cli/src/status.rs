@@ -74,6 +74,9 @@ pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
     for (name, value) in overview.figures() {
         println!("{name:<30} {value}");
     }
+    for problem in overview.missing_figures() {
+        println!("! {problem}");
+    }
     for problem in overview.template_problems() {
         println!("! {problem}");
     }

@@ -456,7 +456,7 @@ fn every_alarm_on_a_metric_of_ours_names_one_that_its_function_counts_and_tells_
             );
         }
     }
-    assert_eq!((alarms.len(), ours), (10, 7));
+    assert_eq!((alarms.len(), ours), (11, 8));
 }
 
 #[test]

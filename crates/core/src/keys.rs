@@ -122,6 +122,8 @@ pub const EXPIRING_FOLDER: &str = "human-review/expiring/";
 pub const STARTED_FOLDER: &str = "human-review/listing/ascending/";
 /// Folder of those who may sign in to the portal, in the review bucket.
 pub const REVIEWERS_FOLDER: &str = "human-review/reviewers/";
+/// Folder of what could not be read and was passed over, in the review bucket.
+pub const DAMAGED_FOLDER: &str = "human-review/damaged/";
 /// What the trial of the worker task template in use found, in the review bucket.
 pub const TEMPLATE_TRIAL: &str = "human-review/template-trial.json";
 /// Folder of what was done in the console, in the review bucket.
@@ -265,6 +267,12 @@ pub fn is_withdrawn_feedback(key: &str) -> bool {
 /// Returns what names the change of the label set that delivered feedback is of, and its part.
 fn change_of_feedback(key: &str) -> Option<&str> {
     key.strip_prefix("feedback/")?.strip_prefix(RELABEL_FOLDER)
+}
+
+/// Returns the key by which it is told that an object of the review bucket cannot be read.
+pub fn damaged_object(key: &str) -> String {
+    let name = key.strip_prefix(HUMAN_REVIEW_FOLDER).unwrap_or(key);
+    format!("{DAMAGED_FOLDER}{name}")
 }
 
 /// Returns the key of a question that could not be read, the same for the same content.
@@ -444,6 +452,8 @@ mod tests {
             LEARNT_AND_ERASED.to_owned(),
             ERASING.to_owned(),
             erasure("x"),
+            damaged_object("x"),
+            damaged_object("human-review/x"),
         ];
 
         for key in keys {

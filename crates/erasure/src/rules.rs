@@ -99,6 +99,7 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     (Review, "guideline.json", JSON),
     (Review, "human-review/answers/<loop id>/<answer>.json", JSON),
     (Review, "human-review/audit-results/<job>.json", Stays),
+    (Review, "human-review/damaged/<object>", Stays),
     (Review, "human-review/expiring/<mark>", Stays),
     (
         Review,

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use active_learning_aws::bucket::{Bucket, BucketError, Created};
+use active_learning_aws::bucket::{Bucket, BucketError, Created, Listed};
 use active_learning_aws::rfc3339;
 use active_learning_core::keys;
 use chrono::{DateTime, Utc};
@@ -37,6 +37,22 @@ pub struct Entry {
     /// Why it failed, in an entry that follows the one of the attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
+}
+
+impl Entry {
+    /// Returns what is shown in the place of an entry that cannot be read.
+    fn unreadable(object: &Listed, reason: &BucketError) -> Self {
+        Self {
+            at: object.modified,
+            by: "unknown".to_owned(),
+            worker_id: String::new(),
+            invoked: false,
+            action: "cannot be read".to_owned(),
+            subject: object.key.clone(),
+            value: String::new(),
+            failed: Some(reason.to_string()),
+        }
+    }
 }
 
 /// An action.
@@ -138,7 +154,11 @@ pub async fn latest(
     let listed = review.list_after(&folder, "", PAGE).await?;
     let mut entries = Vec::new();
     for object in listed.iter().rev().take(count) {
-        entries.extend(review.read_document::<Entry>(&object.key).await?);
+        let entry = match review.read_document::<Entry>(&object.key).await {
+            Err(reason) if reason.is_damaged() => Some(Entry::unreadable(object, &reason)),
+            entry => entry?,
+        };
+        entries.extend(entry);
     }
     Ok((entries, listed.len() == PAGE))
 }

@@ -13,6 +13,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use crate::damaged::Damaged;
 use crate::human_loop::{FlowRules, LoopFlow};
 use crate::loop_flow::team_of_arn;
 use crate::networks::AllowedNetworks;
@@ -98,7 +99,6 @@ pub struct OutputConfig {
     pub s3_output_path: String,
 }
 
-impl Resource for Flow {
 impl HumanLoopConfig {
     /// Returns how long a task waits, in seconds.
     pub fn availability_seconds(&self) -> i64 {
@@ -107,6 +107,7 @@ impl HumanLoopConfig {
     }
 }
 
+impl Resource for Flow {
     const FOLDER: &'static str = "flow-definitions/";
 
     fn name(&self) -> &str {
@@ -245,6 +246,7 @@ type ReadAt<T> = Arc<Mutex<Option<(DateTime<Utc>, T)>>>;
 #[derive(Debug, Clone)]
 pub struct Flows {
     bucket: Bucket,
+    damaged: Damaged,
     own_arn: String,
     networks: ReadAt<AllowedNetworks>,
     teams: ReadAt<Arc<Vec<Workteam>>>,
@@ -254,6 +256,7 @@ impl Flows {
     /// Returns what lies in a review bucket, beside the flow definition of the stack.
     pub fn new(bucket: Bucket, own_arn: &str) -> Self {
         Self {
+            damaged: Damaged::new(bucket.clone()),
             bucket,
             own_arn: own_arn.to_owned(),
             networks: Arc::default(),
@@ -346,15 +349,18 @@ impl Flows {
     pub async fn all<T: Resource>(&self) -> Result<Vec<T>, BucketError> {
         let prefix = format!("{HUMAN_REVIEW_FOLDER}{}", T::FOLDER);
         let listed = self.bucket.list(&prefix).await?;
-        let reads: Vec<_> = listed
-            .iter()
-            .map(|listed| self.bucket.read_document(&listed.key))
-            .collect();
+        let reads: Vec<_> = listed.iter().map(|listed| self.readable(&listed.key)).collect();
         let read: Vec<Option<T>> = stream::iter(reads)
             .buffered(CONCURRENT_READS)
             .try_collect()
             .await?;
         Ok(read.into_iter().flatten().collect())
+    }
+
+    /// Reads one of all: what cannot be read keeps none of the others from whoever wants them.
+    async fn readable<T: Resource>(&self, key: &str) -> Result<Option<T>, BucketError> {
+        let read = self.bucket.read_document(key).await;
+        self.damaged.pass_over(key, read).await
     }
 
     /// Returns the workforce.

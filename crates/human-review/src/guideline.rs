@@ -74,8 +74,16 @@ impl Guidelines {
     ///
     /// [`BucketError`].
     pub async fn current(&self) -> Result<Option<Shown>, BucketError> {
-        let Some(object) = self.bucket.read(GUIDELINE, MAX_GUIDELINE_BYTES).await? else {
-            return Ok(None);
+        let object = match self.bucket.read(GUIDELINE, MAX_GUIDELINE_BYTES).await {
+            Ok(Some(object)) => object,
+            Ok(None) => return Ok(None),
+            Err(BucketError::TooLarge { limit, .. }) => {
+                return Ok(Some(Shown {
+                    version: String::new(),
+                    guideline: Err(format!("more than {limit} bytes")),
+                }));
+            }
+            Err(error) => return Err(error),
         };
         let version = hex::encode(Sha256::digest(&object.bytes))[..VERSION_DIGITS].to_owned();
         let guideline = serde_json::from_slice(&object.bytes)

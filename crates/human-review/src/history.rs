@@ -6,12 +6,13 @@ use std::cmp::Ordering;
 
 use active_learning_aws::{
     backoff::Tries,
-    bucket::{Bucket, BucketError, Replaced},
+    bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES, Replaced},
 };
 use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::damaged::Damaged;
 use crate::human_loop::{HumanLoop, Worker};
 use crate::recent::Recent;
 
@@ -28,6 +29,9 @@ pub struct OwnHistory {
     pub day: Option<NaiveDate>,
     /// Tasks answered on that day.
     pub done: u32,
+    /// When it was begun anew, since what was there could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub begun_anew_at: Option<DateTime<Utc>>,
 }
 
 /// A task that was answered.
@@ -71,6 +75,7 @@ impl OwnHistory {
         self.answered
             .sort_by_key(|answered| std::cmp::Reverse(answered.at));
         self.answered.truncate(REMEMBERED);
+        self.begun_anew_at = self.begun_anew_at.max(earlier.begun_anew_at);
         match self.day.cmp(&earlier.day) {
             Ordering::Less => (self.day, self.done) = (earlier.day, earlier.done),
             Ordering::Equal => self.done += earlier.done,
@@ -92,6 +97,7 @@ impl OwnHistory {
 #[derive(Debug)]
 pub struct Histories {
     bucket: Bucket,
+    damaged: Damaged,
     /// Those that this process wrote lately, with their ETags, by worker id.
     written: Recent<(OwnHistory, String)>,
 }
@@ -100,28 +106,49 @@ impl Histories {
     /// Returns the histories of a bucket.
     pub fn new(bucket: Bucket) -> Self {
         Self {
+            damaged: Damaged::new(bucket.clone()),
             bucket,
             written: Recent::default(),
         }
     }
 
-    /// Returns a reviewer's history.
+    /// Returns a reviewer's history; one that cannot be read is begun anew.
     ///
     /// # Errors
     ///
     /// [`BucketError`].
-    pub async fn of(&self, worker: &Worker) -> Result<OwnHistory, BucketError> {
-        let mut history: OwnHistory = self
-            .bucket
-            .read_document(&key(&worker.id))
-            .await?
-            .unwrap_or_default();
+    pub async fn of(&self, worker: &Worker, now: DateTime<Utc>) -> Result<OwnHistory, BucketError> {
+        let read = self.read(&worker.id, now).await?;
+        let mut history = read.map(|(history, _)| history).unwrap_or_default();
         for id in worker.earlier_ids() {
-            if let Some(earlier) = self.bucket.read_document(&key(id)).await? {
+            if let Some((earlier, _)) = self.read(id, now).await? {
                 history.take_in(earlier);
             }
         }
         Ok(history)
+    }
+
+    /// Reads a history with its ETag.
+    async fn read(
+        &self,
+        worker_id: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(OwnHistory, String)>, BucketError> {
+        let key = key(worker_id);
+        let Some(object) = self.bucket.read(&key, MAX_DOCUMENT_BYTES).await? else {
+            return Ok(None);
+        };
+        match self.bucket.parse(&key, &object.bytes) {
+            Ok(history) => Ok(Some((history, object.etag))),
+            Err(reason) => {
+                self.damaged.tell(&key, &reason.to_string()).await;
+                let history = OwnHistory {
+                    begun_anew_at: Some(now),
+                    ..OwnHistory::default()
+                };
+                Ok(Some((history, object.etag)))
+            }
+        }
     }
 
     /// Notes an answer and returns the history after it.
@@ -141,7 +168,7 @@ impl Histories {
         while tries.again().await {
             let before = match known.take() {
                 Some(known) => Some(known),
-                None => self.bucket.read_version(&key).await?,
+                None => self.read(&worker.id, now).await?,
             };
             let (mut history, etag) =
                 before.map_or_else(Default::default, |(history, etag)| (history, Some(etag)));

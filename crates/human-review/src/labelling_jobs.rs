@@ -54,6 +54,7 @@ pub use leasing::Clock;
 use record::{Job, JobStatus, OPEN_FOLDER, Task, job_key, open_mark};
 
 use crate::HumanReview;
+use crate::damaged::Damaged;
 use crate::loops::Loops;
 use crate::recent::Recent;
 
@@ -120,6 +121,16 @@ impl Jobs<'_> {
     /// [`BucketError`].
     pub async fn find(&self, name: &str) -> Result<Option<Job>, BucketError> {
         self.bucket.read_document(&job_key(name)).await
+    }
+
+    /// Returns a job of a list: one that cannot be read is passed over, and told.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn readable(&self, name: &str) -> Result<Option<Job>, BucketError> {
+        let damaged = Damaged::new(self.bucket.clone());
+        damaged.pass_over(&job_key(name), self.find(name).await).await
     }
 
     /// Returns what the answers to a job's tasks are checked by.
@@ -221,7 +232,7 @@ impl Jobs<'_> {
         let clock = Clock::starting(now);
         for name in self.open_names().await? {
             // A mark without its job is passed over.
-            if let Some(job) = self.find(&name).await?
+            if let Some(job) = self.readable(&name).await?
                 && !self.have_driven(&job).await
             {
                 self.drive_and_go_on(&name, clock).await;

@@ -20,6 +20,7 @@ mod config;
 pub mod console;
 pub mod control_plane;
 pub mod erased_items;
+pub mod damaged;
 pub mod event;
 pub mod flows;
 pub mod form;

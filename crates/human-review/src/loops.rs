@@ -357,7 +357,7 @@ impl Loops {
         Err(LoopError::Contention)
     }
 
-    /// Returns the loop of each mark, or none where the mark has no loop.
+    /// Returns the loop of each mark, or none where the mark has no loop, or one whose state cannot be read.
     async fn loops_of(
         &self,
         marks: &[Mark],
@@ -393,6 +393,12 @@ impl Loops {
                     // A start that did not finish, or a deletion that did not.
                     self.records.remove_input_and_marks(mark).await?;
                 }
+                Ok(None)
+            }
+            // It costs nobody else their task.
+            Err(LoopError::Storage(reason)) if reason.is_damaged() => {
+                self.head.leave_out(&mark.id);
+                self.records.pass_over(&mark.name, &reason).await;
                 Ok(None)
             }
             Err(error) => Err(error),

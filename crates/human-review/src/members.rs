@@ -15,6 +15,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 
 pub use self::changes::{Invitation, MemberChange, MemberError};
+use crate::damaged::Damaged;
 use crate::flows::Workteam;
 use crate::human_loop::Worker;
 use crate::session::{Claims, Role, SIGN_IN_LINK_LIFETIME};
@@ -203,6 +204,7 @@ type Known = HashMap<String, (DateTime<Utc>, Option<Member>)>;
 #[derive(Debug, Clone)]
 pub struct Members {
     bucket: Bucket,
+    damaged: Damaged,
     known: Arc<Mutex<Known>>,
 }
 
@@ -210,6 +212,7 @@ impl Members {
     /// Keeps members in a review bucket.
     pub fn new(bucket: Bucket) -> Self {
         Self {
+            damaged: Damaged::new(bucket.clone()),
             bucket,
             known: Arc::default(),
         }
@@ -350,7 +353,7 @@ impl Members {
             let worker = Worker::of(&listed.member.name);
             let is_old = worker.id != listed.worker_id;
             let now: Option<Member> = match is_old {
-                true => self.bucket.read_document(&keys::reviewer(&worker.id)).await?,
+                true => self.readable(&keys::reviewer(&worker.id)).await?,
                 false => None,
             };
             if now.is_none_or(|now| !now.has_taken_in(&listed.worker_id)) {
@@ -376,10 +379,7 @@ impl Members {
                 .trim_end_matches(".json")
                 .to_owned()
         };
-        let reads = listed
-            .iter()
-            .map(|object| self.bucket.read_document::<Member>(&object.key));
-        let reads: Vec<_> = reads.collect();
+        let reads: Vec<_> = listed.iter().map(|object| self.readable(&object.key)).collect();
         let members: Vec<Option<Member>> = stream::iter(reads)
             .buffered(CONCURRENT_READS)
             .try_collect()
@@ -394,6 +394,23 @@ impl Members {
             reviewers,
             next: last.map(|object| id_of(&object.key)),
         })
+    }
+
+    /// Reads a member of a list: one who cannot be read keeps nobody else from it.
+    async fn readable(&self, key: &str) -> Result<Option<Member>, BucketError> {
+        let read = self.bucket.read_document(key).await;
+        self.damaged.pass_over(key, read).await
+    }
+
+    /// Returns the name of a worker; none where nobody knows it, or it cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn name_of(&self, worker_id: &str, now: DateTime<Utc>) -> Result<Option<String>, BucketError> {
+        let read = self.recent(worker_id, now).await;
+        let member = self.damaged.pass_over(&keys::reviewer(worker_id), read).await?;
+        Ok(member.map(|member| member.name))
     }
 
     fn remember(&self, worker_id: &str, member: Option<Member>, now: DateTime<Utc>) {

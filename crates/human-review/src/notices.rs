@@ -158,7 +158,7 @@ impl HumanReview {
         let mut jobs = BTreeMap::new();
         for name in self.jobs().open_names().await? {
             // A mark may have outlived its job.
-            if let Some(job) = self.flows.find::<Job>(&name).await? {
+            if let Some(job) = self.jobs().readable(&name).await? {
                 jobs.insert(job.short_id(), job);
             }
         }
@@ -173,7 +173,15 @@ impl HumanReview {
         now: DateTime<Utc>,
     ) -> Result<(), NoticeError> {
         let key = key(topic);
-        let (told, etag) = self.bucket.read_version::<Told>(&key).await?.unzip();
+        let read = match self.bucket.read_version::<Told>(&key).await {
+            Err(reason) if reason.is_damaged() => {
+                warn!(%reason, topic, "when reviewers were told last is not known: it is noted anew");
+                self.bucket.delete(&key).await?;
+                None
+            }
+            read => read?,
+        };
+        let (told, etag) = read.unzip();
         let told = told.unwrap_or_default();
         let Some((next, tells)) = told.next(tasks.count, now) else {
             return Ok(());

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::audit_log::{AuditLog, Deed};
+use crate::damaged::Damaged;
 use crate::event::HttpRequest;
 use crate::members::{Invitation, MemberChange};
 use crate::session::{Claims, Purpose, Role, SIGN_IN_LINK_LIFETIME, sign_in_url};
@@ -240,7 +241,15 @@ impl HumanReview {
             );
         }
 
+        if let Err(error) = Damaged::new(self.bucket.clone()).forget_mended().await {
+            warn!(
+                error = chain(&error),
+                "whether what was damaged can be read now is not known"
+            );
+        }
+
         let waiting = Waiting::read(&self.bucket, now).await?;
+        let damaged = Bounded::count(&self.bucket, keys::DAMAGED_FOLDER).await?;
         let failed = Bounded::count(&self.feedback, FAILED_EVENTS).await?;
         let undelivered = Bounded::count(&self.feedback, UNDELIVERED).await?;
         let disputes = Bounded::count(&self.training, keys::DISPUTED_FOLDER).await?;
@@ -251,6 +260,7 @@ impl HumanReview {
             ("FailedEvents", failed.count as u64),
             ("UndeliveredObjects", undelivered.count as u64),
             ("OpenDisputes", disputes.count as u64),
+            ("DamagedObjects", damaged.count as u64),
         ];
         metrics::count("human-review", &counts);
         self.tell_of_work(waiting.tasks, now).await;

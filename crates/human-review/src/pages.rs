@@ -119,6 +119,8 @@ pub struct HistoryPage {
     pub session: Option<SessionView>,
     /// Tasks that they answered today.
     pub done_today: u32,
+    /// When the history was begun anew, since what was there could not be read.
+    pub begun_anew_at: Option<DateTime<Utc>>,
     /// Newest first.
     pub answers: Vec<OwnAnswer>,
 }
@@ -127,7 +129,11 @@ impl HistoryPage {
     /// Returns what the page shows.
     pub fn to_json(&self) -> Value {
         let answers = self.answers.iter().map(OwnAnswer::to_json);
-        json!({ "doneToday": self.done_today, "answers": answers.collect::<Vec<_>>() })
+        let mut document = json!({ "doneToday": self.done_today, "answers": answers.collect::<Vec<_>>() });
+        if let Some(at) = self.begun_anew_at {
+            document["begunAnewAt"] = json!(at);
+        }
+        document
     }
 }
 

@@ -249,7 +249,7 @@ impl Portal<'_> {
             session: Some(self.view(session)),
             waiting: queue.waiting,
             tasks: tasks.collect(),
-            done_today: self.histories.of(worker).await?.done_on(self.now),
+            done_today: self.histories.of(worker, self.now).await?.done_on(self.now),
             first_model: self.first_model().await,
         };
         Ok(page(200, &view, None))

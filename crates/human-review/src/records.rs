@@ -11,11 +11,12 @@
 //! | `flow-loops/<flow definition>/listing/…` | the same for loops of other flow definitions than the stack's own |
 
 use active_learning_aws::bucket::{BINARY, Bucket, BucketError, Created, JSON, Replaced};
-use active_learning_core::keys::{EXPIRING_FOLDER, HUMAN_REVIEW_FOLDER};
+use active_learning_core::keys::{EXPIRING_FOLDER, HUMAN_REVIEW_FOLDER, QUEUE_FOLDER};
 use futures::future::try_join_all;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::damaged::Damaged;
 use crate::human_loop::{AnswerEntry, HumanLoop, can_be_held};
 use crate::marks::{DueMark, Mark, Order};
 use crate::output::Answer;
@@ -37,12 +38,21 @@ pub struct QueueMarks {
 #[derive(Debug, Clone)]
 pub struct Records {
     bucket: Bucket,
+    damaged: Damaged,
 }
 
 impl Records {
     /// Returns the records of a bucket.
     pub fn new(bucket: Bucket) -> Self {
-        Self { bucket }
+        Self {
+            damaged: Damaged::new(bucket.clone()),
+            bucket,
+        }
+    }
+
+    /// Tells that the state of a loop cannot be read, which is passed over.
+    pub async fn pass_over(&self, name: &str, reason: &BucketError) {
+        self.damaged.tell(&state_key(name), &reason.to_string()).await;
     }
 
     /// Reads a loop's state and its ETag.
@@ -105,13 +115,38 @@ impl Records {
             .await
     }
 
-    /// Returns such marks in the order of their times: at most `limit`, up to 1,000, after the mark of this name.
-    pub async fn due_marks(&self, after: &str, limit: usize) -> Result<Vec<DueMark>, BucketError> {
-        let listed = self.bucket.list_after(EXPIRING_FOLDER, after, limit).await?;
-        let names = listed
-            .iter()
-            .filter_map(|mark| mark.key.strip_prefix(EXPIRING_FOLDER));
-        Ok(names.filter_map(DueMark::parse).collect())
+    /// Returns such marks in the order of their times: at most `limit`, up to 1,000, after the mark of this name; and the name
+    /// of the last, if there may be more.
+    pub async fn due_marks(
+        &self,
+        after: &str,
+        limit: usize,
+    ) -> Result<(Vec<DueMark>, Option<String>), BucketError> {
+        let names = self.names(EXPIRING_FOLDER, after, limit).await?;
+        let marks = self.parsed(EXPIRING_FOLDER, &names, DueMark::parse).await;
+        Ok((marks, last_of_full(&names, limit)))
+    }
+
+    /// Returns the names of the marks of a folder.
+    async fn names(&self, folder: &str, after: &str, limit: usize) -> Result<Vec<String>, BucketError> {
+        let listed = self.bucket.list_after(folder, after, limit).await?;
+        let names = listed.iter().filter_map(|mark| mark.key.strip_prefix(folder));
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    /// Reads names of marks, and tells of those that are none.
+    async fn parsed<M>(&self, folder: &str, names: &[String], parse: impl Fn(&str) -> Option<M>) -> Vec<M> {
+        let mut marks = Vec::with_capacity(names.len());
+        for name in names {
+            match parse(name) {
+                Some(mark) => marks.push(mark),
+                None => {
+                    let key = format!("{folder}{name}");
+                    self.damaged.tell(&key, "its name is that of no mark").await;
+                }
+            }
+        }
+        marks
     }
 
     /// Returns whether a loop is in the queue.
@@ -190,18 +225,10 @@ impl Records {
     /// Returns marks of loops in flight in review order: at most `limit`, up to 1,000, after the mark of
     /// this name.
     pub async fn queue_marks(&self, after: &str, limit: usize) -> Result<QueueMarks, BucketError> {
-        let prefix = format!("{HUMAN_REVIEW_FOLDER}queue/");
-        let listed = self.bucket.list_after(&prefix, after, limit).await?;
-        let names: Vec<&str> = listed
-            .iter()
-            .filter_map(|mark| mark.key.strip_prefix(&prefix))
-            .collect();
+        let names = self.names(QUEUE_FOLDER, after, limit).await?;
         Ok(QueueMarks {
-            marks: names.iter().filter_map(|name| Mark::parse_queue(name)).collect(),
-            last: names
-                .last()
-                .filter(|_| listed.len() == limit)
-                .map(|name| (*name).to_owned()),
+            marks: self.parsed(QUEUE_FOLDER, &names, Mark::parse_queue).await,
+            last: last_of_full(&names, limit),
         })
     }
 
@@ -213,11 +240,13 @@ impl Records {
         after: &str,
         limit: usize,
     ) -> Result<Vec<String>, BucketError> {
-        let prefix = listing_folder(flow, order);
-        let listed = self.bucket.list_after(&prefix, after, limit).await?;
-        let names = listed.iter().filter_map(|mark| mark.key.strip_prefix(&prefix));
-        Ok(names.map(str::to_owned).collect())
+        self.names(&listing_folder(flow, order), after, limit).await
     }
+}
+
+/// Returns the last of the names of a listing, if that is full: there may be more.
+fn last_of_full(names: &[String], limit: usize) -> Option<String> {
+    names.last().filter(|_| names.len() == limit).cloned()
 }
 
 fn state_key(name: &str) -> String {

@@ -2,14 +2,15 @@
 //!
 //! One document of the newest, whatever was said before; each remark is with its vote in any case.
 
-use active_learning_aws::bucket::{Bucket, BucketError, Change};
+use active_learning_aws::bucket::{Bucket, BucketError, Change, JSON, MAX_DOCUMENT_BYTES};
 use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use active_learning_core::labels::vote::Note;
 use chrono::{DateTime, Utc};
 use lambda_runtime::tracing::warn;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use crate::damaged::Damaged;
 use crate::erased_items::left;
 use crate::human_loop::{HumanLoop, Worker};
 
@@ -90,7 +91,8 @@ pub struct Remarks<'a>(pub &'a Bucket);
 impl Remarks<'_> {
     /// Returns the newest [`KEPT`] remarks, newest first.
     pub async fn newest(self) -> Result<Vec<Remark>, BucketError> {
-        let newest: Option<Newest> = self.0.read_document(&key()).await?;
+        let read = self.0.read_document::<Newest>(&key()).await;
+        let newest = Damaged::new(self.0.clone()).pass_over(&key(), read).await?;
         Ok(newest.unwrap_or_default().remarks)
     }
 
@@ -124,13 +126,24 @@ impl Remarks<'_> {
     }
 
     async fn change(self, change: impl Fn(&mut Vec<Remark>)) -> Result<(), BucketError> {
-        let change = |before: Option<Newest>| {
-            let before = before.unwrap_or_default();
+        let change = |before: Option<Vec<u8>>| {
+            let before = before.map_or_else(Newest::default, |content| self.read(&content));
             let mut after = before.clone();
             change(&mut after.remarks);
-            Change::to((after != before).then_some(after), ())
+            let written = (after != before).then(|| json!(after).to_string().into_bytes());
+            Ok(Change::to(written, ()))
         };
-        self.0.change(&key(), change).await
+        self.0
+            .change_bytes(&key(), JSON, MAX_DOCUMENT_BYTES, change)
+            .await
+    }
+
+    /// Reads the list. One that cannot be read is begun anew: each remark is with its vote as well.
+    fn read(self, content: &[u8]) -> Newest {
+        self.0.parse(&key(), content).unwrap_or_else(|reason| {
+            warn!(%reason, "the list of the newest remarks is begun anew");
+            Newest::default()
+        })
     }
 }
 

@@ -24,7 +24,14 @@ impl HumanReview {
     /// [`BucketError`].
     pub(crate) async fn watch_template(&self, now: DateTime<Utc>) -> Result<(), BucketError> {
         let template = self.template();
-        let known: Option<TemplateTrial> = self.bucket.read_document(keys::TEMPLATE_TRIAL).await?;
+        let known: Option<TemplateTrial> = match self.bucket.read_document(keys::TEMPLATE_TRIAL).await {
+            Err(reason) if reason.is_damaged() => {
+                warn!(%reason, "what the last trial of the worker task template found is not known: it is tried again");
+                self.bucket.delete(keys::TEMPLATE_TRIAL).await?;
+                None
+            }
+            known => known?,
+        };
         if template.is_shipped() {
             return match known {
                 Some(_) => self.bucket.delete(keys::TEMPLATE_TRIAL).await,

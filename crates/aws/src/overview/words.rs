@@ -35,6 +35,7 @@ impl Overview {
             ("Refused webhooks", self.refused_webhooks.to_string()),
             ("Rejected lines", rejected_lines(self.rejected_lines)),
             ("Human loops given up", self.given_up.to_string()),
+            ("Damaged objects", damaged(self.damaged_objects)),
             ("Refused training files", self.refused_files.len().to_string()),
             ("Last build", last_build(self.last_build.as_ref())),
         ]);
@@ -53,6 +54,12 @@ impl Overview {
         figures
     }
 
+    /// Says which figures are missing, since their object cannot be read, one sentence each.
+    pub fn missing_figures(&self) -> Vec<String> {
+        let sentence = |reason: &String| format!("Figures are missing: {reason}");
+        self.unreadable.iter().map(sentence).collect()
+    }
+
     /// Says what is wrong with the worker task template, one sentence each; nothing where its answers can be read.
     pub fn template_problems(&self) -> Vec<String> {
         let unusable = self.worker_template.iter().filter(|trial| !trial.works);
@@ -66,6 +73,13 @@ impl Overview {
             })
         });
         problems.collect()
+    }
+}
+
+fn damaged(objects: Bounded) -> String {
+    match objects.count {
+        0 => "none".to_owned(),
+        _ => format!("{objects} of the review service, which the console lists under Operations"),
     }
 }
 

@@ -163,6 +163,7 @@ async fn alarms_are_raised_by_a_task_that_waits_a_failed_event_undelivered_or_lo
     let started = now.as_millis() - 2 * 24 * 3_600_000;
     let mark = format!("human-review/queue/04000-{started}-{}-old", "0".repeat(32));
     put("ReviewS3Bucket", &mark, "").await;
+    put("ReviewS3Bucket", "human-review/expiring/odd", "").await;
     put("FeedbackS3Bucket", "aws/lambda/async/f/one", "{}").await;
     put("FeedbackS3Bucket", "firehose-errors/one", "{}").await;
     stack
@@ -175,6 +176,7 @@ async fn alarms_are_raised_by_a_task_that_waits_a_failed_event_undelivered_or_lo
 
     let expected = names(&[
         "BuildsFailedAlarm",
+        "DamagedObjectsAlarm",
         "FailedEventsAlarm",
         "FeedbackLostAlarm",
         "OldestTaskAlarm",

@@ -433,6 +433,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "What a labelling job that adjusts labels has found.",
     },
     ObjectKind {
+        key: "human-review/damaged/<object>",
+        bucket: Review,
+        writers: &[HUMAN_REVIEW],
+        readers: &[HUMAN_REVIEW, Operator],
+        shape: "JSON: ETag and reason",
+        lifetime: UntilDone,
+        description: "An object of the review service that cannot be read and was passed over.",
+    },
+    ObjectKind {
         key: "human-review/expiring/<mark>",
         bucket: Review,
         writers: &[HUMAN_REVIEW],

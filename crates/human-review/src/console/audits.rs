@@ -91,8 +91,7 @@ impl Console<'_> {
     async fn with_names(&self, audit: LabelAudit) -> Result<LabelAudit, ConsoleError> {
         let mut by_reviewer = BTreeMap::new();
         for (worker, rate) in audit.by_reviewer {
-            let member = self.members.recent(&worker, self.now).await?;
-            let name = member.map(|member| member.name).unwrap_or_default();
+            let name = self.members.name_of(&worker, self.now).await?.unwrap_or_default();
             let is_free = !name.is_empty() && !by_reviewer.contains_key(&name);
             by_reviewer.insert(if is_free { name } else { worker }, rate);
         }

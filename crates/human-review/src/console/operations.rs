@@ -9,6 +9,7 @@ use super::page::Block;
 use super::table::{Cell, Table};
 use super::{Console, ConsoleError, View, report};
 use crate::audit_log;
+use crate::damaged::{Damaged, Note};
 use crate::output::iso_time;
 
 /// Objects of a folder that are shown.
@@ -69,6 +70,7 @@ impl Console<'_> {
             document[name] =
                 json!({ "objects": shown.iter().map(as_json).collect::<Vec<_>>(), "hasMore": has_more });
         }
+        self.damaged(&mut blocks, &mut document).await?;
         let (entries, has_more) = audit_log::latest(self.review, self.now, ENTRIES).await?;
         blocks.push(Block::heading("Done by operators today"));
         blocks.push(Block::Table(log(&entries)));
@@ -83,6 +85,35 @@ impl Console<'_> {
             blocks,
             json: document,
         })
+    }
+}
+
+impl Console<'_> {
+    /// Shows what cannot be read and was passed over.
+    async fn damaged(&self, blocks: &mut Vec<Block>, document: &mut Value) -> Result<(), ConsoleError> {
+        let (noted, has_more) = Damaged::new(self.review.clone()).noted().await?;
+        blocks.push(Block::heading("Damaged objects"));
+        blocks.push(Block::text(
+            "Objects of the review service that cannot be read: they are passed over, all else goes on. Put an earlier \
+             version in their place, or remove them. One that was replaced leaves this list within five minutes.",
+        ));
+        if noted.is_empty() {
+            blocks.push(Block::text("There is none."));
+        } else {
+            let row = |(key, note): &(String, Note)| vec![Cell::text(key), Cell::text(&note.reason)];
+            blocks.push(Block::Table(Table {
+                caption: "Damaged objects".to_owned(),
+                head: vec!["Object", "What is wrong"],
+                rows: noted.iter().map(row).collect(),
+            }));
+        }
+        if has_more {
+            blocks.push(Block::text("There are more: these are the first by name."));
+        }
+        let objects = noted.iter();
+        let objects = objects.map(|(key, note)| json!({ "key": key, "reason": note.reason }));
+        document["damaged"] = json!({ "objects": objects.collect::<Vec<_>>(), "hasMore": has_more });
+        Ok(())
     }
 }
 

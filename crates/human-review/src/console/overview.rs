@@ -16,6 +16,7 @@ impl Console<'_> {
         let figures = figures.map(|(name, value)| (name.to_owned(), value));
 
         let mut blocks = vec![Block::Figures(figures.collect())];
+        blocks.extend(overview.missing_figures().into_iter().map(Block::text));
         blocks.extend(overview.template_problems().into_iter().map(Block::text));
         for file in &overview.refused_files {
             blocks.push(Block::text(format!("{} was refused: {}", file.key, file.reason)));

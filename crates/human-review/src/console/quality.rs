@@ -186,11 +186,11 @@ impl Console<'_> {
     /// Returns the name of a worker, or their id where it is not known.
     pub(super) async fn name_of(&self, worker_id: &str) -> Result<String, ConsoleError> {
         let is_worker = worker_id.len() == 16 && worker_id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let member = match is_worker {
-            true => self.members.recent(worker_id, self.now).await?,
+        let name = match is_worker {
+            true => self.members.name_of(worker_id, self.now).await?,
             false => None,
         };
-        Ok(member.map_or_else(|| worker_id.to_owned(), |member| member.name))
+        Ok(name.unwrap_or_else(|| worker_id.to_owned()))
     }
 
     async fn reviewers_table(

@@ -97,9 +97,9 @@ impl Console<'_> {
             .iter()
             .filter(|lease| lease.expires_at > self.now)
         {
-            let member = self.members.recent(&lease.worker_id, self.now).await?;
+            let name = self.members.name_of(&lease.worker_id, self.now).await?;
             held_by.push(Holder {
-                name: member.map_or_else(|| lease.worker_id.clone(), |member| member.name),
+                name: name.unwrap_or_else(|| lease.worker_id.clone()),
                 until: iso_time(lease.expires_at),
             });
         }

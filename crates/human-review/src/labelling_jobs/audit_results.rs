@@ -33,7 +33,7 @@ impl Jobs<'_> {
         let reads: Vec<_> = listed
             .iter()
             .take(most)
-            .map(|listed| self.find(listed.name()))
+            .map(|listed| self.readable(listed.name()))
             .collect();
         let jobs: Vec<Option<Job>> = stream::iter(reads)
             .buffered(CONCURRENT_READS)

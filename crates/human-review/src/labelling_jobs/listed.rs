@@ -252,14 +252,20 @@ impl Jobs<'_> {
                 None => true,
             })
             .collect();
-        let reads: Vec<_> = names.iter().map(|name| self.find(name)).collect();
+        let reads: Vec<_> = names.iter().map(|name| self.readable(name)).collect();
+        let mut are_all_read = true;
         let mut found = pin!(stream::iter(reads).buffered(CONCURRENT_READS));
         while let Some(job) = found.try_next().await? {
             let Some(job) = job else {
+                are_all_read = false;
                 continue;
             };
             self.note_time(&job).await?;
             listed.insert(job.name.clone(), Listed::of(&job));
+        }
+        if !are_all_read {
+            // One that cannot be read now is marked once it can.
+            return Ok(());
         }
         self.bucket.put(ALL_ARE_MARKED, BINARY, Vec::new()).await
     }

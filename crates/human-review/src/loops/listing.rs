@@ -57,16 +57,18 @@ impl Loops {
                     listing.page_size + 1,
                 )
                 .await?;
-            let marks: Vec<Mark> = keys
+            let parsed: Vec<Mark> = keys
                 .iter()
                 .filter_map(|key| Mark::parse_listing(listing.order, key))
                 .map(|mark| Mark {
                     flow: listing.flow.clone(),
                     ..mark
                 })
-                .take_while(|mark| mark.is_within(listing.created_from, listing.created_before))
                 .collect();
-            let last_page = marks.len() <= listing.page_size;
+            let is_within = |mark: &&Mark| mark.is_within(listing.created_from, listing.created_before);
+            let marks: Vec<Mark> = parsed.iter().take_while(is_within).cloned().collect();
+            // A name that is that of no mark ends no page.
+            let last_page = keys.len() <= listing.page_size || marks.len() < parsed.len();
             let loops: Vec<Option<HumanLoop>> = self.loops_of(&marks, now).await?;
             found.extend(loops.into_iter().flatten().map(|human_loop| {
                 let mark = Mark::of(&human_loop).listing_key(listing.order);

@@ -68,13 +68,11 @@ impl Loops {
     async fn with_due_marks(&self) -> Result<BTreeSet<String>, LoopError> {
         let (mut ids, mut after) = (BTreeSet::new(), String::new());
         loop {
-            let listed = self.records.due_marks(&after, LISTED_AT_ONCE).await?;
-            let last = listed.last().map(DueMark::key);
-            let is_full = listed.len() == LISTED_AT_ONCE;
+            let (listed, last) = self.records.due_marks(&after, LISTED_AT_ONCE).await?;
             ids.extend(listed.into_iter().map(|mark| mark.id));
             match last {
-                Some(last) if is_full => after = last,
-                _ => return Ok(ids),
+                Some(last) => after = last,
+                None => return Ok(ids),
             }
         }
     }
@@ -82,14 +80,14 @@ impl Loops {
     async fn end_by_due_marks(&self, now: DateTime<Utc>) -> Result<(), LoopError> {
         let (mut after, mut result) = (String::new(), Ok(()));
         loop {
-            let listed = self.records.due_marks(&after, LISTED_AT_ONCE).await?;
+            let (listed, last) = self.records.due_marks(&after, LISTED_AT_ONCE).await?;
             let due = listed.iter().filter(|mark| mark.at <= now);
             let ends: Vec<_> = due.map(|mark| self.end_by_due_mark(mark, now)).collect();
-            let are_all_due = ends.len() == LISTED_AT_ONCE;
+            let are_all_due = ends.len() == listed.len();
             let ended = stream::iter(ends).buffer_unordered(CONCURRENT_READS);
             result = ended.fold(result, async |result, end| result.and(end)).await;
-            match listed.last() {
-                Some(last) if are_all_due => after = last.key(),
+            match last {
+                Some(last) if are_all_due => after = last,
                 _ => return result,
             }
         }
@@ -104,6 +102,10 @@ impl Loops {
                 return Ok(self.records.remove_due_mark(mark).await?);
             }
             Ok(_) | Err(LoopError::NotFound) => return Ok(()),
+            Err(LoopError::Storage(reason)) if reason.is_damaged() => {
+                self.records.pass_over(&mark.name, &reason).await;
+                return Ok(());
+            }
             Err(error) => return Err(error),
         };
         let is_new = human_loop.ended_at.is_some_and(|at| now - at < DELIVERY);

@@ -36,6 +36,8 @@ impl Portal<'_> {
         {
             Ok(()) => metrics::count("human-review", &[("Skipped", 1)]),
             Err(LoopError::NotFound) => {}
+            // Nobody gets it while it cannot be read.
+            Err(LoopError::Storage(reason)) if reason.is_damaged() => {}
             Err(error) => return Err(error.into()),
         }
         if request.wants_json() {

@@ -119,6 +119,15 @@ const UNAVAILABLE: Message = (
     "The storage did not answer. Nothing is lost; go back and send it again.",
 );
 
+/// What is said of what is stored and cannot be read. A later try may succeed: an operator can put another in its place.
+const DAMAGED: Message = (
+    503,
+    "storage_damaged",
+    "This cannot be read",
+    "What is stored of it is damaged. Nothing else is: you can go on with other tasks. Please tell the operator, who sees it \
+     on the page Operations.",
+);
+
 /// Returns what is said of an answer that is not taken.
 fn of_answer(error: &AnswerError) -> Message {
     match error {
@@ -215,6 +224,7 @@ fn of_loop(error: &LoopError) -> Message {
             "The place of this task's results does not take it any more. What you answered first is stored; please tell the \
              operator.",
         ),
+        LoopError::Storage(error) if error.is_damaged() => DAMAGED,
         LoopError::Conflict
         | LoopError::QuotaExceeded
         | LoopError::WrongStatus(_)

@@ -21,6 +21,8 @@ const TEXT_NAMES: [&str; 6] = ["taskObject", "source", "text", "utterance", "sen
 
 /// Characters of a text that the history shows.
 const SHOWN_CHARS: usize = 120;
+/// What the history says of a task that is stored and cannot be read.
+const UNREADABLE: &str = "what is stored of this task is damaged: please tell the operator";
 
 impl Portal<'_> {
     /// Shows the last ten tasks that the reviewer answered, each to be opened and answered again.
@@ -30,7 +32,7 @@ impl Portal<'_> {
         session: &Claims,
         worker: &Worker,
     ) -> Result<HttpReply, PortalError> {
-        let history = self.histories.of(worker).await?;
+        let history = self.histories.of(worker, self.now).await?;
         let own = history
             .answered
             .iter()
@@ -39,6 +41,7 @@ impl Portal<'_> {
         let view = HistoryPage {
             session: Some(self.view(session)),
             done_today: history.done_on(self.now),
+            begun_anew_at: history.begun_anew_at,
             answers: answers.into_iter().flatten().collect(),
         };
         if request.wants_json() {
@@ -47,8 +50,30 @@ impl Portal<'_> {
         Ok(page(200, &view, None))
     }
 
-    /// Returns one line of the history; none where the task was removed.
+    /// Returns one line of the history; none where the task was removed. What cannot be read says so in its own line.
     async fn own_answer(
+        &self,
+        answered: &Answered,
+        worker: &Worker,
+    ) -> Result<Option<OwnAnswer>, PortalError> {
+        match self.readable_answer(answered, worker).await {
+            Err(PortalError::Loop(LoopError::Storage(reason))) if reason.is_damaged() => {
+                tracing::error!(%reason, human_loop.name = answered.human_loop, "an answer cannot be shown");
+                Ok(Some(OwnAnswer {
+                    name: answered.human_loop.clone(),
+                    at: answered.at,
+                    is_open: false,
+                    items: vec![OwnItem {
+                        text: String::new(),
+                        answer: UNREADABLE.to_owned(),
+                    }],
+                }))
+            }
+            line => line,
+        }
+    }
+
+    async fn readable_answer(
         &self,
         answered: &Answered,
         worker: &Worker,

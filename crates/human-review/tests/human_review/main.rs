@@ -9,6 +9,7 @@ mod console_data;
 mod console_pages;
 mod control_plane;
 mod crashes;
+mod damaged;
 mod events;
 mod harness;
 mod label_changes;
