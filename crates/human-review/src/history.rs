@@ -1,6 +1,8 @@
 //! What a reviewer answered lately: the last ten tasks, and how many today.
 //!
-//! One small document for each reviewer, whatever they have done before.
+//! One small document for each reviewer, whatever they have done before. Not each answer writes it: see [`carried`].
+
+pub mod carried;
 
 use std::cmp::Ordering;
 
@@ -10,8 +12,10 @@ use active_learning_aws::{
 };
 use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use chrono::{DateTime, NaiveDate, Utc};
+use lambda_runtime::tracing::warn;
 use serde::{Deserialize, Serialize};
 
+use self::carried::Carried;
 use crate::damaged::Damaged;
 use crate::human_loop::{HumanLoop, Worker};
 use crate::recent::Recent;
@@ -46,23 +50,39 @@ pub struct Answered {
     pub at: DateTime<Utc>,
 }
 
-impl OwnHistory {
-    /// Notes an answer; one to a task that is remembered is a correction, and no more done than before.
-    fn note(&mut self, human_loop: &HumanLoop, now: DateTime<Utc>) {
-        let is_same = |answered: &Answered| answered.id == human_loop.id;
-        let is_correction = self.answered.iter().any(is_same);
-        self.answered.retain(|answered| !is_same(answered));
-        let answered = Answered {
+impl Answered {
+    /// Returns what is remembered of a task that is answered now.
+    fn new(human_loop: &HumanLoop, now: DateTime<Utc>) -> Self {
+        Self {
             human_loop: human_loop.name.clone(),
             id: human_loop.id.clone(),
             at: now,
-        };
-        self.answered.insert(0, answered);
-        self.answered.truncate(REMEMBERED);
+        }
+    }
+}
 
-        let before = self.done_on(now);
-        self.day = Some(now.date_naive());
-        self.done = if is_correction { before } else { before + 1 };
+impl OwnHistory {
+    /// Notes an answer; one to a task that is remembered is a correction, and no more done than before. One that was noted
+    /// before changes nothing, nor does one that is older than all that are remembered.
+    fn note(&mut self, answered: Answered) {
+        let known = self.answered.iter().find(|known| known.id == answered.id);
+        let is_correction = known.is_some();
+        let is_noted = known.is_some_and(|known| known.at >= answered.at);
+        let is_full = self.answered.len() == REMEMBERED;
+        let is_older = |oldest: &Answered| is_full && !is_correction && answered.at < oldest.at;
+        if is_noted || self.answered.last().is_some_and(is_older) {
+            return;
+        }
+        let (day, more) = (answered.at.date_naive(), u32::from(!is_correction));
+        match self.day.cmp(&Some(day)) {
+            Ordering::Less => (self.day, self.done) = (Some(day), more),
+            Ordering::Equal => self.done += more,
+            Ordering::Greater => {}
+        }
+        self.answered.retain(|known| known.id != answered.id);
+        self.answered.insert(0, answered);
+        self.answered.sort_by_key(|known| std::cmp::Reverse(known.at));
+        self.answered.truncate(REMEMBERED);
     }
 
     /// Adds what the same reviewer answered by an earlier id.
@@ -100,6 +120,8 @@ pub struct Histories {
     damaged: Damaged,
     /// Those that this process wrote lately, with their ETags, by worker id.
     written: Recent<(OwnHistory, String)>,
+    /// What this process gave browsers to carry, by worker id: two windows of one may answer at once.
+    given: Recent<Carried>,
 }
 
 impl Histories {
@@ -109,6 +131,7 @@ impl Histories {
             damaged: Damaged::new(bucket.clone()),
             bucket,
             written: Recent::default(),
+            given: Recent::default(),
         }
     }
 
@@ -117,13 +140,21 @@ impl Histories {
     /// # Errors
     ///
     /// [`BucketError`].
-    pub async fn of(&self, worker: &Worker, now: DateTime<Utc>) -> Result<OwnHistory, BucketError> {
+    pub async fn of(
+        &self,
+        worker: &Worker,
+        carried: Option<&Carried>,
+        now: DateTime<Utc>,
+    ) -> Result<OwnHistory, BucketError> {
         let read = self.read(&worker.id, now).await?;
         let mut history = read.map(|(history, _)| history).unwrap_or_default();
         for id in worker.earlier_ids() {
             if let Some((earlier, _)) = self.read(id, now).await? {
                 history.take_in(earlier);
             }
+        }
+        for answered in self.unstored(&worker.id, carried) {
+            history.note(answered);
         }
         Ok(history)
     }
@@ -151,7 +182,17 @@ impl Histories {
         }
     }
 
-    /// Notes an answer and returns the history after it.
+    /// Returns the answers of a worker that the bucket may not know of: those that their browser brings, and those that this
+    /// process gave it.
+    fn unstored(&self, worker_id: &str, carried: Option<&Carried>) -> Vec<Answered> {
+        let given = self.given.get(worker_id);
+        let carried = carried.filter(|carried| carried.worker_id == worker_id);
+        let all = given.iter().chain(carried).flat_map(Carried::entries);
+        all.collect()
+    }
+
+    /// Notes an answer: in what the browser carries, or in the bucket with what it has carried. Returns what it is to carry
+    /// from now on.
     ///
     /// # Errors
     ///
@@ -160,26 +201,93 @@ impl Histories {
         &self,
         worker: &Worker,
         human_loop: &HumanLoop,
+        carried: Option<Carried>,
+        now: DateTime<Utc>,
+    ) -> Result<Carried, BucketError> {
+        let answered = Answered::new(human_loop, now);
+        if let Some(of_other) = carried.as_ref().filter(|it| it.worker_id != worker.id) {
+            // Somebody else has signed in with this browser.
+            self.store_carried(of_other, now).await?;
+        }
+        let own = carried.filter(|carried| carried.worker_id == worker.id);
+        let mut unstored = self.unstored(&worker.id, own.as_ref());
+        unstored.push(answered);
+        let carried = match own {
+            Some(mut own) => {
+                unstored.into_iter().for_each(|answered| own.add(answered));
+                if own.is_full() {
+                    own = self.stored_if_possible(own, now).await;
+                }
+                own
+            }
+            None => self.stored(&worker.id, unstored, now).await?,
+        };
+        self.given.keep(&worker.id, carried.clone());
+        Ok(carried)
+    }
+
+    /// Notes in the bucket what a browser carries; where that fails the browser goes on carrying it.
+    async fn stored_if_possible(&self, carried: Carried, now: DateTime<Utc>) -> Carried {
+        let stored = self.stored(&carried.worker_id, carried.entries(), now).await;
+        stored.unwrap_or_else(|error| {
+            warn!(%error, "a history is not up to date: it is written with the next answer");
+            carried
+        })
+    }
+
+    async fn stored(
+        &self,
+        worker_id: &str,
+        unstored: Vec<Answered>,
+        now: DateTime<Utc>,
+    ) -> Result<Carried, BucketError> {
+        Ok(Carried {
+            worker_id: worker_id.to_owned(),
+            history: self.store(worker_id, unstored, now).await?,
+            unstored: Vec::new(),
+        })
+    }
+
+    /// Notes in the bucket what a browser has carried.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn store_carried(&self, carried: &Carried, now: DateTime<Utc>) -> Result<(), BucketError> {
+        let unstored = self.unstored(&carried.worker_id, Some(carried));
+        if !unstored.is_empty() {
+            self.store(&carried.worker_id, unstored, now).await?;
+        }
+        self.given.forget(&carried.worker_id);
+        Ok(())
+    }
+
+    async fn store(
+        &self,
+        worker_id: &str,
+        answered: Vec<Answered>,
         now: DateTime<Utc>,
     ) -> Result<OwnHistory, BucketError> {
-        let key = key(&worker.id);
-        let mut known = self.written.take(&worker.id);
+        let key = key(worker_id);
+        let mut known = self.written.take(worker_id);
         let mut tries = Tries::default();
         while tries.again().await {
             let before = match known.take() {
                 Some(known) => Some(known),
-                None => self.read(&worker.id, now).await?,
+                None => self.read(worker_id, now).await?,
             };
             let (mut history, etag) =
                 before.map_or_else(Default::default, |(history, etag)| (history, Some(etag)));
-            OwnHistory::note(&mut history, human_loop, now);
+            answered
+                .iter()
+                .for_each(|one| OwnHistory::note(&mut history, one.clone()));
             let replaced = self
                 .bucket
                 .replace_document(&key, etag.as_deref(), &history)
                 .await?;
             if let Replaced::Written { etag } = replaced {
                 if let Some(etag) = etag {
-                    self.written.keep(&worker.id, (history.clone(), etag));
+                    self.written.keep(worker_id, (history.clone(), etag));
                 }
                 return Ok(history);
             }

@@ -188,7 +188,7 @@ impl Portal<'_> {
                 };
                 Ok(redirect(&beside_root(&request.full_path, first)))
             }
-            ("GET", "queue") => self.queue_page(session, worker).await,
+            ("GET", "queue") => self.queue_page(request, session, worker).await,
             ("GET", "next") => self.next(request, worker).await,
             ("GET", "task") => self.task_page(request, session, worker).await,
             ("POST", "submit") => self.submit(request, &self.form(request, session)?, worker).await,
@@ -239,7 +239,14 @@ impl Portal<'_> {
         reply
     }
 
-    async fn queue_page(&self, session: &Claims, worker: &Worker) -> Result<HttpReply, PortalError> {
+    async fn queue_page(
+        &self,
+        request: &HttpRequest,
+        session: &Claims,
+        worker: &Worker,
+    ) -> Result<HttpReply, PortalError> {
+        let carried = self.carried(request);
+        let history = self.histories.of(worker, carried.as_ref(), self.now).await?;
         let queue = self.loops.queue(worker, self.now).await?;
         let tasks = queue
             .tasks
@@ -249,7 +256,7 @@ impl Portal<'_> {
             session: Some(self.view(session)),
             waiting: queue.waiting,
             tasks: tasks.collect(),
-            done_today: self.histories.of(worker, self.now).await?.done_on(self.now),
+            done_today: history.done_on(self.now),
             first_model: self.first_model().await,
         };
         Ok(page(200, &view, None))

@@ -205,6 +205,11 @@ impl Portal<'_> {
                 member.end(&session.id, session.expires_at, self.now);
             })
             .await?;
+        if let Some(carried) = self.carried(request)
+            && let Err(error) = self.histories.store_carried(&carried, self.now).await
+        {
+            tracing::warn!(%error, "a history is not up to date: its browser carries the rest");
+        }
         let onwards = self.signed_out_page(request, session).await;
         let reply = onwards.unwrap_or_else(|| redirect("sign-in"));
         Ok(self.with_session(reply, "", request))

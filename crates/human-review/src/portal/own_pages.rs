@@ -9,10 +9,11 @@ use super::{Portal, PortalError};
 use crate::erased_items::left;
 use crate::event::{HttpReply, HttpRequest};
 use crate::history::Answered;
+use crate::history::carried::{Carried, HISTORY_COOKIE, KIND, set_history_cookie};
 use crate::human_loop::{HumanLoop, Worker};
 use crate::loops::LoopError;
 use crate::pages::{GuidePage, HistoryPage, OwnAnswer, OwnItem, document, page};
-use crate::session::Claims;
+use crate::session::{Claims, cookie};
 use crate::task_template::TaskTemplate;
 use crate::trial::output;
 
@@ -32,7 +33,8 @@ impl Portal<'_> {
         session: &Claims,
         worker: &Worker,
     ) -> Result<HttpReply, PortalError> {
-        let history = self.histories.of(worker, self.now).await?;
+        let carried = self.carried(request);
+        let history = self.histories.of(worker, carried.as_ref(), self.now).await?;
         let own = history
             .answered
             .iter()
@@ -48,6 +50,27 @@ impl Portal<'_> {
             return Ok(document(200, &view.to_json()));
         }
         Ok(page(200, &view, None))
+    }
+
+    /// Returns what the browser carries of its reviewer's history.
+    pub(super) fn carried(&self, request: &HttpRequest) -> Option<Carried> {
+        let token = cookie(request.header("cookie")?, HISTORY_COOKIE)?;
+        Carried::read(&self.key.open(KIND, token)?)
+    }
+
+    /// Returns a reply with what the browser is to carry from now on, if that is known.
+    pub(super) fn with_carried(
+        &self,
+        mut reply: HttpReply,
+        carried: Option<&Carried>,
+        request: &HttpRequest,
+    ) -> HttpReply {
+        if let Some(content) = carried.and_then(|carried| serde_json::to_vec(carried).ok()) {
+            let token = self.key.seal(KIND, &content);
+            let cookie = set_history_cookie(&token, request.is_https());
+            reply.headers.insert("set-cookie", cookie);
+        }
+        reply
     }
 
     /// Returns one line of the history; none where the task was removed. What cannot be read says so in its own line.

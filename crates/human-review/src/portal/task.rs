@@ -18,6 +18,7 @@ use crate::choices::{name_predictions, shown_input};
 use crate::erased_items::{forget_erased, leave_out_erased, notice_of_erased};
 use crate::event::{HttpReply, HttpRequest};
 use crate::guideline::{Shown, is_version};
+use crate::history::carried::Carried;
 use crate::human_loop::{HumanLoop, LoopFlow, Worker};
 use crate::labelling_jobs::answers::labels_in;
 use crate::loops::{Given, LoopError, Taken, Wish};
@@ -296,15 +297,16 @@ impl Portal<'_> {
             let list = Remarks(self.bucket);
             list.note_if_possible(&human_loop, worker, remarks).await;
         }
-        let done_today = self.note_in_history(worker, &human_loop);
+        let noted = self.note_in_history(request, worker, &human_loop);
         if !request.wants_json() {
-            done_today.await;
-            return Ok(redirect("next"));
+            let carried = noted.await;
+            return Ok(self.with_carried(redirect("next"), carried.as_ref(), request));
         }
-        let (done_today, next) = join(done_today, self.next_members(form, worker, true)).await;
+        let (carried, next) = join(noted, self.next_members(form, worker, true)).await;
+        let done_today = carried.as_ref().map(|carried| carried.history.done_on(self.now));
         let mut saved = json!({ "saved": true, "doneToday": done_today });
         add(&mut saved, next);
-        Ok(document(200, &saved))
+        Ok(self.with_carried(document(200, &saved), carried.as_ref(), request))
     }
 
     /// Checks that the answer to a task of a labelling job can become a label: where a function of the job's own reads it,
@@ -335,10 +337,16 @@ impl Portal<'_> {
         }
     }
 
-    /// Notes an answer in its reviewer's history; returns how many they gave today, where that can be told.
-    async fn note_in_history(&self, worker: &Worker, human_loop: &HumanLoop) -> Option<u32> {
-        match self.histories.note(worker, human_loop, self.now).await {
-            Ok(history) => Some(history.done_on(self.now)),
+    /// Notes an answer in its reviewer's history; returns what the browser is to carry of that, where it can be told.
+    async fn note_in_history(
+        &self,
+        request: &HttpRequest,
+        worker: &Worker,
+        human_loop: &HumanLoop,
+    ) -> Option<Carried> {
+        let carried = self.carried(request);
+        match self.histories.note(worker, human_loop, carried, self.now).await {
+            Ok(carried) => Some(carried),
             Err(error) => {
                 // The answer is stored: that it is missing from the last ten is no reason to say it is not.
                 tracing::warn!(%error, "an answer is missing from its reviewer's history");

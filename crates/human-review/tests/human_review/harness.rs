@@ -99,6 +99,8 @@ pub struct Review {
     pub reads: Arc<AtomicUsize>,
     pub lists: Arc<AtomicUsize>,
     pub requests: Arc<AtomicUsize>,
+    /// Requests for what a process keeps for some seconds: listings, and the label set.
+    pub now_and_then: Arc<AtomicUsize>,
     store: Arc<Store>,
     service: S3,
     router: Router,
@@ -136,6 +138,8 @@ impl Review {
         let requests = Arc::new(AtomicUsize::new(0));
         let counters = [reads.clone(), lists.clone()];
         let count = requests.clone();
+        let now_and_then = Arc::new(AtomicUsize::new(0));
+        let seldom = now_and_then.clone();
         let lost = Arc::new(Mutex::new(None));
         let losses = lost.clone();
         let denied: Arc<Mutex<Option<Denied>>> = Arc::default();
@@ -149,6 +153,8 @@ impl Review {
             if request.method() == "GET" {
                 let is_list = request.uri().query().unwrap_or_default().contains("list-type");
                 counters[usize::from(is_list)].fetch_add(1, Ordering::Relaxed);
+                let is_kept = is_list || request.uri().path().ends_with("/label-set.json");
+                seldom.fetch_add(usize::from(is_kept), Ordering::Relaxed);
             }
             let is_lost = request.method() == "PUT" && take_if_in(&losses, request.uri().path());
             let is_put = request.method() == "PUT";
@@ -185,6 +191,7 @@ impl Review {
             reads,
             lists,
             requests,
+            now_and_then,
             lost,
             denied,
             unread,
@@ -301,6 +308,11 @@ impl Review {
             function: Arc::new(function),
             ..self
         }
+    }
+
+    /// Returns the number of requests to S3 so far, but for those that depend on how fast the machine is.
+    pub fn asked(&self) -> usize {
+        self.requests.load(Ordering::Relaxed) - self.now_and_then.load(Ordering::Relaxed)
     }
 
     pub fn now(&self) -> DateTime<Utc> {
