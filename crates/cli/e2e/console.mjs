@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { isAccessible, main, ok } from './checks.mjs';
 import { until } from './stack.mjs';
 
-const PAGES = ['overview', 'tasks', 'quality', 'reviewers', 'model', 'versions', 'data', 'operations'];
+const PAGES = ['overview', 'tasks', 'quality', 'guideline', 'reviewers', 'model', 'versions', 'data', 'operations'];
 const HOSTILE = '<script>window.hacked=1</script><img src=x onerror="window.hacked=2">';
 const DISPUTED = 'The minister, a keen cyclist, opened the velodrome that a bank had paid for.';
 

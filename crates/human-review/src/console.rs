@@ -11,6 +11,7 @@ mod audits;
 mod chart;
 mod data;
 mod form;
+mod guideline;
 mod model;
 mod operations;
 mod overview;
@@ -45,11 +46,12 @@ use crate::session::{Claims, SigningKey};
 const STYLE_SHEET: &str = include_str!("../assets/console.css");
 
 /// The pages in the navigation: address and name.
-const PAGES: [(&str, &str); 9] = [
+const PAGES: [(&str, &str); 10] = [
     ("overview", "Overview"),
     ("tasks", "Tasks"),
     ("quality", "Quality"),
     ("audits", "Audits"),
+    ("guideline", "Guideline"),
     ("reviewers", "Reviewers"),
     ("model", "Model"),
     ("versions", "Versions"),
@@ -171,6 +173,7 @@ impl Console<'_> {
             "tasks" => self.tasks(request).await?,
             "reviewers" => self.reviewers(request).await?,
             "quality" => self.quality(request).await?,
+            "guideline" => self.guideline(request).await?,
             "audits" => self.audits().await?,
             "model" => self.model().await?,
             "versions" => self.versions(request).await?,

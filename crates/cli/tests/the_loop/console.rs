@@ -210,6 +210,7 @@ async fn a_dispute_is_decided_and_a_failed_event_sent_again_with_the_rights_of_t
         "overview",
         "tasks",
         "quality",
+        "guideline",
         "reviewers",
         "model",
         "versions",

@@ -408,7 +408,7 @@ pub const OBJECTS: &[ObjectKind] = &[
     ObjectKind {
         key: "guideline.json",
         bucket: Review,
-        writers: &[Operator],
+        writers: &[Operator, HUMAN_REVIEW],
         readers: &[HUMAN_REVIEW],
         shape: "JSON: Guideline",
         lifetime: Kept,

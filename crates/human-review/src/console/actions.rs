@@ -11,6 +11,7 @@ use chrono::SecondsFormat;
 
 use super::data::is_record_id;
 use super::form::Form;
+use super::guideline::EDIT;
 use super::page::Block;
 use super::versions::{PAGE, is_execution_name};
 use super::{Console, ConsoleError, View, done_redirect};
@@ -24,7 +25,7 @@ use crate::validation::{is_loop_name, is_name};
 use crate::{HumanReviewError, checked_reviewer};
 
 /// Field of a form that says that its sender has seen what it does.
-const CONFIRMED: &str = "confirmed";
+pub(super) const CONFIRMED: &str = "confirmed";
 
 /// An action.
 struct Action {
@@ -158,12 +159,15 @@ const MAX_CHARS: usize = 2_000;
 
 /// Returns whether an address is one of an action.
 pub fn is_action(path: &str) -> bool {
-    find(path).is_some() || SEARCHES.contains(&path)
+    find(path).is_some() || SEARCHES.contains(&path) || path == EDIT
 }
 
 /// Returns what an action did, in words.
 pub(super) fn done(address: &str) -> Option<&'static str> {
-    find(address).map(|action| action.done)
+    match address {
+        EDIT => Some("The guideline was changed."),
+        _ => find(address).map(|action| action.done),
+    }
 }
 
 fn find(address: &str) -> Option<&'static Action> {
@@ -179,6 +183,9 @@ impl Console<'_> {
     ) -> Result<HttpReply, ConsoleError> {
         if let Some(found) = self.search(path, form).await? {
             return Ok(found);
+        }
+        if path == EDIT {
+            return self.edit_guideline(form).await;
         }
         let action = find(path).ok_or(ConsoleError::NotFound)?;
         let field = |name: &str| form.get(name).map(|value| value.trim()).unwrap_or_default();

@@ -9,12 +9,22 @@ pub(super) struct Form {
     pub hidden: Vec<(&'static str, String)>,
     /// A field whose line breaks stay, before the others: name and label.
     pub text: Option<(&'static str, &'static str)>,
+    /// Fields whose line breaks stay, with what is in them; each may be empty.
+    pub texts: Vec<TextField>,
     /// What is asked for.
     pub fields: Vec<Field>,
     /// The button.
     pub button: String,
     /// What the button is about, for who does not see where it stands.
     pub about: String,
+}
+
+/// A field of several lines.
+#[derive(Debug)]
+pub(super) struct TextField {
+    pub name: &'static str,
+    pub label: &'static str,
+    pub value: String,
 }
 
 /// A field of a form.

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 
 use crate::harness::{FEEDBACK_BUCKET, Review, Session, TRAINING_BUCKET, two_items};
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "overview",
     "tasks",
     "quality",
+    "guideline",
     "reviewers",
     "model",
     "versions",
@@ -16,7 +17,7 @@ const PAGES: [&str; 9] = [
     "data",
     "operations",
 ];
-const ACTIONS: [&str; 20] = [
+const ACTIONS: [&str; 21] = [
     "release-task",
     "stop-task",
     "invite",
@@ -37,6 +38,7 @@ const ACTIONS: [&str; 20] = [
     "send-again",
     "find-text",
     "find-id",
+    "edit-guideline",
 ];
 pub const HOSTILE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>";
 

@@ -11,6 +11,7 @@ mod control_plane;
 mod crashes;
 mod damaged;
 mod events;
+mod guideline;
 mod harness;
 mod label_changes;
 mod labelling_job_answers;
