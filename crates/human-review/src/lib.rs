@@ -11,6 +11,7 @@
 //! All state lies in the review bucket ([`loops`]). The result of a loop is `output.json`, where and as A2I
 //! writes it.
 
+pub mod agreement_report;
 pub mod answer;
 pub mod api;
 pub mod audit_log;
@@ -19,8 +20,8 @@ pub mod choices;
 mod config;
 pub mod console;
 pub mod control_plane;
-pub mod erased_items;
 pub mod damaged;
+pub mod erased_items;
 pub mod event;
 pub mod flows;
 pub mod form;
@@ -50,9 +51,9 @@ pub mod status_events;
 pub mod suggestions;
 pub mod task_template;
 mod template_watch;
+pub mod text_retention;
 pub mod trial;
 pub mod validation;
-pub mod text_retention;
 mod worker;
 pub mod worker_template;
 
@@ -327,9 +328,9 @@ impl HumanReview {
                     template: self.template(),
                     flow_definition_arn: &self.config.flow_definition_arn,
                     bucket: &self.config.bucket,
+                    retention: self.config.text_retention,
                     now,
                 };
-                    retention: self.config.text_retention,
                 // Boxed: the compiler measures nested futures to a limited depth only.
                 Ok(Box::pin(api.answer(&request)).await.into_event())
             }

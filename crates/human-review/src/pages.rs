@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use active_learning_core::labels::agreement::ReviewerReport;
 use askama::Template;
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
@@ -119,6 +120,8 @@ pub struct HistoryPage {
     pub session: Option<SessionView>,
     /// Tasks that they answered today.
     pub done_today: u32,
+    /// How their answers compare with those of others, as of the last dataset.
+    pub own: Option<ReviewerReport>,
     /// When the history was begun anew, since what was there could not be read.
     pub begun_anew_at: Option<DateTime<Utc>>,
     /// Newest first.
@@ -130,11 +133,24 @@ impl HistoryPage {
     pub fn to_json(&self) -> Value {
         let answers = self.answers.iter().map(OwnAnswer::to_json);
         let mut document = json!({ "doneToday": self.done_today, "answers": answers.collect::<Vec<_>>() });
+        if let Some(own) = &self.own {
+            document["own"] = json!(own);
+        }
         if let Some(at) = self.begun_anew_at {
             document["begunAnewAt"] = json!(at);
         }
         document
     }
+}
+
+/// Returns a share as pages say it.
+fn percent(share: &f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+/// Returns seconds as pages say them.
+fn tenths(seconds: &f64) -> String {
+    format!("{seconds:.1} s")
 }
 
 /// One line of the history.

@@ -7,52 +7,30 @@ use active_learning_core::keys::DISPUTED_FOLDER;
 use active_learning_core::labels::agreement::{Agreement, AgreementReport, ReviewerReport};
 use active_learning_core::labels::human_loop::{Answer, NONE_FITS, UNSURE};
 use active_learning_core::labels::question::Question;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::form::{Field, Form};
 use super::page::Block;
 use super::table::{Cell, Table};
 use super::{Console, ConsoleError, View, chart::percent_cell};
+use crate::agreement_report;
 use crate::event::HttpRequest;
 use crate::remarks::{KEPT, Remarks};
 
 /// Disputes on a page.
 const PAGE: usize = 25;
-/// The newest dataset.
-#[derive(Deserialize)]
-struct Newest {
-    version: String,
-}
-
-/// How far people agree on a dataset's labels.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Report {
-    #[serde(flatten)]
-    agreement: AgreementReport,
-    #[serde(default)]
-    reviewers: BTreeMap<String, ReviewerReport>,
-}
 
 impl Console<'_> {
     pub(super) async fn quality(&self, request: &HttpRequest) -> Result<View, ConsoleError> {
         let mut blocks = Vec::new();
         let mut document = json!({});
-        let newest: Option<Newest> = self.training.read_document("datasets/newest.json").await?;
-        let report: Option<Report> = match &newest {
-            Some(newest) => {
-                let key = format!("datasets/{}/agreement.json", newest.version);
-                self.training.read_document(&key).await?
-            }
-            None => None,
-        };
+        let newest = agreement_report::newest(self.training).await?;
+        let (newest, report) = newest.map_or((None, None), |(version, report)| (Some(version), report));
         blocks.push(Block::heading("Agreement"));
         match (&newest, &report) {
             (Some(newest), Some(report)) => {
                 blocks.push(Block::text(format!(
-                    "As of the dataset {}, which was assembled last.",
-                    newest.version
+                    "As of the dataset {newest}, which was assembled last."
                 )));
                 blocks.push(Block::text(
                     "Two things are counted. The first table compares people with one another, on texts that at least \
@@ -66,7 +44,7 @@ impl Console<'_> {
                 "No dataset was assembled yet: agreement is counted then.",
             )),
         }
-        document["dataset"] = json!(newest.map(|newest| newest.version));
+        document["dataset"] = json!(newest);
         document["report"] = json!(report);
 
         let after = request.query.get("after").map(String::as_str).unwrap_or_default();

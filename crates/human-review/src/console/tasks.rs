@@ -1,13 +1,17 @@
 //! What waits for reviewers, and who has it open.
 
+use std::collections::BTreeSet;
+
 use active_learning_aws::overview::age;
 use active_learning_core::keys;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::form::Form;
 use super::page::Block;
 use super::table::{Cell, Table};
 use super::{Console, ConsoleError, View, to_json};
+use crate::erased_items::left;
 use crate::event::HttpRequest;
 use crate::human_loop::HumanLoop;
 use crate::marks::Mark;
@@ -15,6 +19,8 @@ use crate::output::iso_time;
 
 /// Tasks on a page.
 const PAGE: usize = 50;
+/// Characters of a text that are shown.
+const FIRST_CHARS: usize = 60;
 
 /// A task, as the page shows it.
 #[derive(Debug, Serialize)]
@@ -23,6 +29,10 @@ struct Task {
     name: String,
     created_at: String,
     age_seconds: i64,
+    /// Beginning of its first text.
+    text: String,
+    /// Why people are asked: the signals of its texts, each once.
+    reasons: Vec<String>,
     items: Option<usize>,
     lowest_confidence: Option<f64>,
     answers: usize,
@@ -44,6 +54,8 @@ struct Holder {
 #[serde(rename_all = "camelCase")]
 struct Tasks {
     tasks: Vec<Task>,
+    /// Why those are asked that are shown; empty shows all.
+    why: String,
     /// Given as `after`, the next page.
     next: Option<String>,
 }
@@ -66,23 +78,33 @@ impl Console<'_> {
         for human_loop in self.loops.of_marks(&marks, self.now).await? {
             tasks.push(self.task(&human_loop).await?);
         }
+        let why = request.query.get("why").cloned().unwrap_or_default();
+        let reasons: BTreeSet<String> = tasks.iter().flat_map(|task| task.reasons.clone()).collect();
+        if !why.is_empty() {
+            tasks.retain(|task| task.reasons.contains(&why));
+        }
         let mut blocks = vec![Block::text(
             "The most uncertain comes first. To release a task ends the turn of whoever has it open; to stop it \
              takes it from the queue for good, and its question counts as given up. One that somebody has open is \
              stopping until their turn ends, or until you release it: they may still answer, and others do not get it.",
         )];
+        if !why.is_empty() || reasons.len() > 1 {
+            blocks.push(Block::Links(filters(&reasons, after)));
+        }
+        if !why.is_empty() {
+            blocks.push(Block::Text(format!(
+                "Of this page of {PAGE} tasks those are shown that are asked for {why}."
+            )));
+        }
         if tasks.is_empty() {
             blocks.push(Block::text("Nothing waits for reviewers on this page."));
         } else {
             blocks.push(Block::Table(table(&tasks)));
         }
         if let Some(next) = &next {
-            let query = url::form_urlencoded::Serializer::new(String::new())
-                .append_pair("after", next)
-                .finish();
-            blocks.push(Block::Link(format!("tasks?{query}"), "More tasks".to_owned()));
+            blocks.push(Block::Link(address(next, &why), "More tasks".to_owned()));
         }
-        let tasks = Tasks { tasks, next };
+        let tasks = Tasks { tasks, why, next };
         Ok(View {
             title: "Tasks".to_owned(),
             blocks,
@@ -103,7 +125,11 @@ impl Console<'_> {
                 until: iso_time(lease.expires_at),
             });
         }
+        // What was deleted or is damaged meanwhile is shown without.
+        let input = self.loops.input_now(human_loop).await.unwrap_or_default();
         Ok(Task {
+            text: first_words(&input),
+            reasons: reasons(&input),
             name: human_loop.name.clone(),
             created_at: iso_time(human_loop.created_at),
             age_seconds: (self.now - human_loop.created_at).num_seconds().max(0),
@@ -118,12 +144,55 @@ impl Console<'_> {
     }
 }
 
+/// Returns the beginning of the first text of a task that was not erased.
+fn first_words(input: &Value) -> String {
+    let first = left(input).next();
+    let text = first.and_then(|(_, item)| item["utterance"].as_str());
+    text.or(input["taskObject"].as_str())
+        .unwrap_or_default()
+        .chars()
+        .take(FIRST_CHARS)
+        .collect()
+}
+
+/// Returns why people are asked, each reason once.
+fn reasons(input: &Value) -> Vec<String> {
+    let signals = left(input).filter_map(|(_, item)| item["signal"].as_str());
+    let signals: BTreeSet<&str> = signals.collect();
+    signals.into_iter().map(str::to_owned).collect()
+}
+
+/// Returns the address of a page of tasks that are asked for a reason, or for any where that is empty.
+fn address(after: &str, why: &str) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in [("after", after), ("why", why)] {
+        if !value.is_empty() {
+            query.append_pair(name, value);
+        }
+    }
+    let query = query.finish();
+    match query.is_empty() {
+        true => "tasks".to_owned(),
+        false => format!("tasks?{query}"),
+    }
+}
+
+fn filters(reasons: &BTreeSet<String>, after: &str) -> Vec<(String, String)> {
+    let all = (address(after, ""), "All".to_owned());
+    let each = reasons
+        .iter()
+        .map(|reason| (address(after, reason), format!("Only {reason}")));
+    std::iter::once(all).chain(each).collect()
+}
+
 fn table(tasks: &[Task]) -> Table {
     Table {
         caption: "Tasks in review order".to_owned(),
         head: vec![
             "Task",
             "Waiting for",
+            "Asked for",
+            "Begins with",
             "Texts",
             "Lowest confidence",
             "Answers",
@@ -149,6 +218,8 @@ fn row(task: &Task) -> Vec<Cell> {
     vec![
         Cell::text(&task.name),
         Cell::text(age(task.age_seconds)),
+        Cell::text(task.reasons.join(", ")),
+        Cell::text(&task.text),
         Cell::text(
             task.items
                 .map_or_else(|| "1".to_owned(), |items| items.to_string()),
@@ -186,6 +257,8 @@ mod tests {
     fn a_task_that_is_being_stopped_says_when_it_ends() {
         let task = |is_stopping, held_by: &[&str]| Task {
             name: "tc-1".to_owned(),
+            text: String::new(),
+            reasons: Vec::new(),
             created_at: String::new(),
             age_seconds: 0,
             items: None,

@@ -1,11 +1,13 @@
 //! A reviewer's own pages: what they answered last, and the guideline.
 
 use active_learning_core::erasure::is_erased_item;
+use active_learning_core::labels::agreement::ReviewerReport;
 use active_learning_core::labels::human_loop::{Answer, NONE_FITS, UNSURE};
 use futures::future::join_all;
 use serde_json::{Map, Value, json};
 
 use super::{Portal, PortalError};
+use crate::agreement_report;
 use crate::erased_items::left;
 use crate::event::{HttpReply, HttpRequest};
 use crate::history::Answered;
@@ -43,6 +45,7 @@ impl Portal<'_> {
         let view = HistoryPage {
             session: Some(self.view(session)),
             done_today: history.done_on(self.now),
+            own: self.own_figures(worker).await,
             begun_anew_at: history.begun_anew_at,
             answers: answers.into_iter().flatten().collect(),
         };
@@ -71,6 +74,17 @@ impl Portal<'_> {
             reply.headers.insert("set-cookie", cookie);
         }
         reply
+    }
+
+    /// Returns how a reviewer's answers compare with those of others; a page that cannot say it is shown without.
+    async fn own_figures(&self, worker: &Worker) -> Option<ReviewerReport> {
+        let newest = agreement_report::newest(self.training).await;
+        let newest = newest.inspect_err(
+            |error| tracing::warn!(%error, "how a reviewer's answers compare with those of others cannot be told"),
+        );
+        let report = newest.ok().flatten().and_then(|(_, report)| report)?;
+        let mut ids = std::iter::once(&worker.id).chain(worker.earlier_ids());
+        ids.find_map(|id| report.reviewers.get(id).copied())
     }
 
     /// Returns one line of the history; none where the task was removed. What cannot be read says so in its own line.

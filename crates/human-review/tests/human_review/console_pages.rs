@@ -209,6 +209,54 @@ async fn agreement_of_the_newest_dataset_is_shown_by_label_and_by_reviewer_with_
 }
 
 #[tokio::test]
+async fn a_reviewer_sees_their_own_agreement_and_speed_and_no_others() {
+    let review = Review::new();
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+    let agreement = json!({ "records": 7, "answers": 20, "percentAgreement": 0.9, "alpha": 0.8 });
+    let own = json!({ "answers": 9, "unsure": 1, "compared": 4, "agreement": 0.75, "medianSeconds": 3.5 });
+    let report = json!({
+        "method": "dawid-skene", "outcomes": {}, "overall": agreement, "byLabel": {},
+        "reviewers": { human_review::worker_id("ann"): own },
+    });
+    let newest = json!({ "version": "d-1" });
+    put(&review, TRAINING_BUCKET, "datasets/newest.json", &newest).await;
+    put(&review, TRAINING_BUCKET, "datasets/d-1/agreement.json", &report).await;
+
+    let (anns, beas) = (ann.get("history").await, bea.get("history").await);
+
+    for text in ["9 texts", "75.0 % of 4", "3.5 s each"] {
+        assert!(anns.body().contains(text), "{text}: {}", anns.body());
+    }
+    assert_eq!(beas.status(), 200);
+    assert!(!beas.body().contains("own-figures"), "{}", beas.body());
+}
+
+#[tokio::test]
+async fn a_waiting_task_says_why_it_is_asked_and_how_it_begins_and_can_be_filtered_by_that() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    for (name, signal, text) in [("tc-1", "audit", "Rates rise"), ("tc-2", "dislike", HOSTILE)] {
+        let item = json!({ "id": "r-1", "utterance": text, "prediction": "World", "confidence": 0.4, "signal": signal });
+        let input = json!({ "comprehendPredictions": [item], "labels": ["World"] });
+        review.start(name, &input).await;
+        review.wait(chrono::Duration::seconds(1));
+    }
+
+    let (page, all) = (admin.get("tasks").await, admin.get("tasks.json").await.json());
+    let audits = admin.get("tasks.json?why=audit").await.json();
+
+    assert!(page.body().contains("tasks?why=dislike"), "{}", page.body());
+    crate::console::assert_harmless(page.body(), "tasks");
+    assert_eq!(
+        (&all["tasks"][0]["text"], &all["tasks"][0]["reasons"]),
+        (&json!("Rates rise"), &json!(["audit"]))
+    );
+    assert_eq!(all["tasks"].as_array().map(Vec::len), Some(2));
+    let shown = audits["tasks"].as_array().expect("a list");
+    assert_eq!((shown.len(), &shown[0]["name"]), (1, &json!("tc-1")));
+}
+
+#[tokio::test]
 async fn charts_of_the_serving_model_have_their_numbers_in_a_table() {
     let review = Review::new();
     let admin = review.sign_in_admin("ada").await;

@@ -1,0 +1,39 @@
+//! How far people agreed on the dataset that was assembled last, as the function that builds models has written it down.
+
+use std::collections::BTreeMap;
+
+use active_learning_aws::bucket::{Bucket, BucketError};
+use active_learning_core::labels::agreement::{AgreementReport, ReviewerReport};
+use serde::{Deserialize, Serialize};
+
+/// The newest dataset.
+#[derive(Deserialize)]
+struct Newest {
+    version: String,
+}
+
+/// How far people agree on a dataset's labels.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// With one another.
+    #[serde(flatten)]
+    pub agreement: AgreementReport,
+    /// Each with the final answers, by worker id.
+    #[serde(default)]
+    pub reviewers: BTreeMap<String, ReviewerReport>,
+}
+
+/// Reads the version of the newest dataset and its report; none where no dataset was assembled.
+///
+/// # Errors
+///
+/// [`BucketError`].
+pub async fn newest(training: &Bucket) -> Result<Option<(String, Option<Report>)>, BucketError> {
+    let Some(newest) = training.read_document::<Newest>("datasets/newest.json").await? else {
+        return Ok(None);
+    };
+    let key = format!("datasets/{}/agreement.json", newest.version);
+    let report = training.read_document(&key).await?;
+    Ok(Some((newest.version, report)))
+}
