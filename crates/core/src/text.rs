@@ -13,7 +13,7 @@ pub use normal_form::{normal_form, signs};
 pub use vector::Vector;
 pub use vector_pack::{VectorId, pack_vectors, unpack_vectors, vector_id};
 
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{UnicodeNormalization, char::canonical_combining_class};
 
 /// Names of the HTML entities that texts on the web hold most.
 const ENTITIES: [(&str, &str); 6] = [
@@ -48,11 +48,11 @@ pub fn normalise(text: &str) -> String {
 
 /// Decodes HTML entities once; what is no entity stays. News feeds drop the `&` of numeric ones (`#39;`).
 pub fn decode_entities(text: &str) -> String {
-    decode_entities_with(text, entity_text)
+    decode_entities_with(text, |name, _| entity_text(name))
 }
 
-/// Decodes the HTML entities once of which a text is known by their names.
-fn decode_entities_with(text: &str, text_of: impl Fn(&str) -> Option<String>) -> String {
+/// Decodes the HTML entities once of which a text is known by their names, and by whether `&` stands before them.
+fn decode_entities_with(text: &str, text_of: impl Fn(&str, bool) -> Option<String>) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(['&', '#']) {
@@ -62,7 +62,7 @@ fn decode_entities_with(text: &str, text_of: impl Fn(&str) -> Option<String>) ->
         let entity = body
             .split_once(';')
             .filter(|(name, _)| name.len() <= 8 && from.len() - body.len() <= 1);
-        match entity.and_then(|(name, after)| Some((text_of(name)?, after))) {
+        match entity.and_then(|(name, after)| Some((text_of(name, body.len() < from.len())?, after))) {
             Some((character, after)) => {
                 decoded.push_str(&character);
                 rest = after;
@@ -112,6 +112,13 @@ pub fn is_invisible(c: char) -> bool {
             | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
             | '\u{FFF0}'..='\u{FFFB}' | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}'
             | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// Returns whether a mark takes the vowel from the letter before it: a joiner beside it shows, and tells words apart, as the
+/// Malayalam `അവന്‍` (he) from `അവന്` (to him).
+pub(crate) fn is_virama(c: char) -> bool {
+    const VIRAMA: u8 = 9;
+    canonical_combining_class(c) == VIRAMA
 }
 
 /// Returns whether a tag makes a flag with what stands before it: after a black flag, tags alone tell England's and

@@ -3,7 +3,7 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use crate::text::{is_invisible, is_part_of_flag};
+use crate::text::{is_invisible, is_part_of_flag, is_virama};
 
 /// Makes one picture of the emoji on its both sides.
 const ZERO_WIDTH_JOINER: char = '\u{200d}';
@@ -41,15 +41,18 @@ fn fold(name: &str) -> String {
     visible.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Drops what cannot be seen, but for joiners between emoji: one of each row of them.
+/// Drops what cannot be seen, but for joiners between emoji, one of each row of them, and those beside a virama.
 fn visible(characters: impl Iterator<Item = char>) -> String {
     let mut visible = String::new();
     let (mut before, mut is_joined) = (' ', false);
     for c in characters {
-        if c == ZERO_WIDTH_JOINER {
+        if c == ZERO_WIDTH_JOINER && is_virama(before) {
+            visible.push(c);
+            before = c;
+        } else if c == ZERO_WIDTH_JOINER {
             is_joined = true;
         } else if c.is_whitespace() || !is_invisible(c) || is_part_of_flag(before, c) {
-            if is_joined && is_pictograph(before) && is_joined_sign(c) {
+            if is_joined && (is_virama(c) || is_pictograph(before) && is_joined_sign(c)) {
                 visible.push(ZERO_WIDTH_JOINER);
             }
             visible.push(c);
@@ -184,6 +187,13 @@ mod tests {
         assert_ne!(label_key("Men\u{2019}s"), label_key("Men's"));
         assert_ne!(label_key("e\u{2011}mail"), label_key("e-mail"));
         assert_eq!(label_key("e\u{2011}mail"), label_key("E\u{2010}Mail"));
+    }
+
+    #[test]
+    fn a_joiner_beside_a_virama_tells_labels_apart_and_shows_nothing_elsewhere() {
+        assert_ne!(label_key("അവന്\u{200d}"), label_key("അവന്"));
+        assert_ne!(label_key("র\u{200d}্য"), label_key("র্য"));
+        assert_eq!(label_key("Wo\u{200d}rld"), label_key("World"));
     }
 
     #[test]

@@ -11,14 +11,14 @@ mod emoticon;
 mod number_words;
 mod plain;
 
-use super::{is_invisible, is_part_of_flag};
+use super::{is_invisible, is_part_of_flag, is_virama};
 use amounts::{
-    amount_in_brackets, has_trailing_minus, is_dash_between_amounts, is_dash_of_a_range, is_minus_apart,
-    is_minus_of_number_word,
+    amount_after_unit, amount_in_brackets, has_trailing_minus, is_dash_between_amounts, is_dash_of_a_range,
+    is_minus_apart, is_minus_of_number_word,
 };
 use characters::{
     is_apostrophe, is_double_quote, is_kept_within, is_math_or_currency, is_minus, is_modifier,
-    is_part_of_word, is_regional, is_single_mark, is_symbol,
+    is_of_script_without_spaces, is_part_of_word, is_regional, is_single_mark, is_symbol, opens,
 };
 use emoticon::emoticon;
 use plain::plain;
@@ -105,7 +105,7 @@ fn tokens(plain: &str, kept: Kept) -> Vec<String> {
     tokens.end()
 }
 
-/// Returns the characters that can be seen, one space for white space, and the joiners between emoji.
+/// Returns the characters that can be seen, one space for white space, and the joiners between emoji and beside a virama.
 fn visible(plain: &str) -> Vec<char> {
     let mut characters: Vec<char> = Vec::with_capacity(plain.len());
     let mut rest = plain.chars().peekable();
@@ -114,10 +114,12 @@ fn visible(plain: &str) -> Vec<char> {
             && characters.last().is_some_and(|before| is_symbol(*before))
             && rest.peek().is_some_and(|after| is_symbol(*after));
         let before = characters.last().copied().unwrap_or(' ');
+        let joins_letters = c == ZERO_WIDTH_JOINER
+            && (is_virama(before) || rest.peek().is_some_and(|after| is_virama(*after)));
         let makes_flag = |c: char| is_part_of_flag(before, c);
         if c.is_whitespace() {
             characters.extend((characters.last() != Some(&' ')).then_some(' '));
-        } else if joins_emoji || !is_invisible(c) || makes_flag(c) {
+        } else if joins_emoji || joins_letters || !is_invisible(c) || makes_flag(c) {
             characters.push(c);
         }
     }
@@ -164,17 +166,22 @@ impl<'a> Place<'a> {
     /// Returns whether something begins here that stands apart from what was before.
     fn is_start(&self) -> bool {
         let c = self.before;
-        c.is_whitespace() || "([{<>=\"“„«'‘/*|~,;:".contains(c) || is_symbol(c)
+        c.is_whitespace() || opens(c) || "<>=\"'/*|~,;:»›!、。・".contains(c) || is_symbol(c)
     }
 
-    /// Returns whether a minus here belongs to what follows: a number, an amount with its currency before it, a symbol
-    /// such as `∞`, or a letter by itself such as `x`.
+    /// Returns whether a minus here belongs to what follows: a number, an amount with its currency or unit before it, a symbol
+    /// such as `∞`, or a letter by itself such as `x`. Where words stand without spaces, a number after one begins anew.
     fn is_sign_of_what_follows(&self) -> bool {
         let is_letter = self.after.is_alphabetic()
             && !is_part_of_word(self.ahead(2))
             && !self.is_cut_off(2)
             && matches!(self.c, '-' | '−');
-        self.is_start() && (self.number_follows() || is_math_or_currency(self.after) || is_letter)
+        let is_amount = self.number_follows()
+            || is_math_or_currency(self.after)
+            || (self.c != '—' && amount_after_unit(self.characters, self.place + 1).is_some());
+        let is_start = self.is_start();
+        let is_start_of_amount = is_start || (self.c != '—' && is_of_script_without_spaces(self.before));
+        (is_start_of_amount && is_amount) || (is_start && is_letter)
     }
 }
 
@@ -220,6 +227,8 @@ impl Tokens {
                 self.word.push('\'')
             }
             _ if is_part_of_word(c) || is_kept_within(before, c, after) => self.word.push(c),
+            // It tells consonants apart that stand by themselves.
+            ZERO_WIDTH_JOINER if is_virama(before) || is_virama(after) => self.word.push(c),
             _ if is_minus(c) => self.take_minus(at),
             '+' if after.is_numeric() && at.is_start() => self.begin('+'),
             '.' if after.is_numeric() && at.is_start() => self.begin('.'),

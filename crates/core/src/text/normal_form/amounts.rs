@@ -3,12 +3,12 @@
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use super::{
-    characters::{is_minus, is_symbol},
+    characters::{is_apostrophe, is_minus, is_part_of_word, is_symbol, opens},
     number_words::is_number_word,
 };
 
 /// Characters of the longest amount that is looked for in brackets.
-const MAX_AMOUNT: usize = 32;
+const MAX_AMOUNT: usize = 40;
 
 /// Letters of a unit, a currency code or a multiple beside a number: `km`, `EUR`, `bn`.
 const MAX_UNIT: usize = 3;
@@ -19,6 +19,15 @@ const MAX_WORD_WITH_MINUS: usize = 3;
 /// Words after the number of an amount in brackets: `(1.5 billion euros)`.
 const MAX_WORDS_AFTER: usize = 2;
 
+/// Letters of the word between two of them, which is one more: `(1,5 millones de euros)`, `(1.5 billion US dollars)`.
+const MAX_WORD_BETWEEN: usize = 2;
+
+/// Digits of the groups that large numbers are written in: `12 345`.
+const DIGITS_OF_GROUP: usize = 3;
+
+/// What is written within a number, for hundred to a million millions: `1億2000万`.
+const MULTIPLES: &str = "百千万萬亿億兆백천만억조";
+
 /// Returns where the brackets end that open at a place, if they hold one amount and nothing else: `(12)`, `($12)`,
 /// `(12 %)`, `(1.5 bn)`, `(USD 1.5 billion)`. Book-keepers write what is negative so.
 ///
@@ -28,11 +37,36 @@ pub(super) fn amount_in_brackets(characters: &[char], opening: usize) -> Option<
     let inside = characters[opening + 1..].iter().take(MAX_AMOUNT);
     let length = inside.clone().position(|c| *c == ')')?;
     let inside = &characters[opening + 1..][..length];
-    let numbers = inside
-        .split(|c| !c.is_numeric() && !".,'/·٫٬:^".contains(*c))
-        .filter(|part| part.iter().any(|c| c.is_numeric()));
-    let is_amount = inside.iter().all(|c| is_part_of_amount(*c)) && numbers.count() == 1;
+    let is_amount = inside.iter().all(|c| is_part_of_amount(*c)) && is_one_number(inside);
     (is_amount && has_words_of_amount(inside)).then_some(opening + 1 + length)
+}
+
+/// Returns whether there is one number, whose groups may be set apart by spaces or multiples.
+fn is_one_number(inside: &[char]) -> bool {
+    let is_of_number = |place: &usize| inside[*place].is_numeric() || ".,'/·٫٬:^".contains(inside[*place]);
+    let places: Vec<usize> = (0..inside.len()).filter(is_of_number).collect();
+    let parts: Vec<&[usize]> = places
+        .chunk_by(|one, next| one + 1 == *next)
+        .filter(|part| part.iter().any(|place| inside[*place].is_numeric()))
+        .collect();
+    let goes_on = |pair: &[&[usize]]| {
+        let (end, start) = (pair[0][pair[0].len() - 1] + 1, pair[1][0]);
+        let is_multiple = |c: &char| *c == ' ' || MULTIPLES.contains(*c);
+        let has_multiple = inside[end..start].iter().any(|c| *c != ' ');
+        is_group(inside, pair[0], pair[1]) || (has_multiple && inside[end..start].iter().all(is_multiple))
+    };
+    !parts.is_empty() && parts.windows(2).all(goes_on)
+}
+
+/// Returns whether the second part of a number is a group of three digits, a space behind the first: `12 345,67`.
+fn is_group(inside: &[char], first: &[usize], second: &[usize]) -> bool {
+    let is_digit = |place: &&usize| inside[**place].is_numeric();
+    let digits = second.iter().take_while(is_digit).count();
+    first[first.len() - 1] + 2 == second[0]
+        && inside[second[0] - 1] == ' '
+        && first.len() <= DIGITS_OF_GROUP
+        && first.iter().all(|place| is_digit(&place))
+        && digits == DIGITS_OF_GROUP
 }
 
 /// Returns whether the words around a number are few enough to be its currency, multiple and unit.
@@ -40,17 +74,22 @@ fn has_words_of_amount(inside: &[char]) -> bool {
     let first = inside.iter().position(|c| c.is_numeric()).unwrap_or(0);
     let last = inside.iter().rposition(|c| c.is_numeric()).unwrap_or(first);
     let words = |part: &[char]| -> Vec<usize> {
-        let words = part.split(|c| !c.is_alphabetic()).map(<[char]>::len);
-        words.filter(|length| *length > 0).collect()
+        let words = part.split(|c| !is_part_of_word(*c) || c.is_numeric());
+        words.map(<[char]>::len).filter(|length| *length > 0).collect()
     };
-    let before = words(&inside[..first]);
-    before.len() <= 1
-        && before.iter().all(|length| *length <= MAX_UNIT)
-        && words(&inside[last..]).len() <= MAX_WORDS_AFTER
+    let (before, after) = (words(&inside[..first]), words(&inside[last..]));
+    let are_few_after = after.len() <= MAX_WORDS_AFTER
+        || (after.len() == MAX_WORDS_AFTER + 1 && after[1] <= MAX_WORD_BETWEEN);
+    before.len() <= 1 && before.iter().all(|length| *length <= MAX_UNIT) && are_few_after
 }
 
 fn is_part_of_amount(c: char) -> bool {
-    c.is_alphanumeric() || c.is_whitespace() || is_minus(c) || is_unit(c) || "+.,'/·٫٬:^°".contains(c)
+    is_part_of_word(c)
+        || c.is_whitespace()
+        || is_minus(c)
+        || is_apostrophe(c)
+        || is_unit(c)
+        || "+.,/·٫٬:^°".contains(c)
 }
 
 fn is_unit(c: char) -> bool {
@@ -81,8 +120,9 @@ pub(super) fn is_minus_apart(characters: &[char], place: usize) -> bool {
         return false;
     }
     let start = place + 2;
-    if at(start).general_category() == GeneralCategory::CurrencySymbol {
-        return at(start + 1).is_numeric() || (at(start + 1) == ' ' && at(start + 2).is_numeric());
+    if let Some(number) = amount_after_unit(characters, start) {
+        let is_alone = || end_of_number(characters, number).is_some_and(|end| ends_clause(characters, end));
+        return is_unit(at(start)) || (begins_something(characters, place) && is_alone());
     }
     let Some(end) = end_of_number(characters, start) else {
         return false;
@@ -92,6 +132,22 @@ pub(super) fn is_minus_apart(characters: &[char], place: usize) -> bool {
         || at(unit) == '°'
         || (begins_something(characters, place) && ends_amount(characters, end))
         || (has_letters_as_unit(characters, unit) && follows_amount(characters, place))
+}
+
+/// Returns where the number of an amount begins whose currency or unit stands before it, from `start`: `€12`, `%5`, `USD 5`,
+/// `HK$5`, `Rs. 500`.
+pub(super) fn amount_after_unit(characters: &[char], start: usize) -> Option<usize> {
+    let at = |place: usize| characters.get(place).copied().unwrap_or(' ');
+    let letters = (start..characters.len())
+        .take_while(|place| at(*place).is_alphabetic())
+        .count();
+    if letters == 1 || letters > MAX_UNIT {
+        return None;
+    }
+    let end = start + letters;
+    let mark = usize::from(is_unit(at(end)) || (letters > 0 && at(end) == '.'));
+    let number = end + mark + usize::from(at(end + mark) == ' ');
+    (letters + mark > 0 && at(number).is_numeric()).then_some(number)
 }
 
 /// Returns where the number ends that begins at a place; its groups may be set apart: `12 000`.
@@ -125,7 +181,7 @@ pub(super) fn is_minus_of_number_word(characters: &[char], place: usize) -> bool
 /// Returns whether nothing stands before a place that it could go on, such as a word.
 fn begins_something(characters: &[char], place: usize) -> bool {
     let mut before = characters[..place].iter().rev().skip_while(|c| **c == ' ');
-    before.next().is_none_or(|c| "([{<>=\"“„:;|/".contains(*c))
+    before.next().is_none_or(|c| "<>=\":;|/。".contains(*c) || opens(*c))
 }
 
 /// Returns whether an amount ends here, or after its multiple and unit.
@@ -158,14 +214,14 @@ fn ends_clause(characters: &[char], end: usize) -> bool {
 
 fn has_letters_as_unit(characters: &[char], start: usize) -> bool {
     let letters = characters[start.min(characters.len())..].iter();
-    (1..=MAX_UNIT).contains(&letters.take_while(|c| c.is_alphanumeric()).count())
+    (1..=MAX_UNIT).contains(&letters.take_while(|c| is_part_of_word(**c)).count())
 }
 
 /// Returns whether the words before a dash end with an amount with its unit: `5 kg - `, `1980s - `.
 fn follows_amount(characters: &[char], place: usize) -> bool {
     let before = characters[..place].iter().rev().skip_while(|c| **c == ' ');
     let mut letters = before
-        .skip_while(|c| c.is_alphabetic())
+        .skip_while(|c| is_part_of_word(**c) && !c.is_numeric())
         .skip_while(|c| **c == ' ');
     letters.next().is_some_and(|c| c.is_numeric())
 }

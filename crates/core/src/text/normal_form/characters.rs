@@ -50,3 +50,25 @@ pub(super) fn is_math_or_currency(c: char) -> bool {
         GeneralCategory::MathSymbol | GeneralCategory::CurrencySymbol
     ) && !is_minus(c)
 }
+
+/// Returns whether a character opens what stands behind it: brackets, quotes, Spanish marks.
+pub(super) fn opens(c: char) -> bool {
+    let category = c.general_category();
+    let is_opening = matches!(
+        category,
+        GeneralCategory::OpenPunctuation | GeneralCategory::InitialPunctuation
+    );
+    is_opening || matches!(c, '¿' | '¡')
+}
+
+/// Returns whether a letter is of a script that is written without spaces between words.
+pub(super) fn is_of_script_without_spaces(c: char) -> bool {
+    matches!(c,
+        '\u{e00}'..='\u{eff}' // Thai and Lao.
+        | '\u{1000}'..='\u{109f}' // Burmese.
+        | '\u{1780}'..='\u{17ff}' // Khmer.
+        | '\u{3040}'..='\u{30ff}' // Kana.
+        | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+        && c.is_alphanumeric() | is_combining_mark(c)
+        && !c.is_ascii_digit()
+}

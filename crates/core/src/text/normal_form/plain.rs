@@ -60,7 +60,13 @@ const ACCENTS: [(&str, char); 7] = [
 
 /// Folds what one character is at a time.
 pub(super) fn plain(text: &str) -> String {
-    let text = decode_entities_with(text, |name| entity_text(name).or_else(|| rarer_entity(name)));
+    let is_of_feed = has_entity_at_word(text);
+    let text = decode_entities_with(text, |name, has_ampersand| match has_ampersand {
+        true => numeric_entity(name)
+            .or_else(|| entity_text(name))
+            .or_else(|| rarer_entity(name)),
+        false => numeric_entity(name).filter(|text| is_of_feed && text.chars().all(is_mark)),
+    });
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
@@ -76,6 +82,40 @@ pub(super) fn plain(text: &str) -> String {
     let folded: String = spelt.nfkc().flat_map(fold_case).nfc().collect();
     // What a capital I with a dot becomes elsewhere.
     folded.replace("i\u{307}", "i")
+}
+
+/// Returns whether a text is one of a feed that drops the `&` of entities: one stands at a word, as in `#39;s`, or is the
+/// apostrophe of a plural, as in `banks #39; profits`. Elsewhere `#12;` is a number, as in `Ticket #12; never came`.
+fn has_entity_at_word(text: &str) -> bool {
+    text.match_indices('#').any(|(place, _)| {
+        let (before, from) = text.split_at(place);
+        let Some((name, after)) = from.split_once(';') else {
+            return false;
+        };
+        let is_entity = || numeric_entity(name).is_some_and(|text| text.chars().all(is_mark));
+        let beside = [before.chars().next_back(), after.chars().next()];
+        let is_at_word = beside.into_iter().flatten().any(char::is_alphanumeric);
+        let word = before.trim_end().trim_end_matches("&nbsp;");
+        let is_of_plural = name == "#39" && word.ends_with(['s', 'S']);
+        (is_at_word || is_of_plural) && !before.ends_with('&') && is_entity()
+    })
+}
+
+/// Returns whether an entity without `&` may stand for a character: never for a control, a letter or a digit.
+fn is_mark(c: char) -> bool {
+    !c.is_control() && !c.is_alphanumeric()
+}
+
+/// Returns what a numeric entity stands for, as browsers read it: from 128 to 159 by Windows-1252.
+fn numeric_entity(name: &str) -> Option<String> {
+    const WINDOWS_1252: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}\u{90}‘’“”•–—˜™š›œ\u{9d}žŸ";
+    let is_number = name.starts_with('#') && name.len() <= 8;
+    let text = is_number.then(|| entity_text(name)).flatten()?;
+    let c = text.chars().next()?;
+    let of_windows = (u32::from(c) as usize)
+        .checked_sub(0x80)
+        .and_then(|place| WINDOWS_1252.chars().nth(place));
+    Some(of_windows.unwrap_or(c).to_string())
 }
 
 fn rarer_entity(name: &str) -> Option<String> {
