@@ -16,8 +16,9 @@ const MIN_ENGLISH_WORDS: usize = 2;
 
 /// Words of tags that say where a text comes from, or that there is more of it: they deny nothing beside a text of any
 /// language.
-const OF_SOURCES: &str = "agency report reports press release newswire wire correspondent full story article here read more \
-    source sources ap afp dpa reuters upi";
+const OF_SOURCES: &str = "agency report reports press release newswire wire correspondent correspondents full story article here \
+    read more source sources from our reader readers staff desk agentur agence agencia agência agenzia agencja агентство \
+    ajans ap afp dpa reuters upi ansa apa efe itar kyodo lusa ntb pap sda tass xinhua yonhap";
 
 /// Words that deny, doubt, restrict or turn into a joke what stands beside them, in words of their own.
 const DENIALS: &[(Lang, &str)] = &[
@@ -98,18 +99,6 @@ const DENYING_PARTS: &[(Lang, &str)] = &[
     ),
     (Lang::Tha, "ไม่ แต่ มิ ไร้ อย่า เท็จ ปลอม ล้อเล่น ประชด"),
 ];
-
-/// Words of a tag by which what it stands beside is over, or was said before.
-const ENDS: &str = "resolved solved fixed done closed answered settled obsolete outdated expired void voided reopened duplicate \
-    erledigt gelöst geschlossen behoben beantwortet storniert hinfällig veraltet résolu résolue réglé réglée clos close annulé \
-    annulée périmé resuelto resuelta solucionado solucionada cerrado cerrada cancelado cancelada anulado anulada caducado \
-    risolto risolta chiuso chiusa annullato annullata scaduto resolvido resolvida encerrado opgelost gesloten geannuleerd \
-    rozwiązane zamknięte anulowane решено закрыто отменено çözüldü kapandı iptal løst lukket ratkaistu";
-
-/// Returns whether a word of a tag, in normal form, says that what it stands beside is over.
-pub(super) fn ends(word: &str) -> bool {
-    ENDS.split_whitespace().any(|end| end == word)
-}
 
 /// Returns whether the words of a text's language that deny are known here; the text is in normal form.
 pub(super) fn is_known(text: &str) -> bool {

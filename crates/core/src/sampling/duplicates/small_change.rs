@@ -2,7 +2,7 @@
 
 use super::{
     RecentText,
-    languages::{denies, ends, is_known, names_source},
+    languages::{denies, is_known, names_source},
     words,
 };
 use crate::{labels::label_key::label_key, text::normal_form};
@@ -93,8 +93,8 @@ fn contradict(a: &RecentText, b: &RecentText) -> bool {
         .any(|label| Some(label_key(label)) != predicted)
 }
 
-/// Returns how one text is the other with something cut off, or with a tag, that denies nothing; `None` where it is not,
-/// and in languages of which it is not known what denies, unless the tag only names a source.
+/// Returns how one text is the other with something cut off that denies nothing, or with a tag that names a source; `None`
+/// where it is not. Nothing is cut off in languages of which it is not known what denies.
 fn small_change(a: &RecentText, b: &RecentText) -> Option<SmallChange> {
     if a.text == b.text {
         return Some(SmallChange::Tag);
@@ -106,11 +106,7 @@ fn small_change(a: &RecentText, b: &RecentText) -> Option<SmallChange> {
     };
     match tail(&short.text, &long.text).filter(|_| short.is_cut_off) {
         Some(tail) => cut(&short.text, tail).filter(|_| is_known(&long.text)),
-        None => {
-            let tag = tag_of(long, short)?;
-            let is_understood = tag.split(' ').all(names_source) || is_known(&long.text);
-            is_understood.then_some(SmallChange::Tag)
-        }
+        None => tag_of(long, short).map(|_| SmallChange::Tag),
     }
 }
 
@@ -136,7 +132,8 @@ fn cut(short: &str, tail: &str) -> Option<SmallChange> {
     }
 }
 
-/// Returns the [tag](Tags) that a text has beside another; `None` where it has none, or one that carries content.
+/// Returns the [tag](Tags) that a text has beside another; `None` where it has none, or one that carries content: every
+/// tag does that is not the name of a source. A language has more words that call a text false than a list holds.
 fn tag_of<'a>(long: &'a RecentText, short: &RecentText) -> Option<&'a str> {
     let tag = match (
         long.text.strip_suffix(&short.text),
@@ -152,7 +149,12 @@ fn tag_of<'a>(long: &'a RecentText, short: &RecentText) -> Option<&'a str> {
         classes.any(|class| normal_form(&class.name).split(' ').any(|part| part == word))
     };
     let is_small = 5 * short.text.len() >= 4 * long.text.len();
-    tag.filter(|tag| is_small && tag.split(' ').all(|word| is_harmless(word) && !names_class(word)))
+    tag.filter(|tag| {
+        is_small
+            && tag
+                .split(' ')
+                .all(|word| names_source(word) && !names_class(word))
+    })
 }
 
 /// Returns whether what was cut off is a good part of a sentence or more.
@@ -210,11 +212,6 @@ fn tail<'a>(cut_off: &str, whole: &'a str) -> Option<&'a str> {
     let is_half = half.len() <= MAX_ENTITY_BYTES && !half.contains('?');
     let tail = whole.strip_prefix(&cut_off[..start])?;
     (is_half && tail.starts_with(' ') && !tail.starts_with(&half[..2])).then_some(tail)
-}
-
-/// Returns whether a word of a tag neither denies nor ends, asks, counts nor shows a feeling.
-fn is_harmless(word: &str) -> bool {
-    word.chars().all(char::is_alphabetic) && !denies(word) && !ends(word)
 }
 
 /// Returns whether a sign at the end of a text asks or shows a feeling.

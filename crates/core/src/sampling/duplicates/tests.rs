@@ -166,20 +166,25 @@ fn a_cut_may_leave_a_model_less_sure_unless_what_follows_denies_something() {
 }
 
 #[test]
-fn a_tag_that_only_names_a_source_makes_a_copy_in_any_language_and_another_only_where_it_is_known_what_denies()
- {
+fn a_tag_that_only_names_a_source_makes_a_copy_in_any_language_and_no_other_tag_does() {
     let turkish = "Bakanlar kurulu bugün yeni bütçeyi uzun bir toplantıdan sonra kabul etti ve açıkladı";
-    let text = record(turkish);
 
-    for (copy, is_one) in [
-        (format!("Agency report: {turkish}"), true),
-        (format!("{turkish} (Reuters)"), true),
-        (format!("{turkish} (Full story here)"), true),
-        (format!("Yalan: {turkish}"), false),
-        (format!("{turkish} (Değil)"), false),
-        (format!("Agency report, not confirmed: {turkish}"), false),
+    for (text, copy, is_one) in [
+        (turkish, format!("Agency report: {turkish}"), true),
+        (turkish, format!("{turkish} (Reuters)"), true),
+        (turkish, format!("{turkish} (Full story here)"), true),
+        (turkish, format!("Yalan: {turkish}"), false),
+        (turkish, format!("{turkish} (Değil)"), false),
+        (turkish, format!("Agency report, not confirmed: {turkish}"), false),
+        (STORY, format!("From our readers: {STORY}"), true),
+        (STORY, format!("Myth: {STORY}"), false),
+        (STORY, format!("Fact check: {STORY}"), false),
+        (STORY, format!("{STORY} (Dementi)"), false),
+        (STORY, format!("[Misinformation] {STORY}"), false),
+        (STORY, format!("Rumours: {STORY}"), false),
+        (STORY, format!("LONDON - {STORY}"), false),
     ] {
-        assert_eq!(is_copy(&record(&copy), &text), is_one, "{copy}");
+        assert_eq!(is_copy(&record(&copy), &record(text)), is_one, "{copy}");
     }
 }
 
