@@ -291,7 +291,7 @@ impl A2iTrigger {
         };
         let labels = self.labels().await?;
         labels.use_own_names(&mut question);
-        let predicted = Opinion::Against(Answer::labels(record.prediction.as_deref()));
+        let predicted = Opinion::Against(Answer::labels(record.predicted_labels()));
         let predicted = labels.opinion(record, predicted);
         Ok(matches!(predicted, Opinion::Against(class) if question.contradicts(&class, &labels)))
     }

@@ -143,7 +143,7 @@ impl Opinion {
             return Self::For(vote);
         }
         match (record.signal, &record.prediction) {
-            (Signal::Dislike, Some(prediction)) => Self::Against(Answer::labels([prediction.as_str()])),
+            (Signal::Dislike, Some(_)) => Self::Against(Answer::labels(record.predicted_labels())),
             (Signal::Dislike, None) => Self::AgainstAll,
             _ => Self::None,
         }
@@ -388,8 +388,8 @@ impl Question {
     /// Returns whether an answer may be what a user was shown: the prediction that was asked about, if there was one. What
     /// people corrected is not what the user complains of.
     fn was_predicted(&self, answer: &Answer) -> bool {
-        let predicted = self.record.prediction.as_ref();
-        predicted.is_none_or(|label| answer.says_the_same(&Answer::labels([label.as_str()])))
+        let predicted = Answer::labels(self.record.predicted_labels());
+        self.record.prediction.is_none() || answer.says_the_same(&predicted)
     }
 
     /// Returns whether anybody whose vote counts has said that a class is not the right one.

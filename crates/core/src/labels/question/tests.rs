@@ -123,6 +123,31 @@ fn a_dislike_that_names_nothing_reopens_an_answer_unless_people_corrected_what_w
 }
 
 #[test]
+fn a_dislike_reopens_an_answer_of_several_labels_where_these_were_predicted() {
+    let predicted = FeedbackRecord {
+        prediction: Some("World|Business".into()),
+        ..dislike()
+    };
+    let answered = |labels: &[&str]| {
+        let mut question = Question::asked(predicted.clone(), "review-1", 1);
+        let answer = Answer::labels(labels.iter().copied());
+        question.answer_with(&[Vote {
+            answer,
+            ..review("w1", "A")
+        }]);
+        question
+    };
+    let names_it = Opinion::of(&predicted);
+
+    for dislike in [&Opinion::AgainstAll, &names_it] {
+        assert_eq!(answered(&["Business", "World"]).hear(dislike), Effect::Reopens);
+        assert_eq!(answered(&["Business"]).hear(dislike), Effect::Counted);
+    }
+    let complaint = &Question::known(predicted.clone()).complaints[0];
+    assert_eq!(complaint.answer, Answer::labels(["Business", "World"]));
+}
+
+#[test]
 fn a_text_of_a_file_says_nothing_of_an_answer() {
     let text = FeedbackRequest::parse(br#"{"classifier": "news", "sentence": "t"}"#)
         .and_then(|request| request.into_record(Source::ExplicitBatch, "2026-11-20T10:00:00Z"))
