@@ -57,7 +57,7 @@ pub fn check_dataset(manifest: &DatasetManifest, rules: &Rules, needs_test_rows:
 }
 
 /// What is said of labels that are left out: the reason as datasets count it, and what one is and several are.
-const LEFT_OUT: [(&str, &str, &str); 9] = [
+const LEFT_OUT: [(&str, &str, &str); 10] = [
     (
         "unreadable-line",
         "labelled line cannot be read; the log names it",
@@ -77,6 +77,11 @@ const LEFT_OUT: [(&str, &str, &str); 9] = [
         "conflicting-initial-row",
         "initial row is left out, since its text has different labels in one file",
         "initial rows are left out, since their text has different labels in one file",
+    ),
+    (
+        "overruled-initial-row",
+        "initial row is left out, since another file, whose key comes later, gives its text another label",
+        "initial rows are left out, since other files, whose keys come later, give their texts other labels",
     ),
     (
         "several-labels",

@@ -195,6 +195,11 @@ impl Answers {
         Self { rows, outcomes }
     }
 
+    /// Returns whether people have answered a text.
+    fn has(&self, text: &TextId) -> bool {
+        self.rows.contains_key(text)
+    }
+
     /// Notes that an initial row had a text; returns whether it was answered since.
     ///
     /// The answer may be held out as that row could have been.
@@ -247,22 +252,29 @@ fn meanings(
     written.iter().map(meaning).collect()
 }
 
-/// Keeps the initial rows that count: of each text the last, unless people answered it since, and with a class.
+/// Keeps the initial rows that count: of each text the last, unless people answered it since, and with a class. Where files
+/// contradict one another and people have not answered, that is counted.
 fn keep_what_counts(
     rows: &mut Vec<Row>,
     answers: &mut Answers,
     meanings: &[Result<u32, &'static str>],
     counts: &mut Counts,
 ) {
-    let mut last_of: HashMap<TextId, u32> = HashMap::with_capacity(rows.len());
+    let mut last_of: HashMap<TextId, (u32, u32)> = HashMap::with_capacity(rows.len());
     for (row, number) in rows.iter().zip(0..) {
-        last_of.insert(row.id, number);
+        last_of.insert(row.id, (number, row.labels));
     }
 
-    let mut number = 0..;
+    let mut numbers = 0..;
     rows.retain_mut(|row| {
-        let is_last = number.next() == last_of.get(&row.id).copied();
+        let number = numbers.next();
+        let last = last_of.get(&row.id);
+        let is_last = last.is_some_and(|(last, _)| number == Some(*last));
+        let says_otherwise = |(_, labels): &(u32, u32)| {
+            meanings[*labels as usize] != meanings[row.labels as usize] && !answers.has(&row.id)
+        };
         let reason = match meanings[row.labels as usize] {
+            _ if !is_last && last.is_some_and(says_otherwise) => "overruled-initial-row",
             _ if !is_last => "duplicate-initial-row",
             _ if answers.replace(row) => "initial-row-answered-since",
             Err(reason) => reason,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use active_learning_core::{
-    dataset::{DatasetManifest, Mode, Rules, Severity, TrainingFileState},
+    dataset::{DatasetManifest, Mode, Problem, Rules, Severity, TrainingFileState},
     feedback::Signal,
     labels::{
         labelled::LabelledRecord,
@@ -375,6 +375,35 @@ async fn one_class_in_several_spellings_over_files_is_one_class_of_the_dataset()
         "of two labels in one file neither counts"
     );
     assert_eq!(manifest.left_out["conflicting-initial-row"], 2);
+}
+
+#[tokio::test]
+async fn a_label_that_a_later_file_gives_otherwise_is_counted_and_said() {
+    let bucket = Bucket::new();
+    bucket
+        .put(
+            "initial/a.csv",
+            "Business,Rates rise\nSports,a match\nSports,answered since\nWorld,one\n",
+        )
+        .await;
+    bucket
+        .put(
+            "initial/b.csv",
+            "World,Rates rise\nsports,A match\nWorld,answered since\nWorld,two\n",
+        )
+        .await;
+    bucket
+        .answer("loop-1", 0, &[doubted("answered since", "Sports")])
+        .await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    assert_eq!(bucket.labels(&manifest).await["Rates rise"], "World");
+    assert_eq!(manifest.left_out["overruled-initial-row"], 1);
+    assert_eq!(manifest.left_out["duplicate-initial-row"], 2);
+    let said = check_dataset(&manifest, &Rules::comprehend(Mode::MultiClass), false);
+    let is_said = |problem: &Problem| problem.message.contains("gives its text another label");
+    assert!(said.iter().any(is_said), "{said:?}");
 }
 
 #[tokio::test]
