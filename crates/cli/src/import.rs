@@ -4,6 +4,7 @@ mod fates;
 mod plan;
 mod preview;
 mod store;
+mod upload;
 
 use std::{fs, path::PathBuf};
 

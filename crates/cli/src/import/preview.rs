@@ -288,10 +288,12 @@ pub(super) fn done_in_words(done: &Done, plan: &Plan) -> String {
         );
     }
     if !plan.pool.is_empty() {
-        let known = also(plan.pool.len() - done.asked, "known already");
+        let sent = done.asked + done.on_their_way;
+        let known = also(plan.pool.len() - sent, "known already");
+        let on_their_way = also(done.on_their_way, "that an import sent a moment ago");
         let _ = writeln!(
             text,
-            "Questions about {}{known}.",
+            "Questions about {}{known}{on_their_way}.",
             counted(done.asked, "new text")
         );
     }

@@ -6,7 +6,7 @@ use std::{future::ready, time::Duration};
 use active_learning_aws as aws;
 
 use active_learning_aws::{
-    bucket::{Bucket, Created, JSON_LINES, MAX_DOCUMENT_BYTES},
+    bucket::{Bucket, Created, MAX_DOCUMENT_BYTES},
     claims::Claims,
     labelled,
     questions::Questions,
@@ -27,7 +27,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde_json::json;
 
-use super::plan::{Fate, Labelled, Plan};
+use super::{
+    plan::{Fate, Labelled, Plan},
+    upload::{Uploaded, upload},
+};
 use crate::place::Place;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -43,6 +46,7 @@ const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// What was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Done {
     /// Texts whose labels are new.
     pub labelled: usize,
@@ -52,6 +56,8 @@ pub(super) struct Done {
     pub changed: usize,
     /// Texts that were sent to be asked.
     pub asked: usize,
+    /// Texts that an import a moment ago sent to be asked.
+    pub on_their_way: usize,
     /// Texts that wait for an adjudicator.
     pub disputed: usize,
 }
@@ -269,10 +275,9 @@ pub(super) async fn store(
                 format!("{}\n", json!({"classifier": classifier, "sentence": text}))
             })
             .collect();
-        // In no folder, which would name a classifier.
-        let key = format!("import-{}.jsonl", digest(&lines));
-        if batch.create(&key, JSON_LINES, lines).await? == Created::Created {
-            done.asked += texts.len();
+        match upload(batch, lines, chrono::Utc::now()).await? {
+            Uploaded::Now => done.asked += texts.len(),
+            Uploaded::Before => done.on_their_way += texts.len(),
         }
     }
 
@@ -356,7 +361,7 @@ fn identity(New { labelled, replaced }: &New) -> String {
     }
 }
 
-fn digest(text: &str) -> String {
+pub(super) fn digest(text: &str) -> String {
     record_id("import", text)[..16].to_owned()
 }
 
