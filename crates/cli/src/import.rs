@@ -129,13 +129,18 @@ pub async fn execute(
     mut options: Options,
     stack: impl FnOnce() -> Result<StackOutputs, Failure>,
 ) -> Result<bool, Failure> {
-    let mut files = read_files(&options)?;
+    let mut files = read_files(&options, None)?;
     let mut target = match Target::find(&options, stack).await {
         Ok(target) => Some(target),
         // What was understood can be seen without a stack.
         Err(_) if options.preview => None,
         Err(error) => return Err(error),
     };
+    if let Some(set) = target.as_ref().map(|target| &target.set)
+        && set.has_several_labels()
+    {
+        files = read_files(&options, Some(set))?;
+    }
     let masked = mask_and_refuse(&mut files, target.as_ref(), &options).await?;
     let place = target.as_ref().map(|target| &target.place);
     options.default_classifier = place.and_then(|place| place.default_classifier.clone());
@@ -235,7 +240,13 @@ fn set_of(files: &[File]) -> LabelSet {
     LabelSet::seed(labels, Origin::InitialData, "")
 }
 
-fn read_files(options: &Options) -> Result<Vec<File>, Failure> {
+/// Reads the files; by a label set where a text may have several of its labels.
+fn read_files(options: &Options, several: Option<&LabelSet>) -> Result<Vec<File>, Failure> {
+    let names = |set: &LabelSet| {
+        let labels = set.labels().iter();
+        let names = labels.flat_map(|label| std::iter::once(&label.name).chain(&label.synonyms));
+        names.cloned().collect()
+    };
     let mut files = Vec::new();
     for path in &options.files {
         let shown = path.display();
@@ -248,6 +259,7 @@ fn read_files(options: &Options) -> Result<Vec<File>, Failure> {
             text_column: options.text_column.clone(),
             label_column: options.label_column.clone(),
             label_delimiter: options.label_delimiter.unwrap_or_default(),
+            several_labels_of: several.map(names),
             delimiter: options.delimiter,
             encoding: options.encoding.clone(),
             sheet: options.sheet.clone(),

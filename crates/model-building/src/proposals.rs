@@ -54,7 +54,9 @@ impl Proposed {
     /// Adds what a vote names that is neither a label nor was refused since.
     fn add(&mut self, set: &LabelSet, record: &FeedbackRecord, vote: Vote) {
         let names = match set.canonical(record, vote.clone()).answer {
-            Answer::NewLabel { label } => vec![label],
+            // As it was refused, maybe by a version that listed the whole.
+            Answer::NewLabel { label } if set.was_refused_since(&label, &vote.at) => Vec::new(),
+            Answer::NewLabel { label } => set.proposed_names(&label),
             Answer::Labels { labels } => labels,
             Answer::NoneFits | Answer::Unsure => Vec::new(),
         };

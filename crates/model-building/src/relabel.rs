@@ -117,7 +117,9 @@ fn take_answers(
             let is_meant = match (&outcome, doubt) {
                 (Outcome::Labels(labels), Doubt::Label(name)) => labels.iter().any(|label| label == name),
                 (Outcome::NoClass("none-fits"), Doubt::NoneFits) => true,
-                (Outcome::NoClass(_), Doubt::Proposed(name)) => proposes(&consolidated.of(last.id), name),
+                (Outcome::NoClass(_), Doubt::Proposed(name)) => {
+                    proposes(&consolidated.of(last.id), name, labels.set.as_deref())
+                }
                 _ => false,
             };
             if is_meant {
@@ -138,14 +140,17 @@ fn newest_classifier(labels: &Labels) -> Result<Option<String>, Failure> {
     Ok(newest.map(|record| record.classifier))
 }
 
-/// Returns whether people agree on a label that is none of the set, and this is it.
-fn proposes(consensus: &Consensus<&Answer>, name: &str) -> bool {
+/// Returns whether people agree on a label that is none of the set, and this is it, or one of several.
+fn proposes(consensus: &Consensus<&Answer>, name: &str, set: Option<&LabelSet>) -> bool {
     let Consensus::Agreed { answer, .. } = consensus else {
         return false;
     };
     let is_it = |label: &str| label_key(label) == label_key(name);
     match answer {
-        Answer::NewLabel { label } => is_it(label),
+        Answer::NewLabel { label } => {
+            let names = set.map_or_else(Vec::new, |set| set.proposed_names(label));
+            is_it(label) || names.iter().any(|name| is_it(name))
+        }
         Answer::Labels { labels } => labels.iter().any(|label| is_it(label)),
         Answer::NoneFits | Answer::Unsure => false,
     }

@@ -44,6 +44,7 @@ impl Collected<'_> {
             cells.iter().map(String::as_str),
             self.options.label_delimiter,
             is_list,
+            self.options.several_labels_of.as_deref(),
         );
         let mut drafts = std::mem::take(&mut self.drafts);
         drafts.sort_by_key(|(line, _)| *line);

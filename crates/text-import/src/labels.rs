@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use active_learning_core::{
-    feedback::prediction::{LABEL_DELIMITER, split_labels},
+    feedback::prediction::{LABEL_DELIMITER, cut_names, single_label, split_labels},
+    labels::label_key::label_key,
     text::counted,
 };
 use serde_json::Value;
@@ -144,69 +145,84 @@ fn plain_number(number: &serde_json::Number) -> String {
 }
 
 /// How the cells of a file are cut, and what is said of it.
+#[derive(Default)]
 pub(crate) struct Cut {
     delimiter: Option<char>,
+    /// Labels that are known, by their keys: one that holds the delimiter is one.
+    known: BTreeSet<String>,
     /// What was cut, or what was not.
     pub note: Option<String>,
 }
 
 impl Cut {
-    /// Decides how cells are cut; of a column that is called like a list, more readily.
+    /// Decides how cells are cut; of a column that is called like a list, more readily. Where texts may have several of these
+    /// labels, a bar cuts wherever it is no part of one.
     pub(crate) fn of<'a>(
         cells: impl Iterator<Item = &'a str>,
         wanted: LabelDelimiter,
         is_list: bool,
+        several: Option<&[String]>,
     ) -> Self {
+        let known = several.unwrap_or_default().iter().map(|label| label_key(label));
+        let cut = Self {
+            known: known.collect(),
+            ..Self::default()
+        };
         match wanted {
-            LabelDelimiter::None => Self {
-                delimiter: None,
-                note: None,
-            },
+            LabelDelimiter::None => cut,
             LabelDelimiter::Char(delimiter) => Self {
                 delimiter: Some(delimiter),
-                note: None,
+                ..cut
             },
             LabelDelimiter::Auto => {
                 let cells: BTreeSet<&str> = cells.map(str::trim).collect();
-                // Whoever escapes bars within names means the others.
-                let is_escaped = cells.iter().any(|cell| cell.contains(ESCAPED));
-                let holds_bar = |cell: &&&str| split_labels(cell).len() > 1;
-                let found = match is_escaped {
-                    true => cells
-                        .iter()
-                        .any(|cell| holds_bar(&cell))
-                        .then_some(LABEL_DELIMITER),
-                    false => TRIED
-                        .into_iter()
-                        .find(|delimiter| cuts(&cells, *delimiter, is_list)),
-                };
-                let holding = cells
-                    .iter()
-                    .filter(|cell| found.is_some_and(|delimiter| parts(cell, delimiter).len() > 1))
-                    .count();
-                let left = || cells.iter().filter(holds_bar).count();
-                let note = match found {
-                    Some(delimiter) => Some(format!(
-                        "several labels in one cell were cut at `{delimiter}` ({}); \
-                         --label-delimiter none keeps them whole",
-                        counted(holding, "different cell")
-                    )),
-                    None if left() > 0 => Some(format!(
-                        "a `{LABEL_DELIMITER}` within a label was read as part of its name ({}); \
-                         --label-delimiter '{LABEL_DELIMITER}' cuts there",
-                        counted(left(), "different label")
-                    )),
-                    None if is_list && cuts(&cells, ' ', true) => Some(
-                        "labels with spaces were read as one label each; --label-delimiter ' ' cuts them"
-                            .to_owned(),
-                    ),
-                    None => None,
-                };
+                let delimiter = cut.found(&cells, is_list, several.is_some());
                 Self {
-                    delimiter: found,
-                    note,
+                    delimiter,
+                    note: cut.note(&cells, delimiter, is_list),
+                    ..cut
                 }
             }
+        }
+    }
+
+    /// Finds what cells are cut at.
+    fn found(&self, cells: &BTreeSet<&str>, is_list: bool, is_several: bool) -> Option<char> {
+        // Whoever escapes bars within names means the others.
+        let is_escaped = cells.iter().any(|cell| cell.contains(ESCAPED));
+        if is_escaped || is_several && cells.iter().any(|cell| self.holds_bar(cell)) {
+            let holds_bar = cells.iter().any(|cell| self.holds_bar(cell));
+            return holds_bar.then_some(LABEL_DELIMITER);
+        }
+        TRIED
+            .into_iter()
+            .find(|delimiter| cuts(cells, *delimiter, is_list))
+    }
+
+    fn holds_bar(&self, cell: &str) -> bool {
+        self.parts(cell, LABEL_DELIMITER).len() > 1
+    }
+
+    fn note(&self, cells: &BTreeSet<&str>, found: Option<char>, is_list: bool) -> Option<String> {
+        let holding = |delimiter| {
+            let holding = cells.iter().filter(|cell| self.parts(cell, delimiter).len() > 1);
+            holding.count()
+        };
+        let left = || cells.iter().filter(|cell| self.holds_bar(cell)).count();
+        match found {
+            Some(delimiter) => Some(format!(
+                "several labels in one cell were cut at `{delimiter}` ({}); --label-delimiter none keeps them whole",
+                counted(holding(delimiter), "different cell")
+            )),
+            None if left() > 0 => Some(format!(
+                "a `{LABEL_DELIMITER}` within a label was read as part of its name ({}); \
+                 --label-delimiter '{LABEL_DELIMITER}' cuts there",
+                counted(left(), "different label")
+            )),
+            None if is_list && cuts(cells, ' ', true) => Some(
+                "labels with spaces were read as one label each; --label-delimiter ' ' cuts them".to_owned(),
+            ),
+            None => None,
         }
     }
 
@@ -215,7 +231,7 @@ impl Cut {
         let labels = match (written, self.delimiter) {
             (Written::List(labels), _) => labels,
             (Written::Cell(cell), None) => vec![unescaped(&cell)],
-            (Written::Cell(cell), Some(delimiter)) => parts(&cell, delimiter),
+            (Written::Cell(cell), Some(delimiter)) => self.parts(&cell, delimiter),
         };
         let mut seen = HashSet::new();
         labels
@@ -224,13 +240,23 @@ impl Cut {
             .filter(|label| !label.is_empty() && seen.insert(label.clone()))
             .collect()
     }
-}
 
-/// Cuts a cell; an escaped bar is part of a name.
-fn parts(cell: &str, delimiter: char) -> Vec<String> {
-    match delimiter {
-        LABEL_DELIMITER => split_labels(cell),
-        other => cell.split(other).map(|part| unescaped(part.trim())).collect(),
+    /// Cuts a cell; an escaped bar is part of a name.
+    fn parts(&self, cell: &str, delimiter: char) -> Vec<String> {
+        let known = |name: &str| self.known.contains(&label_key(name)).then(|| name.to_owned());
+        match delimiter {
+            LABEL_DELIMITER if self.known.is_empty() => split_labels(cell),
+            LABEL_DELIMITER => {
+                let names = cut_names(cell, known).into_iter();
+                names
+                    .map(|name| match known(&name) {
+                        Some(known) => known,
+                        None => single_label(&name),
+                    })
+                    .collect()
+            }
+            other => cell.split(other).map(|part| unescaped(part.trim())).collect(),
+        }
     }
 }
 
@@ -273,7 +299,7 @@ mod tests {
     use super::*;
 
     fn cut(cells: &[&str]) -> Vec<Vec<String>> {
-        let cut = Cut::of(cells.iter().copied(), LabelDelimiter::Auto, false);
+        let cut = Cut::of(cells.iter().copied(), LabelDelimiter::Auto, false, None);
         cells
             .iter()
             .map(|cell| cut.labels(Written::Cell((*cell).to_owned())))
@@ -292,8 +318,42 @@ mod tests {
     fn an_escaped_bar_is_part_of_a_name_and_the_others_cut() {
         assert_eq!(cut(&[r"A\|B", "A", "B"]), [["A|B"], ["A"], ["B"]]);
         assert_eq!(cut(&[r"A\|B|C", "D, E"]), [vec!["A|B", "C"], vec!["D, E"]]);
-        let commas = Cut::of([r"A\|B,C"].into_iter(), LabelDelimiter::Char(','), false);
+        let commas = Cut::of([r"A\|B,C"].into_iter(), LabelDelimiter::Char(','), false, None);
         assert_eq!(commas.labels(Written::Cell(r"A\|B,C".into())), ["A|B", "C"]);
+    }
+
+    #[test]
+    fn where_texts_may_have_several_labels_a_bar_cuts_unless_a_label_holds_it() {
+        let cells = ["Negativa|Ruido", "Negativa", "Home|Garden", r"Sol\|Luna"];
+        let known = ["Negativa", "Home|Garden"].map(str::to_owned);
+        let labels = |several: Option<&[String]>| {
+            let cut = Cut::of(cells.into_iter(), LabelDelimiter::Auto, false, several);
+            let read = cells.map(|cell| cut.labels(Written::Cell(cell.to_owned())).join(" + "));
+            (read, cut.note.unwrap_or_default())
+        };
+
+        let (read, note) = labels(Some(&known));
+        let whole = Cut::of(
+            ["A|B", "C"].into_iter(),
+            LabelDelimiter::None,
+            false,
+            Some(&known),
+        );
+        let only_known = Cut::of(
+            ["Home|Garden"].into_iter(),
+            LabelDelimiter::Auto,
+            false,
+            Some(&known),
+        );
+
+        assert_eq!(read, ["Negativa + Ruido", "Negativa", "Home|Garden", "Sol|Luna"]);
+        assert!(note.contains("cut at `|` (1 different cell)"), "{note}");
+        assert_eq!(whole.labels(Written::Cell("A|B".into())), ["A|B"]);
+        assert_eq!(only_known.note, None);
+        assert_eq!(
+            only_known.labels(Written::Cell("Home|Garden".into())),
+            ["Home|Garden"]
+        );
     }
 
     #[test]

@@ -220,18 +220,33 @@ impl Plan {
     }
 
     fn count_labels(&mut self, set: &LabelSet) {
+        let mut new_labels: Vec<Counted> = Vec::new();
         for label in &self.summary.labels {
-            // A name that joins labels of the set is no label of its own, nor is one that can be none.
-            let is_known = set.names(&label.name).is_some() || !can_be_label(&label.name);
-            match set.resolve(&label.name) {
-                Resolution::Proposed(name) if !is_known => self.new_labels.push(Counted {
-                    name: name.to_owned(),
-                    votes: label.votes,
-                }),
-                _ => {}
-            }
             self.joined.extend(read_as(set, &label.name));
+            for name in new_names(set, &label.name) {
+                let key = label_key(&name);
+                match new_labels.iter_mut().find(|other| label_key(&other.name) == key) {
+                    Some(same) => same.votes += label.votes,
+                    None => new_labels.push(Counted {
+                        name,
+                        votes: label.votes,
+                    }),
+                }
+            }
         }
+        self.new_labels = new_labels;
+    }
+}
+
+/// Returns the names that are no labels of a name that a file has as one.
+fn new_names(set: &LabelSet, name: &str) -> Vec<String> {
+    // A name that joins labels of the set is no label of its own, nor is one that can be none.
+    if set.names(name).is_some() || !can_be_label(name) {
+        return Vec::new();
+    }
+    match set.joins_labels(name) {
+        true => set.proposed_names(name),
+        false => vec![name.trim().to_owned()],
     }
 }
 

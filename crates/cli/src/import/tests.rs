@@ -113,11 +113,47 @@ fn a_stack_of_several_labels_takes_several_of_a_cell() {
 
     let plan = Plan::of(&files, &set(&["Billing", "Login"]), &options(&[]));
 
+    assert!(plan.new_labels.is_empty());
     assert_eq!(
         answers(&plan)[0],
         [("import", Answer::labels(["Billing", "Login"]))]
     );
     assert!(plan.pool.is_empty());
+}
+
+#[test]
+fn a_new_label_that_stands_beside_one_of_the_set_is_the_part_that_is_none_there() {
+    let contents = ["text,label\none,Billing|Noise\ntwo,Billing\n"];
+    let set = set(&["Billing", "Login"]);
+    let import = read(
+        contents[0].as_bytes(),
+        &text_import::Options {
+            several_labels_of: Some(vec!["Billing".to_owned(), "Login".to_owned()]),
+            ..text_import::Options::default()
+        },
+    );
+    let cut = [File {
+        name: "file.csv".to_owned(),
+        import: import.expect("it is read"),
+    }];
+    // As a list has it, or a file that was read without the set.
+    let whole = files(&contents);
+
+    for files in [&cut[..], &whole] {
+        let plan = Plan::of(files, &set, &options(&[]));
+        let names: Vec<String> = plan.new_labels.iter().map(|label| label.name.clone()).collect();
+        let proposed = answers(&plan)[0][0].1.clone();
+        let added = plan.adding_labels(files, &set, &options(&[]));
+        let (plan, after) = added.expect("`Noise` can be a label");
+
+        assert_eq!(names, ["Noise"]);
+        let proposal = Answer::NewLabel {
+            label: "Billing|Noise".to_owned(),
+        };
+        assert_eq!(proposed, proposal);
+        assert_eq!(answers(&plan)[0][0].1, Answer::labels(["Billing", "Noise"]));
+        assert_eq!(after.active().collect::<Vec<_>>(), ["Billing", "Login", "Noise"]);
+    }
 }
 
 const TWO_OF_ONE: &str = "text,label\none,Refund|Billing\ntwo,Refund\nthree,Billing\n";

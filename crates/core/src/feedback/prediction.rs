@@ -123,6 +123,13 @@ pub fn cut_names(text: &str, known: impl Fn(&str) -> Option<String>) -> Vec<Stri
     names.collect()
 }
 
+/// Cuts a text into names as [`cut_labels`] does, and returns the parts that mean nothing, without the backslashes before
+/// their bars and without white space at their ends.
+pub fn unknown_names(text: &str, known: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let unknown = cut(text, known).into_iter().filter_map(Result::err);
+    unknown.map(|part| part.name.trim().to_owned()).collect()
+}
+
 /// Cuts a text into names that are known, and parts that are not: as few of these as there can be, then of all.
 fn cut(text: &str, known: impl Fn(&str) -> Option<String>) -> Vec<Result<String, Part>> {
     let parts = parts(text);
@@ -300,6 +307,8 @@ mod tests {
         assert_eq!(cut_names("C|A|B", known), ["C", "a|b"]);
         assert_eq!(cut_names(r"B | A | x\|y", known), ["B", "a", r"x\|y"]);
         assert_eq!(cut_names("C", known), ["C"]);
+        assert_eq!(unknown_names(r" x\|y |A|C|A|B", known), ["x|y", "C"]);
+        assert_eq!(unknown_names("A|B", known), [""; 0]);
     }
 
     proptest! {

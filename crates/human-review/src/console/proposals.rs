@@ -1,10 +1,12 @@
 //! Labels that reviewers propose: merged into one that there is, or refused.
 
+use std::collections::BTreeMap;
+
 use active_learning_aws::label_set::ChangeError;
 use active_learning_aws::overview::Tally;
 use active_learning_aws::rfc3339;
 use active_learning_core::labels::label_key::label_key;
-use active_learning_core::labels::label_set::{LabelSet, LabelSetError, Resolution};
+use active_learning_core::labels::label_set::{LabelSet, LabelSetError, can_be_label};
 use active_learning_core::text::counted_as;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -27,6 +29,27 @@ struct Proposal {
     refused_before: bool,
 }
 
+/// Returns what is proposed and neither a label nor was refused since; of several names of one text each.
+fn open_proposals(tally: &Tally, set: &LabelSet) -> Vec<Proposal> {
+    let mut by_key: BTreeMap<String, Proposal> = BTreeMap::new();
+    for (proposed, votes) in &tally.proposed {
+        let newest = tally.proposed_at.get(proposed).map_or("", String::as_str);
+        if set.was_refused_since(proposed, newest) {
+            continue;
+        }
+        let names = set.proposed_names(proposed).into_iter();
+        for name in names.filter(|name| can_be_label(name) && !set.was_refused_since(name, newest)) {
+            let new = || Proposal {
+                refused_before: set.is_refused(&name),
+                name: name.clone(),
+                votes: 0,
+            };
+            by_key.entry(label_key(&name)).or_insert_with(new).votes += votes;
+        }
+    }
+    by_key.into_values().collect()
+}
+
 impl Console<'_> {
     /// Shows what is proposed and neither a label nor was refused since, the most frequent first.
     pub(super) async fn proposals(
@@ -37,18 +60,7 @@ impl Console<'_> {
         let tally = Tally::read(self.training).await?;
         let set = self.label_sets.current().await?;
         let set = set.map_or_else(LabelSet::none, |set| set.as_ref().clone());
-        let newest = |name: &str| tally.proposed_at.get(name).map_or("", String::as_str);
-        let is_open = |name: &str| {
-            matches!(set.resolve(name), Resolution::Proposed(_)) && !set.was_refused_since(name, newest(name))
-        };
-        let open = tally.proposed.iter().filter(|(name, _)| is_open(name));
-        let mut proposals: Vec<Proposal> = open
-            .map(|(name, votes)| Proposal {
-                refused_before: set.is_refused(name),
-                name: name.clone(),
-                votes: *votes,
-            })
-            .collect();
+        let mut proposals = open_proposals(&tally, &set);
         proposals.sort_by(|a, b| b.votes.cmp(&a.votes).then_with(|| a.name.cmp(&b.name)));
         let has_more = proposals.len() > SHOWN;
         proposals.truncate(SHOWN);
@@ -98,8 +110,14 @@ impl Console<'_> {
             _ => return Ok(None),
         };
         let tally = Tally::read(self.training).await?;
+        let set = self.label_sets.current().await?;
+        let names_of = |proposed: &str| match &set {
+            Some(set) => set.proposed_names(proposed),
+            None => vec![proposed.to_owned()],
+        };
+        let is_it = |other: &String| label_key(other) == label_key(name);
         let same = tally.proposed.iter();
-        let same = same.filter(|(proposed, _)| label_key(proposed) == label_key(name));
+        let same = same.filter(|(proposed, _)| names_of(proposed).iter().any(is_it));
         let votes: u64 = same.map(|(_, votes)| votes).sum();
         let votes = counted_as(votes, "vote proposes it", "votes propose it");
         Ok(Some(format!(

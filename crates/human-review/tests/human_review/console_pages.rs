@@ -5,7 +5,7 @@ use chrono::Duration;
 use serde_json::{Value, json};
 
 use crate::console::{HOSTILE, act, assert_harmless, log, put};
-use crate::harness::{FEEDBACK_BUCKET, Review, TRAINING_BUCKET, two_items};
+use crate::harness::{FEEDBACK_BUCKET, Review, TRAINING_BUCKET, config, two_items};
 
 const MODEL: &str = "arn:aws:comprehend:us-east-1:123456789012:document-classifier/c/version/v2";
 
@@ -534,6 +534,34 @@ async fn a_proposed_label_is_merged_or_refused_and_then_proposed_no_more() {
         serde_json::from_str(&read(&review, TRAINING_BUCKET, "label-set.json").await).expect("JSON");
     assert_eq!(set["labels"][1]["synonyms"], json!(["Football"]));
     assert_eq!(set["refused"], json!(["Nonsense"]));
+}
+
+#[tokio::test]
+async fn of_several_names_of_one_text_those_are_proposed_that_are_no_labels() {
+    let mut config = config();
+    config.show_rules.several_labels = true;
+    let review = Review::with(config);
+    let admin = review.sign_in_admin("ada").await;
+    dispute(&review, "Cup final tonight").await;
+    let tally =
+        json!({ "labels": 1, "since": null, "proposed": { "Football|Sports": 3, "football|Fog": 2 } });
+    put(&review, TRAINING_BUCKET, "builds/tally.json", &tally).await;
+
+    let page = admin.get("quality.json").await.json();
+    let token = admin.get("overview").await.field("portal:csrf");
+    let form = [
+        ("portal:csrf", token.as_str()),
+        ("subject", "football"),
+        ("value", "Sports"),
+    ];
+    let asked = admin.post("merge-label", &form).await;
+
+    let names = [
+        json!({ "name": "Football", "votes": 5 }),
+        json!({ "name": "Fog", "votes": 2 }),
+    ];
+    assert_eq!(page["proposed"]["labels"], json!(names));
+    assert!(asked.body().contains("5 votes propose it"), "{}", asked.body());
 }
 
 #[tokio::test]

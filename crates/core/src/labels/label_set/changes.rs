@@ -4,7 +4,7 @@ use super::{Label, LabelSet, MAX_ACTIVE_LABELS, MAX_NAME_BYTES, Origin, Refused,
 use crate::{
     feedback::{
         FeedbackRecord, InvalidFeedback,
-        prediction::{LABEL_DELIMITER, cut_labels, split_labels},
+        prediction::{LABEL_DELIMITER, cut_labels, cut_names, split_labels, unknown_names},
     },
     labels::{human_loop::is_answer_word, label_key::label_key},
     text::is_blank,
@@ -49,6 +49,33 @@ pub enum LabelSetError {
         name: String,
         /// One that would not be.
         other: String,
+    },
+    /// A name is how several labels of one text are written, and one of them is a label.
+    #[error(
+        "`{name}` is how several labels of one text are written, and `{label}` is a label: make `{new}` one, or choose \
+         another name, such as `{other}`"
+    )]
+    JoinsLabels {
+        /// The name that was given.
+        name: String,
+        /// The part of it that is a label.
+        label: String,
+        /// The part of it that is none.
+        new: String,
+        /// A name that joins nothing.
+        other: String,
+    },
+    /// A label that is there would be written as several labels of one text.
+    #[error(
+        "once `{name}` is a label, the label `{label}` could not be told from several labels of one text, which are \
+         written with a bar (|) between them; `active-learning labels retire` with `{label}` makes way: what was labelled \
+         by it then has its parts as labels"
+    )]
+    InTheWay {
+        /// The name that was given.
+        name: String,
+        /// The label that is written as it and others together.
+        label: String,
     },
     /// There is no such label in use.
     #[error("there is no active label `{0}`; `active-learning labels accept` makes a proposed one a label")]
@@ -119,6 +146,7 @@ impl LabelSet {
             label.state == State::Retired || (!label.is_active() && label_key(&label.name) == label_key(name))
         });
         match unused {
+            Some(index) if self.is_only_joined(name) => Err(ambiguous(&self.labels[index].name)),
             Some(_) if self.active().count() >= MAX_ACTIVE_LABELS => Err(LabelSetError::TooMany),
             Some(index) => {
                 let label = &mut self.labels[index];
@@ -128,7 +156,10 @@ impl LabelSet {
                 }
                 Ok(())
             }
-            None => self.insert(name, description),
+            None => {
+                self.joins_none(name)?;
+                self.insert(name, description)
+            }
         }
     }
 
@@ -166,6 +197,7 @@ impl LabelSet {
         let index = self.active_index(old)?;
         let new = checked(new)?;
         self.free(new, Some(index))?;
+        self.joins_none(new)?;
         self.unambiguous(new)?;
         let label = &mut self.labels[index];
         let old_name = std::mem::replace(&mut label.name, new.to_owned());
@@ -241,6 +273,7 @@ impl LabelSet {
                 Some(known) if after.labels[known].is_active() => after.labels[known].name.clone(),
                 Some(known) => return Err(after.taken(part, known)),
                 None => {
+                    after.joins_none(part)?;
                     after.insert(part, "")?;
                     part.trim().to_owned()
                 }
@@ -277,6 +310,7 @@ impl LabelSet {
         let index = self.active_index(name)?;
         let synonym = checked(synonym)?;
         self.free(synonym, None)?;
+        self.joins_none(synonym)?;
         self.unambiguous(synonym)?;
         let key = label_key(synonym);
         self.refused.retain(|refused| label_key(&refused.name) != key);
@@ -342,30 +376,62 @@ impl LabelSet {
         }
     }
 
+    /// Returns whether a name joins a label with others, where a text may have several: then it can be none.
+    pub fn joins_labels(&self, name: &str) -> bool {
+        self.joins_none(name).is_err()
+    }
+
+    /// Checks that a name that a person gives does not join a label with others, where a text may have several.
+    fn joins_none(&self, new: &str) -> Result<(), LabelSetError> {
+        let new = new.trim();
+        if !self.several || !new.contains(LABEL_DELIMITER) || self.find(new).is_some() {
+            return Ok(());
+        }
+        let known = |part: &str| self.find(part).map(|label| label.name.clone());
+        let unknown = unknown_names(new, known);
+        let label = cut_names(new, known)
+            .into_iter()
+            .find(|name| self.find(name).is_some());
+        match (label, unknown.into_iter().next()) {
+            (None, _) => Ok(()),
+            (Some(_), None) => Err(ambiguous(new)),
+            (Some(label), Some(part)) => Err(LabelSetError::JoinsLabels {
+                name: new.to_owned(),
+                label,
+                new: part,
+                other: new.replace(LABEL_DELIMITER, "/"),
+            }),
+        }
+    }
+
     /// Checks that no name would be written as other names together, once there is a new one.
     fn unambiguous(&self, new: &str) -> Result<(), LabelSetError> {
         if !self.several {
             return Ok(());
         }
         let new_key = label_key(new);
-        // A name is written with the new one only if that is a part of it.
-        let holding_it = self.by_key.iter().filter(|(key, _)| key.contains(&new_key));
-        let names = holding_it.flat_map(|(_, index)| {
-            let label = &self.labels[*index];
-            std::iter::once(&label.name).chain(&label.synonyms)
-        });
-        let names = names.map(String::as_str).chain(std::iter::once(new));
         let is_known = |name: &str| {
             let key = label_key(name);
             key == new_key || self.by_key.contains_key(&key)
         };
-        match names
-            .filter(|name| name.contains(LABEL_DELIMITER))
-            .find(|name| is_written_as_others(name, is_known))
-        {
-            Some(name) => Err(LabelSetError::Ambiguous {
-                name: name.to_owned(),
-                other: name.replace(LABEL_DELIMITER, "/"),
+        let is_ambiguous =
+            |name: &str| name.contains(LABEL_DELIMITER) && is_written_as_others(name, is_known);
+        if is_ambiguous(new) {
+            return Err(ambiguous(new));
+        }
+        // A name is written with the new one only if that is a part of it. That of a retired label means its parts then.
+        let holding_it = self
+            .by_key
+            .iter()
+            .filter(|(key, index)| key.contains(&new_key) && self.labels[**index].state != State::Retired);
+        let in_the_way = holding_it.map(|(_, index)| &self.labels[*index]).find(|label| {
+            let mut names = std::iter::once(&label.name).chain(&label.synonyms);
+            names.any(|name| is_ambiguous(name))
+        });
+        match in_the_way {
+            Some(label) => Err(LabelSetError::InTheWay {
+                name: new.trim().to_owned(),
+                label: label.name.clone(),
             }),
             None => Ok(()),
         }
@@ -401,6 +467,13 @@ impl LabelSet {
             name: name.to_owned(),
             label: self.labels[index].name.clone(),
         }
+    }
+}
+
+fn ambiguous(name: &str) -> LabelSetError {
+    LabelSetError::Ambiguous {
+        name: name.to_owned(),
+        other: name.replace(LABEL_DELIMITER, "/"),
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{LabelSet, Resolution, State};
+use super::{LabelSet, Resolution, State, changes::is_written_as_others};
 use crate::{
     dataset::Mode,
     feedback::{
         FeedbackRecord, Signal,
         prediction::{
             ClassScore, LABEL_DELIMITER, cut_labels, cut_names, join_as_written, merged, single_label,
-            split_labels,
+            split_labels, unknown_names,
         },
     },
     labels::{
@@ -106,9 +106,39 @@ impl LabelSet {
         }
     }
 
+    /// Returns the names of a proposal that are no labels, each once: these are what is proposed. Where a text may have
+    /// several labels, a bar stands between them; else a proposal is one name, whatever it holds.
+    pub fn proposed_names(&self, proposal: &str) -> Vec<String> {
+        let mut names = match self.several {
+            true => unknown_names(proposal, |name| self.known(name)),
+            false => vec![proposal.trim().to_owned()],
+        };
+        let mut seen = BTreeSet::new();
+        names.retain(|name| self.find(name).is_none() && seen.insert(label_key(name)));
+        names
+    }
+
     /// Returns the name, as the set spells it, of what it knows.
     fn known(&self, name: &str) -> Option<String> {
-        self.find(name).map(|label| label.name.clone())
+        let label = self.find(name)?;
+        (!self.is_only_joined(name)).then(|| label.name.clone())
+    }
+
+    /// Returns whether a name stands for several labels of one text, since the label that had it is retired: it was made of
+    /// their names joined together.
+    pub(super) fn is_only_joined(&self, name: &str) -> bool {
+        let is_retired = || self.find(name).is_some_and(|label| label.state == State::Retired);
+        let is_known = |part: &str| self.find(part).is_some();
+        self.several && name.contains(LABEL_DELIMITER) && is_retired() && is_written_as_others(name, is_known)
+    }
+
+    /// Returns the labels that names of an answer mean, of those that only join others these.
+    fn apart(&self, labels: &[String]) -> Vec<String> {
+        let apart = labels.iter().flat_map(|label| match self.is_only_joined(label) {
+            true => self.names(label).unwrap_or_else(|| vec![label.clone()]),
+            false => vec![label.clone()],
+        });
+        apart.collect()
     }
 
     /// Cuts a text into names as [`LabelSet::names`] does; `None` too where they are more than a text may have.
@@ -388,7 +418,7 @@ impl LabelSet {
     /// answered was offered, so it stands.
     pub fn map_vote(&self, vote: &Vote) -> Mapped {
         let labels = match &vote.answer {
-            Answer::Labels { labels } => labels.clone(),
+            Answer::Labels { labels } => self.apart(labels),
             Answer::NewLabel { label } => match self.names_allowed(label) {
                 Some(names) => names,
                 None => return Mapped::Answer(self.read(label)),

@@ -685,11 +685,7 @@ fn a_name_that_is_written_as_several_labels_of_one_text_is_refused_whichever_of_
         names.iter().try_for_each(|name| set.add(name, "")).map(|()| set)
     };
 
-    for names in [
-        ["A", "B", "A|B"],
-        ["a|b", "B", "A"],
-        ["Spam", "Ham|Eggs", "spam|ham|EGGS"],
-    ] {
+    for names in [["A", "B", "A|B"], ["Spam", "Ham|Eggs", "spam|ham|EGGS"]] {
         let refused = with(&names).expect_err("refused");
         assert!(
             matches!(refused, LabelSetError::Ambiguous { .. }),
@@ -700,17 +696,85 @@ fn a_name_that_is_written_as_several_labels_of_one_text_is_refused_whichever_of_
             "it proposes another name: {refused}"
         );
     }
-    let mut set = with(&["A", "A|B", "C"]).expect("nothing else is written so");
-    assert!(matches!(
-        set.rename("C", "b"),
-        Err(LabelSetError::Ambiguous { .. })
-    ));
-    assert!(matches!(
-        set.add_synonym("C", "B"),
-        Err(LabelSetError::Ambiguous { .. })
-    ));
+    let in_the_way = |name: &str, label: &str| {
+        Err(LabelSetError::InTheWay {
+            name: name.into(),
+            label: label.into(),
+        })
+    };
+    assert_eq!(with(&["a|b", "B", "A"]).map(drop), in_the_way("A", "a|b"));
+    let mut set = with(&["A|B", "A", "C"]).expect("nothing else is written so");
+    assert_eq!(set.rename("C", "b"), in_the_way("b", "A|B"));
+    assert_eq!(set.add_synonym("C", "B"), in_the_way("B", "A|B"));
     assert_eq!(set.read("A|B"), Answer::labels(["A|B"]));
     assert_eq!(set.read("A|C"), Answer::labels(["A", "C"]));
+}
+
+#[test]
+fn what_joins_a_label_with_others_is_the_name_of_none_where_a_text_may_have_several() {
+    let mut set = set(&["Gut", "Schlecht"]);
+    let refused = Err(LabelSetError::JoinsLabels {
+        name: "Lärm|schlecht".into(),
+        label: "Schlecht".into(),
+        new: "Lärm".into(),
+        other: "Lärm/schlecht".into(),
+    });
+
+    assert_eq!(set.add(" Lärm|schlecht ", ""), refused);
+    assert_eq!(set.rename("Gut", "Lärm|schlecht"), refused);
+    assert_eq!(set.add_synonym("Gut", "Lärm|schlecht"), refused);
+    assert_eq!(set.merge("Lärm|schlecht", "Gut"), refused);
+    assert_eq!(set.split("Gut", &["Prima", "Lärm|schlecht"]), refused);
+    assert_eq!(set.add("Bar|Cocina", ""), Ok(()), "no part of it is a label");
+    let one = set.with_several_labels(false).add("Lärm|schlecht", "");
+    assert_eq!(one, Ok(()));
+}
+
+#[test]
+fn of_a_proposal_the_parts_are_proposed_that_are_no_labels_and_a_text_of_one_label_has_the_whole() {
+    let mut set = set(&["Gut", "Schlecht", "Home|Garden"]);
+    set.retire("Gut").expect("active");
+
+    for (proposal, names) in [
+        ("Lärm|Schlecht", &["Lärm"][..]),
+        (" schlecht|Lärm|lärm ", &["Lärm"]),
+        ("Bar|Cocina", &["Bar", "Cocina"]),
+        ("Bar|Home|Garden", &["Bar"]),
+        ("Gut|Neu", &["Neu"]),
+        ("Schlecht", &[]),
+        ("Neu", &["Neu"]),
+    ] {
+        assert_eq!(set.proposed_names(proposal), names, "{proposal}");
+    }
+    let one = set.with_several_labels(false);
+    assert_eq!(one.proposed_names("Lärm|Schlecht "), ["Lärm|Schlecht"]);
+    assert_eq!(one.proposed_names("schlecht"), [""; 0]);
+}
+
+#[test]
+fn a_joined_name_that_was_accepted_as_one_label_makes_way_and_its_votes_count_for_its_parts() {
+    // As the version before accepted what it listed.
+    let mut set = set(&["Gut", "Schlecht", "Lärm|Schlecht"]);
+    let proposed = vote(
+        Answer::NewLabel {
+            label: "Lärm|Schlecht".into(),
+        },
+        VoteSource::HumanReview,
+    );
+    let chosen = vote(Answer::labels(["Lärm|Schlecht"]), VoteSource::HumanReview);
+
+    let refused = set.add("Lärm", "").expect_err("they could not be told apart");
+    set.retire("Lärm|Schlecht").expect("active");
+    let retired = set.map_vote(&chosen);
+    set.add("Lärm", "").expect("nothing is in its way");
+
+    assert!(refused.to_string().contains("labels retire"), "{refused}");
+    assert_eq!(retired, Mapped::Retired);
+    let both = Answer::labels(["Lärm", "Schlecht"]);
+    assert_eq!(set.map_vote(&proposed), Mapped::Answer(both.clone()));
+    assert_eq!(set.map_vote(&chosen), Mapped::Answer(both.clone()));
+    assert_eq!(set.read("schlecht|lärm"), both);
+    assert!(set.add("Lärm|Schlecht", "").is_err());
 }
 
 #[test]
