@@ -46,6 +46,15 @@ pub enum ChangeError {
     Bucket(#[from] BucketError),
 }
 
+/// Returns the set that data made, which refuses nothing.
+fn taken(written: Result<LabelSet, ChangeError>) -> Result<LabelSet, BucketError> {
+    match written {
+        Ok(set) => Ok(set),
+        Err(ChangeError::Bucket(error)) => Err(error),
+        Err(ChangeError::Refused(_)) => unreachable!("taking in data refuses nothing"),
+    }
+}
+
 impl LabelSets {
     /// Keeps the set in a training bucket.
     pub fn new(bucket: Bucket) -> Self {
@@ -113,20 +122,31 @@ impl LabelSets {
         Ok(self.current().await?.unwrap_or_else(|| Arc::new(seed)))
     }
 
-    /// Takes in the labels of a training file; returns the set that is current then.
+    /// Takes in the labels of a training file, whose texts may have `several`; returns the set that is current then.
     ///
     /// # Errors
     ///
     /// [`BucketError`].
-    pub async fn take_data(&self, names: &[String], at: &str) -> Result<LabelSet, BucketError> {
+    pub async fn take_data(
+        &self,
+        names: &[String],
+        several: bool,
+        at: &str,
+    ) -> Result<LabelSet, BucketError> {
         let names = || names.iter().map(String::as_str);
-        let seed = || LabelSet::seed(names(), Origin::InitialData, at);
-        let take = |set: &mut LabelSet| Ok(set.take_data(names(), at));
-        match self.write(seed, take).await {
-            Ok(set) => Ok(set),
-            Err(ChangeError::Bucket(error)) => Err(error),
-            Err(ChangeError::Refused(_)) => unreachable!("taking in data refuses nothing"),
-        }
+        let seed = || LabelSet::seed(names(), Origin::InitialData, at).with_several_in_data(several);
+        let take = |set: &mut LabelSet| Ok(set.take_data(names(), several, at));
+        taken(self.write(seed, take).await)
+    }
+
+    /// Notes in the set, which must be there, that training data has texts with several labels.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn take_several_labels(&self, at: &str) -> Result<LabelSet, BucketError> {
+        let take = |set: &mut LabelSet| Ok(set.take_several_labels(at));
+        taken(self.write(LabelSet::none, take).await)
     }
 
     /// Changes the set for a person, and all over again if somebody else has changed it meanwhile. Without a set, the

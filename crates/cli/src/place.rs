@@ -1,7 +1,10 @@
 //! The buckets of a stack, here or on AWS.
 
 use active_learning_aws::bucket::Bucket;
-use active_learning_core::dataset::Mode;
+use active_learning_core::{
+    dataset::Mode,
+    labels::label_set::{LABEL_SET_KEY, LabelSet},
+};
 use aws_config::{BehaviorVersion, SdkConfig};
 use local_stack::user;
 
@@ -29,8 +32,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// Finds the buckets: those that are named, on AWS, or those of the running stack. Of named ones the newest dataset
-    /// tells whether texts have several labels; without one they have one.
+    /// Finds the buckets: those that are named, on AWS, or those of the running stack. The label set tells whether texts have
+    /// several labels, where training data has; of named buckets the newest dataset too, else the stack.
     ///
     /// # Errors
     ///
@@ -48,7 +51,7 @@ impl Place {
             let place = Self::new(&config, output("TrainingS3Bucket"), output("FeedbackS3Bucket"));
             let default_classifier = Some(output(DEFAULT_CLASSIFIER).to_owned());
             return Ok(Self {
-                several_labels: has_several_labels(&stack),
+                several_labels: has_several_labels(&stack) || place.has_several_in_data().await,
                 default_classifier: default_classifier.filter(|name| !name.is_empty()),
                 ..place
             });
@@ -61,9 +64,16 @@ impl Place {
         let place = Self::new(&config, training, &feedback);
         let mode = model_building::newest_mode(&place.training).await?;
         Ok(Self {
-            several_labels: mode == Some(Mode::MultiLabel),
+            several_labels: mode == Some(Mode::MultiLabel) || place.has_several_in_data().await,
             ..place
         })
+    }
+
+    /// Returns whether the label set says that training data has texts with several labels. One that cannot be read is left
+    /// to whoever needs it.
+    async fn has_several_in_data(&self) -> bool {
+        let set: Result<Option<LabelSet>, _> = self.training.read_document(LABEL_SET_KEY).await;
+        set.is_ok_and(|set| set.is_some_and(|set| set.has_several_in_data()))
     }
 
     fn new(config: &SdkConfig, training: &str, feedback: &str) -> Self {
@@ -77,7 +87,7 @@ impl Place {
     }
 }
 
-/// Returns whether a text may have several labels in a local stack.
+/// Returns whether a local stack is set to let a text have several labels.
 pub fn has_several_labels(stack: &StackOutputs) -> bool {
     stack.output(SEVERAL_LABELS) == "true"
 }

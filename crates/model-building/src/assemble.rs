@@ -157,11 +157,20 @@ async fn try_assemble(
     policy: &AssemblePolicy,
     now: DateTime<Utc>,
 ) -> Result<Assembled, AssembleError> {
-    let set = LabelSets::new(bucket.clone()).current().await?;
-    let mode = policy.mode.or(policy.several_labels.then_some(Mode::MultiLabel));
+    let sets = LabelSets::new(bucket.clone());
+    let set = sets.current().await?;
+    let is_in_data = set.as_ref().is_some_and(|set| set.has_several_in_data());
+    let several_labels = policy.several_labels || is_in_data;
+    let mode = policy.mode.or(several_labels.then_some(Mode::MultiLabel));
     let (initial, reports) = read_initial(bucket, mode, set.clone()).await?;
     write_reports(bucket, reports, now).await?;
-    let several = policy.several_labels || initial.has_several(set.as_deref());
+    let has_several = initial.has_several(set.as_deref());
+    if has_several && !is_in_data && set.is_some() {
+        // What people say is read by it from now on.
+        sets.take_several_labels(&active_learning_aws::rfc3339(now))
+            .await?;
+    }
+    let several = several_labels || has_several;
     let labels = labels::read(bucket, Keep::Text, several, Packing::Renewed).await?;
     let rows = blocking(move || Rows::choose(initial, labels)).await?;
     if rows.rows.is_empty() {

@@ -131,7 +131,9 @@ async fn build_of(
             let sets = bucket.label_sets();
             sets.current_or_seed(&config.classes, &report.at).await?;
         }
-        false => report.repairs.extend(take_labels(bucket, upload, &arn).await?),
+        false => report
+            .repairs
+            .extend(take_labels(bucket, config, upload, &arn).await?),
     }
     keep_earlier_repairs(bucket, &mut report).await?;
 
@@ -185,14 +187,18 @@ async fn keep_earlier_repairs(bucket: &Bucket, report: &mut TrainingFileReport) 
     Ok(())
 }
 
-/// Takes the labels of a user's own file into the label set, in place of those of the parameter. Returns what is to be
-/// said of labels that it adds to a set which others have made.
+/// Takes the labels of a user's own file into the label set, in place of those of the parameter, and whether its texts have
+/// several: then every text may have. Returns what is to be said of labels that it adds to a set which others have made.
 async fn take_labels(
     bucket: &Bucket,
+    config: &Config,
     upload: &Upload,
     arn: &ClassifierArn,
 ) -> Result<Vec<String>, StoreError> {
     let classifier = bucket.read::<Classifier>(&arn.resource()).await?;
+    let is_several = |classifier: &Classifier| classifier.properties.mode == Mode::MultiLabel;
+    // By the parameter every model is of several labels, whatever the file has.
+    let several = !config.several_labels && classifier.as_ref().is_some_and(is_several);
     let labels = classifier
         .and_then(|classifier| classifier.trained)
         .map(|trained| trained.labels);
@@ -200,7 +206,7 @@ async fn take_labels(
     let at = active_learning_aws::rfc3339(upload.time);
 
     let before = bucket.label_sets().current().await?;
-    let set = bucket.label_sets().take_data(&labels, &at).await?;
+    let set = bucket.label_sets().take_data(&labels, several, &at).await?;
     tracing::info!(
         label_set.version = set.version(),
         labels = labels.len(),

@@ -29,7 +29,7 @@ async fn changes_that_several_make_at_once_are_all_made_each_with_a_version_of_i
     let changes = writers.iter().enumerate().map(async |(number, sets)| {
         let name = format!("Label {number}");
         match number {
-            0 => sets.take_data(&[name], AT).await.expect("taken"),
+            0 => sets.take_data(&[name], false, AT).await.expect("taken"),
             _ => sets.edit(AT, |set| set.add(&name, "")).await.expect("added"),
         }
     });

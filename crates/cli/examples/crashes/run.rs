@@ -189,7 +189,7 @@ impl Run {
 pub async fn has_labels(world: &World) {
     let names = ["World", "Sports", "Business", "SciTech"].map(str::to_owned);
     let sets = LabelSets::new(world.bucket("training"));
-    sets.take_data(&names, &active_learning_aws::now())
+    sets.take_data(&names, false, &active_learning_aws::now())
         .await
         .expect("there is none yet");
 }

@@ -23,6 +23,7 @@ mod predictions;
 mod producers;
 mod results_pushed;
 mod reviewers;
+mod several_labels;
 mod upgrade;
 
 use std::collections::BTreeMap;

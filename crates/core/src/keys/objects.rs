@@ -1011,7 +1011,13 @@ pub const OBJECTS: &[ObjectKind] = &[
     ObjectKind {
         key: "label-set.json",
         bucket: Training,
-        writers: &[A2I_TRIGGER, HUMAN_REVIEW, TEXT_CLASSIFIER, Operator],
+        writers: &[
+            A2I_TRIGGER,
+            HUMAN_REVIEW,
+            MODEL_BUILDING,
+            TEXT_CLASSIFIER,
+            Operator,
+        ],
         readers: &[
             A2I_TRIGGER,
             BATCH_FEEDBACK,
@@ -1031,7 +1037,13 @@ pub const OBJECTS: &[ObjectKind] = &[
     ObjectKind {
         key: "label-sets/<version>.json",
         bucket: Training,
-        writers: &[A2I_TRIGGER, HUMAN_REVIEW, TEXT_CLASSIFIER, Operator],
+        writers: &[
+            A2I_TRIGGER,
+            HUMAN_REVIEW,
+            MODEL_BUILDING,
+            TEXT_CLASSIFIER,
+            Operator,
+        ],
         readers: &[Operator, LABEL_COLLECTION],
         shape: "JSON: LabelSet",
         lifetime: Kept,

@@ -111,8 +111,10 @@ pub struct LabelSet {
     refused: Vec<Refused>,
     /// Index of the label that has each key.
     by_key: HashMap<String, usize>,
-    /// Whether a text may have several labels; the stack is set so, the set does not hold it.
+    /// Whether a text may have several labels: the stack is set so, or the data has them.
     several: bool,
+    /// Whether the data has texts with several labels, whatever the stack is set to.
+    several_in_data: bool,
 }
 
 /// A proposed name that somebody has refused.
@@ -138,6 +140,9 @@ struct Stored {
     /// When, by name. Without a time, as in sets of the version before: not after the set was changed last.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     refused_at: BTreeMap<String, String>,
+    /// Whether training data has texts with several labels. None in sets of the version before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    several_labels: bool,
 }
 
 /// What a name means.
@@ -164,6 +169,7 @@ impl LabelSet {
             refused: Vec::new(),
             by_key: HashMap::new(),
             several: true,
+            several_in_data: false,
         };
         for name in names {
             // One that meets another is the same label in other letters.
@@ -195,11 +201,30 @@ impl LabelSet {
         serde_json::to_vec_pretty(self).expect("a label set has string keys")
     }
 
-    /// Says whether a text may have several labels, as unless it is said otherwise. Where it may not, what names several
-    /// is one proposal, so that nothing that comes in makes a classifier of single labels one of several.
+    /// Says whether the stack lets a text have several labels, as unless it is said otherwise. Where it may not, and the
+    /// training data has no such text either, what names several is one proposal, so that nothing that people say makes a
+    /// classifier of single labels one of several.
     #[must_use]
     pub fn with_several_labels(self, several: bool) -> Self {
-        Self { several, ..self }
+        Self {
+            several: several || self.several_in_data,
+            ..self
+        }
+    }
+
+    /// Says whether the training data that it is made of has texts with several labels.
+    #[must_use]
+    pub fn with_several_in_data(self, several: bool) -> Self {
+        Self {
+            several: self.several || several,
+            several_in_data: several,
+            ..self
+        }
+    }
+
+    /// Returns whether training data has texts with several labels.
+    pub fn has_several_in_data(&self) -> bool {
+        self.several_in_data
     }
 
     /// Returns whether a text may have several labels.
@@ -292,6 +317,7 @@ impl From<LabelSet> for Stored {
             updated_at: set.updated_at,
             labels: set.labels,
             refused_at: times.collect(),
+            several_labels: set.several_in_data,
             refused: set.refused.into_iter().map(|refused| refused.name).collect(),
         }
     }
@@ -330,6 +356,7 @@ impl TryFrom<Stored> for LabelSet {
             labels: stored.labels,
             by_key,
             several: true,
+            several_in_data: stored.several_labels,
         })
     }
 }

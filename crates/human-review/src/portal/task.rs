@@ -216,6 +216,10 @@ impl Portal<'_> {
             return Ok(input); // Its choices are the job's.
         }
         let set = self.label_sets.current().await?;
+        let has_several = match &set {
+            Some(set) => set.has_several_labels(),
+            None => self.rules.several_labels,
+        };
         let choices = set.map(|set| {
             let started_with = input["labels"].as_array().into_iter().flatten();
             set.choices(started_with.filter_map(Value::as_str))
@@ -223,8 +227,7 @@ impl Portal<'_> {
         let mut input = shown_input(input, choices.as_deref());
         if input["comprehendPredictions"].is_array() {
             mark_blind(&mut input, &human_loop.id, self.rules.blind_share);
-            input["severalLabels"] =
-                json!(self.rules.several_labels || input["severalLabels"] == json!(true));
+            input["severalLabels"] = json!(has_several || input["severalLabels"] == json!(true));
         }
         Ok(input)
     }

@@ -577,6 +577,20 @@ async fn several_labels_are_offered_and_taken_where_the_operator_says_so() {
 }
 
 #[tokio::test]
+async fn several_labels_are_offered_where_the_label_set_says_that_training_data_has_them() {
+    let review = Review::new();
+    let mut set = set_of(&["World", "Sports"]);
+    set.take_several_labels("2026-11-20T09:30:00.000Z");
+    put_set(&review, &set).await;
+    review.start("tc-1", &item("dislike")).await;
+    let ann = review.sign_in("ann").await;
+
+    let page = ann.open("tc-1").await;
+
+    assert!(page.body().contains("multiple size=") && page.body().contains("data-several"));
+}
+
+#[tokio::test]
 async fn the_guideline_stands_beside_the_task_and_its_version_with_the_answer() {
     let review = Review::new();
     let hostile = "<script>alert(1)</script>";

@@ -314,6 +314,84 @@ async fn a_proposed_label_is_no_class_until_somebody_accepts_it() {
 }
 
 #[tokio::test]
+async fn of_several_labels_of_a_text_the_new_one_is_proposed_and_the_others_are_its_labels_once_it_is_accepted()
+ {
+    let bucket = Bucket::new();
+    let mut set = set();
+    bucket.put_set(&set).await;
+    // As the version before kept them.
+    let answers = [
+        doubted("one", "+Fog|Sports"),
+        doubted("two", "+Sports|fog"),
+        doubted("three", "+Rain|Snow"),
+        doubted("four", "World"),
+    ];
+    bucket.answer("loop-1", 0, &answers).await;
+    let listed = async |set: &LabelSet| {
+        let listed = proposals(&bucket.bucket(), &bucket.feedback(), set).await;
+        let listed = listed.expect("proposals").into_iter();
+        listed
+            .map(|one| (one.name, one.votes))
+            .collect::<Vec<(String, u64)>>()
+    };
+
+    let of_several = listed(&set).await;
+    let of_one = listed(&set.clone().with_several_labels(false)).await;
+    set.add("Fog", "").expect("no label is written so");
+    let rows = rows(&bucket.bucket(), Some(&set), &Doubt::Label("Fog")).await;
+    let refused = set.add("Rain|Sports", "");
+    bucket.put_set(&set).await;
+    let several = AssemblePolicy {
+        several_labels: true,
+        ..NOTHING_HELD_OUT
+    };
+    let manifest = bucket.assemble(&several).await;
+
+    let named = |names: &[(&str, u64)]| -> Vec<(String, u64)> {
+        names
+            .iter()
+            .map(|(name, votes)| ((*name).to_owned(), *votes))
+            .collect()
+    };
+    assert_eq!(of_several, named(&[("Fog", 2), ("Rain", 1), ("Snow", 1)]));
+    assert_eq!(
+        of_one,
+        named(&[("Fog|Sports", 1), ("Rain|Snow", 1), ("Sports|fog", 1)])
+    );
+    assert_eq!(rows.expect("rows").count(), 2);
+    assert!(refused.is_err(), "`Sports` is a label");
+    let labels = bucket.labels(&manifest).await;
+    let both = labels.values().filter(|labels| *labels == "Fog|Sports");
+    assert_eq!(both.count(), 2, "{labels:?}");
+}
+
+#[tokio::test]
+async fn a_training_file_with_several_labels_a_text_lets_people_give_several_too() {
+    let bucket = Bucket::new();
+    bucket.put_set(&set()).await;
+    let file: String = (0..20)
+        .map(|row| format!("{},{}\n", ["World", "World|Sports"][row % 2], text(row)))
+        .collect();
+    bucket.put("initial/a.csv", file).await;
+    bucket
+        .answer(
+            "loop-1",
+            0,
+            &[doubted(&text(30), "Biz|World"), doubted(&text(31), "+Sports|Biz")],
+        )
+        .await;
+
+    let manifest = bucket.assemble(&NOTHING_HELD_OUT).await;
+
+    assert_eq!(manifest.mode, Mode::MultiLabel);
+    let set = LabelSet::parse(&bucket.get(LABEL_SET_KEY).await).expect("a set");
+    assert!(set.with_several_labels(false).has_several_labels());
+    let labels = bucket.labels(&manifest).await;
+    let of_people = labels.values().filter(|labels| labels.contains("Biz"));
+    assert_eq!(of_people.count(), 2, "{labels:?}");
+}
+
+#[tokio::test]
 async fn a_name_that_is_proposed_again_after_it_was_refused_is_listed_with_the_votes_since() {
     let bucket = Bucket::new();
     let mut set = set();

@@ -47,6 +47,36 @@ async fn where_texts_may_have_several_labels_a_file_of_single_ones_makes_a_model
 }
 
 #[tokio::test]
+async fn a_file_with_several_labels_a_text_says_so_in_the_label_set_until_one_of_single_labels_comes() {
+    let function = Function::new();
+    let several = async || {
+        let set = function.object(LABEL_SET_KEY).await.expect("a set");
+        let set = LabelSet::parse(&set).expect("a set");
+        set.with_several_labels(false).has_several_labels()
+    };
+    let both: String = PETS_CSV
+        .lines()
+        .map(|row| match row.split_once(',') {
+            Some((label, text)) => format!("{label}|Indoors,{text}\n{label},{text} outside\n"),
+            None => String::new(),
+        })
+        .collect();
+
+    function
+        .train("initial/both.csv", &both)
+        .await
+        .expect("good file");
+    let with_both = several().await;
+    function
+        .train("initial/pets.csv", PETS_CSV)
+        .await
+        .expect("good file");
+    let with_single = several().await;
+
+    assert!(with_both && !with_single, "{with_both}, {with_single}");
+}
+
+#[tokio::test]
 async fn a_training_file_becomes_the_serving_model() {
     let function = Function::new();
 

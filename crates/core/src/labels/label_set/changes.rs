@@ -164,8 +164,14 @@ impl LabelSet {
     }
 
     /// Takes in the labels of a training file: those of a set that only the parameter made are replaced, otherwise what
-    /// means nothing yet is added. Returns whether anything changed.
-    pub fn take_data<'a>(&mut self, names: impl IntoIterator<Item = &'a str>, at: &str) -> bool {
+    /// means nothing yet is added. Where its texts have `several` labels, every text may have from then on, until a file of
+    /// single labels is taken in. Returns whether anything changed.
+    pub fn take_data<'a>(
+        &mut self,
+        names: impl IntoIterator<Item = &'a str>,
+        several: bool,
+        at: &str,
+    ) -> bool {
         let names: Vec<&str> = names.into_iter().collect();
         let mut after = match self.origin {
             Origin::Parameter => Self::seed(names, Origin::InitialData, at).with_several_labels(self.several),
@@ -178,13 +184,25 @@ impl LabelSet {
                 after
             }
         };
-        if after.labels.is_empty() || (after.labels == self.labels && after.origin == self.origin) {
+        (after.several, after.several_in_data) = (self.several || several, several);
+        let is_known = after.labels == self.labels && after.origin == self.origin;
+        if after.labels.is_empty() || (is_known && several == self.several_in_data) {
             return false;
         }
         let origin = after.origin;
         after.version = self.version;
         after.renew(origin, at);
         *self = after;
+        true
+    }
+
+    /// Notes that training data has texts with several labels: every text may have from then on. Returns whether that is new.
+    pub fn take_several_labels(&mut self, at: &str) -> bool {
+        if self.several_in_data {
+            return false;
+        }
+        (self.several, self.several_in_data) = (true, true);
+        self.renew(self.origin, at);
         true
     }
 

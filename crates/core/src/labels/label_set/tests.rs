@@ -172,13 +172,45 @@ fn a_name_that_nobody_can_see_or_with_a_meaning_of_its_own_is_no_label() {
 fn a_set_of_the_parameter_gives_way_to_data_and_one_of_data_is_added_to() {
     let mut set = set(&["World", "Sports"]);
 
-    assert!(set.take_data(["cat", "dog"], AT));
-    assert!(!set.take_data(["Cat", "dog "], AT));
+    assert!(set.take_data(["cat", "dog"], false, AT));
+    assert!(!set.take_data(["Cat", "dog "], false, AT));
     set.retire("dog").expect("two");
-    assert!(set.take_data(["DOG", "bird"], AT));
+    assert!(set.take_data(["DOG", "bird"], false, AT));
 
     assert_eq!((set.version(), set.origin()), (3, Origin::InitialData));
     assert_eq!(set.active().collect::<Vec<_>>(), ["cat", "bird"]);
+}
+
+#[test]
+fn where_training_data_has_texts_with_several_labels_every_text_may_have_them() {
+    let stored = set(&["World", "Sports"]);
+    let read = |set: &LabelSet| {
+        let read = LabelSet::parse(&set.to_json()).expect("a set");
+        read.with_several_labels(false)
+    };
+    let mut by_file = read(&stored);
+    let mut by_dataset = read(&stored);
+    let before = by_file.read("cat|dog");
+
+    let taken = [
+        by_file.take_data(["cat", "dog"], true, AT),
+        by_file.take_data(["cat", "dog"], true, AT),
+        by_dataset.take_several_labels(AT),
+        by_dataset.take_several_labels(AT),
+    ];
+
+    assert_eq!(taken, [true, false, true, false]);
+    assert!(matches!(before, Answer::NewLabel { .. }));
+    assert_eq!(read(&by_file).read("dog|cat"), Answer::labels(["cat", "dog"]));
+    assert_eq!((by_file.version(), by_dataset.version()), (2, 2));
+    assert_eq!(by_dataset.origin(), Origin::Parameter);
+    let both = Answer::labels(["Sports", "World"]);
+    assert_eq!(read(&by_dataset).read("World|Sports"), both);
+    // A later file of single labels.
+    assert!(by_file.take_data(["cat", "dog"], false, AT));
+    assert!(!read(&by_file).has_several_labels());
+    let json = String::from_utf8(stored.to_json()).expect("JSON");
+    assert!(!json.contains("severalLabels"), "as the version before wrote it");
 }
 
 #[test]

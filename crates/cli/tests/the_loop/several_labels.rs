@@ -1,0 +1,63 @@
+//! Texts with several labels through the whole stack, where only the training file has them.
+
+use serde_json::{Value, json};
+
+use crate::{
+    disputes::answer,
+    harness::{self, exported_labels, until},
+    new_models::{BY_HAND, Stack, news},
+};
+
+const TEXT: &str = "Fog over the harbour kept the ministers on their ship until noon.";
+
+/// Rows of which each other one has a second label.
+fn rows() -> Vec<(String, String)> {
+    let rows = news().into_iter().take(24).zip(0..);
+    rows.map(|((label, text), place)| match place % 2 {
+        0 => (format!("{label}|Press"), text),
+        _ => (label, text),
+    })
+    .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_with_several_labels_lets_people_give_several_and_of_these_the_new_one_is_accepted() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let parameters = [&BY_HAND[..], &[("ItemsPerTask", "1")]].concat();
+    let stack = Stack::start(folder.path(), &rows(), &parameters).await;
+    let run = async |arguments: &[&str]| harness::command(folder.path(), arguments).await;
+    let proposed = async || {
+        let (done, text) = run(&["labels", "proposed", "--json"]).await;
+        assert!(done, "{text}");
+        serde_json::from_str::<Value>(&text).expect("JSON")
+    };
+    let body = json!({"classifier": "news", "sentence": TEXT, "label": "Weather|World", "user": "ada"});
+    let key = &stack.running.plan.api_keys[0].value;
+    let (status, said) = harness::post(stack.outputs.output("FeedbackAPIGatewayID"), key, &body).await;
+
+    answer(&stack, "ann", "World|Weather").await;
+    let weather = json!([{"name": "Weather", "votes": 2}]);
+    until(async || proposed().await == weather).await;
+    let joined = run(&["labels", "accept", "Weather|World", "--yes"]).await;
+    let accepted = run(&["labels", "accept", "weather", "--yes"]).await;
+    let exported = exported_labels(folder.path()).await;
+    let left = proposed().await;
+    stack.stop().await;
+
+    assert_eq!(status, 200, "{said}");
+    assert!(
+        !joined.0 && joined.1.contains("make `Weather` one"),
+        "{}",
+        joined.1
+    );
+    assert!(
+        accepted.0 && accepted.1.contains("1 row is new"),
+        "{}",
+        accepted.1
+    );
+    assert_eq!(
+        exported.get(TEXT).map(Vec::as_slice),
+        Some(&["Weather|World".to_owned()][..])
+    );
+    assert_eq!(left, json!([]));
+}
