@@ -310,6 +310,26 @@ async fn a_like_that_names_only_the_prediction_id_takes_the_dislike_back() {
 }
 
 #[tokio::test]
+async fn a_dislike_with_a_label_that_its_user_takes_back_votes_no_more_where_the_text_was_in_doubt() {
+    let services = Services::start();
+    services
+        .delivered("feedback/1.gz", &line(TEXT, "low-confidence", 0.4))
+        .await;
+    let dislike = feedback(json!({"suggestedLabel": "Sports", "user": "eva"}));
+    services.delivered("feedback/2.gz", &dislike).await;
+    let before = services.question().await;
+
+    let like = json!({"signal": "like", "user": "EVA", "prediction": null, "receivedAt": "2026-11-20T12:00:00.000Z"});
+    let script = services.delivered("feedback/3.gz", &feedback(like)).await;
+
+    let question = services.question().await;
+    assert_eq!(before.users_hold(), [(&Answer::labels(["Sports"]), 1)]);
+    assert_eq!(question.users_hold(), [(&Answer::Unsure, 1)]);
+    assert_eq!(question.state, State::Asked, "the review policy asks");
+    assert!(script.calls(STOP).is_empty());
+}
+
+#[tokio::test]
 async fn a_page_of_several_texts_is_stopped_once_all_of_them_are_taken_back_and_not_before() {
     let services = Services::start();
     let of = |text: &str, signal: &str, at: &str| {

@@ -304,16 +304,20 @@ impl Question {
         labels.any(|vote| !vote.answer.says_the_same(answer))
     }
 
-    /// Takes back what the user of a complaint held right, where that is what they call wrong now: a complaint names no other
-    /// label, so that from now on they do not vote. Returns what is their last word then.
-    pub fn retract(&mut self, opinion: &Opinion, complaint: &FeedbackRecord) -> Option<Vote> {
-        self.remember_complaints(complaint_of(complaint, opinion).as_slice());
+    /// Takes back what the user of feedback held right, where they call that wrong now, or like what was predicted instead
+    /// without naming it: neither names another label, so that from now on they do not vote. Returns what is their last word
+    /// then.
+    pub fn retract(&mut self, opinion: &Opinion, feedback: &FeedbackRecord) -> Option<Vote> {
+        self.remember_complaints(complaint_of(feedback, opinion).as_slice());
+        let predicted = Answer::labels(self.record.predicted_labels());
+        let likes = feedback.signal == Signal::Like && self.may_be_liked_by(feedback);
         let is_wrong = |answer: &Answer| match opinion {
             Opinion::Against(wrong) => answer.says_the_same(wrong),
             Opinion::AgainstAll => true,
-            Opinion::For(_) | Opinion::Past { .. } | Opinion::None => false,
+            Opinion::None => likes && *answer != Answer::Unsure && !answer.says_the_same(&predicted),
+            Opinion::For(_) | Opinion::Past { .. } => false,
         };
-        let last_word = Vote::of_user(complaint, Answer::Unsure);
+        let last_word = Vote::of_user(feedback, Answer::Unsure);
         let own = self.votes.iter().filter(|vote| {
             vote.source == VoteSource::Feedback
                 && vote.voter() == last_word.voter()

@@ -48,6 +48,12 @@ impl Question {
         self.complaints.iter().any(is_later) || self.has_later_vote_than(&word)
     }
 
+    /// Returns whether a like that does not say of what may speak for the user of earlier feedback: it names its user, or the
+    /// prediction that people are asked about.
+    pub(super) fn may_be_liked_by(&self, like: &FeedbackRecord) -> bool {
+        like.user.is_some() || are_of_one_user(&self.record, like)
+    }
+
     /// Returns whether the like that took the complaint back takes back a further complaint too, one of the same user that
     /// was not made after it.
     pub fn takes_back(&self, copy: &FeedbackRecord) -> bool {

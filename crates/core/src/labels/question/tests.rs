@@ -494,6 +494,55 @@ fn who_calls_wrong_what_they_liked_before_holds_it_right_no_more() {
 }
 
 #[test]
+fn a_like_that_names_nothing_takes_back_what_its_user_held_right_also_where_the_text_was_in_doubt() {
+    let doubtful = FeedbackRecord {
+        signal: Signal::LowConfidence,
+        user: None,
+        ..dislike()
+    };
+    let at = |hour: u32, request: &str| FeedbackRecord {
+        received_at: format!("2026-11-20T{hour}:00:00Z"),
+        ..feedback(&format!(
+            r#"{{"classifier": "news", "sentence": "t", {request}}}"#
+        ))
+    };
+    let question = |said: &[FeedbackRecord]| {
+        let mut question = Question::asked(doubtful.clone(), "review-1", 1);
+        for record in said {
+            question.hear(&Opinion::of(record));
+        }
+        question
+    };
+    let word = |question: &mut Question, like: &FeedbackRecord| {
+        let retracted = question.retract(&Opinion::of(like), like);
+        retracted.map(|vote| vote.answer)
+    };
+    let ada = at(11, r#""label": "B", "user": "ada""#);
+    let like = at(12, r#""feedback": "like", "user": "ADA ""#);
+
+    let mut of_ada = question(std::slice::from_ref(&ada));
+    let last = [word(&mut of_ada, &like), word(&mut of_ada, &like)];
+    of_ada.answer_with(&[review("w1", "A"), review("w2", "B")]);
+
+    assert_eq!(last, [Some(Answer::Unsure), Some(Answer::Unsure)]);
+    assert_eq!(of_ada.consensus, Some(Consensus::Tie), "the user breaks no tie");
+    assert_eq!(of_ada.users_hold(), [(&Answer::Unsure, 1)]);
+    let mut of_others = question(&[ada.clone(), at(11, r#""label": "B""#)]);
+    for nothing in [
+        at(12, r#""feedback": "like", "user": "bob""#),
+        at(10, r#""feedback": "like", "user": "ada""#),
+        at(12, r#""feedback": "like""#),
+        at(12, r#""feedback": "like", "predictionId": "q""#),
+    ] {
+        assert_eq!(word(&mut of_others, &nothing), None, "{nothing:?}");
+    }
+    let unnamed = at(12, r#""feedback": "like", "predictionId": "p""#);
+    assert_eq!(word(&mut of_others, &unnamed), Some(Answer::Unsure));
+    let mut of_prediction = question(&[at(11, r#""label": "A", "user": "ada""#)]);
+    assert_eq!(word(&mut of_prediction, &like), None, "it is what she likes");
+}
+
+#[test]
 fn a_like_of_another_named_user_takes_no_complaint_back() {
     let question = Question::asked(dislike(), "review-1", 1);
     let like = |user: &str| FeedbackRecord {
