@@ -243,7 +243,9 @@ impl FeedbackApi {
     }
 
     async fn store(&self, body: &[u8], received_at: &str) -> Result<Answer, FeedbackApiError> {
-        let mut request = FeedbackRequest::parse(body)?.or_classifier(&self.config.default_classifier);
+        let request = FeedbackRequest::parse(body)?;
+        let classifier = request.classifier.clone();
+        let mut request = request.or_classifier(&self.config.default_classifier);
         check_texts(&request.classifier, &request.sentence)?;
         let masked = self.masking.apply(&mut request.sentence).await?;
         let said = request.feedback;
@@ -255,7 +257,7 @@ impl FeedbackApi {
             return Err(FeedbackApiError::Erased);
         }
         let kept = self
-            .hold_against_prediction(&mut record, said, set.as_deref())
+            .hold_against_prediction(&mut record, (said, &classifier), set.as_deref())
             .await?;
         let why_not = async {
             match record.signal.needs_review() {
@@ -294,12 +296,12 @@ impl FeedbackApi {
         }
     }
 
-    /// Takes what was predicted from the prediction that is named, and refuses what the client says otherwise. One that is not kept,
+    /// Takes classifier and label from the prediction that is named, and refuses what the client says otherwise. One that is not kept,
     /// or cannot be read in time, is taken at the client's word. Returns its id if it is kept.
     async fn hold_against_prediction(
         &self,
         record: &mut FeedbackRecord,
-        said: Option<Opinion>,
+        (said, classifier): (Option<Opinion>, &str),
         set: Option<&LabelSet>,
     ) -> Result<Option<String>, FeedbackApiError> {
         let Some(Ok(id)) = record.prediction_id.as_deref().map(uuid::Uuid::try_parse) else {
@@ -320,6 +322,7 @@ impl FeedbackApi {
         };
         let Some(kept) = kept else { return Ok(None) };
         kept.check(&record.utterance, record.prediction.as_deref(), set)?;
+        *record = record.clone().of_classifier(kept.classifier_of(classifier)?);
         if record.prediction.is_none() {
             record.prediction = kept.prediction;
             record.confidence = record.confidence.or(kept.confidence);

@@ -496,6 +496,36 @@ async fn a_prediction_of_another_text_is_refused_by_field_and_one_of_the_text_sa
 }
 
 #[tokio::test]
+async fn feedback_on_a_prediction_is_of_its_classifier_and_another_one_is_refused_by_both_names() {
+    let text = "The minister opened the velodrome.";
+    let script = predicting(text);
+    let id = record_id("news", text);
+    let mark = format!("PUT /feedback/predictions-of/{id}/{PREDICTION}");
+    script.always(&mark, 200, "");
+    let dislike = |classifier: Value| {
+        let request = json!({"sentence": text, "predictionId": PREDICTION, "classifier": classifier});
+        post(&request.to_string())
+    };
+
+    for left_out in [json!(null), json!(""), json!("news"), json!(" news ")] {
+        let stored = answer(&script, dislike(left_out.clone())).await;
+
+        assert_eq!(stored.status(), 200, "{left_out}");
+        let sent = record_sent(&script);
+        assert_eq!((&sent["id"], &sent["classifier"]), (&json!(id), &json!("news")));
+        assert_eq!(body(&stored)["id"], json!(id));
+    }
+    let stored = script.calls("PutRecord").len();
+    let other = answer(&script, dislike(json!("mail"))).await;
+
+    assert_eq!((other.status().as_u16(), stored), (400, 4));
+    assert_eq!(script.calls(&mark).len(), 4);
+    let detail = body(&other)["detail"].to_string();
+    assert!(detail.contains("`news`") && detail.contains("`mail`"), "{detail}");
+    assert_eq!(script.calls("PutRecord").len(), stored);
+}
+
+#[tokio::test]
 async fn the_prediction_of_a_complaint_is_marked_so_that_its_client_is_told_and_that_of_a_like_is_not() {
     let text = "The minister opened the velodrome.";
     let script = predicting(text);

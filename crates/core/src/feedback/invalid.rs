@@ -81,6 +81,17 @@ pub enum InvalidFeedback {
         "field `predictionId` names the prediction of another text; send the text that was classified, or no id"
     )]
     OtherText,
+    /// The prediction that is named is of another classifier than is said.
+    #[error(
+        "field `predictionId` names a prediction of the classifier `{kept}`, and `classifier` is `{said}`: send the \
+         classifier that classified the text, or leave it out"
+    )]
+    OtherClassifier {
+        /// The classifier that is said.
+        said: String,
+        /// That of the prediction.
+        kept: String,
+    },
     /// The text is longer than [`MAX_UTTERANCE_BYTES`].
     #[error("the text is {0} bytes long; at most {MAX_UTTERANCE_BYTES} bytes of UTF-8 are accepted")]
     TooLong(usize),

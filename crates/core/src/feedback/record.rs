@@ -85,6 +85,16 @@ impl FeedbackRecord {
         }
     }
 
+    /// Returns the record of the same text under another classifier: another question.
+    #[must_use]
+    pub fn of_classifier(self, classifier: &str) -> Self {
+        Self {
+            id: record_id(classifier, &self.utterance),
+            classifier: classifier.to_owned(),
+            ..self
+        }
+    }
+
     /// Makes the record that asks about a text anew since the label set changed at a time. What its user said is in its
     /// first record.
     #[must_use]

@@ -37,6 +37,9 @@ pub enum Opinion {
 pub struct FeedbackRequest {
     /// Name of the classifier; empty means the default one.
     pub classifier: String,
+    /// Whether it names no classifier itself: see [`FeedbackRequest::or_classifier`].
+    #[serde(skip)]
+    pub classifier_is_default: bool,
     /// The text; `utterance` is understood as well, so that a record can be sent again.
     pub sentence: String,
     /// Like or dislike; dislike if absent.
@@ -97,6 +100,7 @@ impl FeedbackRequest {
             .transpose()?;
         Ok(Self {
             classifier: take_name(&mut fields, "classifier")?.unwrap_or_default(),
+            classifier_is_default: false,
             sentence: take_text(&mut fields, "sentence")?.unwrap_or_default(),
             feedback: opinion,
             prediction: take_text(&mut fields, "prediction")?,
@@ -112,6 +116,7 @@ impl FeedbackRequest {
     pub fn or_classifier(mut self, default: &str) -> Self {
         if self.classifier.trim().is_empty() {
             default.clone_into(&mut self.classifier);
+            self.classifier_is_default = true;
         }
         self
     }
@@ -123,17 +128,19 @@ impl FeedbackRequest {
     }
 
     /// Holds the request against the prediction that it names by id: what was predicted is taken from there where the request
-    /// leaves it open.
+    /// leaves it open, and so is its classifier.
     ///
     /// # Errors
     ///
-    /// As [`KeptPrediction::check`].
+    /// As [`KeptPrediction::check`] and [`KeptPrediction::classifier_of`].
     pub fn hold_against(
         &mut self,
         kept: &KeptPrediction,
         set: Option<&LabelSet>,
     ) -> Result<(), InvalidFeedback> {
         kept.check(&self.sentence, self.known_prediction(), set)?;
+        let said = if self.classifier_is_default { "" } else { &self.classifier };
+        self.classifier = kept.classifier_of(said)?.to_owned();
         if self.known_prediction().is_none() {
             self.prediction.clone_from(&kept.prediction);
             self.confidence = self.confidence.or(kept.confidence);

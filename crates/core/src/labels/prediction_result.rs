@@ -175,6 +175,22 @@ impl KeptPrediction {
         }
     }
 
+    /// Returns the classifier of feedback that names this prediction: the one that made it, which need not be said.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidFeedback::OtherClassifier`] where another one is said: the same text is another question there.
+    pub fn classifier_of(&self, said: &str) -> Result<&str, InvalidFeedback> {
+        let said = said.trim();
+        match said.is_empty() || said == self.classifier.trim() {
+            true => Ok(&self.classifier),
+            false => Err(InvalidFeedback::OtherClassifier {
+                said: said.to_owned(),
+                kept: self.classifier.clone(),
+            }),
+        }
+    }
+
     /// Returns what became of it, by the names that labels have in a set; `question` is the one whose answer is its answer,
     /// where people were asked.
     pub fn result(&self, question: Option<&Question>, set: Option<&LabelSet>) -> PredictionResult {
