@@ -189,6 +189,8 @@ async fn what_a_line_says_of_a_prediction_is_held_against_the_one_that_it_names(
             line("eve", KEPT, json!({"sentence": "Another text"})),
             line("fay", KEPT, json!({"feedback": "like", "label": "Sports"})),
             line("gus", GONE, json!({"feedback": "like"})),
+            line("hal", KEPT, json!({"classifier": null, "feedback": "like"})),
+            line("ivo", KEPT, json!({"classifier": "mail", "feedback": "like"})),
         ];
         let event = services.upload("said.jsonl", file.join("\n")).await;
 
@@ -199,7 +201,7 @@ async fn what_a_line_says_of_a_prediction_is_held_against_the_one_that_it_names(
             .expect("worked off");
 
         let report = services.only_report().await;
-        assert_eq!(counts(&report), [4, 3, 0], "{personal_data}: {report}");
+        assert_eq!(counts(&report), [5, 4, 0], "{personal_data}: {report}");
         let repairs = report["repairs"].to_string();
         assert!(
             repairs.contains("is not kept") && repairs.contains("1 item"),
@@ -217,7 +219,8 @@ async fn what_a_line_says_of_a_prediction_is_held_against_the_one_that_it_names(
                 ["ann", "like", "World"],
                 ["bob", "like", "World"],
                 ["cy", "dislike", "World"],
-                ["gus", "like", null]
+                ["gus", "like", null],
+                ["hal", "like", "World"]
             ])
         );
         let (_, rejected) = services.objects("rejected/").await.remove(0);
@@ -229,7 +232,13 @@ async fn what_a_line_says_of_a_prediction_is_held_against_the_one_that_it_names(
                     .expect("a number")
             })
             .collect();
-        assert_eq!(lines, [4, 5, 6]);
+        assert_eq!(lines, [4, 5, 6, 9]);
+        assert!(
+            delivered
+                .iter()
+                .all(|record| record["utterance"] != "Rates rise" || record["classifier"] == "news"),
+            "{delivered:?}"
+        );
         // Cy's complaint asks people about it, and its client is told what they say.
         let marks = services.objects("predictions-of/").await;
         assert_eq!(marks.len(), 1);

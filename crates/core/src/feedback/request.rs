@@ -139,7 +139,11 @@ impl FeedbackRequest {
         set: Option<&LabelSet>,
     ) -> Result<(), InvalidFeedback> {
         kept.check(&self.sentence, self.known_prediction(), set)?;
-        let said = if self.classifier_is_default { "" } else { &self.classifier };
+        let said = if self.classifier_is_default {
+            ""
+        } else {
+            &self.classifier
+        };
         self.classifier = kept.classifier_of(said)?.to_owned();
         if self.known_prediction().is_none() {
             self.prediction.clone_from(&kept.prediction);

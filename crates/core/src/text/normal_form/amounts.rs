@@ -181,7 +181,9 @@ pub(super) fn is_minus_of_number_word(characters: &[char], place: usize) -> bool
 /// Returns whether nothing stands before a place that it could go on, such as a word.
 fn begins_something(characters: &[char], place: usize) -> bool {
     let mut before = characters[..place].iter().rev().skip_while(|c| **c == ' ');
-    before.next().is_none_or(|c| "<>=\":;|/。".contains(*c) || opens(*c))
+    before
+        .next()
+        .is_none_or(|c| "<>=\":;|/。".contains(*c) || opens(*c))
 }
 
 /// Returns whether an amount ends here, or after its multiple and unit.
