@@ -302,6 +302,11 @@ impl A2iTrigger {
                     copies.push(same_text(record));
                 }
                 Some(Fate::Ask | Fate::AskOthers(_)) if self.is_doubt_taken_back(&record).await? => {}
+                Some(Fate::Ask | Fate::AskOthers(_))
+                    if self.joins_earlier_change(object, &record).await? =>
+                {
+                    sorter.counts.asked_before += 1;
+                }
                 Some(Fate::AskOthers(workers)) => {
                     answered_by.insert(record.id.clone(), workers);
                     asked.push(record);

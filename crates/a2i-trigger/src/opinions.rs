@@ -44,6 +44,26 @@ pub(crate) enum WasAsked {
     Maybe,
 }
 
+/// Whether a human loop asks one of its texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asks {
+    /// People are to answer it there.
+    Here,
+    /// It did, or it is not to: it is answered, or another loop asks it by now.
+    NoMore,
+    /// The loop of an earlier change of the label set asks it.
+    Joined,
+}
+
+impl Asks {
+    fn here(is_asked: bool) -> Self {
+        match is_asked {
+            true => Self::Here,
+            false => Self::NoMore,
+        }
+    }
+}
+
 /// What feedback says of a text.
 #[derive(Clone, Debug)]
 pub(crate) struct Said {
@@ -109,7 +129,8 @@ impl A2iTrigger {
 
     /// Notes in which human loop each of its records is asked; returns whether people are to answer any of them there.
     /// Idempotent: a question that the loop has asked before, whatever became of it and whatever asks it by now, stays as
-    /// it is. Votes that came before the loop count.
+    /// it is. So does one that an earlier change of the label set asks anew: its loop follows the set. Votes that came before
+    /// the loop count.
     pub(crate) async fn note_loop(
         &self,
         human_loop: &HumanLoop,
@@ -128,7 +149,10 @@ impl A2iTrigger {
                         .filter(|known| known.was_asked_in(&human_loop.name))
                     {
                         let retracted = known.retract(&opinion, record).map(|vote| (known.clone(), vote));
-                        return (retracted, known.is_asked_in(&human_loop.name));
+                        return (retracted, Asks::here(known.is_asked_in(&human_loop.name)));
+                    }
+                    if (question.as_mut()).is_some_and(|known| known.join(record, &human_loop.name)) {
+                        return (None, Asks::Joined);
                     }
                     let mut asked =
                         Question::asked(record.clone(), &human_loop.name, human_loop.record_ids.len());
@@ -148,10 +172,13 @@ impl A2iTrigger {
                     labels.canonical_votes(record, &mut asked.votes);
                     let retracted = asked.retract(&opinion, record).map(|vote| (asked.clone(), vote));
                     *question = Some(asked);
-                    (retracted, true)
+                    (retracted, Asks::Here)
                 };
-                let (retracted, is_asked) = self.questions.change(&record.id, note).await?;
-                if record.signal == Signal::Relabel && is_asked {
+                let (retracted, asks) = self.questions.change(&record.id, note).await?;
+                if asks == Asks::Joined {
+                    self.let_answers_be_doubted(record).await?;
+                }
+                if record.signal == Signal::Relabel && asks == Asks::Here {
                     // Where people did not agree before, they are asked now, not an adjudicator.
                     let settled = self.questions.settle(&record.id).await;
                     settled.map_err(A2iTriggerError::Store)?;
@@ -160,7 +187,7 @@ impl A2iTrigger {
                     self.keep_vote(&question, vote, occurrence(record)).await?;
                 }
                 self.hear_early(record).await?;
-                Ok(is_asked)
+                Ok(asks == Asks::Here)
             })
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_fold(false, |any, is_asked| ready(Ok(any || is_asked)))

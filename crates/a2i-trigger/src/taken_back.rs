@@ -123,6 +123,41 @@ impl A2iTrigger {
         self.is_taken_back(question.as_ref(), record).await
     }
 
+    /// Returns whether people are being asked by an earlier change of the label set what this object asks: they are asked once, by
+    /// the labels of today. Idempotent: what has joined it once is not asked when the object comes again.
+    pub(crate) async fn joins_earlier_change(
+        &self,
+        object: &S3Object,
+        record: &FeedbackRecord,
+    ) -> Result<bool, A2iTriggerError> {
+        if record.signal != Signal::Relabel {
+            return Ok(false);
+        }
+        let join = |question: &mut Option<Question>| match question {
+            Some(known) if known.was_asked_in(&object.key) => (true, false),
+            // One of this time, or one that a later change has joined, may be this object's own.
+            Some(known) if known.record.received_at < record.received_at => {
+                let joins = known.join(record, &object.key);
+                (joins, joins)
+            }
+            _ => (false, false),
+        };
+        let (joins, is_new) = self.questions.change(&record.id, join).await?;
+        if is_new {
+            self.let_answers_be_doubted(record).await?;
+        }
+        Ok(joins)
+    }
+
+    /// Gives the claim of a change back that joined an earlier one: who answers there before they see its labels is asked
+    /// about as of that change, which claims the same.
+    pub(crate) async fn let_answers_be_doubted(
+        &self,
+        record: &FeedbackRecord,
+    ) -> Result<(), A2iTriggerError> {
+        Ok(claims::withdraw(&self.feedback, &record.claim_name()).await?)
+    }
+
     /// Returns whether nobody is to be asked about a waiting record any more: its user has taken the complaint back, or a
     /// change of the label set the doubt.
     pub(crate) async fn is_taken_back(

@@ -5,6 +5,7 @@
 //! label-collection deliver it ([`Relabelling::resume`]). Twice is once: the same change has the same objects. What is
 //! answered while the set is being changed is asked too: see `late.rs`.
 
+mod asked;
 mod late;
 
 use std::collections::HashSet;
@@ -17,6 +18,7 @@ use active_learning_core::{
         labelled::LabelledRecord,
     },
 };
+pub use asked::AskedAnew;
 use chrono::{DateTime, TimeDelta, Utc};
 pub use late::{Doubt, Late};
 use serde::{Deserialize, Serialize};

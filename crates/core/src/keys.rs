@@ -133,6 +133,8 @@ pub const RECENT_TEXTS: &str = "copies/recent-texts.jsonl";
 
 /// Folder of what changes of the label set will ask again, in the feedback bucket.
 pub const RELABEL_FOLDER: &str = "relabel/";
+/// Folder of what changes of the label set have asked again, as it is delivered, in the feedback bucket.
+pub const RELABELLED_FOLDER: &str = "feedback/relabel/";
 /// Begins the name of what a change of the label set takes back.
 const WITHDRAWN: &str = "withdrawn-";
 /// Begins the name of what contradicts itself by a change of the label set.
@@ -215,7 +217,7 @@ pub fn relabel_part(change: &str, part: usize) -> String {
 
 /// Returns the key of a part of what a change of the label set asks again, as it is delivered.
 pub fn relabelled_feedback(change: &str, part: usize) -> String {
-    format!("feedback/relabel/{change}-{part:04}.jsonl")
+    format!("{RELABELLED_FOLDER}{change}-{part:04}.jsonl")
 }
 
 /// Names, of a change of the label set, what it takes back: the questions that an earlier change opened and nobody has
@@ -266,7 +268,7 @@ pub fn is_withdrawn_feedback(key: &str) -> bool {
 
 /// Returns what names the change of the label set that delivered feedback is of, and its part.
 fn change_of_feedback(key: &str) -> Option<&str> {
-    key.strip_prefix("feedback/")?.strip_prefix(RELABEL_FOLDER)
+    key.strip_prefix(RELABELLED_FOLDER)
 }
 
 /// Returns the key by which it is told that an object of the review bucket cannot be read.

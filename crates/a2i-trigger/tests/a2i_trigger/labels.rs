@@ -6,15 +6,17 @@ use active_learning_core::{
     labels::{
         human_loop::Answer,
         label_set::{LABEL_SET_KEY, LabelSet, Origin, version_key},
-        question::Question,
+        question::{Question, State},
+        vote::{Vote, VoteSource},
     },
 };
 use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
 
-use crate::harness::{Services, TRAINING_BUCKET, asked, line, loops, starting};
+use crate::harness::{BUCKET, Services, TRAINING_BUCKET, asked, line, loops, starting};
 
 const AT: &str = "2026-11-28T07:00:00.000Z";
+const LATER: &str = "2026-11-29T07:00:00.000Z";
 
 impl Services {
     async fn put_set(&self, set: &LabelSet) {
@@ -22,6 +24,35 @@ impl Services {
         let body = ByteStream::from(set.to_json());
         put.body(body).send().await.expect("an upload");
     }
+
+    async fn question_about(&self, text: &str) -> Question {
+        let key = keys::question(&record_id("news", text));
+        Question::parse(self.get(&key).await.as_bytes()).expect("a question")
+    }
+
+    /// Has a reviewer say that no label fits.
+    async fn nothing_fits(&self, text: &str, at: &str) {
+        let mut question = self.question_about(text).await;
+        question.answer_with(&[Vote {
+            worker: "w1".to_owned(),
+            answer: Answer::NoneFits,
+            source: VoteSource::HumanReview,
+            at: at.to_owned(),
+            seconds: None,
+            note: Default::default(),
+        }]);
+        let key = keys::question(&question.record.id);
+        let put = self.s3.put_object().bucket(BUCKET).key(key);
+        let body = ByteStream::from(question.to_json());
+        put.body(body).send().await.expect("an upload");
+    }
+}
+
+/// The line by which a change of the label set at this time asks about a text anew.
+fn anew(text: &str, at: &str) -> String {
+    let mut line: Value = serde_json::from_str(&line(text, "relabel", 0.2)).expect("JSON");
+    line["receivedAt"] = at.into();
+    format!("{line}\n")
 }
 
 fn suggested(utterance: &str, label: &str) -> String {
@@ -144,24 +175,103 @@ async fn what_a_change_of_the_set_puts_in_doubt_is_asked_again_once_for_each_ver
         .deliver("feedback/a", line("One", "low-confidence", 0.2))
         .await;
     services.work_off(&first).await;
-    let again = |at: &str| {
-        let mut line: Value = serde_json::from_str(&line("One", "relabel", 0.2)).expect("JSON");
-        line["receivedAt"] = at.into();
-        format!("{line}\n")
-    };
+    let again = |at: &str| anew("One", at);
 
     let split = services.deliver("feedback/relabel/2", again(AT)).await;
     let asked_again = services.work_off(&split).await;
     let twice = services.work_off(&split).await;
     let other = services.deliver("feedback/relabel/2-b", again(AT)).await;
     let same_version = services.work_off(&other).await;
-    let later = services
-        .deliver("feedback/relabel/3", again("2026-11-29T07:00:00.000Z"))
-        .await;
+    services.nothing_fits("One", "2026-11-28T08:00:00.000Z").await;
+    let later = services.deliver("feedback/relabel/3", again(LATER)).await;
     let next_version = services.work_off(&later).await;
 
     assert_eq!(asked(&[&asked_again]), ["One"]);
     assert_eq!(asked(&[&asked_again, &twice]), ["One"]);
     assert!(asked(&[&same_version]).is_empty());
     assert_eq!(asked(&[&next_version]), ["One"]);
+}
+
+/// Two texts that no label fitted.
+async fn without_label() -> Services {
+    let services = Services::start();
+    let lines = ["One", "Two"].map(|text| line(text, "low-confidence", 0.2));
+    let first = services.deliver("feedback/a", lines.concat()).await;
+    services.work_off(&first).await;
+    for text in ["One", "Two"] {
+        services.nothing_fits(text, "2026-11-20T11:00:00.000Z").await;
+    }
+    services
+}
+
+#[tokio::test]
+async fn what_two_changes_in_a_row_put_in_doubt_is_asked_once_as_of_the_later_one() {
+    let services = without_label().await;
+    let of = |texts: &[&str], at: &str| -> String { texts.iter().map(|text| anew(text, at)).collect() };
+    let one = services
+        .deliver("feedback/relabel/2", of(&["One", "Two"], AT))
+        .await;
+    let two = services
+        .deliver("feedback/relabel/3", of(&["One", "Two", "Three"], LATER))
+        .await;
+
+    let first = services.work_off(&one).await;
+    let second = services.work_off(&two).await;
+    let asked_once = services.question_about("One").await;
+    services.nothing_fits("One", "2026-11-29T08:00:00.000Z").await;
+    let again = [services.work_off(&one).await, services.work_off(&two).await];
+
+    assert_eq!(asked(&[&first]), ["One", "Two"]);
+    assert_eq!(asked(&[&second]), ["Three"]);
+    assert_eq!(asked_once.record.received_at, LATER);
+    assert_eq!(
+        asked_once.human_loop,
+        loops(&first).first().map(|(name, _)| name.clone())
+    );
+    assert_eq!(services.question_about("One").await.state, State::Answered);
+    let [one, two] = &again;
+    assert_eq!(asked(&[&first, one]), ["One", "Two"], "by the same loop");
+    assert_eq!(asked(&[&second, two]), ["Three"]);
+}
+
+#[tokio::test]
+async fn changes_that_are_worked_off_at_once_show_each_text_on_one_page() {
+    let services = without_label().await;
+    let of = |at: &str| anew("One", at) + &anew("Two", at);
+    let one = services.deliver("feedback/relabel/2", of(AT)).await;
+    let two = services.deliver("feedback/relabel/3", of(LATER)).await;
+    let script = starting();
+    let functions = [services.function(&script), services.function(&script)];
+
+    let done = futures::join!(functions[0].handle(one), functions[1].handle(two));
+
+    assert!(done.0.is_ok() && done.1.is_ok(), "{done:?}");
+    for text in ["One", "Two"] {
+        let question = services.question_about(text).await;
+        let loops = loops(&script);
+        let showing = loops
+            .iter()
+            .filter(|(name, input)| input.contains(text) && !question.is_taken_off(name));
+        assert_eq!(showing.count(), 1, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn who_answers_by_the_labels_before_the_later_change_is_asked_about_as_of_that_change() {
+    let services = without_label().await;
+    let one = services.deliver("feedback/relabel/2", anew("One", AT)).await;
+    services.work_off(&one).await;
+    let two = services.deliver("feedback/relabel/3", anew("One", LATER)).await;
+    let joined = services.work_off(&two).await;
+    services.nothing_fits("One", "2026-11-28T08:00:00.000Z").await;
+
+    // As label-collection delivers it when the answer comes in.
+    let late = services
+        .deliver("feedback/relabel/review-1", anew("One", LATER))
+        .await;
+    let asked_anew = services.work_off(&late).await;
+    let twice = services.work_off(&late).await;
+
+    assert!(asked(&[&joined]).is_empty());
+    assert_eq!(asked(&[&asked_anew, &twice]), ["One"]);
 }

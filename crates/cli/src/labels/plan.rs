@@ -192,31 +192,40 @@ impl Labels {
         if !set.find(name).is_some_and(was_split) {
             return Ok(Rows::default());
         }
-        let is_answered =
-            |question: &Question| question.state == QuestionState::Asked && question.is_answered_anew();
+        let is_answered = |_: &str, question: Option<&Question>| {
+            question
+                .is_some_and(|question| question.state == QuestionState::Asked && question.is_answered_anew())
+        };
         self.leave_out(&mut rows, is_answered).await?;
         Ok(rows)
     }
 
     async fn plan_refusal(&self, set: &LabelSet, name: &str) -> Result<Plan, Failure> {
         let mut again = self.rows(set, &Doubt::Proposed(name)).await?;
-        self.leave_out_open(&mut again).await?;
-        let text = format!(
+        let open = self.leave_out_open(&mut again).await?;
+        let mut text = format!(
             "`{}` is proposed no more. Of the texts that were answered by it {} will be asked again.",
             name.trim(),
             texts(again.count())
         );
+        if open > 0 {
+            text += &format!(" An earlier change asks about {} already.", texts(open));
+        }
         Ok(Plan {
             again,
             ..Plan::without_questions(text)
         })
     }
 
-    /// Leaves out the texts that an earlier change asks about already: their open tasks follow the label set. Returns how
-    /// many these are.
+    /// Leaves out the texts that an earlier change asks about already, or is about to: their tasks follow the label set.
+    /// Returns how many these are.
     async fn leave_out_open(&self, rows: &mut Rows) -> Result<usize, Failure> {
-        let is_open = |question: &Question| {
-            question.state == QuestionState::Asked && question.record.signal == Signal::Relabel
+        let asked = self.relabelling.asked_anew().await?;
+        let is_open = |id: &str, question: Option<&Question>| {
+            let is_asked = |question: &Question| {
+                question.state == QuestionState::Asked && question.record.signal == Signal::Relabel
+            };
+            question.is_some_and(is_asked) || asked.is_on_its_way(id, question)
         };
         self.leave_out(rows, is_open).await
     }
@@ -225,7 +234,7 @@ impl Labels {
     async fn leave_out(
         &self,
         rows: &mut Rows,
-        is_left_out: impl Fn(&Question) -> bool,
+        is_left_out: impl Fn(&str, Option<&Question>) -> bool,
     ) -> Result<usize, Failure> {
         let before = rows.answers.len();
         let answers = std::mem::take(&mut rows.answers);
@@ -236,7 +245,7 @@ impl Labels {
             .await?;
         let answers = answers.into_iter().zip(asked);
         rows.answers = answers
-            .filter(|(_, question)| !question.as_ref().is_some_and(&is_left_out))
+            .filter(|(record, question)| !is_left_out(&record.id, question.as_ref()))
             .map(|(record, _)| record)
             .collect();
         Ok(before - rows.answers.len())

@@ -256,7 +256,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         key: "feedback/relabel/<change>-<part>.jsonl",
         bucket: Feedback,
         writers: &[Operator, LABEL_COLLECTION],
-        readers: &[A2I_TRIGGER],
+        readers: &[A2I_TRIGGER, Operator],
         shape: "JSON Lines: FeedbackRecord, or LabelledRecord of `contradicted-` and `decided-<change>`",
         lifetime: Kept,
         description: "Texts that a change of the label set asks again; `withdrawn-`: no more; `contradicted-`: of one more; \

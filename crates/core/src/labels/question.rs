@@ -67,7 +67,8 @@ pub struct Question {
     /// The loop that asked it first: an event that is delivered again asks nothing new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_loop: Option<String>,
-    /// Every loop of a delivery that has asked it, in order; none in questions of the version before.
+    /// Every loop of a delivery that has asked it, in order, and what joined one of them: see [`Question::join`]. None in
+    /// questions of the version before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked_in: Vec<String>,
     /// Items of the latest loop.

@@ -603,3 +603,36 @@ async fn a_tie_that_is_decided_by_a_set_from_before_the_retirement_is_asked() {
     assert_eq!(json!(asked), json!([first]));
     assert_eq!(contradicted(&services).await, asked);
 }
+
+#[tokio::test]
+async fn what_a_change_has_delivered_is_known_before_anybody_is_asked() {
+    let change = before_a_split().await;
+    change.split().await;
+    let record = &change.records[0];
+    let id = record.id.as_str();
+    let before = change.relabelling.asked_anew().await.expect("read");
+    change.sweep("2026-11-20T10:05:00Z").await;
+
+    let delivered = change.relabelling.asked_anew().await.expect("read");
+    let earlier = Question::known(FeedbackRecord {
+        received_at: "2026-11-19T10:00:00.000Z".to_owned(),
+        ..record.clone()
+    });
+    let asked = Question::asked(record.asked_anew(AT), "review-1", 1);
+    let set = change.sets.current().await.expect("a set").expect("a set");
+    let back = [record.asked_anew(AT_LATER)];
+    let back = change.relabelling.plan_withdrawal(&set, AT_LATER, &back).await;
+    let back = back.expect("planned");
+    change.relabelling.deliver(&back).await.expect("delivered");
+    let taken_back = change.relabelling.asked_anew().await.expect("read");
+
+    assert!(!before.is_on_its_way(id, None), "it is not delivered");
+    assert!(
+        delivered.is_on_its_way(id, None),
+        "an imported text has no question yet"
+    );
+    assert!(delivered.is_on_its_way(id, Some(&earlier)));
+    assert!(!delivered.is_on_its_way(id, Some(&asked)), "its question tells");
+    assert!(!delivered.is_on_its_way("another", None));
+    assert!(!taken_back.is_on_its_way(id, Some(&earlier)));
+}

@@ -1,7 +1,10 @@
 //! The human loops that a question was asked in.
 
 use super::{Question, State};
-use crate::labels::vote::Vote;
+use crate::{
+    feedback::{FeedbackRecord, Signal},
+    labels::vote::Vote,
+};
 
 impl Question {
     /// Returns whether a loop has asked the question already, whatever asks it by now.
@@ -25,6 +28,25 @@ impl Question {
                 (&said.worker, said.source, &said.answer) == (&vote.worker, vote.source, &vote.answer)
                     && said.at.as_str() <= asked_at
             })
+    }
+
+    /// Returns whether people are being asked since a change of the label set asked it anew.
+    pub fn is_asked_anew(&self) -> bool {
+        self.state == State::Asked && self.human_loop.is_some() && self.record.signal == Signal::Relabel
+    }
+
+    /// Joins what a change of the label set asks to what another change asks already: its loop shows the labels of today, so
+    /// that it answers both. `asker`, the loop or the delivered object that was to ask it too, counts as one that has asked it.
+    /// Returns whether it is so.
+    pub fn join(&mut self, anew: &FeedbackRecord, asker: &str) -> bool {
+        if anew.signal != Signal::Relabel || !self.is_asked_anew() {
+            return false;
+        }
+        if anew.received_at > self.record.received_at {
+            self.record.received_at.clone_from(&anew.received_at);
+        }
+        self.asked_in.push(asker.to_owned());
+        true
     }
 
     /// Remembers in which loops an earlier question about the same text was asked.
