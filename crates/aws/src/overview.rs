@@ -153,7 +153,7 @@ pub struct Overview {
     pub reviewed: Reviewed,
     /// The model that was put in service last; none where no switch is on record.
     pub serving: Option<Serving>,
-    /// What audits say of it, as of the last tick.
+    /// What audits say of it, as of the last tick; none while no prediction that it is sure of was audited.
     pub live_accuracy: Option<AuditedAccuracy>,
     /// How far it is to the first model; none once one serves.
     pub first_model: Option<FirstModelProgress>,

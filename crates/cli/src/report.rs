@@ -146,6 +146,7 @@ fn summary(version: &VersionSummary) -> String {
     let built = version.built_at.map(|at| at.format("%Y-%m-%d %H:%M").to_string());
     let number = |number: Option<u64>| number.map_or_else(String::new, |number| number.to_string());
     let score = |share: Option<f64>| share.map_or_else(String::new, percent);
+    let not_known = if version.serving { "not known yet" } else { "" };
     let audited = version.audited.as_ref().map(|audited| {
         let (low, high) = (audited.interval.low, audited.interval.high);
         format!(
@@ -164,7 +165,7 @@ fn summary(version: &VersionSummary) -> String {
         number(version.test_rows),
         score(version.scores.map(|scores| scores.accuracy)),
         score(version.scores.map(|scores| scores.macro_f1)),
-        audited.unwrap_or_default(),
+        audited.unwrap_or_else(|| not_known.to_owned()),
     )
 }
 
@@ -283,5 +284,26 @@ mod tests {
         ] {
             assert!(text.contains(line), "{text}");
         }
+    }
+
+    #[test]
+    fn the_accuracy_in_service_is_not_known_before_the_first_audit() {
+        let version = |audited: serde_json::Value| {
+            let version = json!({
+                "version": "v1", "modelArn": "arn", "rolledBack": false, "serving": true, "audited": audited,
+            });
+            versions(&[serde_json::from_value(version).expect("a version")])
+        };
+        let audited = json!({
+            "judged": 3, "audited": 1, "accuracy": 0.5, "effective": 2.0, "interval": {"low": 0.1, "high": 0.9},
+        });
+
+        let (before, after) = (version(serde_json::Value::Null), version(audited));
+
+        assert!(before.contains("not known yet"), "{before}");
+        assert!(
+            after.contains("50.0 % (10.0 %–90.0 %)") && !after.contains("not known"),
+            "{after}"
+        );
     }
 }

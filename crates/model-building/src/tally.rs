@@ -82,13 +82,14 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Returns what audits say of a model's accuracy.
+    /// Returns what audits say of a model's accuracy; nothing before the first of them.
     pub(crate) fn accuracy(&self, model_arn: &str) -> Option<AuditedAccuracy> {
         self.models.get(model_arn)?.estimate()
     }
 
-    /// Returns what audits say of a model's confidence.
+    /// Returns what audits say of a model's confidence; nothing before the first of them.
     pub(crate) fn confidence(&self, model_arn: &str) -> Option<ConfidenceQuality> {
+        self.accuracy(model_arn)?;
         self.confidence.get(model_arn)?.quality()
     }
 

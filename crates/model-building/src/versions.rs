@@ -68,7 +68,7 @@ pub struct VersionSummary {
     pub deleted_at: Option<DateTime<Utc>>,
     /// Whether it serves.
     pub serving: bool,
-    /// What audits say of it in service.
+    /// What audits say of it in service; none while no prediction that it is sure of was audited.
     pub audited: Option<AuditedAccuracy>,
     /// What audits say of its confidence in service; not of labels that an earlier release has tallied.
     pub confidence: Option<ConfidenceQuality>,

@@ -145,7 +145,7 @@ impl Tally {
         self.confidence.get(model_arn)
     }
 
-    /// Returns what audits say of a model's accuracy.
+    /// Returns what audits say of a model's accuracy; nothing before the first of them.
     pub fn accuracy(&self, model_arn: &str) -> Option<AuditedAccuracy> {
         self.models.get(model_arn)?.estimate()
     }

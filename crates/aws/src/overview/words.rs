@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use active_learning_core::{model::audit::AuditedAccuracy, text::counted};
+use active_learning_core::{
+    model::audit::{AuditedAccuracy, NOT_AUDITED},
+    text::counted,
+};
 use chrono::{DateTime, Utc};
 
 use super::{Bounded, Build, Overview, REJECTED_LINES, Reviewed, Serving, Waiting};
@@ -168,7 +171,7 @@ fn accuracy(accuracy: Option<&AuditedAccuracy>) -> String {
             counted(live.judged, "reviewed prediction"),
             live.audited,
         ),
-        None => "not known: no prediction of this model was judged yet".to_owned(),
+        None => NOT_AUDITED.to_owned(),
     }
 }
 

@@ -3,7 +3,8 @@
 //! The review policy selects doubtful predictions always and others by chance, so the plain share of right
 //! ones says nothing of the traffic. Weighted by the inverse of its selection probability, each reviewed
 //! prediction stands for those like it (Horvitz–Thompson); the sum is divided by the sum of weights (Hájek's ratio
-//! estimator). This holds only while the audit rate is greater than 0. Sources: D. G. Horvitz and
+//! estimator). This holds only while the audit rate is greater than 0: until the first audit the doubtful predictions would
+//! speak for all, and nothing is said. Sources: D. G. Horvitz and
 //! D. J. Thompson, JASA 47 (1952); J. Hájek (1971); C.-E. Särndal et al., "Model Assisted Survey Sampling", 5.7.
 
 use std::collections::BTreeMap;
@@ -15,6 +16,9 @@ use crate::{
     labels::{consolidation::Consensus, human_loop::Answer, labelled::LabelledRecord},
     statistics::{Interval, wilson},
 };
+
+/// What is said of the accuracy of a model in service as long as there is no estimate.
+pub const NOT_AUDITED: &str = "not known: none of the trusted predictions was audited yet";
 
 /// Confidence of the interval that is reported.
 const CONFIDENCE: f64 = 0.95;
@@ -100,14 +104,14 @@ impl AuditTally {
         self.audited += u64::from(judged.audited);
     }
 
-    /// Returns the estimate; nothing without a judged prediction.
+    /// Returns the estimate; nothing while no prediction was audited: what is doubtful says nothing of what is trusted.
     ///
     /// The interval is Wilson's with an effective number of predictions: accuracy × (1 − accuracy) by the linearised variance
     /// of the ratio, Σw²(y − accuracy)² / (Σw)², but never more than Kish's (Σw)² / Σw², which also holds where all
     /// heavy predictions agree and that variance claims too much. With equal weights both are the plain number.
     pub fn estimate(&self) -> Option<AuditedAccuracy> {
         let weights = self.right.0 + self.wrong.0;
-        if self.judged == 0 {
+        if self.audited == 0 {
             return None;
         }
         let accuracy = self.right.0 / weights;
@@ -150,7 +154,7 @@ pub fn accuracy_by_model<'a>(
 pub struct RollbackPolicy {
     /// Significance level, one-sided. The test is repeated as labels come in, so a small one is wise: 0.01.
     pub significance: f64,
-    /// Fewest predictions of either version selected by chance; without them the doubtful ones speak for all.
+    /// Fewest predictions of either version selected by chance; without any there is nothing to compare.
     pub min_audited: u64,
 }
 
@@ -245,6 +249,15 @@ mod tests {
     }
 
     #[test]
+    fn without_an_audit_the_doubtful_predictions_do_not_speak_for_all() {
+        let doubtful = [(1, true, 1.0), (1, false, 1.0)];
+        let with_audit = [&doubtful[..], &[(1, true, 0.01)]].concat();
+
+        assert_eq!(tally(&doubtful).estimate(), None);
+        assert!(estimate(&with_audit).accuracy > 0.99);
+    }
+
+    #[test]
     fn a_clearly_worse_version_is_told_from_an_unlucky_one() {
         let policy = RollbackPolicy {
             significance: 0.01,
@@ -309,7 +322,9 @@ mod tests {
         fn the_estimate_of_a_fully_reviewed_traffic_is_its_accuracy(right in 0u64..200, wrong in 0u64..200) {
             prop_assume!(right + wrong > 0);
 
-            let estimate = estimate(&[(right, true, 1.0), (wrong, false, 1.0)]);
+            let mut tally = tally(&[(right, true, 1.0), (wrong, false, 1.0)]);
+            tally.audited = tally.judged;
+            let estimate = tally.estimate().expect("all are audited");
 
             prop_assert!((estimate.accuracy - right as f64 / (right + wrong) as f64).abs() < 1e-12);
             prop_assert!((estimate.effective - (right + wrong) as f64).abs() < 1e-6);
@@ -317,7 +332,7 @@ mod tests {
 
         #[test]
         fn intervals_hold_the_estimate_and_no_version_is_worse_than_itself(
-            groups in proptest::collection::vec((1u64..50, any::<bool>(), 0.01f64..=1.0), 1..5), significance in 0.001f64..0.2,
+            groups in proptest::collection::vec((1u64..50, any::<bool>(), 0.01f64..1.0), 1..5), significance in 0.001f64..0.2,
         ) {
             let estimate = estimate(&groups);
 

@@ -3,6 +3,7 @@
 use active_learning_aws::overview::{Tally, serving};
 use active_learning_core::erasure::{LearntAndErased, describe_rows};
 use active_learning_core::keys;
+use active_learning_core::model::audit::NOT_AUDITED;
 use active_learning_core::model::confidence::{ReliabilityBin, ThresholdPoint};
 use serde_json::json;
 
@@ -31,7 +32,9 @@ impl Console<'_> {
         let tally = Tally::read(self.training).await?;
         let accuracy = tally.accuracy(&serving.model_arn);
         let confidence = tally.confidence(&serving.model_arn);
-        let quality = confidence.and_then(|tally| tally.quality());
+        let quality = confidence
+            .filter(|_| accuracy.is_some())
+            .and_then(|tally| tally.quality());
         let bins = confidence.map(|tally| tally.reliability()).unwrap_or_default();
         let points = confidence
             .map(|tally| tally.at_thresholds(&THRESHOLDS))
@@ -57,6 +60,8 @@ impl Console<'_> {
                 "Judged predictions".to_owned(),
                 format!("{}, {} of them audits", live.judged, live.audited),
             ));
+        } else {
+            figures.push(("Live accuracy".to_owned(), NOT_AUDITED.to_owned()));
         }
         if let Some(quality) = &quality {
             let error = format!(
@@ -78,8 +83,8 @@ impl Console<'_> {
             ));
         } else {
             blocks.push(Block::text(
-                "Estimated from what people judged, each prediction weighted by its chance of being asked about. Where \
-                 AuditSampleRate is 0, trusted predictions are not judged and nothing here holds for them.",
+                "Estimated from what people judged, each prediction weighted by its chance of being asked about. Until \
+                 one of them was audited, and where AuditSampleRate is 0, nothing here holds for trusted predictions.",
             ));
             blocks.push(Block::Chart(reliability(&bins)));
             blocks.push(Block::Chart(thresholds(&points)));

@@ -286,6 +286,31 @@ async fn charts_of_the_serving_model_have_their_numbers_in_a_table() {
 }
 
 #[tokio::test]
+async fn the_accuracy_of_a_model_is_not_known_while_only_doubtful_predictions_were_judged() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    serving(&review, "it is better").await;
+    let sums = |count: u64| json!({ "count": count, "weight": count as f64, "square": count as f64 });
+    let doubtful = json!({ "right": sums(1), "wrong": sums(1), "confidence": 1.0 });
+    let tally = json!({
+        "labels": 2, "since": null, "through": null, "recent": {},
+        "models": { MODEL: { "judged": 2, "audited": 0, "right": [1.0, 1.0], "wrong": [1.0, 1.0] } },
+        "confidence": { MODEL: { "classes": { "0": doubtful }, "distance": [0.5, 0.25, 0.5] } },
+    });
+    put(&review, TRAINING_BUCKET, "builds/tally.json", &tally).await;
+
+    for name in ["model", "overview"] {
+        let page = admin.get(name).await;
+        let numbers = admin.get(&format!("{name}.json")).await.json();
+
+        let said = "not known: none of the trusted predictions was audited yet";
+        assert!(page.body().contains(said), "{}", page.body());
+        assert_eq!(numbers["liveAccuracy"], json!(null), "{numbers}");
+    }
+    assert_eq!(admin.get("model.json").await.json()["confidence"], json!(null));
+}
+
+#[tokio::test]
 async fn a_build_is_shown_with_scores_and_confusion_and_links_work_from_below() {
     let review = Review::new();
     let admin = review.sign_in_admin("ada").await;

@@ -161,7 +161,7 @@ fn what_is_explored_stands_for_all_that_is_doubtful() {
                     tally.add(JudgedPrediction {
                         right,
                         selection_probability,
-                        audited: false,
+                        audited: true,
                     });
                 }
             }
