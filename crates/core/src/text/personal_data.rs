@@ -62,13 +62,14 @@ impl PersonalData {
         }
     }
 
-    fn pattern(self) -> &'static Regex {
+    /// Returns the patterns of its forms: what one has found no later one finds.
+    fn patterns(self) -> &'static [Regex] {
         match self {
-            Self::Email => &EMAIL,
-            Self::InternationalBankAccountNumber => &IBAN,
-            Self::CreditDebitNumber => &CARD,
-            Self::IpAddress => &IP,
-            Self::Phone => &PHONE,
+            Self::Email => &*EMAIL,
+            Self::InternationalBankAccountNumber => std::slice::from_ref(&IBAN),
+            Self::CreditDebitNumber => std::slice::from_ref(&CARD),
+            Self::IpAddress => std::slice::from_ref(&IP),
+            Self::Phone => std::slice::from_ref(&PHONE),
         }
     }
 
@@ -80,14 +81,14 @@ impl PersonalData {
         match self {
             // `git@github.com:name/project` is the address of a repository.
             Self::Email => {
-                let is_rest = before.ends_with(|c: char| c.is_alphanumeric());
+                let is_rest = before.ends_with(|c: char| c.is_alphanumeric() && !is_written_on(c));
                 let is_repository = form.starts_with("git@") && after.starts_with(':');
                 (!is_rest && !is_repository).then_some(form.len())
             }
             Self::InternationalBankAccountNumber => iban_length(form),
             Self::CreditDebitNumber => card_length(form),
             Self::IpAddress => {
-                let is_part = follows_a_number(before) || is_followed_by_a_group(after);
+                let is_part = is_preceded_by_a_group(before) || is_followed_by_a_group(after);
                 (is_ip(form) && !is_part && !is_version(before)).then_some(form.len())
             }
             Self::Phone => {
@@ -143,11 +144,19 @@ impl std::str::FromStr for Treatment {
     }
 }
 
-static EMAIL: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
-        r"(?x) [\p{L}\p{N}_%+\-] (?:[\p{L}\p{N}._%+\-'’]*[\p{L}\p{N}_%+\-])? (?:@|%40)
-        [\p{L}\p{N}\-]+ (?:\.[\p{L}\p{N}\-]+)* \.\p{L}{2,24}",
-    )
+/// E-mail addresses: first those of letters that words with blanks between are written in, since in other scripts the
+/// sentence goes on before and after an address; then those with such a domain, and in the end those in any script.
+static EMAIL: LazyLock<[Regex; 3]> = LazyLock::new(|| {
+    let any = r"\p{L}\p{N}".to_owned();
+    let spaced = format!("[{any}]--[{}]", written_on());
+    let email = |local: &str, domain: &str| {
+        let (end, middle) = (format!(r"[[{local}][_%+\-]]"), format!(r"[[{local}][._%+\-'’]]"));
+        let (label, top) = (format!(r"[[{domain}][\-]]"), format!(r"[\p{{L}}&&[{domain}]]"));
+        regex(&format!(
+            r"{end}(?:{middle}*{end})?(?:@|%40){label}+(?:\.{label}+)*\.{top}{{2,24}}"
+        ))
+    };
+    [email(&spaced, &spaced), email(&any, &spaced), email(&any, &any)]
 });
 /// Numbers of accounts and cards may go on in the next line.
 static IBAN: LazyLock<Regex> =
@@ -176,8 +185,38 @@ static PHONE: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// Compiles a pattern. Its `\b` is between an ASCII letter or digit and anything else: letters that are written on
+/// without blanks, as in Chinese, begin and end a number as blanks do.
 fn regex(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("the patterns are valid")
+    Regex::new(&pattern.replace(r"\b", r"(?-u:\b)")).expect("the patterns are valid")
+}
+
+/// Letters of scripts whose words stand beside one another without blanks, or whose endings stand beside foreign words:
+/// Thai, Lao, Burmese, Khmer, Korean, Japanese, Chinese.
+const WRITTEN_ON: [(char, char); 12] = [
+    ('\u{e00}', '\u{eff}'),
+    ('\u{1000}', '\u{109f}'),
+    ('\u{1100}', '\u{11ff}'),
+    ('\u{1780}', '\u{17ff}'),
+    ('\u{3005}', '\u{3007}'),
+    ('\u{3040}', '\u{318f}'),
+    ('\u{31a0}', '\u{31ff}'),
+    ('\u{3400}', '\u{9fff}'),
+    ('\u{ac00}', '\u{d7ff}'),
+    ('\u{f900}', '\u{faff}'),
+    ('\u{ff66}', '\u{ffdc}'),
+    ('\u{20000}', '\u{3ffff}'),
+];
+
+fn is_written_on(c: char) -> bool {
+    (WRITTEN_ON.iter()).any(|(first, last)| (*first..=*last).contains(&c))
+}
+
+/// Returns these letters as the inside of a class of a pattern.
+fn written_on() -> String {
+    (WRITTEN_ON.iter())
+        .map(|(first, last)| format!("{first}-{last}"))
+        .collect()
 }
 
 /// Finds personal data in a text, in order, without overlaps.
@@ -192,22 +231,18 @@ pub fn find(text: &str) -> Vec<Found> {
     {
         return found;
     }
+    // In a pattern `_` is a letter, but nobody's number goes on with it.
+    let without_lines = match text.contains('_') {
+        true => Cow::Owned(text.replace('_', ";")),
+        false => Cow::Borrowed(text),
+    };
     for kind in PersonalData::ALL {
-        let mut from = 0;
-        while let Some(form) = kind.pattern().find_at(text, from) {
-            let next = form.start() + text[form.start()..].chars().next().map_or(1, char::len_utf8);
-            let follows_found = found.iter().any(|found| found.end + 1 == form.start());
-            let is_inner =
-                kind == PersonalData::Phone && !follows_found && follows_a_number(&text[..form.start()]);
-            let Some(length) = kind.length_of(text, &form.range()).filter(|_| !is_inner) else {
-                from = next;
-                continue;
-            };
-            let (begin, end) = (form.start(), form.start() + length);
-            from = end.max(next);
-            if found.iter().all(|other| end <= other.begin || begin >= other.end) {
-                found.push(Found { kind, begin, end });
-            }
+        let haystack = match kind {
+            PersonalData::Email => text,
+            _ => &without_lines,
+        };
+        for pattern in kind.patterns() {
+            find_all(kind, pattern, (text, haystack), &mut found);
         }
     }
     found.sort_unstable_by_key(|found| found.begin);
@@ -215,6 +250,28 @@ pub fn find(text: &str) -> Vec<Found> {
         (piece.begin, piece.end) = searched.given(piece.begin..piece.end);
     }
     found
+}
+
+/// Adds what has a form, unless something else was found there. `haystack` is the text, byte for byte, as it is searched.
+fn find_all(kind: PersonalData, pattern: &Regex, (text, haystack): (&str, &str), found: &mut Vec<Found>) {
+    let mut from = 0;
+    while let Some(form) = pattern.find_at(haystack, from) {
+        let next = form.start() + text[form.start()..].chars().next().map_or(1, char::len_utf8);
+        // What was found already is no part of a number that goes on.
+        let ends = found.iter().map(|found| found.end);
+        let last = ends.filter(|end| *end <= form.start()).max().unwrap_or_default();
+        let is_inner =
+            kind == PersonalData::Phone && is_rest_of_a_number(&text[last..form.start()], form.as_str());
+        let Some(length) = kind.length_of(text, &form.range()).filter(|_| !is_inner) else {
+            from = next;
+            continue;
+        };
+        let (begin, end) = (form.start(), form.start() + length);
+        from = end.max(next);
+        if found.iter().all(|other| end <= other.begin || begin >= other.end) {
+            found.push(Found { kind, begin, end });
+        }
+    }
 }
 
 /// Replaces personal data in a text by its kind in square brackets.
@@ -339,13 +396,34 @@ fn is_ip(form: &str) -> bool {
     }
 }
 
-/// Returns whether what comes after this is a part of a longer number that is written in groups.
-fn follows_a_number(before: &str) -> bool {
-    let mut before = before.chars().rev();
-    match before.next() {
-        Some(' ' | '-' | '.' | '/') => before.next().is_some_and(|c| c.is_ascii_digit()),
-        _ => false,
+/// Returns whether a form of a phone number is the rest of a longer number that is written in groups: one that joins it by
+/// more than a blank, or of which two groups at least stand before it. A single number before it, a time and a date are
+/// numbers of their own, and what begins with `+` or a bracket is no rest.
+fn is_rest_of_a_number(before: &str, form: &str) -> bool {
+    let rest = before.strip_suffix([' ', '-', '.', '/']);
+    let Some(rest) = rest.filter(|rest| rest.ends_with(|c: char| c.is_ascii_digit())) else {
+        return false;
+    };
+    if form.starts_with(['+', '(']) {
+        return false;
     }
+    if !before.ends_with(' ') {
+        return true;
+    }
+    let mut words = rest.rsplit(char::is_whitespace);
+    let is_number = words
+        .next()
+        .is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_group = |word: &str| {
+        word.ends_with(|c: char| c.is_ascii_digit()) && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    is_number && words.next().is_some_and(is_group)
+}
+
+/// Returns whether four numbers with dots between go on before the first.
+fn is_preceded_by_a_group(before: &str) -> bool {
+    let before = before.strip_suffix('.');
+    before.is_some_and(|before| before.ends_with(|c: char| c.is_ascii_digit()))
 }
 
 /// Returns whether a number of four groups goes on with a fifth.

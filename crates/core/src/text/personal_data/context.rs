@@ -160,7 +160,7 @@ pub(super) fn is_version(before: &str) -> bool {
 fn last_words(before: &str) -> impl Iterator<Item = String> + '_ {
     let line = before.rsplit('\n').next().unwrap_or_default();
     let words =
-        line.split(|c: char| c.is_whitespace() || matches!(c, ':' | '.' | ',' | '(' | '=' | '-' | '/'));
+        line.split(|c: char| c.is_whitespace() || matches!(c, ':' | '.' | ',' | '(' | '=' | '-' | '/' | '_'));
     let words = words.filter(|word| !word.is_empty()).rev();
     words.take(WORDS).map(str::to_lowercase)
 }

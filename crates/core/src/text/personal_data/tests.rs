@@ -145,6 +145,62 @@ fn what_is_written_in_an_unusual_way_is_found_whole() {
 }
 
 #[test]
+fn a_number_after_a_time_a_date_or_another_number_is_found() {
+    for (text, expected) in [
+        ("We answer 24/7 +49 30 1234567", "We answer 24/7 [PHONE]"),
+        ("on 11/28 555-123-4567", "on 11/28 [PHONE]"),
+        ("Seit 2024 0171 2345678", "Seit 2024 [PHONE]"),
+        ("1 0171 2345678", "1 [PHONE]"),
+        ("2026-11-28 0171 2345678", "2026-11-28 [PHONE]"),
+        ("um 10:30 0171 2345678", "um 10:30 [PHONE]"),
+        ("um 10:30 (030) 123 45 67", "um 10:30 [PHONE]"),
+        ("room 4 5 +1 555 123 4567", "room 4 5 [PHONE]"),
+        ("2024 0049 30 123456", "2024 [PHONE]"),
+        (
+            "at 10:30 203.0.113.7 logged in",
+            "at 10:30 [IP_ADDRESS] logged in",
+        ),
+        ("2026-11-28 203.0.113.7", "2026-11-28 [IP_ADDRESS]"),
+        ("2026-11-28 2001:db8::8a2e:370:7334", "2026-11-28 [IP_ADDRESS]"),
+        ("10.0.0.1-10.0.0.9", "[IP_ADDRESS]-[IP_ADDRESS]"),
+        // Not parts of longer numbers.
+        ("DE88 3704 0044 0532 0130 00", "DE88 3704 0044 0532 0130 00"),
+        ("4567-0171 2345678", "4567-0171 2345678"),
+    ] {
+        assert_eq!(masked(text), expected);
+    }
+}
+
+#[test]
+fn letters_that_are_written_without_blanks_hide_nothing_and_stay() {
+    for (text, expected) in [
+        ("卡号4111111111111111请退款", "卡号[CREDIT_DEBIT_NUMBER]请退款"),
+        ("電話03-1234-5678まで", "電話[PHONE]まで"),
+        ("電話+81312345678まで", "電話[PHONE]まで"),
+        ("地址203.0.113.7登录", "地址[IP_ADDRESS]登录"),
+        ("地址2001:db8::8a2e:370:7334登录", "地址[IP_ADDRESS]登录"),
+        (
+            "账号DE89370400440532013000谢谢",
+            "账号[INTERNATIONAL_BANK_ACCOUNT_NUMBER]谢谢",
+        ),
+        ("card_4111111111111111", "card_[CREDIT_DEBIT_NUMBER]"),
+        ("tel_0171 2345678_x", "tel_[PHONE]_x"),
+        ("order_0123 456789", "order_0123 456789"),
+        ("请联系jane@example.com谢谢", "请联系[EMAIL]谢谢"),
+        ("jane@example.com으로 보내", "[EMAIL]으로 보내"),
+        ("請聯絡jane@例子.公司", "[EMAIL]"),
+        ("用户@example.com谢谢", "[EMAIL]谢谢"),
+        ("мария@почта.рф", "[EMAIL]"),
+        (
+            "x4111111111111111, 4111111111111111x",
+            "x4111111111111111, 4111111111111111x",
+        ),
+    ] {
+        assert_eq!(masked(text), expected);
+    }
+}
+
+#[test]
 fn numbers_that_words_call_another_thing_stay() {
     for text in [
         "Version 10.4.2.1",
@@ -209,6 +265,12 @@ fn overlapping_pieces_are_replaced_once() {
 proptest! {
     #[test]
     fn a_masked_text_is_not_changed_again(text in "[a-z0-9@. :+()/\\-]{0,60}") {
+        let once = masked(&text);
+        prop_assert_eq!(masked(&once), once);
+    }
+
+    #[test]
+    fn masked_numbers_hide_no_others(text in "([0-9]{1,7}[ ./:_卡+\\-]?){0,12}") {
         let once = masked(&text);
         prop_assert_eq!(masked(&once), once);
     }
