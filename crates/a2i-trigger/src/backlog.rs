@@ -66,8 +66,11 @@ impl A2iTrigger {
             return Ok(());
         }
         let erased = self.erased.current().await?;
+        let is_erased = |waiting: &Waiting| erased.contains(&waiting.record.utterance);
+        let (gone, waiting): (Vec<Waiting>, Vec<Waiting>) = waiting.into_iter().partition(is_erased);
+        let gone: Vec<FeedbackRecord> = gone.into_iter().map(|waiting| waiting.record).collect();
+        self.end_predictions(&gone).await?;
         stream::iter(waiting)
-            .filter(|waiting| ready(!erased.contains(&waiting.record.utterance)))
             .map(async |waiting| {
                 let mut record = waiting.record;
                 let queue = match waiting.is_doubtful {
@@ -296,7 +299,7 @@ impl A2iTrigger {
         let owner = self.claims.owner(&item.record.claim_name()).await?;
         let selected = format!("{}/backlog/", self.feedback.name());
         let was_selected = owner.is_some_and(|owner| owner.starts_with(&selected));
-        let is_erased = self.erased.current().await?.contains(&item.record.utterance);
+        let is_erased = self.not_erased(vec![item.record.clone()]).await?.is_empty();
         let question = self.questions.read(&item.record.id).await?;
         let question = question.as_ref();
         if was_selected || is_erased || self.is_taken_back(question, &item.record).await? {

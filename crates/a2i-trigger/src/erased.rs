@@ -1,13 +1,19 @@
 //! The end of a delivered object: it is noted that it was worked off, and texts that were erased are taken out of it.
 
+use std::future::ready;
+
 use active_learning_aws::{
-    bucket::{BucketError, Leaving, MAX_DOCUMENT_BYTES},
+    bucket::{BucketError, Change, Leaving, MAX_DOCUMENT_BYTES},
     s3_event::S3Object,
 };
-use active_learning_core::{erasure::without_erased, feedback::FeedbackRecord, keys};
+use active_learning_core::{
+    erasure::without_erased, feedback::FeedbackRecord, keys, labels::prediction_result::KeptPrediction,
+};
+use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::{info, warn};
+use serde_json::Value;
 
-use crate::{A2iTrigger, A2iTriggerError, sorter::Sorter};
+use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, sorter::Sorter};
 
 impl A2iTrigger {
     /// Leaves out the records whose texts were erased, by the list as it is now: an object may take minutes to be worked off,
@@ -16,15 +22,52 @@ impl A2iTrigger {
         &self,
         mut records: Vec<FeedbackRecord>,
     ) -> Result<Vec<FeedbackRecord>, A2iTriggerError> {
-        if !records.is_empty() {
-            let erased = self.erased.current().await?;
-            records.retain(|record| !erased.contains(&record.utterance));
+        if records.is_empty() {
+            return Ok(records);
         }
+        let erased = self.erased.current().await?;
+        let gone: Vec<FeedbackRecord> = records
+            .extract_if(.., |record| erased.contains(&record.utterance))
+            .collect();
+        self.end_predictions(&gone).await?;
         Ok(records)
+    }
+
+    /// Has clients told that no answer will come about the predictions that led to records of erased texts: whoever erased
+    /// them found no record of one that was still in the delivery stream. Idempotent.
+    pub(crate) async fn end_predictions(&self, gone: &[FeedbackRecord]) -> Result<(), A2iTriggerError> {
+        stream::iter(gone)
+            .map(|record| self.end_prediction(record))
+            .buffer_unordered(CALLS_IN_FLIGHT)
+            .try_for_each(|()| ready(Ok(())))
+            .await
+    }
+
+    async fn end_prediction(&self, record: &FeedbackRecord) -> Result<(), A2iTriggerError> {
+        // What is no id of ours is no key either.
+        let Some(Ok(id)) = record.prediction_id.as_deref().map(uuid::Uuid::try_parse) else {
+            return Ok(());
+        };
+        let end = |kept: Option<Value>| {
+            let ended = kept.and_then(|kept| KeptPrediction::end_as_erased(kept, &record.utterance));
+            Change::to(ended, ())
+        };
+        match self
+            .feedback
+            .change(&keys::prediction(&id.to_string()), end)
+            .await
+        {
+            Err(error @ (BucketError::Damaged { .. } | BucketError::TooLarge { .. })) => {
+                warn!(prediction.id = %id, %error, "it is not said of a prediction that its text was erased");
+                Ok(())
+            }
+            ended => ended.map_err(A2iTriggerError::Store),
+        }
     }
 
     /// Leaves the same out of what was read of an object, and counts it.
     pub(crate) async fn leave_out_erased(&self, sorter: &mut Sorter) -> Result<(), A2iTriggerError> {
+        self.end_predictions(&std::mem::take(&mut sorter.to_end)).await?;
         for records in [&mut sorter.records, &mut sorter.repeated, &mut sorter.likes] {
             let before = records.len();
             *records = self.not_erased(std::mem::take(records)).await?;

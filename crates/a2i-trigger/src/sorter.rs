@@ -43,6 +43,8 @@ pub(crate) struct Sorter {
     pub(crate) repeated: Vec<FeedbackRecord>,
     /// Likes of a prediction, or with a label: votes, where people were asked.
     pub(crate) likes: Vec<FeedbackRecord>,
+    /// Records of erased texts, whose predictions wait for an answer.
+    pub(crate) to_end: Vec<FeedbackRecord>,
     /// Texts of this object that the model may still be asked about.
     pub(crate) to_judge: usize,
     /// Questions of this object so far, by id.
@@ -80,6 +82,7 @@ impl Sorter {
         self.counts.records += 1;
         if self.erased.contains(&record.utterance) {
             self.counts.erased += 1;
+            self.to_end.push(record);
             return;
         }
         let id = u128::from_str_radix(&record.id, 16).expect("an id is 32 hex digits");

@@ -205,13 +205,17 @@ impl Classify {
             self.review(text, prediction.as_ref(), review, &prediction_id, now),
             self.keep(&kept)
         );
-        let is_erased = review
-            .as_ref()
-            .is_some_and(|review| review.not_queued_because == Some(NotAsked::Erased));
-        let result_kept = match is_erased {
-            // Else whoever asks would wait for an answer that never comes.
-            true => self.keep(&kept.clone().of_erased_text()).await,
-            false => result_kept,
+        // Else a client that asks would wait for an answer that never comes.
+        let ended = match review.as_ref().and_then(|review| review.not_queued_because) {
+            Some(NotAsked::Erased) => Some(kept.clone().of_erased_text()),
+            Some(NotAsked::NotStored) => Some(kept.clone().that_was_not_stored()),
+            _ => None,
+        };
+        let result_kept = match &ended {
+            Some(ended) => timeout_at(begin + REQUEST_TIMEOUT, self.keep(ended))
+                .await
+                .unwrap_or(false),
+            None => result_kept,
         };
         let result = match wait_seconds.filter(|_| review.as_ref().is_some_and(|review| review.queued)) {
             Some(seconds) => self.wait_for_people(&kept, begin, seconds).await,

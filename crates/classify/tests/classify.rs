@@ -956,6 +956,28 @@ async fn a_text_that_was_erased_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_text_that_could_not_be_stored_for_people_is_not_waited_for() {
+    let aws = with_feedback_bucket();
+    let script = script("0.4");
+    script.always("PutRecord", 503, STREAM_DOWN);
+    script.always(
+        "PUT /feedback/feedback/direct/",
+        503,
+        "<Error><Code>ServiceUnavailable</Code></Error>",
+    );
+    let classify = classify_auditing(&script, &aws, "0");
+
+    let answer = body(&classify.handle(sentence("The ship left port")).await);
+    let id = answer["predictionId"].as_str().expect("an id");
+    let result = body(&classify.handle(get_result(id, "")).await);
+
+    assert_eq!(answer["review"]["notQueuedBecause"], "not-stored", "{answer}");
+    assert!(answer.get("resultKept").is_none(), "{answer}");
+    assert_eq!(result["status"], "not-stored", "{result}");
+    assert_eq!(result["review"], "low-confidence", "{result}");
+}
+
+#[tokio::test]
 async fn a_prediction_that_cannot_be_kept_is_still_answered_and_says_so() {
     let without_bucket = LocalAws::in_memory();
     let classify = classify_auditing(&healthy("0.8"), &without_bucket, "0");

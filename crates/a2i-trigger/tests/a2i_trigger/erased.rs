@@ -1,6 +1,11 @@
 //! Texts that are erased while they are on their way.
 
-use active_learning_core::{erasure::ErasedTexts, keys};
+use active_learning_core::{
+    erasure::ErasedTexts,
+    feedback::Signal,
+    keys,
+    labels::prediction_result::{KeptPrediction, Status},
+};
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
 
@@ -46,6 +51,53 @@ async fn an_object_that_is_rewritten_while_it_is_worked_off_asks_nobody_twice() 
 
     assert_eq!(again.calls(START).len(), 0);
     assert_eq!(services.keys("asked/").await.len(), 1);
+}
+
+/// Keeps a prediction of a text that people are asked about.
+async fn keep_prediction(services: &Services, id: &str, text: &str) {
+    let review = Some(Signal::LowConfidence);
+    let kept = KeptPrediction::new(id, ("news", text), None, review, "2026-11-19T08:00:00Z");
+    let json = serde_json::to_vec(&kept).expect("JSON");
+    let put = services.s3.put_object().bucket(BUCKET).key(keys::prediction(id));
+    put.body(json.into()).send().await.expect("stored");
+}
+
+async fn status(services: &Services, id: &str) -> Status {
+    let kept = services.get(&keys::prediction(id)).await;
+    let kept = KeptPrediction::parse(kept.as_bytes()).expect("kept");
+    kept.result(None, None).status
+}
+
+#[tokio::test]
+async fn a_client_is_told_of_a_text_that_was_erased_while_it_was_in_the_stream_and_of_no_other() {
+    let services = Services::start();
+    let [own, other, waits] = [1, 2, 3].map(|n| format!("82edcc00-a237-4925-ab3a-0a792b391dd{n}"));
+    for (id, text) in [(&own, TEXTS[0]), (&other, TEXTS[1]), (&waits, TEXTS[2])] {
+        keep_prediction(&services, id, text).await;
+    }
+    erase(&services, TEXTS[0]).await;
+    let of = |text: &str, id: &str| {
+        let mut record: serde_json::Value = serde_json::from_str(&line(text)).expect("JSON");
+        record["predictionId"] = id.into();
+        format!("{record}\n")
+    };
+    // Feedback may name a prediction of another text, or none of ours.
+    let lines = [
+        of(TEXTS[0], &own),
+        of(TEXTS[0], &other),
+        of(TEXTS[0], "../x"),
+        of(TEXTS[2], &waits),
+    ];
+    let event = services.deliver("feedback/a", lines.concat()).await;
+
+    services.work_off(&event).await;
+
+    let told = [
+        status(&services, &own).await,
+        status(&services, &other).await,
+        status(&services, &waits).await,
+    ];
+    assert_eq!(told, [Status::Erased, Status::InReview, Status::InReview]);
 }
 
 #[tokio::test]

@@ -292,8 +292,8 @@ pub const OBJECTS: &[ObjectKind] = &[
     ObjectKind {
         key: "predictions/<prediction>.json",
         bucket: Feedback,
-        writers: &[CLASSIFY],
-        readers: &[CLASSIFY, FEEDBACK_API],
+        writers: &[CLASSIFY, A2I_TRIGGER],
+        readers: &[CLASSIFY, FEEDBACK_API, A2I_TRIGGER],
         shape: "JSON: KeptPrediction",
         lifetime: PredictionRetention,
         description: "A prediction without its text, so that its client can ask what became of it.",

@@ -1,6 +1,7 @@
 //! What became of one prediction, for the client that it was made for.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     consolidation::{Consensus, DecidedBy, last_votes},
@@ -45,6 +46,9 @@ pub struct KeptPrediction {
     /// Whether its text was erased at a person's wish: people are not asked, or not any more.
     #[serde(default, skip_serializing_if = "is_false")]
     pub erased: bool,
+    /// Whether it could not be stored for people, so that they are not asked.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub not_stored: bool,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -69,6 +73,8 @@ pub enum Status {
     Abandoned,
     /// Its text was erased at a person's wish: no answer will come.
     Erased,
+    /// It could not be stored for people: no answer will come.
+    NotStored,
 }
 
 impl Status {
@@ -132,6 +138,7 @@ impl KeptPrediction {
             predicted_at: predicted_at.to_owned(),
             review,
             erased: false,
+            not_stored: false,
         }
     }
 
@@ -139,6 +146,26 @@ impl KeptPrediction {
     #[must_use]
     pub fn of_erased_text(self) -> Self {
         Self { erased: true, ..self }
+    }
+
+    /// Says that people are not asked, since it could not be stored for them.
+    #[must_use]
+    pub fn that_was_not_stored(self) -> Self {
+        Self {
+            not_stored: true,
+            ..self
+        }
+    }
+
+    /// Says in a kept prediction, as it was read, that its text was erased, whatever else stands in it; `None` where it says
+    /// so, is damaged, or is of another text: feedback may name any prediction.
+    pub fn end_as_erased(mut document: Value, utterance: &str) -> Option<Value> {
+        let kept: Self = serde_json::from_value(document.clone()).ok()?;
+        if kept.erased || !kept.is_of(utterance) {
+            return None;
+        }
+        document["erased"] = true.into();
+        Some(document)
     }
 
     /// Reads the object; `None` where it is damaged or of a newer version.
@@ -201,6 +228,7 @@ impl KeptPrediction {
             review: self.review,
             status: match self.review {
                 Some(_) if self.erased => Status::Erased,
+                Some(_) if self.not_stored => Status::NotStored,
                 Some(_) => Status::InReview,
                 None => Status::Predicted,
             },
@@ -405,6 +433,27 @@ mod tests {
         );
         assert!((answered.agreement.expect("agreed") - 2.0 / 3.0).abs() < 1e-9);
         assert_eq!(answered.answered_at.as_deref(), Some("2026-11-20T11:02:00Z"));
+    }
+
+    #[test]
+    fn nobody_waits_for_an_answer_about_an_erased_text_or_one_that_was_not_stored() {
+        let review = Some(Signal::LowConfidence);
+        let document = serde_json::to_value(kept(review)).expect("JSON");
+        let ended = KeptPrediction::end_as_erased(document.clone(), "rates  RISE!").expect("of this text");
+        let of_another = KeptPrediction::end_as_erased(document, "Another text");
+        let erased: KeptPrediction = serde_json::from_value(ended.clone()).expect("JSON");
+        let not_stored = kept(review).that_was_not_stored();
+
+        assert_eq!(erased.result(None, None).status, Status::Erased);
+        assert_eq!(
+            (of_another, KeptPrediction::end_as_erased(ended, "Rates rise")),
+            (None, None)
+        );
+        assert_eq!(not_stored.result(None, None).status, Status::NotStored);
+        assert!(Status::NotStored.is_final() && Status::Erased.is_final());
+        // Should it have been stored after all, the answer counts.
+        let question = question(&[Answer::labels(["World"])]);
+        assert_eq!(not_stored.result(Some(&question), None).status, Status::Answered);
     }
 
     #[test]
