@@ -4,19 +4,22 @@
 //! Whoever likes keeps the vote first and looks for the question again; whoever asks notes the question first and reads
 //! the votes then. So one of the two finds the other.
 
+use std::future::ready;
+
 use active_learning_aws::bucket::Change;
 use active_learning_core::{
     feedback::FeedbackRecord,
     keys,
     labels::{
         early_votes::{EarlyVotes, Kept},
-        question::{Opinion, Question},
+        question::{Opinion, Question, State},
     },
     sampling::duplicates::{occurrence, same_form},
 };
+use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::warn;
 
-use crate::{A2iTrigger, A2iTriggerError};
+use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT};
 
 impl A2iTrigger {
     /// Keeps the vote of a like about whose text people were not asked. Returns whether it says anything. Idempotent.
@@ -43,36 +46,67 @@ impl A2iTrigger {
         Ok(true)
     }
 
-    /// Counts the likes of a text that came before its question, which is noted by now. Idempotent.
-    pub(crate) async fn hear_early(&self, record: &FeedbackRecord) -> Result<(), A2iTriggerError> {
+    /// Counts the likes of copies that came before them for the questions whose answers they get. Idempotent.
+    pub(crate) async fn hear_early_of_copies(
+        &self,
+        copies: &[(String, FeedbackRecord)],
+    ) -> Result<(), A2iTriggerError> {
+        let of_others = copies.iter().filter(|(original, copy)| *original != copy.id);
+        stream::iter(of_others)
+            .map(async |(original, copy)| {
+                let question = self.asked_instead_of(original, copy).await?;
+                match self.hear_early(&question, copy).await? {
+                    Some(question) => self.ask_or_dispute(&question).await.map(drop),
+                    None => Ok(()),
+                }
+            })
+            .buffer_unordered(CALLS_IN_FLIGHT)
+            .try_for_each(|()| ready(Ok(())))
+            .await
+    }
+
+    /// Counts the likes of a text that came before its question, which is noted by now: its own, or that of its original.
+    /// Returns what the question is then; `None` where there are no likes. Idempotent.
+    pub(crate) async fn hear_early(
+        &self,
+        question_id: &str,
+        record: &FeedbackRecord,
+    ) -> Result<Option<Question>, A2iTriggerError> {
         let read = self
             .feedback
             .read_document(&keys::liked(&same_form(record)))
             .await;
         let early: Option<EarlyVotes> = read.map_err(A2iTriggerError::Store)?;
-        let Some(early) = early else { return Ok(()) };
+        let Some(early) = early else { return Ok(None) };
         let labels = self.labels().await?;
         let opinion = labels.opinion(record, Opinion::of(record));
         let count = |question: &mut Option<Question>| {
             let question = question.as_mut()?;
-            let votes: Vec<_> = early.votes().iter().map(|early| early.vote.clone()).collect();
-            question.add(&votes);
-            labels.use_own_names(question);
+            let votes = early.votes().iter().map(|early| early.vote.clone());
+            if question.state == State::Answered {
+                labels.use_own_names(question);
+                for vote in votes {
+                    question.hear(&Opinion::For(labels.canonical(record, vote)));
+                }
+            } else {
+                question.add(&votes.collect::<Vec<_>>());
+                labels.use_own_names(question);
+            }
             // Who complains now has thought better of it.
             let retracted = question.retract(&opinion, record);
             Some((question.clone(), retracted))
         };
-        let counted = self.questions.change(&record.id, count).await?;
+        let counted = self.questions.change(question_id, count).await?;
         let Some((question, retracted)) = counted else {
-            return Ok(());
+            return Ok(None);
         };
         for early in early.votes() {
             let vote = labels.canonical(record, early.vote.clone());
             self.keep_vote(&question, vote, early.occurrence).await?;
         }
-        match retracted {
-            Some(vote) => self.keep_vote(&question, vote, occurrence(record)).await,
-            None => Ok(()),
+        if let Some(vote) = retracted {
+            self.keep_vote(&question, vote, occurrence(record)).await?;
         }
+        Ok(Some(question))
     }
 }

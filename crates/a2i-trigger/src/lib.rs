@@ -339,6 +339,7 @@ impl A2iTrigger {
             key: &object.key,
         };
         sorter.counts.human_loops += self.ask(&asked, &answered_by, delivery).await?;
+        self.hear_early_of_copies(&copies).await?;
 
         let likes = sorter.likes.drain(..).map(|record| Said {
             question_id: record.id.clone(),

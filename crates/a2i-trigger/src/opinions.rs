@@ -8,7 +8,7 @@ use std::{
     future::ready,
 };
 
-use active_learning_aws::{claims, copies::Copies, labelled};
+use active_learning_aws::{claims, copies::Copies, labelled, originals};
 use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     labels::{
@@ -186,7 +186,7 @@ impl A2iTrigger {
                 if let Some((question, vote)) = retracted {
                     self.keep_vote(&question, vote, occurrence(record)).await?;
                 }
-                self.hear_early(record).await?;
+                self.hear_early(&record.id, record).await?;
                 Ok(asks == Asks::Here)
             })
             .buffer_unordered(CALLS_IN_FLIGHT)
@@ -223,13 +223,15 @@ impl A2iTrigger {
             return Ok(heard);
         }
         let opinion = self.labels().await?.opinion(record, said);
-        let told = match self.find_and_tell(question_id, record, &opinion).await? {
+        let question_id = self.asked_instead_of(question_id, record).await?;
+        let told = match self.tell(&question_id, record, &opinion).await? {
             None if asked == WasAsked::Certainly => {
-                self.begin_and_tell(question_id, record, &opinion).await?
+                self.begin_and_tell(&question_id, record, &opinion).await?
             }
             // People may be asked meanwhile.
             None if self.keep_early(record, &opinion).await? => {
-                self.find_and_tell(question_id, record, &opinion).await?
+                let question_id = self.asked_instead_of(&record.id, record).await?;
+                self.tell(&question_id, record, &opinion).await?
             }
             told => told,
         };
@@ -254,19 +256,42 @@ impl A2iTrigger {
             }
             State::Asked => {
                 self.lift_from_pool(&question, record).await?;
-                heard.reopened = u64::from(self.ask_somebody_else(&question).await?);
+                heard.reopened = u64::from(self.ask_or_dispute(&question).await?);
             }
-            State::Disputed => {
-                let stored = self.questions.dispute(&question).await;
-                stored.map_err(A2iTriggerError::Store)?;
+            State::Disputed | State::Answered | State::Abandoned => {
+                self.ask_or_dispute(&question).await?;
             }
-            State::Answered | State::Abandoned => {}
         }
         Ok(heard)
     }
 
-    /// Tells an opinion to its question, or to that of a text of the same form; `None` where people were not asked.
-    async fn find_and_tell(
+    /// Has somebody else asked, or an adjudicator, where an answer is contradicted; returns whether it is a reviewer.
+    pub(crate) async fn ask_or_dispute(&self, question: &Question) -> Result<bool, A2iTriggerError> {
+        match question.state {
+            State::Asked => self.ask_somebody_else(question).await,
+            State::Disputed => {
+                let stored = self.questions.dispute(question).await;
+                stored.map_err(A2iTriggerError::Store)?;
+                Ok(false)
+            }
+            State::Answered | State::Withdrawn | State::Abandoned => Ok(false),
+        }
+    }
+
+    /// Returns the id of the question whose answer a text gets: that of its original, of form or by a small change, where it
+    /// was not asked itself.
+    pub(crate) async fn asked_instead_of(
+        &self,
+        record_id: &str,
+        record: &FeedbackRecord,
+    ) -> Result<String, A2iTriggerError> {
+        let form = format!("text-{}", same_form(record));
+        let asked = originals::question_of(&self.feedback, record_id, self.claims.owner(&form)).await;
+        Ok(asked.map_err(A2iTriggerError::Store)?.id)
+    }
+
+    /// Tells an opinion to a question; `None` where people were not asked.
+    async fn tell(
         &self,
         question_id: &str,
         record: &FeedbackRecord,
@@ -283,14 +308,7 @@ impl A2iTrigger {
             question.retract(opinion, record);
             Some((question.hear(opinion), question.clone()))
         };
-        if let Some(told) = self.questions.change(question_id, tell).await? {
-            return Ok(Some(told));
-        }
-        let form = format!("text-{}", same_form(record));
-        match self.claims.owner(&form).await? {
-            Some(original) if original != question_id => Ok(self.questions.change(&original, tell).await?),
-            _ => Ok(None),
-        }
+        Ok(self.questions.change(question_id, tell).await?)
     }
 
     /// Tells a vote to a question of which only the claim is known.

@@ -1,9 +1,9 @@
 //! What can be known at the time of a request of whether a person will be asked.
 //!
 //! Who is asked is decided when the feedback has been delivered. But whether the same text was asked,
-//! answered, or waits is written in S3 already, and three small reads at once tell it, or a fourth for another spelling. What they do not
-//! tell is found when the feedback is delivered: near duplicates, and what repeats a text that is still on its way. So
-//! nothing but a refusal is certain at the time of a request ([`Decided`]).
+//! answered, or waits is written in S3 already, and three small reads at once tell it, or some more for a copy. What they
+//! do not tell is found when the feedback is delivered: near duplicates that come for the first time, and what repeats a
+//! text that is still on its way. So nothing but a refusal is certain at the time of a request ([`Decided`]).
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ use crate::{
     class_names::ClassNames,
     env::{ConfigError, Env},
     failure::chain,
-    questions,
+    originals, questions,
 };
 
 /// Time for the reads. Without an answer by then it is decided on delivery, as for every text of which they tell nothing.
@@ -42,7 +42,7 @@ pub enum NotAsked {
     AlreadyAnswered,
     /// A person is being asked the same question.
     AlreadyAsked,
-    /// The answer to another spelling of the text is its answer.
+    /// The answer to another spelling of the text, or to what differs by a small change, is its answer.
     Duplicate,
     /// It waits already until the review budget reaches it.
     Budget,
@@ -162,29 +162,35 @@ impl AskedBefore {
             self.claims.holder(&form),
             self.claims.holder(&record.id)
         );
-        let waits_in_pool = match question? {
-            Some(question) => {
-                let waits_in_pool = waits_in_pool(&question);
-                let set = set_for(&question, names).await;
-                if let Some(known) = self.known(question, record, set.as_deref()) {
-                    return Ok(known);
-                }
-                waits_in_pool
-            }
-            None => false,
+        let (question, owner) = (question?, owner?);
+        let by_form = original?.filter(|original| *original != record.id);
+        // What was delivered, and has no question of its own, is a copy by a small change.
+        let by_small_change = match &question {
+            Some(question) if !originals::has_votes_alone(question) => None,
+            _ if by_form.is_some() || owner.is_none() => None,
+            _ => originals::duplicate_of(&self.bucket, &record.id).await?,
         };
-        let original = original?.filter(|original| *original != record.id);
+        let mut waits_in_pool = false;
+        if let Some(question) = question.filter(|_| by_small_change.is_none()) {
+            waits_in_pool = self::waits_in_pool(&question);
+            let set = set_for(&question, names).await;
+            if let Some(known) = self.known(question, record, set.as_deref()) {
+                return Ok(known);
+            }
+        }
+        let original = by_form.or(by_small_change);
         if let Some(original) = original.filter(|_| record.signal != Signal::Audit) {
-            let Some(mut original) = questions::read(&self.bucket, &original).await? else {
+            let asked = originals::follow(&self.bucket, original).await?;
+            let Some(mut question) = asked.question else {
                 return Ok(Some(NotAsked::Duplicate));
             };
-            let set = set_for(&original, names).await;
-            let asks = makes_people_be_asked(&mut original, record, set.as_deref());
+            let set = set_for(&question, names).await;
+            let asks = makes_people_be_asked(&mut question, record, set.as_deref());
             return Ok((!asks).then_some(NotAsked::Duplicate));
         }
         let selected = format!("{}/backlog/", self.settings.bucket);
         let is_for_pool = self.settings.has_pool && (waits_in_pool || record.is_unlabelled());
-        Ok(owner?.map(|owner| match owner.starts_with(&selected) {
+        Ok(owner.map(|owner| match owner.starts_with(&selected) {
             false if is_for_pool => NotAsked::Pool,
             false if self.settings.has_budget => NotAsked::Budget,
             _ => NotAsked::AlreadyAsked,

@@ -25,6 +25,7 @@ pub mod lambda;
 pub mod metrics;
 pub mod model_arn;
 pub mod model_classes;
+pub mod originals;
 pub mod overview;
 mod own_operation;
 pub mod personal_data;

@@ -1,12 +1,11 @@
 //! Why a request is not answered, and how the caller is told.
 
 use active_learning_aws::{
-    classifier::ClassifierError, failure::Refusal, personal_data::NotMasked, reply::Problem,
+    bucket::BucketError, classifier::ClassifierError, failure::Refusal, personal_data::NotMasked,
+    reply::Problem,
 };
 use active_learning_core::feedback::{InvalidFeedback, hosted_model::UnreadableAnswer};
 use lambda_http::http::StatusCode;
-
-use crate::results::ResultError;
 
 /// Why a request is not answered by a prediction.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +48,7 @@ pub(crate) enum ClassifyError {
     )]
     UnknownPrediction,
     #[error("what became of the prediction could not be read; try again in a moment")]
-    NoResult(#[source] ResultError),
+    NoResult(#[source] BucketError),
 }
 
 impl ClassifyError {

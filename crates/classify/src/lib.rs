@@ -153,7 +153,7 @@ impl Classify {
         let known = known.and_then(|known| known.to_str().ok());
 
         let kept = self.results.find(prediction_id).await;
-        let kept = kept.map_err(|error| ClassifyError::NoResult(error.into()))?;
+        let kept = kept.map_err(ClassifyError::NoResult)?;
         let kept = kept.ok_or(ClassifyError::UnknownPrediction)?;
         let result = self.results.wait(&kept, known, deadline).await;
         let result = result.map_err(ClassifyError::NoResult)?;

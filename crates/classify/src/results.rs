@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use active_learning_aws::{
     bucket::{BINARY, Bucket, BucketError, MAX_DOCUMENT_BYTES},
-    claims::{ClaimError, Claims},
+    claims::Claims,
     classifier::Classifier,
-    questions,
+    originals,
 };
 use active_learning_core::{
     keys,
     labels::prediction_result::{KeptPrediction, PredictionResult},
-    sampling::duplicates::Duplicate,
 };
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -24,17 +23,6 @@ pub const MAX_WAIT_SECONDS: u64 = 20;
 
 /// Time between two looks while a request waits.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// A result that could not be told.
-#[derive(Debug, thiserror::Error)]
-pub enum ResultError {
-    /// S3 does not answer.
-    #[error(transparent)]
-    Bucket(#[from] BucketError),
-    /// A claim cannot be read.
-    #[error(transparent)]
-    Claim(#[from] ClaimError),
-}
 
 /// The predictions that were kept, and the questions they led to.
 #[derive(Clone, Debug)]
@@ -96,13 +84,13 @@ impl Results {
     ///
     /// # Errors
     ///
-    /// [`ResultError`] when S3 does not answer.
+    /// [`BucketError`] when S3 does not answer.
     pub async fn wait(
         &self,
         kept: &KeptPrediction,
         known: Option<&str>,
         deadline: Instant,
-    ) -> Result<PredictionResult, ResultError> {
+    ) -> Result<PredictionResult, BucketError> {
         loop {
             let result = self.look(kept).await?;
             let is_news = match known {
@@ -121,29 +109,11 @@ impl Results {
         }
     }
 
-    async fn look(&self, kept: &KeptPrediction) -> Result<PredictionResult, ResultError> {
-        let question = match questions::read(&self.bucket, &kept.record_id).await? {
-            Some(question) => Some(question),
-            None => match self.original(kept).await? {
-                Some(original) => questions::read(&self.bucket, &original).await?,
-                None => None,
-            },
-        };
+    async fn look(&self, kept: &KeptPrediction) -> Result<PredictionResult, BucketError> {
+        let form = format!("text-{}", kept.form);
+        let asked = originals::question_of(&self.bucket, &kept.record_id, self.claims.holder(&form)).await?;
         let set = self.classifier.label_set().await;
-        Ok(kept.result(question.as_ref(), set.as_deref()))
-    }
-
-    /// Returns the record whose question was asked instead, where this text is a duplicate.
-    async fn original(&self, kept: &KeptPrediction) -> Result<Option<String>, ResultError> {
-        let form = self.claims.holder(&format!("text-{}", kept.form)).await?;
-        if let Some(original) = form.filter(|original| *original != kept.record_id) {
-            return Ok(Some(original));
-        }
-        let duplicate: Option<Duplicate> = self
-            .bucket
-            .read_document(&keys::duplicate(&kept.record_id))
-            .await?;
-        Ok(duplicate.map(|duplicate| duplicate.original))
+        Ok(kept.result(asked.question.as_ref(), set.as_deref()))
     }
 }
 

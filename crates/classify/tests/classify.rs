@@ -937,6 +937,73 @@ async fn what_became_of_a_prediction_is_kept_without_its_text() {
     assert_eq!(problem(&wrong_wait).0, 400);
 }
 
+/// Whose answer a prediction's result gives, where the form of its text is held by `owner` and these are written.
+async fn result_of_copy(owner: &str, written: &[(String, Value)]) -> Value {
+    let aws = with_feedback_bucket();
+    let classify = classify_auditing(&healthy("0.4"), &aws, "0");
+    let answer = body(&classify.handle(sentence("Rates rise")).await);
+    let line = json!({"classifier": answer["classifier"], "utterance": "Rates rise"}).to_string();
+    let record = FeedbackRecord::parse(line.as_bytes()).expect("a record");
+    let form = active_learning_core::sampling::duplicates::same_form(&record);
+    let owner = if owner == "own" { &record.id } else { owner };
+    let duplicate = |written: &(String, Value)| (written.0.replace("own", &record.id), written.1.clone());
+    let written = written.iter().map(duplicate);
+    let claimed = claim(&format!("text-{form}"), owner, &active_learning_aws::now());
+    let s3 = aws_sdk_s3::Client::new(&aws.sdk_config());
+    for (key, content) in written.chain([claimed]) {
+        let put = s3.put_object().bucket("feedback").key(key);
+        let body = content.to_string().into_bytes();
+        put.body(body.into()).send().await.expect("stored");
+    }
+
+    let id = answer["predictionId"].as_str().expect("an id");
+    body(&classify.handle(get_result(id, "")).await)
+}
+
+#[tokio::test]
+async fn the_answer_to_a_copy_is_that_of_the_text_at_the_end_of_the_way() {
+    let record = |text: &str| {
+        let line = json!({"classifier": "news", "utterance": text}).to_string();
+        FeedbackRecord::parse(line.as_bytes()).expect("a record")
+    };
+    let vote = |answer: &str, source| Vote {
+        worker: "w1".to_owned(),
+        answer: Answer::labels([answer]),
+        source,
+        at: "2026-11-20T10:30:00Z".to_owned(),
+        seconds: None,
+        note: Default::default(),
+    };
+    let key = |id: &str| format!("questions/{id}.json");
+    let json_of = |question: Question| serde_json::from_slice::<Value>(&question.to_json()).expect("JSON");
+    let mut answered = Question::asked(record("Rates rise again"), "review-1", 1);
+    answered.answer_with(&[vote("Sports", VoteSource::HumanReview)]);
+    let mut made_of_votes = Question::known(record("Rates rise"));
+    made_of_votes.add(&[vote("World", VoteSource::Feedback)]);
+    let answered = (key("o"), json_of(answered));
+    let made_of_votes = (key("own"), json_of(made_of_votes));
+    let duplicate =
+        |id: &str, original: &str| (format!("duplicates/{id}.json"), json!({"original": original}));
+    let turning = [duplicate("c", "d"), duplicate("d", "c")];
+
+    for (owner, written, status) in [
+        ("o", vec![answered.clone()], "answered"),
+        ("own", vec![answered.clone(), duplicate("own", "o")], "answered"),
+        ("c", vec![answered.clone(), duplicate("c", "o")], "answered"),
+        (
+            "own",
+            vec![answered.clone(), made_of_votes.clone(), duplicate("own", "o")],
+            "answered",
+        ),
+        ("own", vec![answered, made_of_votes], "in-review"),
+        ("c", turning.to_vec(), "in-review"),
+    ] {
+        let result = result_of_copy(owner, &written).await;
+
+        assert_eq!(result["status"], status, "{owner} {written:?} {result}");
+    }
+}
+
 #[tokio::test]
 async fn a_text_that_was_erased_is_not_waited_for() {
     let aws = with_feedback_bucket();

@@ -302,6 +302,7 @@ async fn a_text_that_will_not_be_asked_again_says_why_and_is_stored_all_the_same
         let nothing = "<Error><Code>NoSuchKey</Code></Error>";
         script.always("GET /feedback/claims/text-", 404, nothing);
         script.always("GET /feedback/questions/", 404, nothing);
+        script.always("GET /feedback/duplicates/", 404, nothing);
         script.always(&format!("GET /feedback/claims/{id}"), 200, held.clone());
 
         let response = answer_with_budget(&script, post(body_text), budget).await;
@@ -332,6 +333,7 @@ async fn answer_about(question: Value, is_of_same_form: bool) -> Value {
         question.to_string(),
     );
     script.always("GET /feedback/questions/", 404, nothing);
+    script.always("GET /feedback/duplicates/", 404, nothing);
     script.always(
         &format!("GET /feedback/claims/{id}"),
         200,

@@ -17,7 +17,7 @@ use active_learning_aws::{
     class_names::ClassNames,
     env::{ConfigError, Env},
     event_bus::{Event, EventBus, EventBusError},
-    lambda, metrics, questions,
+    lambda, metrics, originals, questions,
     rejected::{self, RejectedLines},
     s3_event::{self, InvalidEvent, S3Object},
 };
@@ -199,8 +199,8 @@ impl ReviewEvents {
                 return Ok(());
             };
             // Where people are still at it, the answer to the original is told to its duplicates as well.
-            let question = questions::read(&self.feedback, &original).await?;
-            if let Some(question) = question.filter(|question| question.state.is_final()) {
+            let asked = originals::follow(&self.feedback, original).await?;
+            if let Some(question) = asked.question.filter(|question| question.state.is_final()) {
                 let predictions = self.predictions_of_record(record_id).await?;
                 self.tell(record_id, &question, predictions, changed_at).await?;
             }

@@ -376,6 +376,35 @@ async fn a_duplicate_of_a_text_that_was_answered_is_told_on_its_own() {
 }
 
 #[tokio::test]
+async fn a_copy_of_a_copy_of_a_text_that_was_answered_is_told_the_answer() {
+    let stack = Stack::new();
+    let question = answered("p-1");
+    let (copy, another) = ("c".repeat(32), "d".repeat(32));
+    stack
+        .put(FEEDBACK, &keys::question(&question.record.id), question.to_json())
+        .await;
+    stack
+        .put(FEEDBACK, &keys::prediction_of(&another, "p-late"), Vec::new())
+        .await;
+    for (id, original) in [(&copy, &question.record.id), (&another, &copy)] {
+        let duplicate = json!({"original": original}).to_string();
+        stack
+            .put(FEEDBACK, &keys::duplicate(id), duplicate.into_bytes())
+            .await;
+    }
+
+    let function = stack.function("");
+    let handled = function.handle(event(&keys::duplicate(&another))).await;
+
+    handled.expect("told");
+    let detail = &stack.events()[0]["detail"];
+    assert_eq!(
+        (&detail["recordId"], &detail["label"]),
+        (&json!(another), &json!("Business"))
+    );
+}
+
+#[tokio::test]
 async fn an_answer_to_a_prediction_from_before_a_rename_is_told_by_the_names_of_now() {
     let stack = Stack::new();
     let mut set = LabelSet::seed(["World", "Business"], Origin::Edited, "2026-11-20T10:00:00.000Z");

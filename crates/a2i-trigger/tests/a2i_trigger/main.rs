@@ -11,4 +11,5 @@ mod labels;
 mod machine_labels;
 mod opinions;
 mod pool;
+mod said_of_copies;
 mod words;

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use unicode_segmentation::UnicodeSegmentation;
 
-pub use kept::{COPIES_PREFIX, KeptCopy, Served, count, occurrence};
+pub use kept::{COPIES_PREFIX, KeptCopy, MAX_STEPS, Served, count, occurrence};
 
 use crate::{
     feedback::{ClassScore, FeedbackRecord},

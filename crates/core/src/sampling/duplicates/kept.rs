@@ -15,7 +15,7 @@ const SUFFIX: &str = ".json";
 
 /// Copies of copies that lead to an answer, at most: one for form, one for a small change, and room for questions
 /// that were asked anew after their claims had expired.
-const MAX_STEPS: usize = 8;
+pub const MAX_STEPS: usize = 8;
 
 /// A copy by the key of its object: `copies/<id of the original>/<id of the copy>-<occurrence>.json`.
 ///

@@ -1,0 +1,113 @@
+//! Whose answer a text gets: a copy has none of its own, but that of the text that was asked instead.
+//!
+//! A copy of form is known by the claim on its form, every copy by `duplicates/`. What a copy is a copy of may be a copy
+//! itself: of form of a text that differs from the asked one by a small change.
+
+use active_learning_core::{
+    keys,
+    labels::question::{Question, State},
+    sampling::duplicates::{Duplicate, MAX_STEPS},
+};
+
+use crate::{
+    bucket::{Bucket, BucketError},
+    claims::ClaimError,
+    questions,
+};
+
+/// Where the way from a text to its question ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// Id of the record that was asked; where no question is there, of the last one on the way.
+    pub id: String,
+    /// Its question, if there is one.
+    pub question: Option<Question>,
+}
+
+/// Finds the question whose answer a record gets: its own, or that of its original.
+///
+/// `form_owner` tells whose the form of its text is, and is asked only where the record has no question.
+///
+/// # Errors
+///
+/// [`BucketError`] when S3 does not answer.
+pub async fn question_of(
+    feedback: &Bucket,
+    record_id: &str,
+    form_owner: impl Future<Output = Result<Option<String>, ClaimError>>,
+) -> Result<Asked, BucketError> {
+    let own = questions::read(feedback, record_id).await?;
+    let original = match &own {
+        None => original_of(feedback, record_id, form_owner).await?,
+        Some(own) if has_votes_alone(own) => duplicate_of(feedback, record_id).await?,
+        Some(_) => None,
+    };
+    let end = match original {
+        Some(original) => follow(feedback, original).await?,
+        None => Asked {
+            id: record_id.to_owned(),
+            question: None,
+        },
+    };
+    match own {
+        Some(own) if end.question.is_none() => Ok(Asked {
+            id: record_id.to_owned(),
+            question: Some(own),
+        }),
+        _ => Ok(end),
+    }
+}
+
+/// Finds the question of an original, which may be a copy itself.
+///
+/// # Errors
+///
+/// [`BucketError`] when S3 does not answer.
+pub async fn follow(feedback: &Bucket, original: String) -> Result<Asked, BucketError> {
+    let mut id = original;
+    for _ in 0..MAX_STEPS {
+        let question = questions::read(feedback, &id).await?;
+        if question
+            .as_ref()
+            .is_some_and(|question| !has_votes_alone(question))
+        {
+            return Ok(Asked { id, question });
+        }
+        match duplicate_of(feedback, &id).await? {
+            Some(next) => id = next,
+            None => return Ok(Asked { id, question }),
+        }
+    }
+    Ok(Asked { id, question: None })
+}
+
+/// Returns whether a question may only hold what users said of a text. Earlier versions made such a question of a copy by
+/// a small change, which people were not asked about and do not answer.
+pub fn has_votes_alone(question: &Question) -> bool {
+    question.state == State::Asked
+        && question.human_loop.is_none()
+        && question.reopened == 0
+        && !question.votes.is_empty()
+}
+
+/// Returns the record that a record is a copy of, if any.
+async fn original_of(
+    feedback: &Bucket,
+    record_id: &str,
+    form_owner: impl Future<Output = Result<Option<String>, ClaimError>>,
+) -> Result<Option<String>, BucketError> {
+    match form_owner.await?.filter(|owner| owner != record_id) {
+        Some(owner) => Ok(Some(owner)),
+        None => duplicate_of(feedback, record_id).await,
+    }
+}
+
+/// Returns the record that the answer of a copy comes from; `None` if the record is none, or not known to be one.
+///
+/// # Errors
+///
+/// [`BucketError`] when S3 does not answer.
+pub async fn duplicate_of(feedback: &Bucket, record_id: &str) -> Result<Option<String>, BucketError> {
+    let duplicate: Option<Duplicate> = feedback.read_document(&keys::duplicate(record_id)).await?;
+    Ok(duplicate.map(|duplicate| duplicate.original))
+}
