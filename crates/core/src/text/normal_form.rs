@@ -84,6 +84,28 @@ fn may_be_sign(before: Option<u8>, byte: u8, after: Option<u8>) -> bool {
     }
 }
 
+/// Words that negate what stands behind them, and are answers by themselves.
+const NEGATIONS: [&str; 15] = [
+    "no",
+    "não",
+    "non",
+    "nie",
+    "ne",
+    "nu",
+    "нет",
+    "не",
+    "нельзя",
+    "ні",
+    "nem",
+    "nej",
+    "nei",
+    "لا",
+    "yok",
+];
+
+/// Marks that set a word apart from those behind it.
+const MARKS_APART: &str = ",;.!:،؛";
+
 /// Cuts a plain text into words and signs.
 fn tokens(plain: &str, kept: Kept) -> Vec<String> {
     let characters: Vec<char> = visible(plain);
@@ -156,6 +178,19 @@ impl<'a> Place<'a> {
     /// Returns whether a number begins after this character: `5`, or `.5`.
     fn number_follows(&self) -> bool {
         self.after.is_numeric() || (self.after == '.' && self.ahead(2).is_numeric())
+    }
+
+    /// Returns whether a mark here sets a word that negates apart from the words after it, so that it answers and negates
+    /// nothing: "No, me gusta" says the opposite of "No me gusta".
+    fn sets_negation_apart(&self, word: &str) -> bool {
+        let is_mark = |c: char| MARKS_APART.contains(c);
+        let mut rest = self.characters[self.place..]
+            .iter()
+            .skip_while(|c| is_mark(**c))
+            .peekable();
+        let is_apart = rest.peek() == Some(&&' ');
+        let next = rest.find(|c| **c != ' ');
+        is_mark(self.c) && is_apart && next.is_some_and(|c| c.is_alphabetic()) && NEGATIONS.contains(&word)
     }
 
     /// Returns whether dots stand this many places on: what a text is cut off at may be half of a word.
@@ -288,6 +323,7 @@ impl Tokens {
             _ if is_regional(c) && is_regional(before) && self.has_half_a_flag() => self.join(c),
             '!' if after == '=' || (before.is_whitespace() && after.is_alphanumeric()) => self.sign(c),
             _ if is_symbol(c) || SIGNS.contains(c) => self.sign(c),
+            _ if self.kept == Kept::All && at.sets_negation_apart(&self.word) => self.sign(','),
             _ => self.end_word(),
         }
     }
