@@ -358,6 +358,7 @@ async fn put_loop(review: &Bucket, name: &str, input: &Value, asked: Asked) {
         task_count: 2,
         availability: TimeDelta::days(30),
         time_limit: TimeDelta::minutes(10),
+        excluded_workers: Vec::new(),
     };
     let mut state = HumanLoop::start(format!("id-{name}"), name, &input.to_string(), Utc::now(), &rules);
     if asked == Asked::Beside {

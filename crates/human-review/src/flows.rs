@@ -146,6 +146,7 @@ impl Flow {
             task_count: config.task_count.into(),
             availability: Duration::seconds(availability),
             time_limit: Duration::seconds(self.of_loop().time_limit_seconds),
+            excluded_workers: Vec::new(),
         }
     }
 }

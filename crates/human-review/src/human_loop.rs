@@ -152,23 +152,49 @@ pub struct HumanLoop {
 }
 
 impl HumanLoop {
-    /// Returns a new loop in progress.
+    /// Returns a new loop in progress, of the stack's own flow definition: its input may ask for fewer answers, one more
+    /// opinion, say, and for nobody who has given theirs.
     pub fn start(id: String, name: &str, input: &str, now: DateTime<Utc>, rules: &FlowRules) -> Self {
-        let created_at = DateTime::from_timestamp_millis(now.timestamp_millis()).unwrap_or(now);
-        let (input_sha256, input_bytes) = (sha256(input), input.len());
+        let human_loop = Self::of_opaque_input(id, name, input, now, rules);
         let input: Value = serde_json::from_str(input).unwrap_or_default();
-        let items = input["comprehendPredictions"].as_array();
         let excluded = input["excludedWorkers"].as_array().into_iter().flatten();
         let wanted = input["taskCount"]
             .as_u64()
             .and_then(|count| usize::try_from(count).ok());
         Self {
+            task_count: wanted.map_or(rules.task_count, |wanted| wanted.clamp(1, rules.task_count)),
+            excluded_workers: excluded.filter_map(Value::as_str).map(str::to_owned).collect(),
+            ..human_loop
+        }
+    }
+
+    /// Returns a new loop in progress of a flow definition or a labelling job of one's own: how many are asked, and who not,
+    /// its rules say alone.
+    pub fn start_in(
+        flow: LoopFlow,
+        id: String,
+        name: &str,
+        input: &str,
+        now: DateTime<Utc>,
+        rules: &FlowRules,
+    ) -> Self {
+        Self {
+            flow: Some(flow),
+            ..Self::of_opaque_input(id, name, input, now, rules)
+        }
+    }
+
+    fn of_opaque_input(id: String, name: &str, input: &str, now: DateTime<Utc>, rules: &FlowRules) -> Self {
+        let created_at = DateTime::from_timestamp_millis(now.timestamp_millis()).unwrap_or(now);
+        let (input_sha256, input_bytes) = (sha256(input), input.len());
+        let input: Value = serde_json::from_str(input).unwrap_or_default();
+        let items = input["comprehendPredictions"].as_array();
+        Self {
             id,
             name: name.to_owned(),
             created_at,
             expires_at: created_at + rules.availability,
-            // An input may ask for fewer than the flow definition does: one more opinion, say.
-            task_count: wanted.map_or(rules.task_count, |wanted| wanted.clamp(1, rules.task_count)),
+            task_count: rules.task_count,
             input_sha256,
             item_count: items.map(Vec::len),
             lowest_confidence: items.and_then(|items| lowest_confidence(items)),
@@ -181,10 +207,16 @@ impl HumanLoop {
             flow: None,
             failure: None,
             ended_at: None,
-            excluded_workers: excluded.filter_map(Value::as_str).map(str::to_owned).collect(),
+            excluded_workers: rules.excluded_workers.clone(),
             input: (input_bytes <= MAX_HELD_INPUT_BYTES && !input.is_null() && can_be_held(&input))
                 .then_some(input),
         }
+    }
+
+    /// Returns whether its input and answers are nobody's business here: it is of a flow definition or a labelling job of
+    /// one's own, as whose pages show it.
+    pub fn is_opaque(&self) -> bool {
+        self.flow.is_some()
     }
 
     /// Returns whether it is a task of a labelling job.

@@ -214,6 +214,7 @@ impl HumanReview {
         let feedback = Bucket::new(s3.clone(), &config.feedback_bucket);
         let bucket = Bucket::new(s3, &config.bucket);
         let rules = FlowRules {
+            excluded_workers: Vec::new(),
             task_count: config.task_count,
             availability: config
                 .text_retention

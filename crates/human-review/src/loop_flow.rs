@@ -19,6 +19,8 @@ pub struct FlowRules {
     pub availability: Duration,
     /// How long one reviewer may hold a task.
     pub time_limit: Duration,
+    /// Worker ids that its tasks are not offered to.
+    pub excluded_workers: Vec<String>,
 }
 
 /// The flow definition of a loop that is not of the stack's own: as it was when the loop was started.

@@ -172,9 +172,9 @@ impl Loops {
                 return Err(LoopError::QuotaExceeded);
             }
             let id = Uuid::new_v4().simple().to_string();
-            let human_loop = HumanLoop {
-                flow: flow.clone(),
-                ..HumanLoop::start(id, name, input, now, &rules)
+            let human_loop = match flow.clone() {
+                None => HumanLoop::start(id, name, input, now, &rules),
+                Some(flow) => HumanLoop::start_in(flow, id, name, input, now, &rules),
             };
             self.records.write_input_and_marks(&human_loop, input).await?;
             self.head.forget();

@@ -11,7 +11,7 @@ use crate::statistics::{Interval, clopper_pearson};
 pub const CONFIDENCE: f64 = 0.95;
 
 /// Stands for the label of a text to which none applies.
-const NO_LABEL: &str = "(no label)";
+pub const NO_LABEL: &str = "(no label)";
 
 /// How many labels were looked at, and how many of them were wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,10 +1,11 @@
 //! Jobs about labels that are there: is this label right, or which one is; of all objects or of a random share.
 
+use active_learning_core::labels::label_audit::NO_LABEL;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::manifest::{Line, added_classes, classes, metadata_of};
+use super::manifest::{Line, added_classes, classes, is_labelled, metadata_of};
 use super::record::{Audit, AuditKind, Categories, Job, Settings};
 
 /// What reviewers choose from in a verification without a label category file.
@@ -23,13 +24,13 @@ pub fn default_categories(settings: &Settings) -> Categories {
     }
 }
 
-/// Returns whether an object has a label to look at, and is in the random share.
+/// Returns whether an object has a label to look at, also that no label applies, and is in the random share.
 pub fn is_chosen(line: &Line, object: usize, job: &Job) -> bool {
     let audited = job
         .settings
         .audit
         .as_ref()
-        .is_none_or(|audit| !classes(line, &audit.attribute).is_empty());
+        .is_none_or(|audit| is_labelled(line, &audit.attribute));
     audited
         && job
             .settings
@@ -66,13 +67,14 @@ pub fn draw(end: Draw, job: &Job, object: usize) -> f64 {
 /// adjusted, and asked about where it is verified. Who gave it is not asked.
 pub fn show(input: &mut Value, line: &Line, job: &Job) {
     if let Some(attribute) = &job.settings.show {
-        input["earlierLabel"] = json!(classes(line, attribute).join(", "));
+        input["earlierLabel"] = json!(words_of(line, attribute));
     }
     if let Some(Audit { kind, attribute }) = &job.settings.audit {
         let earlier = classes(line, attribute);
-        input["earlierLabel"] = json!(earlier.join(", "));
+        input["earlierLabel"] = json!(words_of(line, attribute));
         match (kind, earlier.as_slice()) {
             (AuditKind::Verification, _) => input["isVerification"] = json!(true),
+            (AuditKind::Adjustment, []) => {}
             (AuditKind::Adjustment, [one]) if input["severalLabels"].is_null() => {
                 input["initialValue"] = json!(one);
             }
@@ -81,17 +83,25 @@ pub fn show(input: &mut Value, line: &Line, job: &Job) {
     }
 }
 
-/// Adds to the input of any template the workers whom an input line excludes, to those that a function has excluded.
-pub fn exclude(input: &mut Value, line: &Line) {
-    let Some(Value::Array(workers)) = line.get("excluded-workers") else {
-        return;
-    };
-    let mut excluded = match input["excludedWorkers"].take() {
-        Value::Array(already) => already,
+/// Returns the label so far as it is shown.
+fn words_of(line: &Line, attribute: &str) -> String {
+    let earlier = classes(line, attribute);
+    match earlier.is_empty() && is_labelled(line, attribute) {
+        true => NO_LABEL.to_owned(),
+        false => earlier.join(", "),
+    }
+}
+
+/// Returns the workers whom an input line excludes, by id.
+pub fn excluded(line: &Line) -> Vec<String> {
+    match line.get("excluded-workers") {
+        Some(Value::Array(workers)) => workers
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
         _ => Vec::new(),
-    };
-    excluded.extend(workers.iter().cloned());
-    input["excludedWorkers"] = json!(excluded);
+    }
 }
 
 /// Notes in the metadata of a new label what it says of the one before.

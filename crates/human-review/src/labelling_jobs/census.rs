@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::manifest::{Line, classes, metadata_of};
+use super::manifest::{Line, classes, is_labelled, metadata_of};
 use super::record::{Filter, Job, Settings};
 
 /// Tag that names a label that objects must have, `<attribute>=<class>`.
@@ -72,7 +72,7 @@ impl<'a> Census<'a> {
 
         let names = self.names();
         for (has, name) in self.has.iter_mut().zip(names) {
-            *has |= name.is_some_and(|(_, name)| !*has && !classes(line, name).is_empty());
+            *has |= name.is_some_and(|(_, name)| !*has && is_labelled(line, name));
         }
         if let Some(filter) = &self.settings.only_where {
             let found = classes(line, &filter.attribute);

@@ -195,6 +195,15 @@ pub fn classes(line: &Line, attribute: &str) -> Vec<String> {
     classes_in(line.get(&metadata_of(attribute)).as_ref(), || line.get(attribute))
 }
 
+/// Returns whether a line has a label of an attribute: classes, or that none applies, as a job of several labels says it.
+pub fn is_labelled(line: &Line, attribute: &str) -> bool {
+    let says_which =
+        |metadata: Value| metadata["class-name"].is_string() || metadata["class-map"].is_object();
+    !classes(line, attribute).is_empty()
+        || line.get(&metadata_of(attribute)).is_some_and(says_which)
+        || matches!(line.get(attribute), Some(Value::Array(_)))
+}
+
 /// Returns the classes that a label attribute names in what was added to a line.
 pub fn added_classes(added: &Map<String, Value>, attribute: &str) -> Vec<String> {
     classes_in(added.get(&metadata_of(attribute)), || {
@@ -352,5 +361,17 @@ mod tests {
         assert_eq!(classes(&chained, "tone"), ["glad", "loud"]);
         assert_eq!(classes(&chained, "plain"), ["World"]);
         assert!(classes(&chained, "none").is_empty());
+    }
+
+    #[test]
+    fn that_no_label_applies_is_a_label_and_a_failure_is_none() {
+        let object = line(
+            r#"{"source":"a","topic":[],"topic-metadata":{"class-map":{}},"bare":[],
+            "failed-metadata":{"failure-reason":"x"},"number":1}"#,
+        );
+
+        let labelled = ["topic", "bare", "failed", "number", "none"].map(|name| is_labelled(&object, name));
+
+        assert_eq!(labelled, [true, true, false, false, false]);
     }
 }

@@ -94,10 +94,7 @@ impl Drive<'_> {
         }
         let line = parse(line).unwrap_or_default();
         let input = match self.prepare(&line).await {
-            Ok(Prepared::Ask(mut input)) => {
-                audits::exclude(&mut input, &line);
-                input
-            }
+            Ok(Prepared::Ask(input)) => input,
             Ok(Prepared::Pass) => return Ok(Asked::State(ObjectState::Passed)),
             Err(unprepared) => return self.unprepared(unprepared, object, tries).map(Asked::State),
         };
@@ -109,7 +106,7 @@ impl Drive<'_> {
         if let Some(reason) = self.refusal(&input, &text).await? {
             return Ok(Asked::State(failed(format!("ClientError: {reason}."), tries)));
         }
-        self.start(object, &text).await
+        self.start(object, &text, audits::excluded(&line)).await
     }
 
     /// Returns the state of an object that could not be prepared.
@@ -172,8 +169,8 @@ impl Drive<'_> {
         }
     }
 
-    async fn start(&self, object: usize, input: &str) -> Result<Asked, DriveError> {
-        let rules = rules(&self.job);
+    async fn start(&self, object: usize, input: &str, excluded: Vec<String>) -> Result<Asked, DriveError> {
+        let rules = rules(&self.job, excluded);
         let expires_at = self.now + rules.availability;
         let flow = Some((flow(&self.job), rules));
         let name = self.job.loop_name(object);
@@ -318,11 +315,12 @@ pub(super) fn flow(job: &Job) -> LoopFlow {
     }
 }
 
-fn rules(job: &Job) -> FlowRules {
+fn rules(job: &Job, excluded_workers: Vec<String>) -> FlowRules {
     FlowRules {
         task_count: job.settings.workers,
         availability: Duration::seconds(job.settings.availability_seconds),
         time_limit: Duration::seconds(job.settings.time_limit_seconds),
+        excluded_workers,
     }
 }
 

@@ -812,6 +812,94 @@ async fn a_label_is_adjusted_beside_the_old_one_which_is_chosen_already() {
 }
 
 #[tokio::test]
+async fn that_no_label_applied_is_looked_at_again_too() {
+    let review = Review::new();
+    let line = |text: &str, topic: Value, classes: Value| {
+        let metadata = json!({ "class-map": classes });
+        json!({ "source": text, "topic": topic, "topic-metadata": metadata })
+    };
+    let lines = [
+        line("Cup final", json!([]), json!({})),
+        line("Rates rise", json!([2]), json!({ "2": "Business" })),
+        json!({ "source": "Failed", "topic-metadata": { "failure-reason": "no answer" } }),
+    ];
+    let changes = json!({
+        "LabelAttributeName": "again",
+        "Tags": [{ "Key": "active-learning:audit", "Value": "topic" }],
+    });
+    started(&review, &lines, &audit("adjust", "Adjustment", changes)).await;
+    let mut request = audit("multi", "Adjustment", json!({ "LabelAttributeName": "again" }));
+    for name in ["PreHumanTaskLambdaArn", "AnnotationConsolidationConfig"] {
+        let task = &mut request["HumanTaskConfig"][name];
+        let arn = task
+            .to_string()
+            .replace("TextMultiClass", "TextMultiClassMultiLabel");
+        *task = serde_json::from_str(&arn).expect("JSON");
+    }
+    request["Tags"] = json!([{ "Key": "active-learning:audit", "Value": "topic" }]);
+    let single = answer_all(&review.sign_in("ada").await, by_text).await;
+    started(&review, &lines, &request).await;
+
+    let pages = Mutex::new(Vec::new());
+    let answered = answer_all(&review.sign_in("bob").await, |page| {
+        pages.lock().expect("not poisoned").push(page.to_owned());
+        match page.contains("Cup final") {
+            true => json!({ "label": { "labels": ["Sports"] } }),
+            false => json!({ "label": { "labels": [] } }),
+        }
+    })
+    .await;
+    drive(&review).await;
+
+    assert_eq!((single, answered), (2, 2));
+    let pages = pages.into_inner().expect("not poisoned");
+    let shown = |text: &str| pages.iter().any(|page| page.contains(text));
+    assert!(shown("Label so far: <strong>(no label)</strong>"), "{pages:?}");
+    assert!(shown("Label so far: <strong>Business</strong>"), "{pages:?}");
+    let all = output(&review, "multi").await;
+    let found = |line: &Value| {
+        let metadata = &line["again-metadata"];
+        (
+            metadata["class-map"].clone(),
+            metadata["adjustment-status"].clone(),
+        )
+    };
+    assert_eq!(found(&all[0]), (json!({ "1": "Sports" }), json!("adjusted")));
+    assert_eq!(found(&all[1]), (json!({}), json!("adjusted")));
+    assert_eq!(all[2], lines[2]);
+}
+
+#[tokio::test]
+async fn a_function_of_a_job_does_not_say_how_many_are_asked_or_who() {
+    let excluded = human_review::human_loop::Worker::of("ada").id;
+    let review = Review::with_functions(config(), move |_, event| {
+        let text = &event["dataObject"]["source"];
+        let mut input = json!({ "taskObject": text, "labels": ["World", "Sports", "Business"] });
+        (input["taskCount"], input["excludedWorkers"]) = (json!(1), json!([excluded]));
+        Some(json!({ "taskInput": input }))
+    })
+    .await;
+    let bob = human_review::human_loop::Worker::of("bob").id;
+    let line = json!({ "source": "Rates rise", "excluded-workers": [bob] });
+    let changes = json!({
+        "HumanTaskConfig.PreHumanTaskLambdaArn": format!("{FUNCTION}pre"),
+        "HumanTaskConfig.NumberOfHumanWorkersPerDataObject": 2,
+    });
+
+    started(&review, &[line], &request("own", changes)).await;
+
+    let mut answered = Vec::new();
+    for name in ["ada", "bob", "eve", "kim"] {
+        answered.push(answer_all(&review.sign_in(name).await, |_| label("World")).await);
+    }
+    assert_eq!(
+        answered,
+        [1, 0, 1, 0],
+        "two, and who the line excludes is none of them"
+    );
+}
+
+#[tokio::test]
 async fn a_label_is_verified_by_those_who_have_not_given_it() {
     let review = Review::new();
     let ada = human_review::human_loop::Worker::of("ada").id;
