@@ -211,6 +211,7 @@ impl Api<'_> {
         }
         let template = TaskTemplate {
             key: flow.map_or(self.template.key, |flow| &flow.template_key),
+            is_opaque: flow.is_some(),
             ..self.template
         };
         let refusal = template.refusal(&input).await;

@@ -398,6 +398,7 @@ impl HumanReview {
         TaskTemplate {
             bucket: &self.bucket,
             key: &self.config.template_key,
+            is_opaque: false,
         }
     }
 }

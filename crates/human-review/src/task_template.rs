@@ -55,6 +55,9 @@ pub struct TaskTemplate<'a> {
     pub bucket: &'a Bucket,
     /// Key in it; empty for the shipped template.
     pub key: &'a str,
+    /// Whether it is that of a flow definition or a labelling job of one's own: whatever it is given is shown as it is, and
+    /// whoever started the task reads the answer.
+    pub is_opaque: bool,
 }
 
 impl TaskTemplate<'_> {
@@ -74,8 +77,16 @@ impl TaskTemplate<'_> {
         if html.len() > MAX_TASK_BYTES {
             return Err(TaskError::TooLong);
         }
-        let trial = try_page(&html, input);
+        let trial = self.tried(&html, input);
         Ok((html, trial))
+    }
+
+    /// Tries a page of this template: whether it takes an answer, and where it is the stack's own whether that could be read.
+    fn tried(self, html: &str, input: &Value) -> Trial {
+        match self.is_opaque && !self.is_shipped() {
+            true => try_page(html, &Value::Null),
+            false => try_page(html, input),
+        }
     }
 
     /// Tries the template as it is, with an input or with so many made-up items; two, if it is not said. The choices of
@@ -112,7 +123,8 @@ impl TaskTemplate<'_> {
     ///
     /// [`BucketError`] when the template cannot be read.
     pub async fn refusal(self, input: &Value) -> Result<Option<&'static str>, BucketError> {
-        if let Some(items) = input["comprehendPredictions"].as_array() {
+        let is_ours = self.is_shipped() || !self.is_opaque;
+        if let Some(items) = input["comprehendPredictions"].as_array().filter(|_| is_ours) {
             let has_text = |item: &Value| item["utterance"].as_str().is_some_and(|text| !is_blank(text));
             if has_one_id_twice(items) {
                 return Ok(Some(
@@ -137,7 +149,7 @@ impl TaskTemplate<'_> {
             (Ok(page), Ok(empty)) if page == empty => Some(
                 "the worker task template shows nothing of it: it has no member that the template refers to",
             ),
-            (Ok((html, _)), _) if try_page(&html, input).is_withheld => {
+            (Ok((html, _)), _) if self.tried(&html, input).is_withheld => {
                 Some("the page that the worker task template makes of it has no field for an answer")
             }
             (Ok((html, _)), _) if has_no_choice(&html) => {

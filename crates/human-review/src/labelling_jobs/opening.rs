@@ -142,6 +142,7 @@ impl Drive<'_> {
         let template = TaskTemplate {
             bucket: self.jobs.bucket,
             key: &self.job.template_key,
+            is_opaque: true,
         };
         if let Some(reason) = template.refusal(input).await? {
             return Ok(Some(format!("the task would be empty: {reason}")));

@@ -138,6 +138,7 @@ impl Portal<'_> {
     pub(super) fn template_of<'a>(&'a self, human_loop: &'a HumanLoop) -> TaskTemplate<'a> {
         TaskTemplate {
             key: (human_loop.flow.as_ref()).map_or(self.template.key, |flow| &flow.template_key),
+            is_opaque: human_loop.is_opaque(),
             ..self.template
         }
     }

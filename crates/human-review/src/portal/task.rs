@@ -210,10 +210,11 @@ impl Portal<'_> {
         }
     }
 
-    /// Returns an input of a loop as its page shows it today, with the choices of the current label set.
+    /// Returns an input of a loop as its page shows it today, with the choices of the current label set. One of a flow
+    /// definition or a labelling job of one's own is shown as it was sent.
     async fn shown(&self, human_loop: &HumanLoop, input: Value) -> Result<Value, PortalError> {
-        if human_loop.is_of_labelling_job() {
-            return Ok(input); // Its choices are the job's.
+        if human_loop.is_opaque() {
+            return Ok(input);
         }
         let set = self.label_sets.current().await?;
         let has_several = match &set {
@@ -236,9 +237,11 @@ impl Portal<'_> {
         let mut input = self
             .shown(human_loop, self.loops.input_now(human_loop).await?)
             .await?;
-        let set = self.label_sets.current().await?;
-        name_predictions(&mut input, set.as_deref());
-        show_questions(&mut input, &human_loop.name, self.feedback, set.as_deref()).await;
+        if !human_loop.is_opaque() {
+            let set = self.label_sets.current().await?;
+            name_predictions(&mut input, set.as_deref());
+            show_questions(&mut input, &human_loop.name, self.feedback, set.as_deref()).await;
+        }
         let template = self.template_of(human_loop);
         if template.is_shipped() {
             leave_out_erased(&mut input);
@@ -271,12 +274,12 @@ impl Portal<'_> {
         }
         if self.template_of(&human_loop).is_shipped() {
             check_shipped_answer(&input, &answer)?;
-        } else {
+        } else if !human_loop.is_opaque() {
             check_answer(&answer, &input)?;
         }
         self.check_for_job(&human_loop, &answer).await?;
         // What is answered by a label that went out of use within the last seconds is asked again by who collects it.
-        if !human_loop.is_of_labelling_job()
+        if !human_loop.is_opaque()
             && let Some(set) = self.label_sets.current().await?
             && let Some(fate) = not_in_use(&answer, &input, &set)
         {

@@ -1,10 +1,11 @@
 //! Flow definitions, worker task templates, teams and the workforce, as SageMaker's API makes them.
 
+use active_learning_core::labels::label_set::{LABEL_SET_KEY, LabelSet, Origin};
 use chrono::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    BUCKET, FEEDBACK_BUCKET, FLOW, Reply, Review, config, proxy_event, two_items, url_event,
+    BUCKET, FEEDBACK_BUCKET, FLOW, Reply, Review, TRAINING_BUCKET, config, proxy_event, two_items, url_event,
 };
 
 const SCOPE: &str = "arn:aws:sagemaker:us-east-1:123456789012";
@@ -162,6 +163,91 @@ async fn a_flow_definition_has_its_own_rules_of_count_and_time() {
     assert_eq!(review.status("two-1").await, "Failed");
     let described = review.api("GET", "/human-loops/two-1", "").await.json();
     assert_eq!(described["FailureCode"], "Expired");
+}
+
+/// Makes a flow definition with a template of its own; returns its ARN.
+async fn add_own(review: &Review, name: &str, template: &str, changes: Value) -> String {
+    let ui = json!({ "HumanTaskUiName": name, "UiTemplate": { "Content": template } });
+    made(review, "CreateHumanTaskUi", ui).await;
+    made(review, "CreateFlowDefinition", flow(name, name, changes)).await;
+    format!("{SCOPE}:flow-definition/{name}")
+}
+
+#[tokio::test]
+async fn an_input_in_a_flow_definition_of_ones_own_says_neither_how_many_are_asked_nor_who() {
+    let review = with_flow().await;
+    let changes = json!({ "HumanLoopConfig.TaskCount": 2 });
+    made(&review, "CreateFlowDefinition", flow("two", "tone", changes)).await;
+    let ada = human_review::human_loop::Worker::of("ada").id;
+    let input = json!({ "taskObject": "Fine", "taskCount": 1, "excludedWorkers": [ada] });
+    let arn = format!("{SCOPE}:flow-definition/two");
+    start(&review, "two-1", &arn, &input).await;
+
+    let mut states = Vec::new();
+    for name in ["ada", "bob"] {
+        let session = review.sign_in(name).await;
+        let task = session.open("two-1").await;
+        let answer = json!({ "sentiment": { "label": "positive" } });
+        assert_eq!(session.submit(&task, &answer).await.status(), 303);
+        states.push(review.status("two-1").await);
+    }
+
+    assert_eq!(states, ["InProgress", "Completed"]);
+}
+
+#[tokio::test]
+async fn an_input_of_our_shape_in_a_flow_definition_of_ones_own_is_shown_and_answered_as_it_was_sent() {
+    let review = Review::new();
+    let mut set = LabelSet::seed(
+        ["World", "Sports", "negative"],
+        Origin::Edited,
+        "2026-11-20T09:00:00Z",
+    );
+    set.retire("negative").expect("active");
+    let put = review.s3.put_object().bucket(TRAINING_BUCKET).key(LABEL_SET_KEY);
+    put.body(set.to_json().into()).send().await.expect("stored");
+    let template = r#"<crowd-form><p>{{ task.input.comprehendPredictions[0].utterance }}</p>
+        <crowd-classifier name="sentiment" categories="{{ task.input.labels | to_json | escape }}" header="Tone?"></crowd-classifier>
+        <crowd-classifier name="topic" categories="{{ task.input.labels | to_json | escape }}" header="Topic?"></crowd-classifier>
+        </crowd-form>"#;
+    let arn = add_own(&review, "own", template, json!({})).await;
+    let labels = json!(["positive", "negative", "Positive"]);
+    let item = json!({ "id": "1", "utterance": "I love it", "prediction": "negative" });
+    let input = json!({ "comprehendPredictions": [item], "labels": labels });
+    assert_eq!(start(&review, "own-1", &arn, &input).await.status(), 200);
+
+    let session = review.sign_in("ada").await;
+    let task = session.open("own-1").await;
+    let answer = json!({ "sentiment": { "label": "negative" }, "topic": { "label": "positive" } });
+    let submitted = session.submit(&task, &answer).await;
+
+    let choices = "[&quot;positive&quot;,&quot;negative&quot;,&quot;Positive&quot;]";
+    assert!(task.body().contains(choices), "{}", task.body());
+    assert!(!task.body().contains("World") && !task.body().contains("data-withheld=\"true\""));
+    assert_eq!(submitted.status(), 303, "{submitted:?}");
+    assert_eq!(review.status("own-1").await, "Completed");
+}
+
+#[tokio::test]
+async fn whatever_a_template_of_ones_own_can_show_is_taken_as_an_input() {
+    let review = Review::new();
+    let template = "<crowd-form><p>{{ task.input.text }}</p><input name=\"answer\"></crowd-form>";
+    let arn = add_own(&review, "own", template, json!({})).await;
+
+    for (name, predictions) in [
+        ("own-1", json!({ "Sentiment": "MIXED" })),
+        ("own-2", json!([])),
+        ("own-3", json!([{ "id": "1" }, { "id": "1" }])),
+    ] {
+        let input = json!({ "comprehendPredictions": predictions, "text": "I love it" });
+        let started = start(&review, name, &arn, &input).await;
+        assert_eq!(started.status(), 200, "{started:?}");
+        let session = review.sign_in(name).await;
+        let task = session.open(name).await;
+        assert!(task.body().contains("I love it"), "{}", task.body());
+        let submitted = session.submit(&task, &json!({ "answer": "mixed" })).await;
+        assert_eq!(submitted.status(), 303, "{submitted:?}");
+    }
 }
 
 #[tokio::test]
