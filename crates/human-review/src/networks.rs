@@ -5,13 +5,16 @@ use std::str::FromStr;
 
 use active_learning_aws::bucket::BucketError;
 use chrono::{DateTime, Utc};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::HumanReview;
 use crate::event::HttpRequest;
 
 /// Most networks, as for a SageMaker workforce (`SourceIpConfig.Cidrs`).
 const MAX_NETWORKS: usize = 10;
+
+/// Bits of an IPv6 address before the IPv4 address that it maps.
+const MAPPED_PREFIX: u8 = 96;
 
 /// Networks whose addresses may reach the portal; none allows every address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,21 +37,38 @@ impl FromStr for AllowedNetworks {
     /// Reads networks of IPv4 and IPv6 in CIDR notation, and single addresses, with commas between.
     fn from_str(text: &str) -> Result<Self, InvalidNetworks> {
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-        let networks: Vec<IpNet> = entries.map(network).collect::<Result<_, _>>()?;
+        Self::of(entries)
+    }
+}
+
+/// Returns a network; one of IPv4 addresses that are written as IPv6 ones is that of these addresses, as which they come.
+fn network(entry: &str) -> Result<IpNet, InvalidNetworks> {
+    let address = || entry.parse::<IpAddr>().map(IpNet::from);
+    let network = entry.parse::<IpNet>().or_else(|_| address());
+    let network = network.map_err(|_| InvalidNetworks::NotNetwork(entry.to_owned()))?;
+    let IpNet::V6(mapped) = network else {
+        return Ok(network);
+    };
+    let length = mapped.prefix_len().checked_sub(MAPPED_PREFIX);
+    let of_v4 = mapped.addr().to_ipv4_mapped().zip(length);
+    let of_v4 = of_v4.and_then(|(address, length)| Ipv4Net::new(address, length).ok());
+    Ok(of_v4.map_or(network, IpNet::V4))
+}
+
+impl AllowedNetworks {
+    /// Reads entries of which each is a network or an address.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidNetworks`], also for an entry that is blank, which would else allow every address.
+    pub fn of<'a>(entries: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidNetworks> {
+        let networks: Vec<IpNet> = entries.into_iter().map(network).collect::<Result<_, _>>()?;
         match networks.len() {
             0..=MAX_NETWORKS => Ok(Self(networks)),
             count => Err(InvalidNetworks::TooMany(count)),
         }
     }
-}
 
-fn network(entry: &str) -> Result<IpNet, InvalidNetworks> {
-    let address = || entry.parse::<IpAddr>().map(IpNet::from);
-    let network = entry.parse::<IpNet>().or_else(|_| address());
-    network.map_err(|_| InvalidNetworks::NotNetwork(entry.to_owned()))
-}
-
-impl AllowedNetworks {
     /// Returns whether a client may reach the portal.
     ///
     /// `source_ip` is the address that API Gateway saw (`requestContext.identity.sourceIp`), never what a header says. One
@@ -119,6 +139,30 @@ mod tests {
         for text in ["", " , "] {
             assert!(networks(text).allow("203.0.113.1") && networks(text).allow(""));
         }
+    }
+
+    #[test]
+    fn a_network_of_mapped_addresses_is_that_of_what_they_map() {
+        let allowed = networks("::ffff:203.0.113.0/120,::ffff:198.51.100.7");
+
+        for address in ["203.0.113.9", "::ffff:203.0.113.9", "198.51.100.7"] {
+            assert!(allowed.allow(address), "{address}");
+        }
+        for address in ["203.0.114.9", "198.51.100.8", "::1"] {
+            assert!(!allowed.allow(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_blank_entry_of_a_list_is_no_network() {
+        for blank in ["", " "] {
+            let refused = AllowedNetworks::of(["10.0.0.0/8", blank]).expect_err("blank");
+            assert_eq!(refused, InvalidNetworks::NotNetwork(blank.to_owned()));
+        }
+        assert!(
+            AllowedNetworks::of(["10.0.0.0/8,203.0.113.0/24"]).is_err(),
+            "one entry is one network"
+        );
     }
 
     #[test]

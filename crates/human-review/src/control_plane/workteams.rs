@@ -233,7 +233,7 @@ impl ControlPlane<'_> {
         }
         let mut workforce = self.flows.workforce().await?;
         if let Some(config) = request.source_ip_config {
-            let networks = config.cidrs.join(",").parse::<AllowedNetworks>();
+            let networks = AllowedNetworks::of(config.cidrs.iter().map(String::as_str));
             networks.map_err(|error| ControlError::Validation(format!("SourceIpConfig.Cidrs: {error}.")))?;
             workforce = Workforce {
                 last_updated_date: Some(self.now),

@@ -622,6 +622,7 @@ async fn networks_of_the_workforce_take_effect_within_half_a_minute_in_every_pro
     let networks = |cidrs: Value| json!({ "WorkforceName": "default", "SourceIpConfig": { "Cidrs": cidrs } });
 
     let wrong = refused(&review, "UpdateWorkforce", networks(json!(["office"]))).await;
+    let blank = refused(&review, "UpdateWorkforce", networks(json!([""]))).await;
     made(
         &review,
         "UpdateWorkforce",
@@ -629,6 +630,7 @@ async fn networks_of_the_workforce_take_effect_within_half_a_minute_in_every_pro
     )
     .await;
 
+    assert!(blank.1.contains("`` is not a network"), "{}", blank.1);
     assert!(wrong.1.contains("`office`"), "{}", wrong.1);
     assert_eq!(Reply(review.handle(visit("198.51.100.1")).await).status(), 404);
     assert_eq!(Reply(review.handle(visit("203.0.113.9")).await).status(), 401);
