@@ -165,7 +165,7 @@ impl ControlPlane<'_> {
     pub(super) async fn list_flows(&self, request: ListRequest) -> Result<Value, ControlError> {
         let mut all = self.flows.all::<Flow>().await?;
         all.push(self.own_flow());
-        let page = request.page(all)?;
+        let page = request.sorted_by(&[])?.page(all)?;
         let summaries: Vec<Value> = page.items.iter().map(summary).collect();
         Ok(json!({ "FlowDefinitionSummaries": summaries, "NextToken": page.next_token }))
     }

@@ -144,7 +144,8 @@ impl ControlPlane<'_> {
     }
 
     pub(super) async fn list_jobs(&self, mut request: ListJobs) -> Result<Value, ControlError> {
-        request.list = request.list.oldest_first();
+        // By status, as SageMaker can, would be all jobs at once: `StatusEquals` lists those of one.
+        request.list = request.list.sorted_by(&["Name", "CreationTime"])?.oldest_first();
         let status = request.status_equals.as_deref().map(status).transpose()?;
         let page = match status {
             _ if request.list.is_by_name() => self.jobs_by_name(&request, status).await?,

@@ -77,6 +77,30 @@ impl ListRequest {
         Ok(most)
     }
 
+    /// Returns the same where its order can be had: by one of these, `Ascending` or `Descending`.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError::Validation`] naming the member.
+    pub(super) fn sorted_by(self, known: &[&str]) -> Result<Self, ControlError> {
+        let members = [
+            ("sortBy", &self.sort_by, known),
+            ("sortOrder", &self.sort_order, &["Ascending", "Descending"][..]),
+        ];
+        for (member, given, known) in members {
+            if let Some(given) = given
+                && !known.contains(&given.as_str())
+            {
+                let rule = match known {
+                    [] => "Member must be left out: this list has one order".to_owned(),
+                    known => format!("Member must satisfy enum value set: [{}]", known.join(", ")),
+                };
+                return Err(invalid(given, member, &rule));
+            }
+        }
+        Ok(self)
+    }
+
     pub(super) fn order(&self) -> Order {
         match self.sort_order.as_deref().unwrap_or("Descending") {
             "Descending" => Order::Descending,

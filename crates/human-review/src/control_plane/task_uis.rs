@@ -129,7 +129,7 @@ impl ControlPlane<'_> {
         let mut all = self.flows.all::<TaskUi>().await?;
         // A summary does not tell the hash.
         all.push(self.own_task_ui(String::new()));
-        let page = request.page(all)?;
+        let page = request.sorted_by(&[])?.page(all)?;
         let summaries: Vec<Value> = (page.items.iter())
             .map(|ui| {
                 json!({

@@ -44,6 +44,7 @@ pub(super) struct ForceRequest {
     source_ip_config: Option<SourceIpConfig>,
     oidc_config: Option<Value>,
     workforce_vpc_config: Option<Value>,
+    ip_address_type: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -89,6 +90,7 @@ impl ControlPlane<'_> {
     pub(super) async fn list_workteams(&self, request: ListRequest) -> Result<Value, ControlError> {
         let mut all = self.flows.all::<Workteam>().await?;
         all.push(self.own_team());
+        let request = request.sorted_by(&["Name", "CreateDate"])?;
         let page = request.oldest_first().page(all)?;
         let teams: Vec<Value> = page.items.iter().map(|team| self.team_document(team)).collect();
         Ok(json!({ "Workteams": teams, "NextToken": page.next_token }))
@@ -226,9 +228,14 @@ impl ControlPlane<'_> {
         if name != WORKFORCE {
             return Err(no_workforce(&name));
         }
-        if request.oidc_config.is_some() || request.workforce_vpc_config.is_some() {
-            let message = "OidcConfig and WorkforceVpcConfig are not supported: of the workforce only SourceIpConfig \
-                           can be changed.";
+        let others = [
+            request.oidc_config,
+            request.workforce_vpc_config,
+            request.ip_address_type,
+        ];
+        if others.iter().any(Option::is_some) {
+            let message = "OidcConfig, WorkforceVpcConfig and IpAddressType are not supported: of the workforce only \
+                           SourceIpConfig can be changed.";
             return Err(ControlError::Validation(message.to_owned()));
         }
         let mut workforce = self.flows.workforce().await?;

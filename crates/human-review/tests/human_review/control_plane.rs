@@ -612,6 +612,37 @@ async fn teams_are_made_changed_and_deleted_and_that_of_the_stack_is_among_them(
 }
 
 #[tokio::test]
+async fn an_order_that_a_list_does_not_have_is_refused_by_name() {
+    let review = Review::new();
+    for (operation, order, named) in [
+        ("ListLabelingJobs", json!({ "SortBy": "Status" }), "sortBy"),
+        ("ListWorkteams", json!({ "SortBy": "x" }), "sortBy"),
+        (
+            "ListFlowDefinitions",
+            json!({ "SortOrder": "descending" }),
+            "sortOrder",
+        ),
+        ("ListHumanTaskUis", json!({ "SortOrder": "x" }), "sortOrder"),
+    ] {
+        let (kind, message) = refused(&review, operation, order).await;
+        assert_eq!(kind, "ValidationException", "{operation}");
+        assert!(message.contains(&format!("'{named}'")), "{message}");
+    }
+    for (operation, order) in [
+        (
+            "ListLabelingJobs",
+            json!({ "SortBy": "CreationTime", "SortOrder": "Descending" }),
+        ),
+        ("ListWorkteams", json!({ "SortBy": "CreateDate" })),
+    ] {
+        made(&review, operation, order).await;
+    }
+    let address_type = json!({ "WorkforceName": "default", "IpAddressType": "dualstack" });
+    let (_, message) = refused(&review, "UpdateWorkforce", address_type).await;
+    assert!(message.contains("IpAddressType"), "{message}");
+}
+
+#[tokio::test]
 async fn networks_of_the_workforce_take_effect_within_half_a_minute_in_every_process() {
     let review = Review::new();
     let visit = |address: &str| {
