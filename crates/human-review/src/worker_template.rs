@@ -84,6 +84,20 @@ pub async fn render(
     Ok(html)
 }
 
+/// Renders a template as [`render`] does, but with every URI as it is: whoever only tries a template may have no right to read
+/// what its links would show.
+///
+/// # Errors
+///
+/// [`TemplateError::Liquid`].
+pub fn render_without_links(template: &str, input: &Value, nonce: &str) -> Result<String, TemplateError> {
+    let (mut html, uris) = render_html(template, input, nonce).map_err(TemplateError::Liquid)?;
+    for (number, uri) in uris.iter().enumerate() {
+        html = html.replace(&placeholder(nonce, number), &escape(uri, Escaping::Full));
+    }
+    Ok(html)
+}
+
 /// Renders a template; the result holds a placeholder, which holds the nonce, for each S3 URI whose link is still to be
 /// made.
 ///

@@ -1,7 +1,6 @@
 //! Worker task templates ("human task UIs").
 
 use active_learning_aws::bucket::Created;
-use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use chrono::DateTime;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -10,7 +9,7 @@ use super::listing::ListRequest;
 use super::{ControlError, ControlPlane, checked_name, checked_text, epoch, invalid, required};
 use crate::flows::{Resource, TaskUi};
 use crate::human_loop::sha256;
-use crate::worker_template::{TemplateError, render, render_html};
+use crate::worker_template::{TemplateError, render_html, render_without_links};
 
 /// Longest content and input, in characters. Source: SageMaker API, `UiTemplate` and `RenderableTask`.
 const MAX_CONTENT_CHARS: usize = 128_000;
@@ -171,8 +170,7 @@ impl ControlPlane<'_> {
         let input: Value = serde_json::from_str(&input)
             .map_err(|_| ControlError::Validation("Task.Input must be JSON.".to_owned()))?;
 
-        let bucket = self.flows.bucket();
-        match render(&content, &input, NO_NONCE, bucket, HUMAN_REVIEW_FOLDER).await {
+        match render_without_links(&content, &input, NO_NONCE) {
             Ok(html) => Ok(json!({ "RenderedContent": html, "Errors": [] })),
             Err(TemplateError::Storage(error)) => Err(error.into()),
             Err(TemplateError::Liquid(error)) => Ok(json!({

@@ -451,6 +451,21 @@ async fn the_size_of_a_text_is_in_characters_and_a_text_that_fits_is_not_cut() {
 }
 
 #[tokio::test]
+async fn whoever_tries_a_template_gets_no_link_to_what_they_may_have_no_right_to_read() {
+    let review = Review::new();
+    let uri = format!("s3://{BUCKET}/text-review/output.json");
+
+    let tried = rendered(
+        &review,
+        "{{ task.input.u | grant_read_access }}",
+        json!({ "u": uri }),
+    )
+    .await;
+
+    assert_eq!(tried["RenderedContent"], uri, "{tried}");
+}
+
+#[tokio::test]
 async fn a_filter_that_there_is_not_is_named_with_those_that_there_are() {
     let review = Review::new();
     for content in [
