@@ -6,6 +6,22 @@ use crate::labelling_jobs::record::{AuditKind, Task};
 const PRE_MEMBER: &str = "humanTaskConfig.preHumanTaskLambdaArn";
 const ACS_MEMBER: &str = "humanTaskConfig.annotationConsolidationConfig.annotationConsolidationLambdaArn";
 
+/// Accounts of Ground Truth's own functions, one for each Region. Source: SageMaker API, `HumanTaskConfig`.
+const GROUND_TRUTH: [&str; 12] = [
+    "081040173940",
+    "203001061592",
+    "266458841044",
+    "377565633583",
+    "432418664414",
+    "454466003867",
+    "477331159723",
+    "487402164563",
+    "565803892007",
+    "568282634449",
+    "845288260483",
+    "918755190332",
+];
+
 /// The functions of a job, none for the built-in behaviour, and its task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Functions {
@@ -81,6 +97,7 @@ fn named(arn: &str, built_in: &str, member: &str) -> Result<Named, ControlError>
             Ok(Named::BuiltIn((Task::SingleLabel, audit)))
         }
         ("TextMultiClassMultiLabel", audit) => Ok(Named::BuiltIn((Task::MultiLabel, audit))),
+        _ if !GROUND_TRUTH.contains(&account) => Ok(Named::Own(arn.to_owned())),
         _ => {
             let rule = format!(
                 "Member must be a function of your own, {built_in}TextMultiClass or {built_in}TextMultiClassMultiLabel, \
@@ -145,6 +162,9 @@ mod tests {
             (Some(own), Task::MultiLabel)
         );
         assert_eq!(functions.consolidation, None);
+        let own = "arn:aws:lambda:eu-west-1:111122223333:function:PRE-mytask";
+        let functions = checked_functions(Some(own), None).expect("good");
+        assert_eq!(functions.pre_annotation.as_deref(), Some(own));
         assert!(checked_functions(Some("mine"), None).is_err());
     }
 }

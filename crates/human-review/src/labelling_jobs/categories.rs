@@ -31,6 +31,7 @@ struct Label {
 #[serde(rename_all = "camelCase")]
 struct Instructions {
     short_instruction: Option<String>,
+    full_instruction: Option<String>,
 }
 
 /// Reads a label category file.
@@ -60,12 +61,14 @@ pub fn read(file: &[u8], task: Task) -> Result<Categories, String> {
             return Err(format!("has the label `{label}` twice"));
         }
     }
-    let instructions = file
+    let (instructions, full_instructions) = file
         .instructions
-        .and_then(|instructions| instructions.short_instruction);
+        .map(|instructions| (instructions.short_instruction, instructions.full_instruction))
+        .unwrap_or_default();
     Ok(Categories {
         labels,
         instructions,
+        full_instructions,
         audited: file.audited,
     })
 }
@@ -81,6 +84,17 @@ mod tests {
         let categories = read(file, Task::SingleLabel).expect("a good file");
 
         assert_eq!(categories.labels, ["b", "a"]);
+    }
+
+    #[test]
+    fn both_instructions_of_a_file_are_kept() {
+        let file = br#"{"labels": [{"label": "b"}, {"label": "a"}],
+            "instructions": {"shortInstruction": "Which?", "fullInstruction": "Read it twice."}}"#;
+
+        let categories = read(file, Task::SingleLabel).expect("a good file");
+
+        assert_eq!(categories.instructions.as_deref(), Some("Which?"));
+        assert_eq!(categories.full_instructions.as_deref(), Some("Read it twice."));
     }
 
     #[test]

@@ -225,6 +225,9 @@ impl Drive<'_> {
         if let Some(words) = &self.job.categories.instructions {
             input["instructions"] = json!(words);
         }
+        if let Some(words) = &self.job.categories.full_instructions {
+            input["fullInstructions"] = json!(words);
+        }
         audits::show(&mut input, line, &self.job);
         input
     }

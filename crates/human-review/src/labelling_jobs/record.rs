@@ -60,6 +60,9 @@ pub struct Categories {
     /// Words above the choices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
+    /// The same at length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_instructions: Option<String>,
     /// `auditLabelAttributeName`: the label that is verified or adjusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audited: Option<String>,

@@ -122,6 +122,7 @@ impl Loops {
     /// [`LoopError::NotFound`].
     pub async fn give_back(&self, name: &str, worker: &Worker, now: DateTime<Utc>) -> Result<(), LoopError> {
         self.change(name, now, |human_loop| {
+            check_team(human_loop, worker)?;
             human_loop.give_back(&worker.in_loop(human_loop).id);
             Ok(())
         })

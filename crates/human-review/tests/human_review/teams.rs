@@ -152,6 +152,7 @@ async fn each_reviewer_sees_opens_and_answers_the_tasks_of_their_own_team_only()
     let forged = nobody.post("submit", &form).await;
     let released = nobody.post("release", &form).await;
     let renewed = nobody.post("renew", &form).await;
+    let given_back = nobody.post("give-back", &form).await;
     let loops_state = review.object("human-review/loops/mail-1.json").await;
     let submitted = ann
         .submit(&task, &json!({ "sentiment": { "label": "positive" } }))
@@ -161,7 +162,7 @@ async fn each_reviewer_sees_opens_and_answers_the_tasks_of_their_own_team_only()
     assert_eq!((of_nobody, of_ada), (vec![], vec!["mail-1", "phone-1"]));
     assert_eq!((foreign.status(), foreign.code()), (404, "task_not_found"));
     assert_eq!((next.as_str(), none.as_str()), ("phone-1", "queue"));
-    for reply in [forged, renewed] {
+    for reply in [forged, renewed, given_back] {
         assert_eq!(
             (reply.status(), reply.code()),
             (404, "task_not_found"),
