@@ -17,6 +17,8 @@ use crate::loops::LoopError;
 
 /// How long a run takes up new work; what it has begun it ends.
 const BUDGET: Time = Time::from_secs(15);
+/// Tasks of a job with so few of them in flight that are looked at in each run.
+const LOOKED_AT: usize = 16;
 /// Runs that follow at once, since tasks ended meanwhile.
 const FOLLOWING: usize = 3;
 
@@ -218,6 +220,7 @@ impl Drive<'_> {
             return Ok(false);
         }
         self.in_flight = self.jobs.in_flight(&self.job).await?;
+        self.take_off_what_ended().await?;
         let in_flight = by_part(&self.in_flight);
         // What a model labelled counts, too: then nothing is asked, and no part would be looked at.
         self.stop_when_enough();
@@ -252,6 +255,21 @@ impl Drive<'_> {
         Ok(goes_on)
     }
 
+    /// Looks at the last tasks of a job whether they have ended, and takes those off the queue: whoever ended one may not have
+    /// come so far, and nobody opens the portal for it any more.
+    async fn take_off_what_ended(&mut self) -> Result<(), LoopError> {
+        if self.in_flight.len() > LOOKED_AT {
+            return Ok(());
+        }
+        for object in self.in_flight.clone() {
+            let name = self.job.loop_name(object);
+            if self.jobs.loops.leave_queue_if_ended(&name, self.now).await? {
+                self.in_flight.remove(&object);
+            }
+        }
+        Ok(())
+    }
+
     /// Returns whether a round of automated labelling has ended, and the next one is not open yet.
     fn is_between_rounds(&self) -> bool {
         let counts = self.job.counts();
@@ -259,9 +277,11 @@ impl Drive<'_> {
         has_begun || (counts.withheld > 0 && counts.waiting + counts.asked == 0)
     }
 
-    /// Stops a job of which a stopping condition holds; returns whether it did. Parts before are seen to by the next run.
+    /// Stops a job of which a stopping condition holds, unless all is done; returns whether it did. Parts before are seen to
+    /// by the next run.
     fn stop_when_enough(&mut self) -> bool {
-        let stops = self.job.status == JobStatus::InProgress && self.job.has_enough();
+        let has_enough = self.job.has_enough() && !self.job.counts().is_done();
+        let stops = self.job.status == JobStatus::InProgress && has_enough;
         if stops {
             self.job.status = JobStatus::Stopping;
         }

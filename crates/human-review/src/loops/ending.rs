@@ -185,6 +185,20 @@ impl Loops {
         removed
     }
 
+    /// Takes a loop off the queue that has ended, and does what else is left to do of it; returns whether it has.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError`], but not for a loop that there is not.
+    pub async fn leave_queue_if_ended(&self, name: &str, now: DateTime<Utc>) -> Result<bool, LoopError> {
+        match self.find_version(name, now).await {
+            Ok((human_loop, _)) if human_loop.status.is_in_flight() => Ok(false),
+            Ok((human_loop, _)) => self.tidy_up(&human_loop, now).await.map(|()| true),
+            Err(LoopError::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Takes a loop off the queue.
     pub(super) async fn leave_queue(&self, human_loop: &HumanLoop) -> Result<(), LoopError> {
         self.head.leave_out(&human_loop.id);

@@ -625,6 +625,61 @@ async fn a_job_ends_when_its_stopping_condition_holds() {
 }
 
 #[tokio::test]
+async fn a_job_whose_every_object_is_labelled_is_completed_whatever_its_stopping_condition_says() {
+    let review = Review::new();
+    for (name, condition) in [
+        ("count", json!({ "MaxHumanLabeledObjectCount": 2 })),
+        ("share", json!({ "MaxPercentageOfInputDatasetLabeled": 100 })),
+    ] {
+        let changes = json!({ "StoppingConditions": condition });
+        started(&review, &sources(&["One", "Two"]), &request(name, changes)).await;
+
+        answer_all(&review.sign_in("ada").await, |_| label("World")).await;
+        for _ in 0..2 {
+            drive(&review).await;
+        }
+
+        assert_eq!(
+            describe(&review, name).await["LabelingJobStatus"],
+            "Completed",
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_job_goes_on_where_whoever_ended_its_last_task_came_no_further() {
+    let review = Review::new();
+    let changes = json!({ "LabelCategoryConfigS3Uri": format!("s3://{FEEDBACK_BUCKET}/told.json") });
+    let told = LABELS.trim_end_matches('}').to_owned()
+        + r#", "instructions": {"fullInstruction": "Read <b>all</b> of it."}}"#;
+    put(&review, "told.json", &told).await;
+    started(&review, &sources(&["One"]), &request("news", changes)).await;
+    let [mark] = review
+        .keys("human-review/queue/")
+        .await
+        .try_into()
+        .expect("one mark");
+    let ada = review.sign_in("ada").await;
+    let page = ada.get(ada.get("next").await.header("location")).await;
+    assert!(
+        page.body().contains("Read &lt;b&gt;all&lt;/b&gt; of it."),
+        "{}",
+        page.body()
+    );
+    ada.submit(&page, &label("World")).await;
+    // As if the process had died between the answer and this.
+    review.put(&mark, "").await;
+
+    for _ in 0..2 {
+        drive(&review).await;
+    }
+
+    assert_eq!(describe(&review, "news").await["LabelingJobStatus"], "Completed");
+    assert_eq!(review.keys("human-review/queue/").await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn the_output_of_a_job_is_the_input_of_the_next_which_may_ask_about_a_part_of_it() {
     let review = Review::new();
     started(
