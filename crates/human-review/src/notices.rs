@@ -1,6 +1,7 @@
 //! Tells reviewers that there is work again: when nothing waited and something does, at most once an hour.
 //!
-//! What was told is an object for each topic, changed with a conditional write: of two runs at a time one tells. A team
+//! What was told is an object for each topic, changed with a conditional write: of two runs at a time one tells. It says
+//! first that the topic is being told: where that is never taken back, a later run tells it again. A team
 //! that `CreateWorkteam` made with a topic of its own is told there of the loops of its flow definitions and labelling
 //! jobs; everybody else at the topic of the stack.
 
@@ -25,6 +26,9 @@ use crate::loops::LoopError;
 /// Least time between two notices at a topic.
 const PAUSE: TimeDelta = TimeDelta::hours(1);
 
+/// Time after which nobody can be telling any more: longer than the function runs.
+const TELLING: TimeDelta = TimeDelta::minutes(4);
+
 /// Kind in the ARN of a private team.
 const PRIVATE_TEAM: &str = "workteam/private-crowd";
 
@@ -36,28 +40,43 @@ struct Told {
     at: Option<DateTime<Utc>>,
     /// Whether of what waits now.
     of_what_waits: bool,
+    /// Since when the topic is being told; none once it has taken it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    telling_since: Option<DateTime<Utc>>,
 }
 
 impl Told {
     /// Returns what is to be written down, and whether reviewers are to be told; `None` where nothing changes.
     fn next(&self, tasks: usize, now: DateTime<Utc>) -> Option<(Self, bool)> {
         let is_long_ago = self.at.is_none_or(|at| now - at >= PAUSE);
+        // Whoever was at it has died before the topic took it, or just after.
+        let was_broken_off = self.telling_since.is_some_and(|since| now - since >= TELLING);
         match (tasks > 0, self.of_what_waits) {
             (false, true) => Some((
                 Self {
                     of_what_waits: false,
+                    telling_since: None,
                     ..self.clone()
                 },
                 false,
             )),
-            (true, false) if is_long_ago => Some((
+            (true, before) if !before && is_long_ago || was_broken_off => Some((
                 Self {
                     at: Some(now),
                     of_what_waits: true,
+                    telling_since: Some(now),
                 },
                 true,
             )),
             _ => None,
+        }
+    }
+
+    /// Returns the same once the topic has taken it.
+    fn taken(self) -> Self {
+        Self {
+            telling_since: None,
+            ..self
         }
     }
 }
@@ -196,6 +215,7 @@ impl HumanReview {
             self.bucket.put_document(&key, &told).await?;
             return Err(error);
         }
+        self.bucket.put_document(&key, &next.taken()).await?;
         info!(topic, %tasks, "reviewers are told that there is work");
         metrics::count("human-review", &[("Notices", 1)]);
         Ok(())
@@ -253,6 +273,14 @@ mod tests {
         Told {
             at: minutes.map(at),
             of_what_waits,
+            telling_since: None,
+        }
+    }
+
+    fn telling(minutes: i64) -> Told {
+        Told {
+            telling_since: Some(at(minutes)),
+            ..told(Some(minutes), true)
         }
     }
 
@@ -261,16 +289,21 @@ mod tests {
         let never = Told::default();
 
         assert_eq!(never.next(0, at(0)), None);
-        assert_eq!(never.next(3, at(0)), Some((told(Some(0), true), true)));
+        assert_eq!(never.next(3, at(0)), Some((telling(0), true)));
         assert_eq!(told(Some(0), true).next(5, at(600)), None, "they know");
         assert_eq!(
             told(Some(0), true).next(0, at(5)),
             Some((told(Some(0), false), false))
         );
         assert_eq!(told(Some(0), false).next(1, at(59)), None, "too soon");
-        assert_eq!(
-            told(Some(0), false).next(1, at(60)),
-            Some((told(Some(60), true), true))
-        );
+        assert_eq!(told(Some(0), false).next(1, at(60)), Some((telling(60), true)));
+    }
+
+    #[test]
+    fn what_nobody_said_was_told_is_told_again_once_nobody_can_be_at_it() {
+        assert_eq!(telling(0).next(1, at(3)), None, "somebody may be at it");
+        assert_eq!(telling(0).next(1, at(4)), Some((telling(4), true)));
+        assert_eq!(telling(0).taken().next(1, at(4)), None);
+        assert_eq!(telling(0).next(0, at(4)), Some((told(Some(0), false), false)));
     }
 }

@@ -95,6 +95,35 @@ async fn work_that_comes_back_within_an_hour_is_told_when_the_hour_is_over() {
 }
 
 #[tokio::test]
+async fn what_was_being_told_when_the_process_died_is_told_by_a_later_run() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_aws, review) = services(folder.path());
+    review.start("tc-1", &two_items()).await;
+    measure(&review).await;
+    let [key] = review
+        .keys("human-review/notices/")
+        .await
+        .try_into()
+        .expect("one topic");
+    let after: Value = serde_json::from_str(&review.object(&key).await).expect("JSON");
+    // As it stands between the mark and the answer of the topic.
+    let mut telling = after.clone();
+    telling["tellingSince"] = after["at"].clone();
+    review.put(&key, &telling.to_string()).await;
+
+    measure(&review).await;
+    let at_once = told(folder.path(), TOPIC).len();
+    review.wait(Duration::minutes(5));
+    measure(&review).await;
+    let later = told(folder.path(), TOPIC).len();
+    review.wait(Duration::minutes(5));
+    measure(&review).await;
+
+    assert_eq!(after.get("tellingSince"), None, "it was taken: {after}");
+    assert_eq!((at_once, later, told(folder.path(), TOPIC).len()), (1, 2, 2));
+}
+
+#[tokio::test]
 async fn a_team_with_a_topic_of_its_own_is_told_there_of_its_own_tasks() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (_aws, review) = services(folder.path());
