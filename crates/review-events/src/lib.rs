@@ -36,6 +36,7 @@ use lambda_runtime::{
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::predictions::Predictions;
 pub use crate::{
     url::WebhookUrl,
     webhook::{Delivered, Webhook, WebhookError},
@@ -201,7 +202,10 @@ impl ReviewEvents {
             // Where people are still at it, the answer to the original is told to its duplicates as well.
             let asked = originals::follow(&self.feedback, original).await?;
             if let Some(question) = asked.question.filter(|question| question.state.is_final()) {
-                let predictions = self.predictions_of_record(record_id).await?;
+                let predictions = Predictions {
+                    ids: self.predictions_of_record(record_id).await?,
+                    has_more: false,
+                };
                 self.tell(record_id, &question, predictions, changed_at).await?;
             }
         }
@@ -212,13 +216,15 @@ impl ReviewEvents {
         &self,
         record_id: &str,
         question: &Question,
-        predictions: Vec<String>,
+        predictions: Predictions,
         changed_at: DateTime<Utc>,
     ) -> Result<(), ReviewEventsError> {
         let set = self.names.set().await;
-        let Some(event) = ReviewEvent::of(record_id, question, predictions, set.as_deref()) else {
+        let event = ReviewEvent::of(record_id, question, predictions.ids, set.as_deref());
+        let Some(mut event) = event else {
             return Ok(());
         };
+        event.more_predictions |= predictions.has_more;
         let (told, sent) = tokio::join!(self.put(&event), self.send(&event, changed_at));
         if let (Err(_), Err(failure)) = (&told, &sent) {
             error!(event.id = event.id, %failure, "the webhook failed as well");

@@ -248,6 +248,38 @@ async fn an_answer_is_told_to_bus_and_webhook_with_all_predictions_that_it_is_th
     assert_eq!(received[1].1, *body, "a repetition is the same message");
 }
 
+/// Returns the event about a question with so many duplicates, of which each has a prediction.
+async fn told_of_duplicates(count: usize) -> Value {
+    let stack = Stack::new();
+    let question = answered("p-first");
+    let id = question.record.id.clone();
+    stack
+        .put(FEEDBACK, &keys::question(&id), question.to_json())
+        .await;
+    for number in 0..count {
+        let copy = format!("{number:032x}");
+        let key = format!("copies/{id}/{copy}-01.json");
+        stack.put(TRAINING, &key, Vec::new()).await;
+        let mark = keys::prediction_of(&copy, &format!("p-{number}"));
+        stack.put(FEEDBACK, &mark, Vec::new()).await;
+    }
+
+    let told = stack.function("").handle(event(&keys::question(&id))).await;
+
+    told.expect("told");
+    stack.events()[0]["detail"].clone()
+}
+
+#[tokio::test]
+async fn the_predictions_of_many_duplicates_are_named_and_that_there_are_more_is_said() {
+    let few = told_of_duplicates(150).await;
+    let many = told_of_duplicates(520).await;
+
+    let named = |event: &Value| event["predictionIds"].as_array().expect("ids").len();
+    assert_eq!((named(&few), few.get("morePredictions")), (151, None));
+    assert_eq!((named(&many), &many["morePredictions"]), (500, &json!(true)));
+}
+
 #[tokio::test]
 async fn a_receiver_that_fails_twice_gets_the_event_by_the_same_id() {
     let stack = Stack::new();
