@@ -22,7 +22,7 @@ pub(crate) mod api;
 pub(crate) mod dataset;
 pub(crate) mod iterate;
 pub(crate) mod iteration;
-mod lake;
+pub(crate) mod lake;
 pub(crate) mod run;
 
 /// First part of a flywheel's resource.

@@ -1,6 +1,6 @@
 //! Training of a classifier, outside the request that asked for it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use active_learning_core::{
     keys,
@@ -17,14 +17,18 @@ use text_model::{
     Confidence, MAX_UNLABELLED, Model, TrainingDataError, TrainingSet,
     metrics::{self, Outcome},
     train,
-    training_data::{self, Collector, Example},
+    training_data::{self, Collector, Example, LABEL_DELIMITER},
 };
 
 use crate::{
     arn::ClassifierArn,
     bucket::{Bucket, NamedObjectError, StoreError, Updated},
-    classifier::{Classifier, ClassifierMetadata, ModelStatus, TrainedFacts, TrainingFile, message},
+    classifier::{
+        Classifier, ClassifierMetadata, ClassifierProperties, ModelStatus, TrainedFacts, TrainingFile,
+        message,
+    },
     encoders::Encoders,
+    flywheel::lake::{self, Newest},
     output,
     s3_uri::S3Uri,
     time::epoch_seconds,
@@ -225,7 +229,7 @@ async fn build(
     let named = input.sources.iter().map(|source| &source.uri).chain(&folder);
     let role = properties.data_access_role_arn.as_deref();
     let bucket = &bucket.as_role(role, named).await?;
-    let data = collect(bucket, &input).await?;
+    let data = collect(bucket, &input, properties).await?;
     let files = data.files;
     let preparing = tokio::task::spawn_blocking(move || prepare(data.train, data.test));
     let mut prepared = preparing
@@ -273,7 +277,11 @@ async fn build(
 }
 
 /// Reads all training data; an object that is gone before it is read is an error.
-async fn collect(bucket: &Bucket, input: &Input) -> Result<Data, TrainingError> {
+async fn collect(
+    bucket: &Bucket,
+    input: &Input,
+    properties: &ClassifierProperties,
+) -> Result<Data, TrainingError> {
     let mut data = Data {
         train: Collector::new(input.syntax),
         test: None,
@@ -284,6 +292,15 @@ async fn collect(bucket: &Bucket, input: &Input) -> Result<Data, TrainingError> 
         if objects.is_empty() {
             return Err(TrainingError::NoData(source.uri.clone()));
         }
+        let newest = match &properties.flywheel_arn {
+            Some(flywheel) => {
+                let written = (properties.mode, LABEL_DELIMITER);
+                Some(Arc::new(
+                    lake::newest(bucket, flywheel, &source.uri, written).await?,
+                ))
+            }
+            None => None,
+        };
         let collector = match source.use_for {
             Use::Train => &mut data.train,
             Use::Test => data.test.get_or_insert_with(|| Collector::new(input.syntax)),
@@ -292,7 +309,7 @@ async fn collect(bucket: &Bucket, input: &Input) -> Result<Data, TrainingError> 
             let uri = source.uri.with_key(&object.key);
             let file = bucket.open_named(&uri).await?;
             let so_far = std::mem::replace(collector, Collector::new(input.syntax));
-            *collector = read_file(so_far, file, source, &uri).await?;
+            *collector = read_file(so_far, file, source, &uri, newest.clone()).await?;
             collector.name_repairs(&uri.to_string());
             data.files.push(TrainingFile {
                 uri: uri.to_string(),
@@ -324,13 +341,16 @@ async fn read_file(
     file: ByteStream,
     source: &Source,
     uri: &S3Uri,
+    newest: Option<Arc<Newest>>,
 ) -> Result<Collector, TrainingError> {
     let attributes = source.attributes.clone();
+    let key = uri.key.clone();
     let file = SyncIoBridge::new(file.into_async_read());
     let reading = tokio::task::spawn_blocking(move || {
-        match attributes {
-            Some(attributes) => collector.read_manifest(file, &attributes),
-            None => collector.read_csv(file),
+        match (attributes, newest) {
+            (Some(attributes), _) => collector.read_manifest(file, &attributes),
+            (None, Some(newest)) => collector.read_csv_but(file, &|text| newest.is_outdated(&key, text)),
+            (None, None) => collector.read_csv(file),
         }
         .map(|()| collector)
     });

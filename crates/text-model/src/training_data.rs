@@ -352,11 +352,41 @@ impl Collector {
         self.read_csv_where(reader, &|_| None, &|_| true)
     }
 
+    /// Adds the rows of a CSV file but those of texts whose labels stand elsewhere by now.
+    pub fn read_csv_but(
+        &mut self,
+        reader: impl Read,
+        is_outdated: &dyn Fn(&str) -> bool,
+    ) -> Result<(), TrainingDataError> {
+        let mut outdated = 0;
+        self.read_rows(reader, &|_| None, &|_| true, &mut |text| {
+            let leaves_out = is_outdated(text);
+            outdated += u64::from(leaves_out);
+            leaves_out
+        })?;
+        if outdated > 0 {
+            let rows = counted_as(outdated, "row is", "rows are");
+            self.repairs
+                .push(format!("{rows} left out: a newer dataset has the text"));
+        }
+        Ok(())
+    }
+
     fn read_csv_where(
         &mut self,
         reader: impl Read,
         own_name: &dyn Fn(&str) -> Option<String>,
         is_wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<(), TrainingDataError> {
+        self.read_rows(reader, own_name, is_wanted, &mut |_| false)
+    }
+
+    fn read_rows(
+        &mut self,
+        reader: impl Read,
+        own_name: &dyn Fn(&str) -> Option<String>,
+        is_wanted: &dyn Fn(&str) -> bool,
+        leaves_out: &mut dyn FnMut(&str) -> bool,
     ) -> Result<(), TrainingDataError> {
         let label_delimiter = match self.syntax {
             LabelSyntax::Detect | LabelSyntax::One => None,
@@ -366,6 +396,9 @@ impl Collector {
         for row in rows.by_ref() {
             let row = row?;
             let (label, text) = (row.label.as_str(), row.text.as_str());
+            if leaves_out(text) {
+                continue;
+            }
             let is_wanted = is_wanted(text);
             match self.syntax {
                 LabelSyntax::Detect => {

@@ -8,8 +8,8 @@ use active_learning_core::{
     feedback::prediction::LABEL_DELIMITER,
 };
 use aws_sdk_comprehend::types::{
-    DatasetDataFormat, DatasetDocumentClassifierInputDataConfig, DatasetFilter, DatasetInputDataConfig,
-    DatasetStatus, DatasetType,
+    DatasetDataFormat, DatasetDocumentClassifierInputDataConfig, DatasetInputDataConfig, DatasetStatus,
+    DatasetType,
 };
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
@@ -31,14 +31,16 @@ struct Kind {
     of: fn(&DatasetManifest) -> &DatasetFile,
 }
 
+/// In the order in which they are put into the lake: where there are rows of a version to train on, those to test with are
+/// there as well.
 const KINDS: [Kind; 2] = [
-    Kind {
-        name: "train",
-        of: |manifest| &manifest.train,
-    },
     Kind {
         name: "test",
         of: |manifest| &manifest.test,
+    },
+    Kind {
+        name: "train",
+        of: |manifest| &manifest.train,
     },
 ];
 
@@ -66,6 +68,29 @@ fn version_of(name: &str) -> Option<&str> {
 
 fn is_version(name: &str) -> bool {
     name.len() == VERSION_DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A dataset that another build has put into the lake.
+#[derive(Debug)]
+struct Known {
+    is_test: bool,
+    is_complete: bool,
+    created: Option<i128>,
+    version: String,
+}
+
+/// Returns the version whose rows of a kind the lake has: that of the newest dataset of this kind, or of those to train on
+/// where no build has had new rows to test with.
+fn version_in_lake(known: &[Known], kind: Kind) -> Option<&str> {
+    let newest = |is_test: bool| {
+        let of_kind = known.iter().filter(|it| it.is_test == is_test && it.is_complete);
+        of_kind.max_by_key(|it| (it.created, &it.version))
+    };
+    let is_test = kind.name == "test";
+    let of_own_kind = newest(is_test);
+    let has_none = !known.iter().any(|it| it.is_test);
+    let found = of_own_kind.or_else(|| newest(false).filter(|_| is_test && has_none));
+    found.map(|it| it.version.as_str())
 }
 
 /// Identity of a row.
@@ -102,8 +127,8 @@ impl ModelBuilding {
         Ok(datasets)
     }
 
-    /// Returns the version whose rows the lake has: that of the newest dataset that other builds have put there, else that
-    /// which the active model was trained on.
+    /// Returns the version whose rows the lake has, as datasets that other builds have put there say, else that which the
+    /// active model was trained on.
     async fn base(
         &self,
         build: &Build,
@@ -112,18 +137,10 @@ impl ModelBuilding {
         kind: Kind,
         manifest: &DatasetManifest,
     ) -> Result<Option<DatasetManifest>, StepError> {
-        let filter = DatasetFilter::builder()
-            .dataset_type(kind.dataset_type())
-            .status(DatasetStatus::Completed)
-            .build();
-        let list = self
-            .comprehend
-            .list_datasets()
-            .flywheel_arn(flywheel)
-            .filter(filter);
+        let list = self.comprehend.list_datasets().flywheel_arn(flywheel);
         let mut pages = list.into_paginator().send();
-        let own = dataset_name(&manifest.version, build, kind.name);
-        let mut newest = None;
+        let own = KINDS.map(|kind| dataset_name(&manifest.version, build, kind.name));
+        let mut known = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| {
                 let what = format!("the datasets of the flywheel {flywheel} could not be listed");
@@ -131,17 +148,19 @@ impl ModelBuilding {
             })?;
             for dataset in page.dataset_properties_list.unwrap_or_default() {
                 let name = dataset.dataset_name.unwrap_or_default();
-                let created = dataset.creation_time.map(|time| time.as_nanos());
-                let Some(version) = version_of(&name).filter(|_| name != own) else {
+                let Some(version) = version_of(&name).filter(|_| !own.contains(&name)) else {
                     continue;
                 };
-                newest = newest.max(Some((created, version.to_owned())));
+                known.push(Known {
+                    is_test: dataset.dataset_type == Some(DatasetType::Test),
+                    is_complete: dataset.status == Some(DatasetStatus::Completed),
+                    created: dataset.creation_time.map(|time| time.as_nanos()),
+                    version: version.to_owned(),
+                });
             }
         }
         let trained_on = active_model.and_then(|model| model.rsplit('/').next());
-        let version = newest
-            .map(|(_, version)| version)
-            .or(trained_on.filter(|name| is_version(name)).map(str::to_owned));
+        let version = version_in_lake(&known, kind).or(trained_on.filter(|name| is_version(name)));
         match version {
             Some(version) => {
                 let key = format!("datasets/{version}/manifest.json");
@@ -251,6 +270,26 @@ impl ModelBuilding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_to_test_with_are_in_the_lake_where_a_build_had_new_ones_to_train_on_alone() {
+        let dataset = |is_test, is_complete, created, version: &str| Known {
+            is_test,
+            is_complete,
+            created: Some(created),
+            version: version.to_owned(),
+        };
+        let [test, train] = KINDS;
+
+        let of_train = [dataset(false, true, 2, "b"), dataset(false, true, 1, "a")];
+        assert_eq!(version_in_lake(&of_train, test), Some("b"));
+        assert_eq!(version_in_lake(&of_train, train), Some("b"));
+        let failed = [dataset(false, true, 2, "b"), dataset(true, false, 2, "b")];
+        assert_eq!(version_in_lake(&failed, test), None);
+        let of_test = [dataset(true, true, 1, "a"), dataset(false, true, 2, "b")];
+        assert_eq!(version_in_lake(&of_test, test), Some("a"));
+        assert_eq!(version_in_lake(&of_test[..1], train), None);
+    }
 
     #[test]
     fn a_dataset_of_ours_names_its_version_and_others_name_none() {

@@ -12,7 +12,7 @@ use crate::{
     flywheel::{
         self, Flywheel, FlywheelProperties, FlywheelStatus,
         dataset::{Dataset, DatasetStatus},
-        lake::{self, LakeError, Taken},
+        lake::{self, LakeError, Newest, Taken},
     },
     s3_uri::S3Uri,
     time::epoch_seconds,
@@ -135,9 +135,27 @@ async fn copy_of_model(
         // A training file under initial/ is all there: a share of it was not trained on.
         let is_initial = source.uri.bucket == bucket.name() && is_initial_file(&source.uri.key);
         let held_out = if is_initial { test_share } else { 0.0 };
-        lake::take(bucket, flywheel, &source.uri, (delimiter, held_out), &to).await?;
+        let newest = match &state.properties.flywheel_arn {
+            Some(before) => Some(newest(bucket, flywheel, before, &source.uri, delimiter).await?),
+            None => None,
+        };
+        let rows = (delimiter, held_out);
+        lake::take(bucket, flywheel, &source.uri, rows, &to, newest.as_ref()).await?;
     }
     Ok(())
+}
+
+/// Looks which rows of the lake of another flywheel are the newest of their texts.
+async fn newest(
+    bucket: &Bucket,
+    flywheel: &FlywheelProperties,
+    before: &str,
+    folder: &S3Uri,
+    delimiter: char,
+) -> Result<Newest, LakeError> {
+    let role = Some(flywheel.data_access_role_arn.as_str());
+    let bucket = bucket.as_role(role, [folder]).await?;
+    Ok(lake::newest(&bucket, before, folder, (flywheel.mode(), delimiter)).await?)
 }
 
 /// Copies the rows of a dataset into the lake.
@@ -192,7 +210,7 @@ async fn take_dataset(
         return Err(LakeError::NoLake);
     };
     let delimiter = dataset.input.delimiter().unwrap_or(LABEL_DELIMITER);
-    lake::take(bucket, flywheel, &from, (delimiter, 0.0), &to).await
+    lake::take(bucket, flywheel, &from, (delimiter, 0.0), &to, None).await
 }
 
 fn end_dataset(dataset: &mut Dataset, taken: Result<&Taken, &str>) {

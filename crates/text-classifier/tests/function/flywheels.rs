@@ -161,6 +161,58 @@ async fn an_iteration_learns_what_is_in_the_lake_and_its_model_serves_once_it_is
 }
 
 #[tokio::test]
+async fn the_newest_dataset_says_what_the_label_of_a_text_is() {
+    let function = Function::new();
+    create(&function.comprehend(), &["Cat", "Dog"]).await;
+    let others = "Cat,a kitten purrs\nCat,it meows at night\nDog,a puppy barks\nDog,it growls at dawn\n";
+    // In the order of the names the corrected rows would come first.
+    add(
+        &function,
+        "old",
+        DatasetType::Train,
+        &format!("Dog,it purrs\n{others}"),
+    )
+    .await;
+    add(
+        &function,
+        "old-test",
+        DatasetType::Test,
+        "Dog,Whiskers purrs\nDog,a puppy barks loudly\n",
+    )
+    .await;
+    add(&function, "new", DatasetType::Train, "Cat,It purrs.\n").await;
+    add(&function, "a-test", DatasetType::Test, "Cat,Whiskers purrs\n").await;
+
+    let iteration = iterate(&function, "one").await;
+
+    assert_eq!(
+        iteration.status(),
+        Some(&FlywheelIterationStatus::Completed),
+        "{iteration:?}"
+    );
+    let model = function
+        .classifier(iteration.trained_model_arn().expect("a model"))
+        .await;
+    let facts = &model["ClassifierMetadata"];
+    assert_eq!(
+        (
+            &facts["NumberOfTrainedDocuments"],
+            &facts["NumberOfTestDocuments"]
+        ),
+        (&json!(5), &json!(2))
+    );
+    let message = model["Message"].as_str().expect("a message");
+    assert!(
+        message.contains("1 row is left out: a newer dataset has the text"),
+        "{message}"
+    );
+    let measured = iteration
+        .trained_model_metrics()
+        .and_then(|metrics| metrics.average_accuracy());
+    assert_eq!(measured, Some(1.0));
+}
+
+#[tokio::test]
 async fn a_flywheel_of_a_model_starts_with_its_data_and_knows_its_labels_alone() {
     let function = Function::new();
     let comprehend = function.comprehend();
