@@ -37,6 +37,9 @@ pub(crate) struct Endpoint {
     pub tags: Vec<Tag>,
     /// The newest initial training file whose model came into service here.
     pub initial: Option<InitialModel>,
+    /// The model that its flywheel made the active one while it was being changed: it comes next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_model: Option<String>,
 }
 
 /// An initial training file's model: an older file never replaces a newer one.
@@ -99,6 +102,7 @@ impl Endpoint {
             origin: None,
             tags: Vec::new(),
             initial: None,
+            next_model: None,
         };
         endpoint.put_in_service(initial, now);
         endpoint
@@ -126,8 +130,32 @@ impl Endpoint {
         }
     }
 
+    /// Has it serve the model that its flywheel made the active one: at once, or after the one that is on its way. Returns
+    /// whether that changes anything.
+    pub(crate) fn follow(&mut self, model_arn: &str, now: f64) -> bool {
+        match self.properties.status {
+            EndpointStatus::InService if self.properties.model_arn.as_deref() == Some(model_arn) => false,
+            EndpointStatus::InService => {
+                let properties = &mut self.properties;
+                properties.status = EndpointStatus::Updating;
+                properties.message = None;
+                properties.desired_model_arn = Some(model_arn.to_owned());
+                properties.last_modified_time = Some(now);
+                true
+            }
+            EndpointStatus::Creating | EndpointStatus::Updating => {
+                let is_on_its_way = self.desired_while_changing() == Some(model_arn);
+                let next = (!is_on_its_way).then(|| model_arn.to_owned());
+                std::mem::replace(&mut self.next_model, next) != self.next_model
+            }
+            EndpointStatus::Deleting | EndpointStatus::Failed => false,
+        }
+    }
+
     fn needs(&self, model_arn: &str) -> bool {
-        self.serving_model() == Some(model_arn) || self.desired_while_changing() == Some(model_arn)
+        self.serving_model() == Some(model_arn)
+            || self.desired_while_changing() == Some(model_arn)
+            || self.next_model.as_deref() == Some(model_arn)
     }
 }
 

@@ -114,6 +114,7 @@ pub(crate) async fn create(
             origin: Some(origin.clone()),
             tags,
             initial: None,
+            next_model: None,
         };
         if !bucket.create(&arn.resource(), &endpoint).await?
             && let Some(existing) = bucket.read::<Endpoint>(&arn.resource()).await?
@@ -240,7 +241,7 @@ pub(crate) async fn update(
     }
 }
 
-/// Has the endpoints of a flywheel serve its active model. One that is being changed is left to it.
+/// Has the endpoints of a flywheel serve its active model: one that is being changed goes on to it then.
 pub(crate) async fn follow(
     bucket: &Bucket,
     scope: &str,
@@ -254,19 +255,12 @@ pub(crate) async fn follow(
         let Ok(arn) = properties.endpoint_arn.parse::<EndpointArn>() else {
             continue;
         };
-        if !is_its_own || arn.scope() != scope || properties.model_arn.as_ref() == Some(&model) {
+        if !is_its_own || arn.scope() != scope {
             continue;
         }
-        let change = |endpoint: &mut Endpoint| {
-            let properties = &mut endpoint.properties;
-            if properties.status != EndpointStatus::InService {
-                return Err(());
-            }
-            properties.status = EndpointStatus::Updating;
-            properties.message = None;
-            properties.desired_model_arn = Some(model.clone());
-            properties.last_modified_time = Some(epoch_seconds(Utc::now()));
-            Ok(())
+        let change = |endpoint: &mut Endpoint| match endpoint.follow(&model, epoch_seconds(Utc::now())) {
+            true => Ok(()),
+            false => Err(()),
         };
         if let Updated::Done(_) = bucket.update(&arn.resource(), change).await? {
             bucket.ask_for_work(&arn.resource()).await?;

@@ -24,7 +24,8 @@ use crate::{
 /// The bucket failed; the event may be sent again.
 pub(crate) async fn run(bucket: &Bucket, encoders: &Encoders, arn: &EndpointArn) -> Result<(), StoreError> {
     let resource = arn.resource();
-    if let Some(endpoint) = bucket.read::<Endpoint>(&resource).await?
+    // Once more where its flywheel has another active model by then.
+    while let Some(endpoint) = bucket.read::<Endpoint>(&resource).await?
         && let Some(desired) = endpoint.desired_while_changing()
     {
         match load_problem(bucket, encoders, desired).await? {
@@ -90,8 +91,14 @@ async fn step(
         if endpoint.desired_while_changing() != Some(desired) {
             return Err(());
         }
+        let now = epoch_seconds(Utc::now());
         change(&mut endpoint.properties);
-        endpoint.properties.last_modified_time = Some(epoch_seconds(Utc::now()));
+        endpoint.properties.last_modified_time = Some(now);
+        if endpoint.properties.status == EndpointStatus::InService
+            && let Some(next) = endpoint.next_model.take()
+        {
+            endpoint.follow(&next, now);
+        }
         Ok(())
     };
     bucket.update(resource, change).await?;

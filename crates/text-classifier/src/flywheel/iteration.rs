@@ -1,6 +1,6 @@
 //! Iterations of flywheels: their state, and the operations on them.
 
-use chrono::Utc;
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -23,6 +23,10 @@ use crate::{
 /// First part of the resource under which an iteration's state lies.
 pub(crate) const KIND: &str = "flywheel-iteration";
 const NOT_FOUND: ApiError = ApiError::ResourceNotFound("flywheel iteration");
+/// How an id is written: when the iteration was begun.
+const ID: &str = "%Y%m%dT%H%M%SZ";
+/// Longest time between the request for an iteration and its state.
+const BEGINNING: TimeDelta = TimeDelta::minutes(1);
 
 /// Comprehend's `FlywheelIterationStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,13 +159,28 @@ async fn create(
         return Err(ApiError::ResourceInUse("the flywheel is in an iteration"));
     }
     let now = Utc::now();
-    let datasets = dataset::of(bucket, arn, Use::Train).await?;
-    let is_creating = |dataset: &dataset::Dataset| dataset.properties.status == DatasetStatus::Creating;
-    if datasets.iter().any(is_creating) {
-        return Err(ApiError::ResourceInUse("a dataset of the flywheel is being made"));
+    for use_for in [Use::Train, Use::Test] {
+        let datasets = dataset::of(bucket, arn, use_for).await?;
+        let is_creating = |dataset: &dataset::Dataset| dataset.properties.status == DatasetStatus::Creating;
+        if datasets.iter().any(is_creating) {
+            return Err(ApiError::ResourceInUse("a dataset of the flywheel is being made"));
+        }
+    }
+    // Of two requests at a time the flywheel names one iteration, whose state may not be there yet.
+    let latest = flywheel.properties.latest_flywheel_iteration.as_deref();
+    let is_there = |latest: &&str| {
+        before
+            .iter()
+            .any(|it| it.properties.flywheel_iteration_id == **latest)
+    };
+    if latest
+        .filter(|latest| !is_there(latest))
+        .is_some_and(|latest| is_new(latest, now))
+    {
+        return Err(ApiError::ResourceInUse("the flywheel is in an iteration"));
     }
 
-    let id = now.format("%Y%m%dT%H%M%SZ").to_string();
+    let id = now.format(ID).to_string();
     let active = flywheel.properties.active_model_arn.clone();
     let iteration = Iteration {
         properties: IterationProperties {
@@ -179,20 +198,30 @@ async fn create(
         origin,
         run: None,
     };
-    if !bucket
-        .create(&flywheel::nested(KIND, &arn.name, &id), &iteration)
-        .await?
-    {
-        return Err(ApiError::ResourceInUse("the flywheel is in an iteration"));
-    }
-    let latest = |flywheel: &mut Flywheel| {
-        flywheel.properties.latest_flywheel_iteration = Some(id.clone());
-        Ok::<(), ()>(())
+    let take = |flywheel: &mut Flywheel| {
+        let properties = &mut flywheel.properties;
+        if properties.latest_flywheel_iteration.as_deref() != latest {
+            return Err(());
+        }
+        properties.latest_flywheel_iteration = Some(id.clone());
+        Ok(())
     };
-    match bucket.update(&arn.resource(), latest).await? {
-        Updated::Done(_) | Updated::Refused(()) => Ok(id),
-        Updated::Missing => Err(flywheel::NOT_FOUND),
+    match bucket.update(&arn.resource(), take).await? {
+        Updated::Done(_) => {}
+        Updated::Refused(()) => return Err(ApiError::ResourceInUse("the flywheel is in an iteration")),
+        Updated::Missing => return Err(flywheel::NOT_FOUND),
     }
+    let resource = flywheel::nested(KIND, &arn.name, &id);
+    match bucket.create(&resource, &iteration).await? {
+        true => Ok(id),
+        false => Err(ApiError::ResourceInUse("the flywheel is in an iteration")),
+    }
+}
+
+/// Returns whether an iteration of this id was begun so lately that its state may not be there yet.
+fn is_new(id: &str, now: DateTime<Utc>) -> bool {
+    let begun = NaiveDateTime::parse_from_str(id, ID);
+    begun.is_ok_and(|begun| now - begun.and_utc() < BEGINNING)
 }
 
 /// Names the version that an iteration trains: of the active model, else of one that is called as the flywheel is.

@@ -161,6 +161,68 @@ async fn an_iteration_learns_what_is_in_the_lake_and_its_model_serves_once_it_is
 }
 
 #[tokio::test]
+async fn an_endpoint_that_is_being_made_goes_on_to_the_model_that_its_flywheel_made_active_meanwhile() {
+    let function = Function::new();
+    let comprehend = function.comprehend();
+    create(&comprehend, &["Cat", "Dog"]).await;
+    add(&function, "first", DatasetType::Train, PETS_CSV).await;
+    let first = iterate(&function, "one").await;
+    promote(&comprehend, first.trained_model_arn().expect("a model")).await;
+    add(&function, "second", DatasetType::Train, "Cat,it purrs a lot\n").await;
+    // Iterations are named by the second in which they begin.
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let second = iterate(&function, "two").await;
+    let newer = second.trained_model_arn().expect("a model").to_owned();
+
+    let endpoint = comprehend
+        .create_endpoint()
+        .endpoint_name("pets")
+        .flywheel_arn(ARN);
+    let endpoint = endpoint.desired_inference_units(1).send().await.expect("created");
+    let endpoint = endpoint.endpoint_arn().expect("an ARN").to_owned();
+    promote(&comprehend, &newer).await;
+    function.work().await;
+
+    let serving = function.endpoint(&endpoint).await;
+    assert_eq!(
+        (&serving["Status"], &serving["ModelArn"]),
+        (&json!("IN_SERVICE"), &json!(newer))
+    );
+}
+
+#[tokio::test]
+async fn an_iteration_waits_for_datasets_to_test_with_and_of_two_at_a_time_one_is_made() {
+    let function = Function::new();
+    let comprehend = function.comprehend();
+    create(&comprehend, &["Cat", "Dog"]).await;
+    add(&function, "first", DatasetType::Train, PETS_CSV).await;
+    let start = |token: &'static str| {
+        let start = comprehend.start_flywheel_iteration().flywheel_arn(ARN);
+        start.client_request_token(token).send()
+    };
+    function.put_quietly("data/test.csv", PETS_CSV).await;
+    let classes =
+        DatasetDocumentClassifierInputDataConfig::builder().s3_uri(format!("s3://{BUCKET}/data/test.csv"));
+    let input = DatasetInputDataConfig::builder()
+        .document_classifier_input_data_config(classes.build().expect("a URI"))
+        .build();
+    let dataset = comprehend.create_dataset().flywheel_arn(ARN).dataset_name("test");
+    let dataset = dataset.dataset_type(DatasetType::Test).input_data_config(input);
+    dataset.send().await.expect("created");
+
+    let early = start("early").await.expect_err("a dataset is being made");
+    function.work().await;
+    let (one, other) = tokio::join!(start("one"), start("other"));
+
+    assert!(early.into_service_error().is_resource_in_use_exception());
+    let refused: Vec<_> = [one, other].into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    let history = comprehend.list_flywheel_iteration_history().flywheel_arn(ARN);
+    let history = history.send().await.expect("listed");
+    assert_eq!(history.flywheel_iteration_properties_list().len(), 1);
+}
+
+#[tokio::test]
 async fn the_newest_dataset_says_what_the_label_of_a_text_is() {
     let function = Function::new();
     create(&function.comprehend(), &["Cat", "Dog"]).await;
