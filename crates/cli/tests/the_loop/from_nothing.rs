@@ -165,8 +165,11 @@ async fn a_stack_without_training_data_asks_people_until_it_has_a_model_and_rank
 
     // Before the first model.
     let first = progress(&stack).await.expect("it is said how far it is");
-    let (status, answer) = classify(&stack, "Where is the parcel with my shoes?").await;
-    let (_, again) = classify(&stack, "Where is the parcel with my shoes?").await;
+    // Delivered before the file it is all that waits: one of the test set would be asked then.
+    let question = "Where is my parcel with the shoes?";
+    assert!(!is_test(question, 0.2));
+    let (status, answer) = classify(&stack, question).await;
+    let (_, again) = classify(&stack, question).await;
 
     assert_eq!(
         first.describe(),
