@@ -5,6 +5,7 @@
 mod added;
 mod effects;
 mod listing;
+mod made;
 mod plan;
 
 use active_learning_aws::{
@@ -23,7 +24,7 @@ use model_building::{
 };
 use serde::Serialize;
 
-pub(crate) use self::added::Added;
+pub(crate) use self::{added::Added, made::Made};
 use self::{
     listing::{listed, proposed},
     plan::Plan,
@@ -202,41 +203,6 @@ struct Changed {
     withdrawn: usize,
     /// Texts whose votes contradict one another by it: one more reviewer is asked, or an adjudicator decides.
     contradicted: usize,
-}
-
-/// A change that was made.
-pub(crate) struct Made {
-    /// Version of the label set that has it.
-    version: u64,
-    /// Texts that are asked again.
-    pub(crate) asked_again: usize,
-    /// Texts that are asked no more.
-    withdrawn: usize,
-    /// Texts whose votes contradict one another by it.
-    pub(crate) contradicted: usize,
-    /// Those among all these that were answered after they were counted.
-    late: Late,
-}
-
-impl Made {
-    /// Says of how many texts somebody is asked, a line for each reason.
-    pub(crate) fn in_words(&self) -> String {
-        let late = |late: usize| match late {
-            0 => String::new(),
-            late => format!(", {late} of them answered since they were counted"),
-        };
-        let mut text = String::new();
-        for (what, count, late) in [
-            ("Asked again", self.asked_again, late(self.late.asked)),
-            ("Asked no more", self.withdrawn, String::new()),
-            ("Contradicted", self.contradicted, late(self.late.contradicted)),
-        ] {
-            if count > 0 {
-                text += &format!("{what}: {}{late}.\n", counted(count, "text"));
-            }
-        }
-        text
-    }
 }
 
 impl Labels {

@@ -72,9 +72,10 @@ struct Doubtful {
 
 impl Relabelling {
     /// Asks about texts anew whose answers were put in doubt while their page was open, as the change asked about those that
-    /// were answered before; `name` is that of the answers, which are written. Where they were decided by an older set than that
-    /// of now, or it is not known by which, one more reviewer is asked where votes contradict one another by this one.
-    /// Idempotent.
+    /// were answered before; `name` is that of the answers, which are written. Idempotent.
+    ///
+    /// Where they were `decided_by` an older version of the set than that of now, or it is not known by which, one more reviewer
+    /// is asked where votes contradict one another by this one.
     ///
     /// So it does with an answer by a label that was retired when it was given: its reviewer meant a label that counts. One
     /// that was given before stays that label's.

@@ -496,3 +496,34 @@ fn what_a_file_names_that_was_refused_since_is_proposed_when_the_file_is_importe
     assert!(!set.was_refused_since("Fog", &before), "{before}");
     assert!(since.starts_with("2020-05-26T10:00:00"), "{since}");
 }
+
+#[test]
+fn the_same_file_after_its_label_was_retired_or_split_and_when_it_is_back_says_nothing_new() {
+    let files = files(&["text,label,annotator\none,Fax,ann\n"]);
+    let mut set = set(&["Fax", "Billing"]);
+    let first = Plan::of(&files, &set, &options(&[])).labelled.remove(0);
+    let request = FeedbackRequest {
+        sentence: first.text.clone(),
+        classifier: first.classifier.clone(),
+        ..FeedbackRequest::default()
+    };
+    let record = request.into_record(Source::ExplicitBatch, "2026-11-20T10:00:00.000Z");
+    let mut question = Question::known(record.expect("a record"));
+    question.take_imported(&first.votes, &set);
+    let known = |set: &LabelSet| {
+        let again = Plan::of(&files, set, &options(&[])).labelled.remove(0);
+        before(set, &again, Some(&question))
+    };
+
+    set.retire("Fax").expect("active");
+    let retired = known(&set);
+    set.add("Fax", "").expect("retired");
+    let back = known(&set);
+    set.split("Fax", &["Fax in", "Fax out"]).expect("active");
+    let split = known(&set);
+
+    assert_eq!(
+        [retired, back, split],
+        [const { Before::All(Standing::Stands) }; 3]
+    );
+}
