@@ -7,7 +7,7 @@ use active_learning_aws::{
 };
 use active_learning_core::labels::label_set::{LabelSet, LabelSetError};
 
-use super::{Failure, Labels, Made, plan::Plan};
+use super::{Failure, Labels, Made, effects::Said, plan::Plan};
 use crate::place::Place;
 
 /// New labels of a set, with what they do to the votes that there are.
@@ -33,7 +33,9 @@ impl Added {
         };
         let counted = labels.count_begins(Some(Doubt::NoneFits)).await?;
         let plan = labels.plan_none_fitted(after).await?;
-        let plan = labels.with_effects(plan, [before, after], false).await?;
+        let plan = labels
+            .with_effects(plan, [before, after], Said::default())
+            .await?;
         let plan = Plan {
             counted: Some(counted),
             ..plan

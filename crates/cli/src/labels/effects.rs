@@ -38,17 +38,34 @@ struct Fates {
     open: usize,
 }
 
+/// How it is said what a change does to votes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said {
+    /// What votes are for by it.
+    pub for_what: &'static str,
+    /// Whether it is said also where there is no such vote.
+    pub always: bool,
+}
+
+impl Default for Said {
+    fn default() -> Self {
+        Self {
+            for_what: "it",
+            always: false,
+        }
+    }
+}
+
 impl Labels {
-    /// Adds to a plan what the change from the one set to the other does to the votes that there are; `always` also where
-    /// that is nothing.
+    /// Adds to a plan what the change from the one set to the other does to the votes that there are.
     pub(super) async fn with_effects(
         &self,
         mut plan: Plan,
         sets: [&LabelSet; 2],
-        always: bool,
+        said: Said,
     ) -> Result<Plan, Failure> {
         let (effects, fates) = self.add_effects(&mut plan, sets).await?;
-        plan.text += &in_words(&effects, fates, always);
+        plan.text += &in_words(&effects, fates, said);
         Ok(plan)
     }
 
@@ -122,12 +139,13 @@ impl Fates {
 }
 
 /// Says what a change does to votes; nothing where it does nothing.
-fn in_words(effects: &Effects, fates: Fates, always: bool) -> String {
+fn in_words(effects: &Effects, fates: Fates, said: Said) -> String {
     let mut text = String::new();
-    if effects.votes > 0 || always {
+    if effects.votes > 0 || said.always {
         text += &format!(
-            " By this {} a vote for it: {} new, {} another label.",
+            " By this {} a vote for {}: {} new, {} another label.",
             has(effects.votes),
+            said.for_what,
             is(effects.gained),
             gets(effects.changed)
         );
@@ -227,16 +245,20 @@ mod tests {
 
     #[test]
     fn what_a_change_does_to_votes_is_said_with_numbers_and_nothing_where_it_does_nothing() {
-        let none = [false, true].map(|always| in_words(&effects(0, 0, 0), Fates::default(), always));
-        let some = in_words(&effects(3, 1, 0), Fates::default(), false);
-        let mapped = in_words(&effects(0, 0, 2), Fates::default(), false);
+        let said = |always| Said {
+            always,
+            ..Said::default()
+        };
+        let none = [false, true].map(|always| in_words(&effects(0, 0, 0), Fates::default(), said(always)));
+        let some = in_words(&effects(3, 1, 0), Fates::default(), said(false));
+        let mapped = in_words(&effects(0, 0, 2), Fates::default(), said(false));
         let contradicted = Fates {
             asked: 2,
             left_out: 1,
             disputed: 1,
             open: 1,
         };
-        let contradicted = in_words(&effects(4, 0, 1), contradicted, false);
+        let contradicted = in_words(&effects(4, 0, 1), contradicted, said(false));
 
         let nothing = " By this 0 texts have a vote for it: 0 rows are new, 0 rows get another label.";
         assert_eq!(none, ["", nothing]);

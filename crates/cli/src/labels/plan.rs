@@ -15,7 +15,7 @@ use active_learning_core::{
 use futures::{StreamExt, TryStreamExt, stream};
 use model_building::relabel::{self, Doubt, Rows};
 
-use super::{Action, Failure, Labels, apply};
+use super::{Action, Failure, Labels, apply, effects::Said};
 use crate::wording::counted;
 
 /// Questions that are read at a time.
@@ -68,13 +68,19 @@ impl Labels {
         let counted = self.count_begins(doubt).await?;
         let plan = self.plan_rows(set, action).await?;
         let plan = match action {
-            // What a split puts in doubt is asked again; retiring says all that it does.
-            Action::Split { .. } | Action::Retire { .. } => plan,
+            // Retiring says all that it does.
+            Action::Retire { .. } => plan,
             _ => {
                 let mut after = set.clone();
                 apply(&mut after, action)?;
-                self.with_effects(plan, [set, &after], names_a_label_otherwise(set, action))
-                    .await?
+                let said = Said {
+                    for_what: match action {
+                        Action::Split { .. } => "a part of it",
+                        _ => "it",
+                    },
+                    always: names_a_label_otherwise(set, action),
+                };
+                self.with_effects(plan, [set, &after], said).await?
             }
         };
         Ok(Plan {

@@ -56,6 +56,7 @@ async fn an_accepted_proposal_keeps_the_reviewer_s_row_and_asks_one_more_reviewe
 
     let synonym = run(&["labels", "synonym", "Business", "weather", "--json"]).await;
     let plan = run(&["labels", "accept", "weather", "--json"]).await;
+    let split = run(&["labels", "split", "Sports", "Weather", "Racing", "--json"]).await;
     let accepted = run(&["labels", "accept", "weather", "--yes"]).await;
     let human_loop = {
         let mut asked = Vec::new();
@@ -96,6 +97,12 @@ async fn an_accepted_proposal_keeps_the_reviewer_s_row_and_asks_one_more_reviewe
             "nothing is changed before: {text}"
         );
     }
+    let of_part = "By this 2 texts have a vote for a part of it: 1 row is new, 0 rows get another label.";
+    assert!(
+        split.1.contains(of_part) && split.1.contains(contradicted),
+        "{}",
+        split.1
+    );
     assert!(
         accepted.0 && accepted.1.contains("Contradicted: 1 text."),
         "{}",
