@@ -14,7 +14,7 @@ mod training_rows;
 
 use serde::{Deserialize, Serialize};
 
-pub use augmented_manifest::{ManifestInfo, manifest_line, read_manifest};
+pub use augmented_manifest::{ManifestInfo, is_own_manifest_line, manifest_line, read_manifest};
 pub use check::{Problem, Rules, Severity, check};
 pub use csv::{CsvWriter, inspect_csv, read_csv, read_delimited_csv};
 pub use header_row::{HeaderRow, NamesAgain};

@@ -268,6 +268,7 @@ impl<'a> Export<'a> {
                 job_name: &labelled.human_loop,
                 labelled_at: &labelled.labelled_at,
                 confidence,
+                classifier: &labelled.record.classifier,
                 copies,
             };
             writer.write_all(manifest_line(row, self.mode, &info).as_bytes())

@@ -20,7 +20,7 @@ use text_import::{Summary, Tool};
 use super::{Counts, DEFAULT_CLASSIFIER, File, Options};
 
 /// Worker of a vote of which the file does not say whose it is.
-const UNNAMED: &str = "import";
+pub(super) const UNNAMED: &str = "import";
 
 /// A label that is new.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

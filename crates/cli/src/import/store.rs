@@ -28,7 +28,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    plan::{Fate, Labelled, Plan},
+    plan::{Fate, Labelled, Plan, UNNAMED},
     upload::{Uploaded, upload},
 };
 use crate::place::Place;
@@ -196,6 +196,9 @@ pub(super) fn before(set: &LabelSet, labelled: &Labelled, question: Option<&Ques
     // What a file said of a label that is out of use by now is what this one says of it.
     let says_the_same = |last: &Vote, vote: &Vote| set.as_imported(&last.answer).says_the_same(&vote.answer);
     let is_same = |(vote, last): (&Vote, &Option<&Vote>)| last.is_some_and(|last| says_the_same(last, vote));
+    if repeats_the_answer(question, labelled) {
+        return Before::All(Standing::Stands);
+    }
     let counts = labelled.fate != Fate::Trains || question.state != State::Asked;
     if counts && labelled.votes.iter().zip(&last).all(is_same) {
         return Before::All(standing(question, labelled));
@@ -213,6 +216,18 @@ pub(super) fn before(set: &LabelSet, labelled: &Labelled, question: Option<&Ques
         None if labelled.fate == Fate::Trains => against(set, question, labelled),
         None => Before::Nothing,
     }
+}
+
+/// Returns whether a file only repeats, by no one in particular, what people agree on: an export of this stack does, and says
+/// nothing new.
+fn repeats_the_answer(question: &Question, labelled: &Labelled) -> bool {
+    let is_unnamed = |vote: &Vote| vote.worker == UNNAMED;
+    labelled.votes.iter().all(|vote| {
+        is_unnamed(vote)
+            && question
+                .answer()
+                .is_some_and(|answer| answer.says_the_same(&vote.answer))
+    })
 }
 
 /// Returns what became of a label of a file that is known.

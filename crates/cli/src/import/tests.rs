@@ -239,7 +239,86 @@ fn two_names_of_one_label_contradict_neither_each_other_nor_what_people_said_bef
         source: VoteSource::HumanReview,
         ..labelled.votes[0].clone()
     }]);
-    assert_eq!(before(&set, labelled, Some(&question)), Before::Nothing);
+    assert_eq!(
+        before(&set, labelled, Some(&question)),
+        Before::All(Standing::Stands),
+        "nothing new"
+    );
+}
+
+/// A question about the first text of a plan with these votes: source, worker and labels.
+fn voted(plan: &Plan, votes: &[(VoteSource, &str, &[&str])]) -> Question {
+    let labelled = &plan.labelled[0];
+    let request = FeedbackRequest {
+        sentence: labelled.text.clone(),
+        classifier: labelled.classifier.clone(),
+        ..FeedbackRequest::default()
+    };
+    let record = request.into_record(Source::ExplicitBatch, "2026-11-20T10:00:00Z");
+    let mut question = Question::known(record.expect("a text"));
+    for (source, worker, labels) in votes {
+        question.answer_with(&[Vote {
+            worker: (*worker).to_owned(),
+            answer: Answer::labels(labels.iter().copied()),
+            source: *source,
+            ..labelled.votes[0].clone()
+        }]);
+    }
+    question
+}
+
+#[test]
+fn an_export_of_the_stack_is_known_whoever_gave_its_labels_and_a_correction_is_the_newer_word() {
+    let own = "labeling-job/import-798847ab798847ab";
+    let manifest = |label: &str| {
+        let metadata = match label.split_once('|') {
+            Some((one, other)) => json!({"class-map": {"0": one, "1": other}}),
+            None => json!({"class-name": label}),
+        };
+        let mut line = json!({"source": "one", "label": 0, "label-metadata": metadata, "copies": 0});
+        line["label-metadata"]["job-name"] = own.into();
+        line["label-metadata"]["human-annotated"] = "yes".into();
+        line["label-metadata"]["creation-date"] = "2026-11-20T10:00:00.000".into();
+        line.to_string()
+    };
+    let table = |label: &str| format!("{label},one\n{label},two\n");
+    let line = |label: &str| {
+        let labels: Vec<&str> = label.split('|').collect();
+        json!({"labels": labels, "text": "one", "copies": 0, "votes": [{"worker": "ann", "source": "human-review"}]})
+            .to_string()
+    };
+    let set = set(&["A", "B", "C"]);
+    let (import, review) = (VoteSource::Import, VoteSource::HumanReview);
+    let adjudicated = [
+        (review, "ann", &["A"][..]),
+        (review, "bob", &["B"]),
+        (VoteSource::Adjudicator, "cy", &["A"]),
+    ];
+    for (label, votes) in [
+        ("A", &[(import, "import", &["A"][..])][..]),
+        ("A", &[(import, "label-studio:1", &["A"][..])]),
+        ("A", &[(review, "ann", &["A"][..])]),
+        ("A|B", &[(import, "import", &["A", "B"][..])]),
+        ("A|B", &[(review, "ann", &["A", "B"][..])]),
+        ("A", &adjudicated),
+    ] {
+        for content in [manifest(label), table(label), line(label)] {
+            let plan = Plan::of(&files(&[&content]), &set, &options(&[]));
+            let question = voted(&plan, votes);
+
+            let known = before(&set, &plan.labelled[0], Some(&question));
+
+            assert_eq!(known, Before::All(Standing::Stands), "{content}: {votes:?}");
+        }
+    }
+    for content in [manifest("C"), table("C"), line("C")] {
+        let plan = Plan::of(&files(&[&content]), &set, &options(&[]));
+        let question = voted(&plan, &[(import, "import", &["A"])]);
+
+        let known = before(&set, &plan.labelled[0], Some(&question));
+
+        assert!(matches!(known, Before::Another(_)), "{content}: {known:?}");
+    }
 }
 
 #[test]

@@ -92,6 +92,12 @@ pub async fn command(state_dir: &Path, arguments: &[&str]) -> (bool, String) {
     )
 }
 
+/// Runs a command; returns what it prints as its result, without what it says beside.
+pub async fn printed(state_dir: &Path, arguments: &[&str]) -> String {
+    let output = output_of(state_dir, arguments).await;
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
 async fn output_of(state_dir: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(PROGRAM);
     command.args(arguments).arg("--state-dir").arg(state_dir);

@@ -78,6 +78,27 @@ async fn imported_labels_train_and_are_not_asked_again_and_texts_without_labels_
     )
     .await;
     let after = harness::command(folder.path(), &["export", "--format", "csv"]).await;
+    let votes_before = harness::printed(folder.path(), &["export", "--format", "jsonl"]).await;
+    let mut exports = Vec::new();
+    for format in ["csv", "manifest", "jsonl"] {
+        let mut export = harness::printed(folder.path(), &["export", "--format", format]).await;
+        if format == "csv" {
+            // In front, a label that comes once in its own language could be the name of a column.
+            let mut lines: Vec<&str> = export.lines().collect();
+            lines.sort_by_key(|line| line.starts_with("Weather"));
+            export = lines.join("\n");
+        }
+        let export = write(files.path(), &format!("export.{format}"), export);
+        let import = ["import", &export, "--classifier", "news", "--yes"];
+        exports.push(harness::command(folder.path(), &import).await);
+    }
+    let unchanged = harness::printed(folder.path(), &["export", "--format", "csv"]).await;
+    let votes = harness::printed(folder.path(), &["export", "--format", "jsonl"]).await;
+    let corrected = harness::printed(folder.path(), &["export", "--format", "manifest"]).await;
+    let corrected = corrected.replace(r#""class-name":"Weather""#, r#""class-name":"World""#);
+    let corrected = write(files.path(), "corrected.manifest", corrected);
+    let corrected = harness::command(folder.path(), &["import", &corrected, "--yes"]).await;
+    let right = harness::printed(folder.path(), &["export", "--format", "csv"]).await;
     let s3 = &stack.s3;
     let review = stack.outputs.output("ReviewS3Bucket");
     // Asked too, unless its label was accepted before it came to that.
@@ -144,6 +165,18 @@ async fn imported_labels_train_and_are_not_asked_again_and_texts_without_labels_
     assert!(lines(&before.1, "Múnich").is_empty(), "{}", before.1);
     assert!(accepted.0, "{}", accepted.1);
     assert_eq!(lines(&after.1, "Múnich"), ["Weather,Llueve mucho en Múnich hoy"]);
+    for (done, said) in exports {
+        let known = "Labels for 0 new texts, beside 13 texts with known labels.";
+        assert!(done && said.contains(known), "{said}");
+    }
+    assert_eq!(lines(&unchanged, "Múnich"), lines(&after.1, "Múnich"));
+    assert_eq!(votes, votes_before, "no vote comes to them");
+    assert!(
+        corrected.1.contains("Another label for 1 known text"),
+        "{}",
+        corrected.1
+    );
+    assert_eq!(lines(&right, "Múnich"), ["World,Llueve mucho en Múnich hoy"]);
     let mut expected = [
         record_id("news", "Nobody labelled this; or did they?"),
         record_id("news", "A second text without a label"),

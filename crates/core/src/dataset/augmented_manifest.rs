@@ -7,11 +7,15 @@ use std::io::BufRead;
 use serde_json::{Map, Value, json};
 
 use super::{BadRow, Mode, Row};
+use crate::labels::human_loop::LoopName;
 
 /// `type` of a multi-class label's metadata.
 const SINGLE: &str = "groundtruth/text-classification";
 /// `type` of a multi-label attribute's metadata.
 const MULTI: &str = "groundtruth/text-classification-multilabel";
+
+/// Begins a `job-name`.
+const JOB: &str = "labeling-job/";
 
 /// What a manifest line says beside label and text.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +30,8 @@ pub struct ManifestInfo<'a> {
     pub labelled_at: &'a str,
     /// How sure the consensus is, from 0 to 1.
     pub confidence: f64,
+    /// Name of the classifier of the text, for the key `classifier`, which is passed over like `copies`.
+    pub classifier: &'a str,
     /// Copies of the text that the answer serves, for the key `copies`, which only says so: a reader that is not told
     /// of it passes it over, as Comprehend does with whatever `AttributeNames` does not name.
     pub copies: u64,
@@ -44,7 +50,7 @@ pub fn manifest_line(row: &Row, mode: Mode, info: &ManifestInfo<'_>) -> String {
     // Ground Truth writes dates in UTC without saying so, to the microsecond at most.
     let date = info.labelled_at.trim_end_matches('Z');
     let mut metadata = json!({
-        "job-name": format!("labeling-job/{}", info.job_name),
+        "job-name": format!("{JOB}{}", info.job_name),
         "human-annotated": "yes",
         "creation-date": date,
     });
@@ -70,11 +76,27 @@ pub fn manifest_line(row: &Row, mode: Mode, info: &ManifestInfo<'_>) -> String {
     };
     let attribute = info.attribute;
     let metadata_attribute = format!("{attribute}-metadata");
-    let mut line =
-        json!({ "source": row.text, attribute: label, metadata_attribute: metadata, "copies": info.copies })
-            .to_string();
-    line.push('\n');
-    line
+    let line = json!({
+        "source": row.text, attribute: label, metadata_attribute: metadata, "classifier": info.classifier,
+        "copies": info.copies,
+    });
+    format!("{line}\n")
+}
+
+/// Returns whether a line of an augmented manifest is one that [`manifest_line`] wrote: whoever reads it again has heard of
+/// its labels. `job_name` is that of the label attribute.
+pub fn is_own_manifest_line(line: &Map<String, Value>, job_name: &str) -> bool {
+    let work = job_name.strip_prefix(JOB).unwrap_or_default();
+    // A version before wrote no copies.
+    line.get("copies").is_some_and(Value::is_u64) || is_own_work(work)
+}
+
+/// Returns whether labels come from work of a stack by its name: a human loop, an import or an adjudication.
+fn is_own_work(name: &str) -> bool {
+    let is_import = |rest: &str| rest.len() == 16 && rest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    LoopName::parse(name).is_some()
+        || name.strip_prefix("import-").is_some_and(is_import)
+        || name.starts_with("adjudication-")
 }
 
 /// Reads the rows of an augmented manifest one by one; bad lines are named and reading goes on.
@@ -140,6 +162,7 @@ mod tests {
             job_name: "review-1",
             labelled_at: "2026-11-20T10:00:12.345Z",
             confidence: 0.75,
+            classifier: "news",
             copies: 3,
         }
     }
@@ -161,17 +184,48 @@ mod tests {
 
         assert_eq!(
             line(&row, Mode::MultiClass),
-            json!({"source": "Rates rise", "topic": 2, "copies": 3, "topic-metadata": {
+            json!({"source": "Rates rise", "topic": 2, "classifier": "news", "copies": 3, "topic-metadata": {
                 "class-name": "World", "confidence": 0.75, "job-name": "labeling-job/review-1", "human-annotated": "yes",
                 "creation-date": "2026-11-20T10:00:12.345", "type": "groundtruth/text-classification"}})
         );
         assert_eq!(
             line(&both, Mode::MultiLabel),
-            json!({"source": "Both", "topic": [2, 0], "copies": 3, "topic-metadata": {
+            json!({"source": "Both", "topic": [2, 0], "classifier": "news", "copies": 3, "topic-metadata": {
                 "class-map": {"0": "Business", "2": "World"}, "confidence-map": {"0": 0.75, "2": 0.75},
                 "job-name": "labeling-job/review-1", "human-annotated": "yes", "creation-date": "2026-11-20T10:00:12.345",
                 "type": "groundtruth/text-classification-multilabel"}})
         );
+    }
+
+    #[test]
+    fn a_line_of_this_stack_is_told_from_that_of_a_labelling_job_also_where_a_version_before_wrote_it() {
+        let own = |line: Value| {
+            let line = line.as_object().expect("an object");
+            let job = |metadata: &Value| metadata["job-name"].as_str().expect("a name").to_owned();
+            is_own_manifest_line(line, &job(&line["topic-metadata"]))
+        };
+        let row = Row {
+            labels: vec!["World".into()],
+            text: "Rates rise".into(),
+        };
+        let of_job = |name: &str| json!({"source": "t", "topic": 0, "topic-metadata": {"job-name": name}});
+
+        assert!(own(line(&row, Mode::MultiClass)) && own(line(&row, Mode::MultiLabel)));
+        for name in [
+            "labeling-job/import-798847ab798847ab",
+            "labeling-job/review-0123456789012345678901234567890123456789-again-1",
+            "labeling-job/adjudication-0123-20261120T100000000Z",
+        ] {
+            assert!(own(of_job(name)), "{name}");
+        }
+        for name in [
+            "labeling-job/tickets",
+            "labeling-job/import-2024",
+            "labeling-job/review-1",
+            "",
+        ] {
+            assert!(!own(of_job(name)), "{name}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Source: Amazon SageMaker Ground Truth, "Input data", "Output data"; Amazon Comprehend, "Augmented manifest
 //! file".
 
+use active_learning_core::dataset::is_own_manifest_line;
 use serde_json::Value;
 
 use crate::{
@@ -32,17 +33,19 @@ pub(super) fn draft(line: &Fields) -> Result<Draft, String> {
     let answer = |(attribute, metadata): (&str, &Value)| Answer {
         question: attribute.to_owned(),
         is_rating: false,
-        said: vote(attribute, metadata),
+        said: vote(line, attribute, metadata),
     };
     Ok(Draft {
         text,
+        classifier: text_of(line.get("classifier")),
         answers: attributes.map(answer).collect(),
         ..Draft::default()
     })
 }
 
-/// Reads the metadata of one label attribute; or says why it gives no vote.
-fn vote(attribute: &str, metadata: &Value) -> Result<DraftVote, &'static str> {
+/// Reads the metadata of one label attribute of a line; or says why it gives no vote. The job is who gave it, but for an export
+/// of a stack: its human loops and imports are no annotators.
+fn vote(line: &Fields, attribute: &str, metadata: &Value) -> Result<DraftVote, &'static str> {
     if metadata.get("human-annotated").and_then(Value::as_str) == Some("no") {
         return Err("was labelled by a machine");
     }
@@ -50,9 +53,12 @@ fn vote(attribute: &str, metadata: &Value) -> Result<DraftVote, &'static str> {
     if labels.is_empty() {
         return Err("has no class name in its metadata");
     }
+    let job = text_of(metadata.get("job-name"));
+    let is_own = is_own_manifest_line(line, job.as_deref().unwrap_or_default());
+    let by = (!is_own).then(|| job.unwrap_or_else(|| attribute.to_owned()));
     Ok(DraftVote {
         written: Written::List(labels),
-        by: text_of(metadata.get("job-name")).or_else(|| Some(attribute.to_owned())),
+        by,
         at: time_of(metadata.get("creation-date")),
     })
 }

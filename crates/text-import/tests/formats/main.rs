@@ -180,6 +180,47 @@ fn ground_truth_s_manifests_are_read_and_labels_of_machines_are_no_votes() {
 }
 
 #[test]
+fn the_manifest_that_a_stack_exports_names_its_classifier_and_no_annotator() {
+    let line = |metadata: &str| {
+        format!(
+            r#"{{"source": "Both", "label": [0, 1], "label-metadata": {{"job-name": "labeling-job/my-loop", {metadata}}},
+                "classifier": "mail", "copies": 2}}"#
+        )
+        .replace('\n', " ")
+    };
+    let one = line(r#""class-name": "Billing""#);
+    let several = line(r#""class-map": {"0": "Billing", "1": "Urgent"}"#);
+
+    let import = import(format!("{one}\n{several}\n"));
+
+    assert_eq!(
+        rows(&import),
+        ["Both => ?: Billing", "Both => ?: Billing + Urgent"]
+    );
+    let of = |row: &text_import::Row| row.classifier.clone();
+    assert!(import.rows.iter().all(|row| of(row).as_deref() == Some("mail")));
+}
+
+#[test]
+fn the_lines_that_a_stack_exports_name_their_classifier_and_no_annotator() {
+    let line = r#"{"labels": ["Billing"], "text": "One", "copies": 0, "consensus": {"state": "agreed",
+        "answer": {"kind": "labels", "labels": ["Billing"]}, "confidence": 1.0, "agreement": 1.0}, "decidedBy": "majority",
+        "record": {"schemaVersion": 1, "id": "1", "classifier": "mail", "utterance": "One", "source": "explicit-batch",
+        "signal": "dislike", "receivedAt": "2026-11-20T10:00:00Z"}, "votes": [{"worker": "ann", "answer": {"kind": "labels",
+        "labels": ["Billing"]}, "source": "human-review", "at": "2026-11-20T10:00:00Z"}], "humanLoops": [{"name": "l"}]}"#
+        .replace('\n', " ");
+    let other = line
+        .replace("One", "Two")
+        .replace("[\"Billing\"]", "[\"Urgent\"]");
+
+    let import = import(format!("{line}\n{other}\n"));
+
+    assert_eq!(rows(&import), ["One => ?: Billing", "Two => ?: Urgent"]);
+    let of = |row: &text_import::Row| row.classifier.clone();
+    assert!(import.rows.iter().all(|row| of(row).as_deref() == Some("mail")));
+}
+
+#[test]
 fn label_studio_s_exports_give_every_annotator_s_vote() {
     let json = import_file("label-studio.json");
 
