@@ -276,3 +276,17 @@ async fn retiring_a_label_names_the_ties_and_other_answers_that_it_leaves_and_co
         Some(&["Billing".to_owned()][..])
     );
 }
+
+#[tokio::test]
+async fn a_split_into_what_files_proposed_makes_votes_of_it_as_accepting_it_does() {
+    let bucket = said(&FILES, &ANSWERS).await;
+
+    let (effects, rows) = after(&bucket, |set| set.split("Billing", &["Refund", "Invoice"])).await;
+
+    assert_eq!(rows, ["Refund,agreed", "Refund,alone"]);
+    assert_eq!((effects.votes, effects.gained, effects.changed), (3, 2, 0));
+    assert!(
+        effects.contradicted.is_empty(),
+        "what was answered by the split label is asked again"
+    );
+}
