@@ -41,12 +41,14 @@ impl Carried {
         unstored.rev().cloned().collect()
     }
 
-    /// Adds an answer.
+    /// Adds an answer, unless the history has it or is beyond it.
     pub(super) fn add(&mut self, answered: Answered) {
-        if !self.unstored.contains(&answered.id) {
-            self.unstored.push(answered.id.clone());
-        }
+        let before = self.history.answered.clone();
+        let id = answered.id.clone();
         self.history.note(answered);
+        if self.history.answered != before && !self.unstored.contains(&id) {
+            self.unstored.push(id);
+        }
     }
 
     /// Returns whether it is time to note what it carries.
@@ -59,4 +61,35 @@ impl Carried {
 pub fn set_history_cookie(token: &str, https: bool) -> String {
     let secure = if https { "; Secure" } else { "" };
     format!("{HISTORY_COOKIE}={token}; Max-Age={LIFETIME_SECONDS}; HttpOnly; SameSite=Strict{secure}")
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Duration, Utc};
+
+    use super::*;
+
+    fn answered(number: i64) -> Answered {
+        let noon: DateTime<Utc> = "2026-11-20T12:00:00Z".parse().expect("a time");
+        Answered {
+            human_loop: format!("tc-{number}"),
+            id: number.to_string(),
+            at: noon + Duration::seconds(number),
+        }
+    }
+
+    #[test]
+    fn what_a_history_has_already_is_not_carried_again_and_counts_once() {
+        let mut carried = Carried::default();
+        (0..12).for_each(|number| carried.history.note(answered(number)));
+
+        for number in [0, 5, 11, 12, 12] {
+            carried.add(answered(number));
+        }
+
+        assert_eq!(carried.unstored, ["12"]);
+        assert_eq!(carried.entries(), [answered(12)]);
+        assert_eq!(carried.history.done, 13);
+        assert_eq!(carried.history.answered.len(), 10);
+    }
 }
