@@ -9,17 +9,23 @@ pub const NAMESPACE: &str = "ActiveLearning";
 ///
 /// Source: CloudWatch embedded metric format specification.
 pub fn count(function: &str, counts: &[(&str, u64)]) {
-    println!(
-        "{}",
-        line(function, counts, chrono::Utc::now().timestamp_millis())
-    );
+    count_with(function, counts, &[]);
 }
 
-fn line(function: &str, counts: &[(&str, u64)], timestamp_ms: i64) -> Value {
-    let metrics: Vec<Value> = counts
+/// Counts things, and tells values of which CloudWatch keeps the distribution; they have no unit.
+pub fn count_with(function: &str, counts: &[(&str, u64)], values: &[(&str, f64)]) {
+    let now = chrono::Utc::now().timestamp_millis();
+    println!("{}", line(function, counts, values, now));
+}
+
+fn line(function: &str, counts: &[(&str, u64)], values: &[(&str, f64)], timestamp_ms: i64) -> Value {
+    let counted = counts
         .iter()
-        .map(|(name, _)| json!({"Name": name, "Unit": "Count"}))
-        .collect();
+        .map(|(name, _)| json!({"Name": name, "Unit": "Count"}));
+    let told = values
+        .iter()
+        .map(|(name, _)| json!({"Name": name, "Unit": "None"}));
+    let metrics: Vec<Value> = counted.chain(told).collect();
     let mut line = json!({
         "_aws": {
             "Timestamp": timestamp_ms,
@@ -29,6 +35,9 @@ fn line(function: &str, counts: &[(&str, u64)], timestamp_ms: i64) -> Value {
     });
     for (name, count) in counts {
         line[*name] = (*count).into();
+    }
+    for (name, value) in values {
+        line[*name] = (*value).into();
     }
     line
 }
@@ -42,6 +51,7 @@ mod tests {
         let line = line(
             "classify",
             &[("Classified", 1), ("FeedbackLost", 0)],
+            &[("Confidence", 0.5)],
             1_700_000_000_000,
         );
 
@@ -55,13 +65,15 @@ mod tests {
                         "Dimensions": [["Function"]],
                         "Metrics": [
                             {"Name": "Classified", "Unit": "Count"},
-                            {"Name": "FeedbackLost", "Unit": "Count"}
+                            {"Name": "FeedbackLost", "Unit": "Count"},
+                            {"Name": "Confidence", "Unit": "None"}
                         ],
                     }],
                 },
                 "Function": "classify",
                 "Classified": 1,
                 "FeedbackLost": 0,
+                "Confidence": 0.5,
             })
         );
     }

@@ -54,7 +54,7 @@ impl Classify {
                 )
             }
             (Some(prediction), None) => {
-                metrics::count("classify", &[("Classified", 1)]);
+                count(&[("Classified", 1)], Some(prediction.confidence));
                 let accepting = self.accept(classifier, utterance, prediction, prediction_id, now);
                 if timeout(ACCEPT_TIMEOUT, accepting).await.is_err() {
                     warn!(
@@ -115,13 +115,13 @@ impl Classify {
         let store =
             async { self.publish(record).await || self.store_directly(record, prediction_id, now).await };
         let (stored, known) = tokio::join!(store, self.asked_before.why_not(record, None));
-        metrics::count(
-            "classify",
+        count(
             &[
                 ("Classified", 1),
                 ("Reviews", 1),
                 ("FeedbackLost", u64::from(!stored)),
             ],
+            record.confidence,
         );
         let not_queued_because = if stored { known } else { Some(NotAsked::NotStored) };
         let queued = not_queued_because.is_none();
@@ -188,4 +188,10 @@ impl Classify {
             }
         }
     }
+}
+
+/// Counts what was classified, with how sure the model was, as a distribution; nothing of that before the first model.
+fn count(counts: &[(&str, u64)], confidence: Option<f32>) {
+    let confidence = confidence.map(|confidence| ("Confidence", f64::from(confidence)));
+    metrics::count_with("classify", counts, confidence.as_slice());
 }

@@ -477,7 +477,7 @@ fn the_dashboard_is_json_and_shows_metrics_that_functions_count() {
             }
         }
     }
-    assert_eq!(widgets.len(), 6);
+    assert_eq!(widgets.len(), 7);
 }
 
 /// Returns whether YAML reads a value as a number or a boolean.
