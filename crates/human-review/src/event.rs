@@ -35,10 +35,11 @@ impl HttpRequest {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// Returns whether the client asks for JSON, as a page's script does, and not for a page.
+    /// Returns whether the client asks for JSON, and not for a page: as a page's script does, or by an address with `.json` at
+    /// its end.
     pub fn wants_json(&self) -> bool {
-        self.header("accept")
-            .is_some_and(|accept| accept.starts_with("application/json"))
+        let accepts = self.header("accept");
+        self.path.ends_with(".json") || accepts.is_some_and(|accept| accept.starts_with("application/json"))
     }
 
     /// Returns whether the client came by HTTPS.

@@ -43,6 +43,23 @@ pub struct QueuePage {
     pub first_model: Option<String>,
 }
 
+impl QueuePage {
+    /// Returns what the page shows.
+    pub fn to_json(&self) -> Value {
+        let task = |task: &QueuedTask| {
+            json!({
+                "loop": task.name, "createdAt": task.created_at, "lowestConfidence": task.lowest_confidence,
+                "items": task.item_count, "title": task.title, "skipped": task.skipped,
+                "keptUntil": task.kept_until,
+            })
+        };
+        json!({
+            "waiting": self.waiting.count, "hasMore": self.waiting.has_more, "doneToday": self.done_today,
+            "firstModel": self.first_model, "tasks": self.tasks.iter().map(task).collect::<Vec<_>>(),
+        })
+    }
+}
+
 /// One line of the queue.
 #[derive(Debug)]
 pub struct QueuedTask {
@@ -55,13 +72,23 @@ pub struct QueuedTask {
     title: Option<String>,
     /// How long it is kept for the reviewer, who has it open; empty where they do not.
     kept: String,
+    /// Until when.
+    kept_until: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    lowest_confidence: Option<f64>,
+    item_count: Option<usize>,
 }
 
 impl QueuedTask {
     /// Returns the line of a loop for a worker.
     pub fn new(human_loop: &HumanLoop, worker_id: &str, now: DateTime<Utc>) -> Self {
         let confidence = human_loop.lowest_confidence;
+        let kept_until = human_loop.lease_expires_at(worker_id).filter(|end| *end > now);
         Self {
+            created_at: human_loop.created_at,
+            lowest_confidence: confidence,
+            item_count: human_loop.item_count,
+            kept_until,
             name: human_loop.name.clone(),
             confidence: confidence.map_or("unknown".to_owned(), |score| format!("{:.1} %", score * 100.0)),
             items: human_loop
@@ -70,10 +97,7 @@ impl QueuedTask {
             age: age(now - human_loop.created_at),
             skipped: human_loop.skipped_by.iter().any(|skipped| skipped == worker_id),
             title: human_loop.flow.as_ref().map(|flow| flow.title.clone()),
-            kept: human_loop
-                .lease_expires_at(worker_id)
-                .filter(|end| *end > now)
-                .map_or_else(String::new, |end| age(end - now)),
+            kept: kept_until.map_or_else(String::new, |end| age(end - now)),
         }
     }
 }
@@ -199,6 +223,22 @@ pub struct GuidePage {
     pub session: Option<SessionView>,
     /// None where the operator has not written one.
     pub guideline: Option<Shown>,
+}
+
+impl GuidePage {
+    /// Returns what the page shows.
+    pub fn to_json(&self) -> Value {
+        let shown = self.guideline.as_ref();
+        let version = shown
+            .map(|shown| &shown.version)
+            .filter(|version| !version.is_empty());
+        let (guideline, unreadable) = match shown.map(|shown| &shown.guideline) {
+            Some(Ok(guideline)) => (Some(guideline), None),
+            Some(Err(place)) => (None, Some(place)),
+            None => (None, None),
+        };
+        json!({ "version": version, "guideline": guideline, "unreadable": unreadable })
+    }
 }
 
 /// What a sign-in link shows until its button is pressed.

@@ -41,6 +41,9 @@ const STYLE_SHEET: &str = include_str!("../assets/portal.css");
 const CROWD_ELEMENTS: &str = include_str!("../assets/crowd-html-elements.js");
 const TASK_SCRIPT: &str = include_str!("../assets/task.js");
 
+/// Pages of everybody that are there as JSON too, under the same address with `.json` at its end.
+const JSON_PAGES: [&str; 3] = ["queue", "history", "guide"];
+
 /// How tasks are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ShowRules {
@@ -180,6 +183,10 @@ impl Portal<'_> {
             return self.console(request, path, session).await;
         }
         let worker = &self.in_teams(worker, session).await?;
+        let path = match path.strip_suffix(".json") {
+            Some(page) if request.wants_json() && JSON_PAGES.contains(&page) => page,
+            _ => path,
+        };
         match (method, path) {
             ("GET", "") => {
                 let first = match session.role {
@@ -197,7 +204,7 @@ impl Portal<'_> {
             ("POST", "give-back") => self.give_back(&self.form(request, session)?, worker).await,
             ("GET", "session") => Ok(self.session_document(session)),
             ("GET", "history") => self.history_page(request, session, worker).await,
-            ("GET", "guide") => self.guide_page(session).await,
+            ("GET", "guide") => self.guide_page(request, session).await,
             ("POST", "sign-out") => self.sign_out(request, session).await,
             (_, "" | "queue" | "next" | "task" | "session" | "history" | "guide") => {
                 Err(PortalError::Method("GET"))
@@ -259,6 +266,9 @@ impl Portal<'_> {
             done_today: history.done_on(self.now),
             first_model: self.first_model().await,
         };
+        if request.wants_json() {
+            return Ok(document(200, &view.to_json()));
+        }
         Ok(page(200, &view, None))
     }
 

@@ -195,7 +195,8 @@ impl Console<'_> {
         let value = |name: &str| form.get(name).cloned().unwrap_or_default();
         let about = if label.is_empty() { "all labels" } else { label };
         let mut blocks = vec![Block::Text(format!(
-            "Change what the guideline says of {about}? Reviewers see it from the next task on."
+            "Change what the guideline says of {about}? A page that is open shows the one before until \
+             it is loaded anew."
         ))];
         for (name, asked) in &names {
             blocks.push(Block::heading(*asked));

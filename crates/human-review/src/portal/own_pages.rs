@@ -152,11 +152,18 @@ impl Portal<'_> {
         )
     }
 
-    pub(super) async fn guide_page(&self, session: &Claims) -> Result<HttpReply, PortalError> {
+    pub(super) async fn guide_page(
+        &self,
+        request: &HttpRequest,
+        session: &Claims,
+    ) -> Result<HttpReply, PortalError> {
         let view = GuidePage {
             session: Some(self.view(session)),
             guideline: self.guidelines.current().await?,
         };
+        if request.wants_json() {
+            return Ok(document(200, &view.to_json()));
+        }
         Ok(page(200, &view, None))
     }
 }

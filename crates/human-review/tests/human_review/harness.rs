@@ -608,12 +608,11 @@ impl Reply {
         after.split('"').next().expect("a value").to_owned()
     }
 
-    /// Returns the stable code of a message page.
+    /// Returns the stable code of a message, be it a page or JSON.
     pub fn code(&self) -> &str {
-        let after = self
-            .body()
-            .split_once("data-code=\"")
-            .map_or("", |(_, after)| after);
+        let page = self.body().split_once("data-code=\"");
+        let said = page.or_else(|| self.body().split_once("\"code\":\""));
+        let after = said.map_or("", |(_, after)| after);
         after.split('"').next().unwrap_or_default()
     }
 }

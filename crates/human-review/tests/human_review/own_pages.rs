@@ -458,6 +458,41 @@ async fn a_users_suggestion_is_a_choice_of_its_own_item_only() {
 }
 
 #[tokio::test]
+async fn queue_history_and_guideline_are_there_as_json_under_the_same_address() {
+    let review = Review::new();
+    let guideline = json!({ "introduction": "All", "labels": [] });
+    review.put("guideline.json", &guideline.to_string()).await;
+    review.start("tc-1", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+
+    let queue = ann.get("queue.json").await;
+    let history = ann.get("history.json").await;
+    let guide = ann.get("guide.json").await;
+    let (anonymous, none) = (
+        review.portal("GET", "queue.json", None, &[]).await,
+        ann.get("session.json").await,
+    );
+
+    for page in [&queue, &history, &guide] {
+        assert_eq!(page.status(), 200, "{page:?}");
+        assert_eq!(page.header("content-type"), "application/json");
+    }
+    let queue = queue.json();
+    assert_eq!(
+        (&queue["waiting"], &queue["tasks"][0]["loop"]),
+        (&json!(1), &json!("tc-1"))
+    );
+    assert_eq!(queue["tasks"][0]["lowestConfidence"], 0.41);
+    assert_eq!(history.json(), json!({ "doneToday": 0, "answers": [] }));
+    assert_eq!(guide.json()["guideline"], guideline);
+    assert_eq!(
+        (anonymous.status(), anonymous.json()["code"].as_str()),
+        (401, Some("sign_in_required"))
+    );
+    assert_eq!(none.status(), 404);
+}
+
+#[tokio::test]
 async fn a_blank_item_does_not_reject_the_others_of_its_page() {
     let review = Review::new();
     review.start("tc-1", &two_items()).await;
