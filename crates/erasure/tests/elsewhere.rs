@@ -61,6 +61,7 @@ async fn put_deleted_loop(review: &Bucket) {
         task_count: 1,
         availability: TimeDelta::days(30),
         time_limit: TimeDelta::minutes(10),
+        excluded_workers: Vec::new(),
     };
     let mut state = HumanLoop::start("id".to_owned(), "old", "{}", Utc::now(), &rules);
     state.status = Status::Deleted;
