@@ -361,6 +361,14 @@ mod tests {
         }
     }
 
+    fn prepared(item: Item) -> Prepared {
+        Prepared {
+            item,
+            masked: Kinds::new(),
+            is_of_unknown_prediction: false,
+        }
+    }
+
     /// Collects items; returns the chunks with the outcome.
     fn collect(items: impl IntoIterator<Item = Item>) -> (Vec<Chunk>, Outcome) {
         collect_without(&[], items)
@@ -378,12 +386,7 @@ mod tests {
             true
         });
         for item in items {
-            let prepared = Prepared {
-                item,
-                masked: Kinds::new(),
-                is_of_unknown_prediction: false,
-            };
-            assert!(collector.take(prepared).is_continue());
+            assert!(collector.take(prepared(item)).is_continue());
         }
         let outcome = collector.finish();
         (chunks.into_inner(), outcome)
@@ -531,12 +534,7 @@ mod tests {
         let taken = |set: Option<LabelSet>| {
             let set = set.map(Arc::new);
             let mut collector = Collector::new(String::new(), Arc::default(), set, |_| true);
-            let prepared = Prepared {
-                item: like.clone(),
-                masked: Kinds::new(),
-                is_of_unknown_prediction: false,
-            };
-            assert!(collector.take(prepared).is_continue());
+            assert!(collector.take(prepared(like.clone())).is_continue());
             let outcome = collector.finish();
             (outcome.accepted, outcome.rejected)
         };
@@ -608,7 +606,7 @@ mod tests {
 
         let taken = items
             .by_ref()
-            .take_while(|item| collector.take(item.clone(), &Kinds::new()).is_continue());
+            .take_while(|item| collector.take(prepared(item.clone())).is_continue());
 
         assert_eq!(taken.count(), MAX_BATCH_RECORDS);
     }
