@@ -322,7 +322,7 @@ async fn of_several_labels_of_a_text_the_new_one_is_proposed_and_the_others_are_
     // As the version before kept them.
     let answers = [
         doubted("one", "+Fog|Sports"),
-        doubted("two", "+Sports|fog"),
+        doubted("two", "+Sports|Fog"),
         doubted("three", "+Rain|Snow"),
         doubted("four", "World"),
     ];
@@ -356,7 +356,7 @@ async fn of_several_labels_of_a_text_the_new_one_is_proposed_and_the_others_are_
     assert_eq!(of_several, named(&[("Fog", 2), ("Rain", 1), ("Snow", 1)]));
     assert_eq!(
         of_one,
-        named(&[("Fog|Sports", 1), ("Rain|Snow", 1), ("Sports|fog", 1)])
+        named(&[("Fog|Sports", 1), ("Rain|Snow", 1), ("Sports|Fog", 1)])
     );
     assert_eq!(rows.expect("rows").count(), 2);
     assert!(refused.is_err(), "`Sports` is a label");
