@@ -283,7 +283,7 @@ pub const OBJECTS: &[ObjectKind] = &[
     ObjectKind {
         key: "predictions-of/<record>/<prediction>",
         bucket: Feedback,
-        writers: &[CLASSIFY, FEEDBACK_API],
+        writers: &[CLASSIFY, FEEDBACK_API, BATCH_FEEDBACK],
         readers: &[REVIEW_EVENTS],
         shape: "empty",
         lifetime: PredictionRetention,
@@ -293,7 +293,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         key: "predictions/<prediction>.json",
         bucket: Feedback,
         writers: &[CLASSIFY, A2I_TRIGGER],
-        readers: &[CLASSIFY, FEEDBACK_API, A2I_TRIGGER],
+        readers: &[CLASSIFY, FEEDBACK_API, BATCH_FEEDBACK, A2I_TRIGGER],
         shape: "JSON: KeptPrediction",
         lifetime: PredictionRetention,
         description: "A prediction without its text, so that its client can ask what became of it.",
