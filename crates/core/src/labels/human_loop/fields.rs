@@ -166,6 +166,9 @@ impl Field {
             [word] if self.shape == Shape::Text && word.contains(LABEL_DELIMITER) => {
                 all_labels(word.split(LABEL_DELIMITER), resolve).map(Answer::labels)
             }
+            [word] if self.shape == Shape::Marks && NAMELESS_VALUES.contains(&word.as_str()) => {
+                resolve(self.name()).map(|label| Answer::labels([label]))
+            }
             [word] if NONE_WORDS.contains(&label_key(word).as_str()) => Some(Answer::NoneFits),
             _ => None,
         }
