@@ -157,7 +157,7 @@ impl LabelSet {
                 Ok(())
             }
             None => {
-                self.joins_none(name)?;
+                self.joins_none(name, None)?;
                 self.insert(name, description)
             }
         }
@@ -215,7 +215,7 @@ impl LabelSet {
         let index = self.active_index(old)?;
         let new = checked(new)?;
         self.free(new, Some(index))?;
-        self.joins_none(new)?;
+        self.joins_none(new, Some(index))?;
         self.unambiguous(new)?;
         let label = &mut self.labels[index];
         let old_name = std::mem::replace(&mut label.name, new.to_owned());
@@ -291,7 +291,7 @@ impl LabelSet {
                 Some(known) if after.labels[known].is_active() => after.labels[known].name.clone(),
                 Some(known) => return Err(after.taken(part, known)),
                 None => {
-                    after.joins_none(part)?;
+                    after.joins_none(part, None)?;
                     after.insert(part, "")?;
                     part.trim().to_owned()
                 }
@@ -328,7 +328,7 @@ impl LabelSet {
         let index = self.active_index(name)?;
         let synonym = checked(synonym)?;
         self.free(synonym, None)?;
-        self.joins_none(synonym)?;
+        self.joins_none(synonym, None)?;
         self.unambiguous(synonym)?;
         let key = label_key(synonym);
         self.refused.retain(|refused| label_key(&refused.name) != key);
@@ -396,11 +396,12 @@ impl LabelSet {
 
     /// Returns whether a name joins a label with others, where a text may have several: then it can be none.
     pub fn joins_labels(&self, name: &str) -> bool {
-        self.joins_none(name).is_err()
+        self.joins_none(name, None).is_err()
     }
 
-    /// Checks that a name that a person gives does not join a label with others, where a text may have several.
-    fn joins_none(&self, new: &str) -> Result<(), LabelSetError> {
+    /// Checks that a name that a person gives does not join a label with others, where a text may have several. The label whose
+    /// name it becomes may be a part of it.
+    fn joins_none(&self, new: &str, of: Option<usize>) -> Result<(), LabelSetError> {
         let new = new.trim();
         if !self.several || !new.contains(LABEL_DELIMITER) || self.find(new).is_some() {
             return Ok(());
@@ -409,7 +410,7 @@ impl LabelSet {
         let unknown = unknown_names(new, known);
         let label = cut_names(new, known)
             .into_iter()
-            .find(|name| self.find(name).is_some());
+            .find(|name| self.index(name).is_some_and(|index| Some(index) != of));
         match (label, unknown.into_iter().next()) {
             (None, _) => Ok(()),
             (Some(_), None) => Err(ambiguous(new)),
