@@ -181,7 +181,8 @@ impl<'a> Place<'a> {
     }
 
     /// Returns whether a mark here sets a word that negates apart from the words after it, so that it answers and negates
-    /// nothing: "No, me gusta" says the opposite of "No me gusta".
+    /// nothing: "No, me gusta" says the opposite of "No me gusta". A Latin word does so where it begins a clause: within one,
+    /// as in "they said no. The talks", it is rather a sentence that ends.
     fn sets_negation_apart(&self, word: &str) -> bool {
         let is_mark = |c: char| MARKS_APART.contains(c);
         let mut rest = self.characters[self.place..]
@@ -190,7 +191,18 @@ impl<'a> Place<'a> {
             .peekable();
         let is_apart = rest.peek() == Some(&&' ');
         let next = rest.find(|c| **c != ' ');
-        is_mark(self.c) && is_apart && next.is_some_and(|c| c.is_alphabetic()) && NEGATIONS.contains(&word)
+        let before = self.characters[..self.place].iter().rev();
+        let mut before = before
+            .skip_while(|c| c.is_alphabetic())
+            .skip_while(|c| **c == ' ');
+        let begins = before
+            .next()
+            .is_none_or(|c| is_mark(*c) || is_symbol(*c) || "?¿¡".contains(*c));
+        (begins || !word.chars().all(|c| c < '\u{250}'))
+            && is_mark(self.c)
+            && is_apart
+            && next.is_some_and(|c| c.is_alphabetic())
+            && NEGATIONS.contains(&word)
     }
 
     /// Returns whether dots stand this many places on: what a text is cut off at may be half of a word.
