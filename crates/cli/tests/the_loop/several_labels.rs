@@ -10,10 +10,10 @@ use crate::{
 
 const TEXT: &str = "Fog over the harbour kept the ministers on their ship until noon.";
 
-/// Rows of which each other one has a second label.
+/// Rows of which each label has some with a second one, and some without.
 fn rows() -> Vec<(String, String)> {
     let rows = news().into_iter().take(24).zip(0..);
-    rows.map(|((label, text), place)| match place % 2 {
+    rows.map(|((label, text), place)| match place / 4 % 2 {
         0 => (format!("{label}|Press"), text),
         _ => (label, text),
     })

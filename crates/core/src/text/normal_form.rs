@@ -103,6 +103,11 @@ const NEGATIONS: [&str; 15] = [
     "yok",
 ];
 
+/// Words of most English texts, and of hardly any other.
+const ENGLISH_WORDS: [&str; 12] = [
+    "the", "of", "and", "is", "it", "that", "with", "was", "this", "are", "have", "you",
+];
+
 /// Marks that set a word apart from those behind it.
 const MARKS_APART: &str = ",;.!:،؛";
 
@@ -203,6 +208,15 @@ impl<'a> Place<'a> {
             && is_apart
             && next.is_some_and(|c| c.is_alphabetic())
             && NEGATIONS.contains(&word)
+            && !self.is_english()
+    }
+
+    /// Returns whether the text has words that are English alone. There "no" stands before no verb, and its comma tells nothing
+    /// apart.
+    fn is_english(&self) -> bool {
+        let words = self.characters.split(|c| !c.is_alphabetic());
+        let mut words = words.map(|word| word.iter().collect::<String>());
+        words.any(|word| ENGLISH_WORDS.contains(&word.as_str()))
     }
 
     /// Returns whether dots stand this many places on: what a text is cut off at may be half of a word.
@@ -307,9 +321,9 @@ impl Tokens {
                 true => self.begin('-'),
                 false => self.sign('-'),
             }
-        } else if is_minus_of_number_word(at.characters, at.place) {
-            self.sign('-');
-        } else if at.c != '—' && !at.is_cut_off(1) && has_trailing_minus(&self.word, at.before, at.after) {
+        } else if is_minus_of_number_word(at.characters, at.place)
+            || at.c != '—' && !at.is_cut_off(1) && has_trailing_minus(&self.word, at.before, at.after)
+        {
             self.sign('-');
         } else if is_symbol(at.c) && !is_part_of_word(at.before) {
             self.sign(at.c);
