@@ -104,8 +104,9 @@ const NEGATIONS: [&str; 15] = [
 ];
 
 /// Words of most English texts, and of hardly any other.
-const ENGLISH_WORDS: [&str; 12] = [
-    "the", "of", "and", "is", "it", "that", "with", "was", "this", "are", "have", "you",
+const ENGLISH_WORDS: [&str; 16] = [
+    "the", "of", "and", "is", "it", "that", "with", "was", "this", "are", "have", "you", "for", "from", "by",
+    "at",
 ];
 
 /// Marks that set a word apart from those behind it.
