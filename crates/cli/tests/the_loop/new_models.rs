@@ -110,15 +110,23 @@ impl Stack {
         parameters: &[(&str, &str)],
     ) -> Self {
         let running = boot(folder, template, parameters).await;
-        let outputs = active_learning_cli::run::make_ready(
-            &running,
-            folder,
-            None,
-            &active_learning_cli::beginning::Beginning::default(),
-            &to_csv(initial),
-        )
-        .await
-        .expect("a model");
+        Self::make_ready(running, folder, None, &to_csv(initial)).await
+    }
+
+    /// Starts a stack with training data of its user's own, which the label set comes from.
+    pub async fn start_with_own(
+        folder: &Path,
+        own: &[(String, String)],
+        parameters: &[(&str, &str)],
+    ) -> Self {
+        let running = boot(folder, template(), parameters).await;
+        Self::make_ready(running, folder, Some(to_csv(own)), &[]).await
+    }
+
+    async fn make_ready(running: Running, folder: &Path, own: Option<Vec<u8>>, sample: &[u8]) -> Self {
+        let beginning = active_learning_cli::beginning::Beginning::default();
+        let ready = active_learning_cli::run::make_ready(&running, folder, own, &beginning, sample).await;
+        let outputs = ready.expect("a model");
         let s3 = aws_sdk_s3::Client::new(&running.aws.sdk_config());
         Self { running, outputs, s3 }
     }

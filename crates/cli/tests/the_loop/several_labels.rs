@@ -24,7 +24,7 @@ fn rows() -> Vec<(String, String)> {
 async fn a_file_with_several_labels_lets_people_give_several_and_of_these_the_new_one_is_accepted() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let parameters = [&BY_HAND[..], &[("ItemsPerTask", "1")]].concat();
-    let stack = Stack::start(folder.path(), &rows(), &parameters).await;
+    let stack = Stack::start_with_own(folder.path(), &rows(), &parameters).await;
     let run = async |arguments: &[&str]| harness::command(folder.path(), arguments).await;
     let proposed = async || {
         let (done, text) = run(&["labels", "proposed", "--json"]).await;
