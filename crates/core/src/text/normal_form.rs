@@ -103,10 +103,11 @@ const NEGATIONS: [&str; 15] = [
     "yok",
 ];
 
-/// Words of most English texts, and of hardly any other.
-const ENGLISH_WORDS: [&str; 16] = [
-    "the", "of", "and", "is", "it", "that", "with", "was", "this", "are", "have", "you", "for", "from", "by",
-    "at",
+/// Words of Spanish and Italian that stand soon behind "no", and hardly in other languages: English has the word too, but puts it
+/// before no verb, so that its comma tells nothing apart.
+const BEHIND_NO: [&str; 30] = [
+    "me", "te", "se", "lo", "el", "los", "las", "le", "les", "nos", "está", "hay", "una", "por", "que",
+    "del", "en", "con", "mi", "ti", "ci", "è", "ho", "il", "gli", "che", "di", "muy", "más", "este",
 ];
 
 /// Marks that set a word apart from those behind it.
@@ -209,15 +210,16 @@ impl<'a> Place<'a> {
             && is_apart
             && next.is_some_and(|c| c.is_alphabetic())
             && NEGATIONS.contains(&word)
-            && !self.is_english()
+            && (word != "no" || self.is_behind_no())
     }
 
-    /// Returns whether the text has words that are English alone. There "no" stands before no verb, and its comma tells nothing
-    /// apart.
-    fn is_english(&self) -> bool {
-        let words = self.characters.split(|c| !c.is_alphabetic());
-        let mut words = words.map(|word| word.iter().collect::<String>());
-        words.any(|word| ENGLISH_WORDS.contains(&word.as_str()))
+    /// Returns whether one of the next three words stands behind "no" in Spanish or Italian.
+    fn is_behind_no(&self) -> bool {
+        let rest = self.characters[self.place..].split(|c| !c.is_alphabetic());
+        let words = rest.filter(|word| !word.is_empty()).take(3);
+        words
+            .map(|word| word.iter().collect::<String>())
+            .any(|word| BEHIND_NO.contains(&word.as_str()))
     }
 
     /// Returns whether dots stand this many places on: what a text is cut off at may be half of a word.
