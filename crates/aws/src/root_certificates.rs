@@ -1,7 +1,7 @@
 //! Which root certificates the SDK clients of a function trust.
 //!
-//! All AWS services show certificates of Amazon Trust Services. To read these five roots takes a thirtieth of what it takes
-//! to read all roots of the system, which was three quarters of a function's start.
+//! All AWS services show certificates of Amazon Trust Services. To read all roots of the system in place of these five was
+//! half of a function's start: see the guide's page `what-a-call-costs`.
 
 use aws_smithy_http_client::tls::TrustStore;
 
