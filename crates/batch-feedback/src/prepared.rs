@@ -87,9 +87,9 @@ impl<F: FnMut(Prepared) -> ControlFlow<()>> Preparation<F> {
     pub(crate) fn take(&mut self, item: Item) -> ControlFlow<()> {
         if self.waiting.is_empty() && self.with.masking.is_off() && prediction_of(&item).is_none() {
             return (self.hand_on)(Prepared {
+                is_of_unknown_prediction: names_by_id_alone(&item),
                 item,
                 masked: Kinds::new(),
-                is_of_unknown_prediction: false,
             });
         }
         self.waiting.push(item);

@@ -247,6 +247,23 @@ async fn what_a_line_says_of_a_prediction_is_held_against_the_one_that_it_names(
 }
 
 #[tokio::test]
+async fn an_id_that_no_prediction_can_have_is_told_as_one_that_is_not_kept() {
+    let services = Services::start();
+    let line = json!({"sentence": "Rates rise", "predictionId": "p-17", "feedback": "like"});
+    let event = services.upload("said.jsonl", line.to_string()).await;
+
+    services.function().handle(event).await.expect("worked off");
+
+    let report = services.only_report().await;
+    assert_eq!(counts(&report), [1, 0, 0]);
+    let repairs = report["repairs"].to_string();
+    assert!(
+        repairs.contains("is not kept") && repairs.contains("1 item"),
+        "{repairs}"
+    );
+}
+
+#[tokio::test]
 async fn good_lines_go_on_bad_ones_are_set_aside_and_a_report_counts_both() {
     let services = Services::start();
     let event = services
