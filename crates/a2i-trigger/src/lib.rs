@@ -6,9 +6,10 @@
 //! asks is kept below `asked/` before it is started. With a review budget it waits in the backlog instead, until
 //! it is selected: see `backlog.rs`, by vectors of its text where there are any: see `vectors.rs`. Texts to label, which
 //! nobody complained about, wait in a pool: see `pool.rs`; those of which a serving model is not sure do not: see
-//! `at_once.rs`. Predictions that were accepted as labels ask nobody anything; they go to the training bucket: see
+//! `at_once.rs`. What came is counted by day: see `arrivals.rs`. Predictions that were accepted as labels ask nobody anything; they go to the training bucket: see
 //! `machine_labels.rs`.
 
+mod arrivals;
 mod at_once;
 mod backlog;
 mod config;
@@ -274,6 +275,7 @@ impl A2iTrigger {
             self.store_machine_labels(object, part).await?;
         }
         sorter.report(object);
+        self.count_arrivals(object, &sorter.came, today).await?;
         self.note_worked_off(object, sorter.counts.erased > 0).await
     }
 
@@ -309,22 +311,27 @@ impl A2iTrigger {
                 }
                 Some(Fate::AskOthers(workers)) => {
                     answered_by.insert(record.id.clone(), workers);
+                    sorter.came.count_asked(record.signal);
                     asked.push(record);
                 }
                 Some(Fate::Ask) => {
                     if record.is_unlabelled() && self.is_asked_without_choice(&record) {
                         record.selection_probability = Some(1.0);
                     }
+                    sorter.came.count_asked(record.signal);
                     asked.push(record);
                 }
                 Some(Fate::Wait {
                     explored,
                     is_doubtful,
-                }) => waiting.push(Waiting {
-                    record,
-                    explored,
-                    is_doubtful,
-                }),
+                }) => {
+                    sorter.came.count_asked(record.signal);
+                    waiting.push(Waiting {
+                        record,
+                        explored,
+                        is_doubtful,
+                    });
+                }
                 Some(Fate::CopyOf(original)) => {
                     sorter.counts.near_duplicates += 1;
                     copies.push((original, record));

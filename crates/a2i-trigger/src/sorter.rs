@@ -9,7 +9,7 @@ use active_learning_aws::{
 };
 use active_learning_core::{
     erasure::ErasedTexts,
-    feedback::{FeedbackRecord, Signal, delivery::Line},
+    feedback::{FeedbackRecord, Signal, arrivals::DayOfArrivals, delivery::Line},
 };
 use lambda_runtime::tracing::info;
 
@@ -52,6 +52,8 @@ pub(crate) struct Sorter {
     pub(crate) rejected: RejectedLines,
     pub(crate) machine_labels: MachineLabels,
     pub(crate) counts: Counts,
+    /// What came for review.
+    pub(crate) came: DayOfArrivals,
     /// Texts that nobody is asked about again.
     erased: Arc<ErasedTexts>,
 }
@@ -85,6 +87,7 @@ impl Sorter {
             self.to_end.push(record);
             return;
         }
+        self.came.count_prediction(&record);
         let id = u128::from_str_radix(&record.id, 16).expect("an id is 32 hex digits");
         if record.signal == Signal::Accepted {
             self.machine_labels.push(&record);

@@ -3,17 +3,20 @@
 //! Reads small objects that the functions write anyway, and at most one page of keys of each folder: it costs the same
 //! whatever the stack has behind it. What one page does not hold is said to be more, and is not counted.
 
+mod activity;
 mod documents;
 mod words;
 
 use active_learning_core::{
     dataset::{INITIAL_PREFIX, TrainingFileReport, TrainingFileState},
+    feedback::arrivals::Arrivals,
     keys,
     model::{audit::AuditedAccuracy, first_model::FirstModel},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use activity::{Activity, ActivityDay, Burndown, SentToPeople};
 pub use documents::{Build, Serving, Switch, Tally, lasting, model_before, serving, switch_keys, switches};
 pub use words::age;
 
@@ -184,6 +187,9 @@ pub struct Overview {
     /// Objects of the built-in review service that cannot be read; its console names them.
     #[serde(default)]
     pub damaged_objects: Bounded,
+    /// What came and what was answered by day, as of the last tick; none where what came cannot be read.
+    #[serde(default)]
+    pub activity: Option<Activity>,
     /// Figures that are missing here since their object cannot be read: which one, and where it is damaged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
@@ -238,6 +244,16 @@ impl Overview {
         };
         let refused_files = passed_over(&mut unreadable, refused_files(training).await)?;
         let last_build = passed_over(&mut unreadable, documents::last_build(training).await)?;
+        let arrivals = feedback.read_document::<Arrivals>(keys::ARRIVALS).await;
+        let arrivals = passed_over(
+            &mut unreadable,
+            arrivals.map(|read| Some(read.unwrap_or_default())),
+        )?;
+        let (pool, backlog) = (Bounded::count(feedback, POOL).await?, backlog(feedback).await?);
+        let activity = arrivals.map(|arrivals| {
+            let answers = (&tally.answered, tally.labels);
+            Activity::of(&arrivals, answers, waiting.as_ref(), pool.and(backlog), now)
+        });
 
         Ok(Self {
             at: now,
@@ -253,8 +269,8 @@ impl Overview {
                 need: progress.need(),
                 text: progress.describe(),
             }),
-            pool: Bounded::count(feedback, POOL).await?,
-            backlog: backlog(feedback).await?,
+            pool,
+            backlog,
             disputed: Bounded::count(training, keys::DISPUTED_FOLDER).await?,
             failed_events: Bounded::count(feedback, FAILED_EVENTS).await?,
             refused_webhooks: Bounded::count(feedback, REFUSED_WEBHOOKS).await?,
@@ -264,6 +280,7 @@ impl Overview {
             worker_template,
             last_build,
             damaged_objects,
+            activity,
             unreadable,
         })
     }

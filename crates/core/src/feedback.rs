@@ -1,5 +1,6 @@
 //! What is said of predictions: the record and where it comes from, requests, files, what a person looks at.
 
+pub mod arrivals;
 pub mod batch;
 pub mod delivery;
 mod fields;

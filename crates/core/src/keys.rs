@@ -147,6 +147,8 @@ pub const DUPLICATES_FOLDER: &str = "duplicates/";
 const PREDICTIONS_OF_FOLDER: &str = "predictions-of/";
 /// Folder of questions that could not be read, in the feedback bucket.
 pub const DAMAGED_QUESTIONS_FOLDER: &str = "questions/damaged/";
+/// What came for review on each of the last days, in the feedback bucket.
+pub const ARRIVALS: &str = "stats/arrivals.json";
 /// Folder of the classes that a hosted model gave and the label set does not know, in the feedback bucket.
 pub const UNKNOWN_CLASSES_FOLDER: &str = "claims/unknown-class/";
 /// Folder of what people are to be told, in the training bucket.

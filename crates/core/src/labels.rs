@@ -1,6 +1,7 @@
 //! What people hold right: votes, what they come to, and the human loops they come from.
 
 pub mod agreement;
+pub mod answered_days;
 pub mod consolidation;
 pub mod early_votes;
 pub mod human_loop;

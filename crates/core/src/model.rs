@@ -8,6 +8,7 @@ pub mod accuracy_guarantee;
 pub mod audit;
 pub mod comparison;
 pub mod confidence;
+pub mod confusion;
 pub mod evaluation;
 pub mod first_model;
 pub mod threshold;

@@ -89,6 +89,7 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     (Feedback, "rejected/training-data/<human loop>-<part>.jsonl", JSON),
     (Feedback, "relabel/<change>-<part>.jsonl", StaysEmpty(Shape::Json)),
     (Feedback, "relabel/<change>.json", Stays),
+    (Feedback, "stats/arrivals.json", Stays),
     (
         Review,
         "<flow definition>/<year>/<month>/<day>/<hour>/<minute>/<second>/<human loop>/output.json",

@@ -14,16 +14,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use active_learning_aws::{
     backoff::Tries,
     bucket::{Bucket, BucketError, Listed, MAX_DOCUMENT_BYTES},
+    rfc3339,
 };
 use active_learning_core::{
     keys::{self, TALLY},
     labels::{
-        consolidation::Consensus, human_loop::Answer, label_set::can_be_label, labelled::LabelledRecord,
+        answered_days::AnsweredDays, consolidation::Consensus, human_loop::Answer, label_set::can_be_label,
+        labelled::LabelledRecord,
     },
     model::{
         accuracy_guarantee::AuditGrid,
         audit::{AuditTally, AuditedAccuracy, JudgedPrediction},
         confidence::{ConfidenceQuality, ConfidenceTally},
+        confusion::Confusions,
     },
     sampling::query_strategy::LabelCounts,
 };
@@ -79,6 +82,12 @@ pub(crate) struct Tally {
     /// The audited ones alone by their confidence, which promises rest on. Those of an earlier release are missing too.
     #[serde(default)]
     audits: BTreeMap<String, AuditGrid>,
+    /// What reviewers answered by day. Answers of an earlier release are missing.
+    #[serde(default)]
+    answered: AnsweredDays,
+    /// What people said of what models predicted, by label. Answers of an earlier release are missing.
+    #[serde(default)]
+    confusions: Confusions,
 }
 
 impl Tally {
@@ -139,7 +148,12 @@ impl Tally {
     }
 
     fn add(&mut self, key: &str, modified: DateTime<Utc>, records: &[LabelledRecord], now: DateTime<Utc>) {
+        // Sums of an earlier release hold answers that are in no day.
+        let counted_since = if self.through.is_none() { modified } else { now };
+        let today = now.format("%Y-%m-%d").to_string();
+        self.answered.add(records, &rfc3339(counted_since), &today);
         for record in records {
+            self.confusions.add_labelled(record);
             for vote in &record.votes {
                 if let Answer::NewLabel { label } = &vote.answer
                     && can_be_label(label)

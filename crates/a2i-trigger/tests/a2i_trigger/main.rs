@@ -1,5 +1,6 @@
 //! The function over local S3; the review service answers as each test says.
 
+mod arrivals;
 mod budget;
 mod contradictions;
 mod copies;

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use active_learning_core::dataset::{INITIAL_PREFIX, TrainingFileReport, is_initial_file, report_key};
 use active_learning_core::keys;
+use active_learning_core::labels::answered_days::AnsweredDays;
 use active_learning_core::model::{
     audit::{AuditTally, AuditedAccuracy},
     confidence::ConfidenceTally,
+    confusion::{Confusions, ModelConfusion},
 };
 use chrono::{DateTime, Days, Utc};
 use serde::{Deserialize, Serialize};
@@ -123,6 +125,11 @@ pub struct Tally {
     /// When the newest of these votes was given; not of those that an earlier release has summed.
     #[serde(default)]
     pub proposed_at: BTreeMap<String, String>,
+    /// What reviewers answered by day; not what an earlier release has summed.
+    #[serde(default)]
+    pub answered: AnsweredDays,
+    #[serde(default)]
+    confusions: Confusions,
     #[serde(default)]
     models: BTreeMap<String, AuditTally>,
     #[serde(default)]
@@ -143,6 +150,11 @@ impl Tally {
     /// Returns what judged predictions say of a model's confidence.
     pub fn confidence(&self, model_arn: &str) -> Option<&ConfidenceTally> {
         self.confidence.get(model_arn)
+    }
+
+    /// Returns what people said of a model's predictions, by label.
+    pub fn confusion(&self, model_arn: &str) -> Option<&ModelConfusion> {
+        self.confusions.of(model_arn)
     }
 
     /// Returns what audits say of a model's accuracy; nothing before the first of them.

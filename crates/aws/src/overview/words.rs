@@ -8,7 +8,7 @@ use active_learning_core::{
 };
 use chrono::{DateTime, Utc};
 
-use super::{Bounded, Build, Overview, REJECTED_LINES, Reviewed, Serving, Waiting};
+use super::{Activity, Bounded, Build, Overview, REJECTED_LINES, Reviewed, SentToPeople, Serving, Waiting};
 
 impl fmt::Display for Bounded {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -23,6 +23,9 @@ impl Overview {
         let mut figures = vec![
             ("Waiting for reviewers", waiting(self.waiting.as_ref())),
             ("Started in the last 24 hours", started(self.waiting.as_ref())),
+            ("Texts of the last 14 days", came(self.activity.as_ref())),
+            ("Burndown", burndown(self.activity.as_ref())),
+            ("Share sent to people", sent_to_people(self.activity.as_ref())),
             ("Labelled by people", reviewed(&self.reviewed)),
             ("Serving model", serving(self.serving.as_ref())),
             ("Live accuracy", accuracy(self.live_accuracy.as_ref())),
@@ -120,6 +123,47 @@ fn started(waiting: Option<&Waiting>) -> String {
         Some(Bounded { count: 1, .. }) => "1 task; those of labelling jobs do not count".to_owned(),
         Some(tasks) => format!("{tasks} tasks; those of labelling jobs do not count"),
         None => "not known".to_owned(),
+    }
+}
+
+fn came(activity: Option<&Activity>) -> String {
+    let Some(activity) = activity else {
+        return "not known".to_owned();
+    };
+    let (came, answered) = activity.totals();
+    let begins = activity.days.first().map_or("", |day| day.day.as_str());
+    let later = |since: &&String| since.get(..10).is_some_and(|since| since > begins);
+    let since = [&activity.arrivals_since, &activity.answers_since];
+    match since.into_iter().flatten().filter(later).max() {
+        Some(since) => format!(
+            "{came} came for review, {answered} were answered; counted since {}",
+            &since[..10]
+        ),
+        None => format!("{came} came for review, {answered} were answered"),
+    }
+}
+
+fn burndown(activity: Option<&Activity>) -> String {
+    activity.map_or_else(
+        || "not known".to_owned(),
+        |activity| activity.burndown.text.clone(),
+    )
+}
+
+fn sent_to_people(activity: Option<&Activity>) -> String {
+    match activity.and_then(|activity| activity.sent_to_people) {
+        Some(SentToPeople {
+            share,
+            predictions,
+            doubtful,
+            audited,
+        }) => format!(
+            "about {:.1} % of some {predictions:.0} predictions in 14 days: {doubtful} in doubt and {}, from which the \
+             others are estimated",
+            share * 100.0,
+            counted(audited, "audit"),
+        ),
+        None => "not known without audits: the dashboard of the stack on AWS counts predictions".to_owned(),
     }
 }
 

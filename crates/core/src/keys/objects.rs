@@ -379,6 +379,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "A change of the label set that is being made.",
     },
     ObjectKind {
+        key: "stats/arrivals.json",
+        bucket: Feedback,
+        writers: &[A2I_TRIGGER],
+        readers: &[A2I_TRIGGER, HUMAN_REVIEW, Operator],
+        shape: "JSON: Arrivals",
+        lifetime: Kept,
+        description: "How many texts came for review on each of the last days, and of what.",
+    },
+    ObjectKind {
         key: "<flow definition>/<year>/<month>/<day>/<hour>/<minute>/<second>/<human loop>/output.json",
         bucket: Review,
         writers: &[HUMAN_REVIEW, A2i],

@@ -1,4 +1,4 @@
-//! Charts of shares against shares, drawn by the server: lines and dots in a square from 0 to 1.
+//! Charts drawn by the server, lines and dots in a square: of shares against shares, and of numbers by day.
 
 use super::table::{Cell, Table};
 
@@ -6,6 +6,8 @@ use super::table::{Cell, Table};
 const SIDE: f64 = 300.0;
 /// Distance of the square from the left and the top of the drawing.
 const MARGIN: f64 = 50.0;
+/// Where marks stand, in shares of a side.
+const QUARTERS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
 /// A chart, with what it shows as a table.
 #[derive(Debug)]
@@ -17,8 +19,10 @@ pub(super) struct Chart {
     pub upwards: &'static str,
     pub lines: Vec<Line>,
     pub dots: Vec<(String, String)>,
-    /// Marks of both axes: place across, place upwards, text.
-    pub marks: Vec<(String, String, String)>,
+    /// Marks of the axis across: place and text.
+    pub across_marks: Vec<(String, String)>,
+    /// Marks of the axis upwards: place and text.
+    pub upwards_marks: Vec<(String, String)>,
     pub table: Table,
 }
 
@@ -57,15 +61,9 @@ impl Chart {
         axes: (&'static str, &'static str),
         table: Table,
     ) -> Self {
-        let marks = [0.0, 0.25, 0.5, 0.75, 1.0].into_iter();
-        let marks = marks.map(|share| {
-            let text = format!("{:.0} %", share * 100.0);
-            (
-                format!("{:.1}", across(share)),
-                format!("{:.1}", upwards(share)),
-                text,
-            )
-        });
+        let text = |share: f64| format!("{:.0} %", share * 100.0);
+        let across_marks = QUARTERS.map(|share| (format!("{:.1}", across(share)), text(share)));
+        let upwards_marks = QUARTERS.map(|share| (format!("{:.1}", upwards(share)), text(share)));
         Self {
             title: title.to_owned(),
             description: description.to_owned(),
@@ -73,9 +71,44 @@ impl Chart {
             upwards: axes.1,
             lines: Vec::new(),
             dots: Vec::new(),
-            marks: marks.collect(),
+            across_marks: across_marks.into(),
+            upwards_marks: upwards_marks.into(),
             table,
         }
+    }
+
+    /// Returns an empty chart of numbers by day, with marks at each third day and up to at least `most`; also returns what
+    /// the top stands for.
+    pub(super) fn of_days(
+        title: &str,
+        description: &str,
+        upwards_name: &'static str,
+        (days, most): (&[&str], u64),
+        table: Table,
+    ) -> (Self, f64) {
+        let step = step_up_to(most);
+        let place = |number: usize| share_of_day(number, days.len());
+        let marked = days.iter().enumerate().rev().step_by(3);
+        let across_marks = marked.map(|(number, day)| {
+            let text = day.get(5..).unwrap_or(day);
+            (format!("{:.1}", across(place(number))), text.to_owned())
+        });
+        let upwards_marks = (0_u32..).zip(QUARTERS).map(|(number, share)| {
+            let text = (step * u64::from(number)).to_string();
+            (format!("{:.1}", upwards(share)), text)
+        });
+        let chart = Self {
+            title: title.to_owned(),
+            description: description.to_owned(),
+            across: "Day (UTC)",
+            upwards: upwards_name,
+            lines: Vec::new(),
+            dots: Vec::new(),
+            across_marks: across_marks.collect(),
+            upwards_marks: upwards_marks.collect(),
+            table,
+        };
+        (chart, (step * 4) as f64)
     }
 
     /// Adds dots, each across and upwards from 0 to 1.
@@ -90,6 +123,18 @@ impl Chart {
         self.lines.push(line);
         self
     }
+}
+
+/// Returns where a day stands across, from 0 to 1.
+pub(super) fn share_of_day(number: usize, days: usize) -> f64 {
+    number as f64 / days.saturating_sub(1).max(1) as f64
+}
+
+/// Returns the smallest step of 1, 2 or 5, or these with noughts, of which four reach `most`.
+fn step_up_to(most: u64) -> u64 {
+    let steps = (0..18).flat_map(|noughts| [1, 2, 5].map(|step| step * 10_u64.pow(noughts)));
+    let mut reaching = steps.filter(|step| step.saturating_mul(4) >= most);
+    reaching.next().unwrap_or(most)
 }
 
 fn across(share: f64) -> f64 {
@@ -108,4 +153,22 @@ pub(super) fn percent(share: f64) -> String {
 /// Writes a share in percent, or that it is not known.
 pub(super) fn percent_cell(share: Option<f64>) -> Cell {
     Cell::text(share.map_or_else(|| "not known".to_owned(), percent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_marks_of_a_chart_of_days_are_round_and_reach_the_greatest_number() {
+        let steps = [0, 3, 4, 5, 21, 80, 1_700].map(step_up_to);
+
+        assert_eq!(steps, [1, 1, 1, 2, 10, 20, 500]);
+    }
+
+    #[test]
+    fn the_last_day_stands_at_the_right_end_also_if_it_is_the_only_one() {
+        assert_eq!((share_of_day(0, 14), share_of_day(13, 14)), (0.0, 1.0));
+        assert_eq!(share_of_day(0, 1), 0.0);
+    }
 }

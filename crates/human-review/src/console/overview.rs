@@ -1,8 +1,11 @@
 //! How the stack is doing.
 
-use active_learning_aws::overview::{Overview, Places};
+use active_learning_aws::overview::{Activity, ActivityDay, Overview, Places};
 
-use super::{Console, ConsoleError, View, page::Block};
+use super::chart::{Chart, Line, share_of_day};
+use super::page::Block;
+use super::table::{Cell, Table};
+use super::{Console, ConsoleError, View};
 
 impl Console<'_> {
     pub(super) async fn overview(&self) -> Result<View, ConsoleError> {
@@ -21,15 +24,65 @@ impl Console<'_> {
         for file in &overview.refused_files {
             blocks.push(Block::text(format!("{} was refused: {}", file.key, file.reason)));
         }
+        blocks.extend(
+            overview
+                .activity
+                .as_ref()
+                .map(|activity| Block::Chart(by_day(activity))),
+        );
         blocks.push(Block::text(
             "A + says that there is more than one page of a thousand keys, which is not counted. \
-             Reviewed texts and live accuracy are as of the last look of the function that builds models, which \
-             is every five minutes.",
+             Reviewed texts, answered texts and live accuracy are as of the last look of the function that builds models, \
+             which is every five minutes.",
         ));
         Ok(View {
             title: "Overview".to_owned(),
             blocks,
             json: super::to_json(&overview),
         })
+    }
+}
+
+/// Draws what came and what was answered on each day.
+fn by_day(activity: &Activity) -> Chart {
+    let days: Vec<&str> = activity.days.iter().map(|day| day.day.as_str()).collect();
+    let both = activity.days.iter().flat_map(|day| [day.arrived, day.answered]);
+    let most = both.max().unwrap_or_default();
+    let text = "Texts that came for review and texts that were answered, by day. Today is not over. Copies of a text, and \
+                texts that were asked before, do not count; an answer counts when a human loop has decided its text.";
+    let (chart, top) = Chart::of_days("Texts a day", text, "Texts", (&days, most), table(activity));
+    let points = |count: fn(&ActivityDay) -> u64| {
+        let count = move |(number, day): (usize, &ActivityDay)| {
+            let share = share_of_day(number, activity.days.len());
+            (share, count(day) as f64 / top)
+        };
+        activity.days.iter().enumerate().map(count)
+    };
+    chart
+        .with_line(Line::through(
+            "first",
+            "came for review",
+            points(|day| day.arrived),
+        ))
+        .with_line(Line::through("second", "answered", points(|day| day.answered)))
+}
+
+fn table(activity: &Activity) -> Table {
+    let row = |day: &ActivityDay| {
+        let by = day.arrived_by.iter().map(|(signal, count)| {
+            let name = super::to_json(signal);
+            format!("{}: {count}", name.as_str().unwrap_or_default())
+        });
+        vec![
+            Cell::text(&day.day),
+            Cell::text(day.arrived.to_string()),
+            Cell::text(day.answered.to_string()),
+            Cell::text(by.collect::<Vec<_>>().join(", ")),
+        ]
+    };
+    Table {
+        caption: "Texts a day, the newest first".to_owned(),
+        head: vec!["Day (UTC)", "Came for review", "Answered", "Came by"],
+        rows: activity.days.iter().rev().map(row).collect(),
     }
 }

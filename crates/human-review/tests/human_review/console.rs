@@ -179,6 +179,78 @@ async fn an_admin_sees_the_figures_of_the_stack_as_a_page_and_as_json() {
     assert_eq!(admin.get("").await.header("location"), "overview");
 }
 
+/// Puts what came and was answered around the clock of the tests, 2026-11-20.
+async fn put_activity(review: &Review, answered: u64) {
+    let came = |texts: u64| json!({ "asked": { "low-confidence": texts, "audit": 1 }, "doubtful": texts, "audited": 1, "trusted": 100.0 });
+    let arrivals = json!({
+        "since": "2026-11-01T00:00:00Z", "deliveries": [],
+        "days": { "2026-10-30": came(900), "2026-11-18": came(11), "2026-11-19": came(29) },
+    });
+    put(review, FEEDBACK_BUCKET, "stats/arrivals.json", &arrivals).await;
+    let tally = json!({
+        "labels": 12, "since": "2026-11-02T00:00:00Z",
+        "answered": {
+            "since": "2026-11-02T00:00:00Z",
+            "days": { "2026-11-18": { "texts": answered, "items": 20, "tasks": 10 } },
+        },
+    });
+    put(review, TRAINING_BUCKET, "builds/tally.json", &tally).await;
+}
+
+#[tokio::test]
+async fn the_overview_draws_what_came_and_what_was_answered_and_foretells_when_nothing_waits() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let admin = review.sign_in_admin("ada").await;
+    put_activity(&review, 43).await;
+
+    let page = admin.get("overview").await;
+    let figures = admin.get("overview.json").await.json();
+    put_activity(&review, 5).await;
+    let growing = admin.get("overview").await;
+
+    let activity = &figures["activity"];
+    let days = activity["days"].as_array().expect("days");
+    assert_eq!(days.len(), 14);
+    let day = days.iter().find(|day| day["day"] == "2026-11-18").expect("shown");
+    assert_eq!((&day["arrived"], &day["answered"]), (&json!(12), &json!(43)));
+    assert_eq!(activity["sentToPeople"]["doubtful"], 40);
+    assert_eq!(activity["burndown"]["waitingTexts"], 2);
+    for text in [
+        "42 came for review, 43 were answered",
+        "about 17.5 % of some 240 predictions in 14 days",
+        "<polyline class=\"second\"",
+        "low-confidence: 29, audit: 1",
+        "about 2 texts wait; in the last 7 days 42 came and 43 were answered",
+    ] {
+        assert!(page.body().contains(text), "{text}: {}", page.body());
+    }
+    assert!(growing.body().contains("it grows by about"), "{}", growing.body());
+    assert!(!growing.body().contains("nothing waits in"));
+}
+
+#[tokio::test]
+async fn where_nothing_was_counted_yet_nothing_is_foretold_and_sums_that_are_damaged_are_named() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let admin = review.sign_in_admin("ada").await;
+
+    let new = admin.get("overview").await;
+    put(&review, FEEDBACK_BUCKET, "stats/arrivals.json", &json!("none")).await;
+    let damaged = admin.get("overview.json").await.json();
+
+    for text in ["0 came for review, 0 were answered", "not known without audits"] {
+        assert!(new.body().contains(text), "{text}: {}", new.body());
+    }
+    assert!(new.body().contains("is known when a day was counted"));
+    assert_eq!(damaged["activity"], Value::Null);
+    assert!(
+        damaged["unreadable"][0]
+            .as_str()
+            .is_some_and(|reason| reason.contains("stats/arrivals.json"))
+    );
+}
+
 #[tokio::test]
 async fn more_than_a_page_of_keys_is_said_to_be_more_and_not_counted() {
     let review = Review::new();

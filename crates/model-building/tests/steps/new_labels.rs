@@ -212,3 +212,33 @@ async fn more_than_a_page_of_marks_is_counted_in_one_tick() {
 
     assert_eq!(tally(&world).await["labels"], 3);
 }
+
+#[tokio::test]
+async fn answers_count_by_day_and_by_what_the_model_took_them_for_once_however_many_ticks_there_are() {
+    let world = World::new().await;
+    world.label("first", &champion(), 0..7, 5).await;
+
+    for _ in 0..3 {
+        tick(&world).await;
+    }
+    be_long_listed(&world).await;
+    world.label("second", &champion(), 10..12, 2).await;
+    for _ in 0..2 {
+        tick(&world).await;
+    }
+
+    let tally = tally(&world).await;
+    let days = tally["answered"]["days"].as_object().expect("days");
+    let sum = |name: &str| days.values().filter_map(|day| day[name].as_u64()).sum::<u64>();
+    assert_eq!((sum("texts"), sum("items"), sum("tasks")), (9, 9, 2), "{tally}");
+    let confusion = &tally["confusions"][champion()];
+    assert_eq!(confusion["texts"], 9, "{tally}");
+    let rows = confusion["pairs"].as_object().expect("pairs");
+    let all = rows.iter().flat_map(|(predicted, row)| {
+        let row = row.as_object().expect("a row");
+        row.iter()
+            .map(move |(said, texts)| (predicted == said, texts.as_u64().expect("a count")))
+    });
+    let wrong = all.filter(|(is_right, _)| !is_right).map(|(_, texts)| texts);
+    assert_eq!(wrong.sum::<u64>(), 2);
+}

@@ -1,0 +1,217 @@
+//! What people said of what models predicted, by label: sums whose size does not grow with the texts.
+//!
+//! People are asked about what a model doubts, so these are no shares of the traffic: they say what is taken for what.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::labels::{consolidation::Consensus, human_loop::Answer, labelled::LabelledRecord};
+
+/// Models that are kept: those that were judged last.
+const MODELS_KEPT: usize = 3;
+/// Pairs of labels that are kept of a model.
+const PAIRS_KEPT: usize = 1_000;
+
+/// What people said of the predictions of the models that were judged last, by the ARN of the model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Confusions(BTreeMap<String, ModelConfusion>);
+
+/// What people said of the predictions of a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ModelConfusion {
+    /// When the newest of these answers was given, RFC 3339.
+    pub newest: String,
+    /// Texts that are in these sums.
+    pub texts: u64,
+    /// Texts by predicted label, then by the label that people gave; the empty one where no label fits, or a new one would.
+    pub pairs: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Texts whose pair of labels is one too many.
+    pub beyond: u64,
+}
+
+/// A predicted label, and what people said instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfusedPair<'a> {
+    /// What the model predicted.
+    pub predicted: &'a str,
+    /// What people said; empty where no label fits.
+    pub said: &'a str,
+    /// Texts of this pair.
+    pub texts: u64,
+    /// Texts of which the model predicted so.
+    pub of: u64,
+}
+
+impl Confusions {
+    /// Returns what people said of a model's predictions.
+    pub fn of(&self, model_arn: &str) -> Option<&ModelConfusion> {
+        self.0.get(model_arn)
+    }
+
+    /// Adds what people agree on, where a model predicted something.
+    ///
+    /// Of several labels each that both have stands against itself, and each that only the model has against each that only
+    /// people have.
+    pub fn add_labelled(&mut self, labelled: &LabelledRecord) {
+        let (Some(model), Consensus::Agreed { answer, .. }) =
+            (&labelled.record.model_arn, &labelled.consensus)
+        else {
+            return;
+        };
+        let said: &[String] = match answer {
+            Answer::Labels { labels } => labels,
+            Answer::NoneFits | Answer::NewLabel { .. } => &[],
+            Answer::Unsure => return,
+        };
+        let predicted = labelled.record.predicted_labels();
+        if predicted.is_empty() {
+            return;
+        }
+        let of_model = self.0.entry(model.clone()).or_default();
+        of_model.add(&predicted, said, &labelled.labelled_at);
+        self.forget_old_models();
+    }
+
+    fn forget_old_models(&mut self) {
+        while self.0.len() > MODELS_KEPT {
+            let oldest = self.0.iter().min_by(|(_, a), (_, b)| a.newest.cmp(&b.newest));
+            let Some((oldest, _)) = oldest else { return };
+            let oldest = oldest.clone();
+            self.0.remove(&oldest);
+        }
+    }
+}
+
+impl ModelConfusion {
+    fn add(&mut self, predicted: &[String], said: &[String], at: &str) {
+        self.texts += 1;
+        if at > self.newest.as_str() {
+            at.clone_into(&mut self.newest);
+        }
+        let (right, wrong): (Vec<_>, Vec<_>) = predicted.iter().partition(|label| said.contains(label));
+        let missed: Vec<&String> = said.iter().filter(|label| !predicted.contains(label)).collect();
+        let none = String::new();
+        let missed = if missed.is_empty() { vec![&none] } else { missed };
+
+        let of_right = right.into_iter().map(|label| (label, label));
+        let of_wrong = wrong
+            .into_iter()
+            .flat_map(|label| missed.iter().map(move |said| (label, *said)));
+        let pairs: Vec<_> = of_right.chain(of_wrong).collect();
+        for (predicted, said) in pairs {
+            self.count(predicted, said);
+        }
+    }
+
+    fn count(&mut self, predicted: &str, said: &str) {
+        let known = self
+            .pairs
+            .get(predicted)
+            .is_some_and(|row| row.contains_key(said));
+        let kept: usize = self.pairs.values().map(BTreeMap::len).sum();
+        if !known && kept >= PAIRS_KEPT {
+            self.beyond += 1;
+            return;
+        }
+        let row = self.pairs.entry(predicted.to_owned()).or_default();
+        *row.entry(said.to_owned()).or_default() += 1;
+    }
+
+    /// Returns the pairs in which people contradict the model, the most frequent first.
+    pub fn most_confused(&self) -> Vec<ConfusedPair<'_>> {
+        let mut pairs: Vec<ConfusedPair<'_>> = Vec::new();
+        for (predicted, row) in &self.pairs {
+            let of = row.values().sum();
+            let wrong = row.iter().filter(|(said, _)| *said != predicted);
+            pairs.extend(wrong.map(|(said, texts)| ConfusedPair {
+                predicted,
+                said,
+                texts: *texts,
+                of,
+            }));
+        }
+        pairs.sort_by_key(|pair| (std::cmp::Reverse(pair.texts), pair.predicted, pair.said));
+        pairs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn labelled(model: &str, predicted: &str, answer: &Value, at: &str) -> LabelledRecord {
+        serde_json::from_value(json!({
+            "schemaVersion": 1, "humanLoop": "l", "flowDefinitionArn": "f", "labelledAt": at,
+            "record": {
+                "schemaVersion": 1, "id": crate::feedback::record_id("news", "One"), "classifier": "news",
+                "utterance": "One", "prediction": predicted, "confidence": 0.4, "modelArn": model,
+                "source": "implicit", "signal": "low-confidence", "receivedAt": at,
+            },
+            "consensus": { "state": "agreed", "answer": answer, "confidence": 1.0 }, "votes": [],
+        }))
+        .expect("a labelled record")
+    }
+
+    fn label(name: &str) -> Value {
+        json!({ "kind": "labels", "labels": [name] })
+    }
+
+    #[test]
+    fn the_most_confused_pairs_come_first_and_right_predictions_are_no_pairs() {
+        let mut confusions = Confusions::default();
+        let answers = [
+            ("World", label("World")),
+            ("World", label("Sports")),
+            ("World", label("Sports")),
+            ("Sports", json!({ "kind": "none-fits" })),
+            ("Sports", json!({ "kind": "unsure" })),
+        ];
+        for (predicted, answer) in &answers {
+            confusions.add_labelled(&labelled("m", predicted, answer, "2026-11-20T10:00:00Z"));
+        }
+
+        let of_model = confusions.of("m").expect("judged");
+        let pairs = of_model.most_confused();
+
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|pair| (pair.predicted, pair.said, pair.texts, pair.of))
+            .collect();
+        assert_eq!(pairs, [("World", "Sports", 2, 3), ("Sports", "", 1, 1)]);
+        assert_eq!(of_model.texts, 4);
+    }
+
+    #[test]
+    fn of_several_labels_those_that_both_have_are_right() {
+        let mut model = ModelConfusion::default();
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+
+        model.add(&names(&["A", "B"]), &names(&["B", "C"]), "t");
+        model.add(&names(&["A", "B"]), &names(&["B"]), "t");
+
+        assert_eq!(model.pairs["B"], [("B".to_owned(), 2)].into());
+        let of_a = [("C".to_owned(), 1), (String::new(), 1)];
+        assert_eq!(model.pairs["A"], of_a.into());
+    }
+
+    #[test]
+    fn the_sums_are_of_three_models_and_of_a_thousand_pairs_however_many_there_are() {
+        let mut confusions = Confusions::default();
+        for day in 1..=5 {
+            let at = format!("2026-11-0{day}T00:00:00Z");
+            confusions.add_labelled(&labelled(&format!("m{day}"), "World", &label("World"), &at));
+        }
+        let mut model = ModelConfusion::default();
+        for number in 0..1_100 {
+            model.count(&number.to_string(), "World");
+        }
+
+        assert!(confusions.of("m2").is_none() && confusions.of("m3").is_some());
+        assert_eq!((model.pairs.len(), model.beyond), (PAIRS_KEPT, 100));
+    }
+}
