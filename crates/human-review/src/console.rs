@@ -9,7 +9,9 @@
 mod actions;
 mod audits;
 mod chart;
+mod confusion;
 mod data;
+mod data_search;
 mod form;
 mod guideline;
 mod model;

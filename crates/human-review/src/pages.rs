@@ -325,6 +325,18 @@ pub fn document(status: u16, document: &Value) -> HttpReply {
     }
 }
 
+/// Returns a file that the browser keeps.
+pub fn download(content_type: &str, name: &str, body: String) -> HttpReply {
+    let mut headers = security_headers(PAGE_POLICY.to_owned());
+    headers.insert("content-type", content_type.to_owned());
+    headers.insert("content-disposition", format!("attachment; filename=\"{name}\""));
+    HttpReply {
+        status: 200,
+        headers,
+        body,
+    }
+}
+
 /// Returns a redirect to a page beside this one.
 pub fn redirect(location: &str) -> HttpReply {
     let mut headers = security_headers(PAGE_POLICY.to_owned());

@@ -9,7 +9,7 @@ use active_learning_aws::{approval, rfc3339};
 use active_learning_core::labels::label_key::label_key;
 use chrono::SecondsFormat;
 
-use super::data::is_record_id;
+use super::data::{FIND_TEXTS, is_record_id};
 use super::form::Form;
 use super::guideline::EDIT;
 use super::page::Block;
@@ -153,7 +153,7 @@ const ACTIONS: [Action; 18] = [
 /// What a form of a roll-back names where it names no model.
 const MODEL_BEFORE: &str = "the model before";
 /// Addresses that only find something: nothing is confirmed or written down.
-const SEARCHES: [&str; 2] = ["find-text", "find-id"];
+const SEARCHES: [&str; 3] = ["find-text", "find-id", FIND_TEXTS];
 /// Characters of a reason or of a label.
 const MAX_CHARS: usize = 2_000;
 
@@ -216,6 +216,7 @@ impl Console<'_> {
         let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
         Ok(match path {
             "find-text" => Some(self.find(field("subject"), field("value")).await?),
+            FIND_TEXTS => Some(self.find_texts(form).await?),
             "find-id" => {
                 let is_part = |c: &char| !c.is_whitespace() && *c != '-';
                 let id: String = field("subject").chars().filter(is_part).collect();

@@ -1,33 +1,57 @@
-//! One text's way: what was predicted, why people were asked, what they said, and the label.
+//! One text's way: what was predicted, why people were asked, what they said, and the label; and how texts are found.
 
+use std::collections::BTreeMap;
+
+use active_learning_aws::bucket::{CSV, JSON_LINES};
 use active_learning_aws::questions;
 use active_learning_core::feedback::record_id;
 use active_learning_core::keys;
 use active_learning_core::labels::labelled::LabelledRecord;
 use active_learning_core::labels::question::Question;
+use active_learning_core::text::counted;
 use active_learning_core::text::personal_data::mask;
 use serde_json::{Value, json};
 
-use super::form::{Field, Form};
+use super::data_search::{Found, FoundText, NONE, OPEN, Search, to_csv, to_json_lines};
+use super::form::{Field, Form, SearchField};
 use super::page::Block;
 use super::quality::in_words;
+use super::table::{Cell, Table};
 use super::{Console, ConsoleError, View};
 use crate::event::{HttpReply, HttpRequest};
-use crate::pages::redirect;
+use crate::pages::{download, redirect};
 
 /// Largest object that is read, in bytes.
-const MAX_BYTES: u64 = 8 << 20;
+pub(super) const MAX_BYTES: u64 = 8 << 20;
+/// Address that a search is sent to.
+pub(super) const FIND_TEXTS: &str = "find-texts";
+/// Objects and lines that are named which cannot be read.
+const SHOWN_PROBLEMS: usize = 10;
+/// Characters of a text in a table.
+const MAX_CHARS: usize = 120;
 
 impl Console<'_> {
     pub(super) async fn data(&self, request: &HttpRequest) -> Result<View, ConsoleError> {
         let id = request.query.get("id").map(|id| id.trim().to_ascii_lowercase());
         let id = id.unwrap_or_default();
         let id = id.as_str();
-        let mut blocks = vec![Block::text(
+        if request.query.contains_key("word") {
+            let text = "a word is looked for by the form: words of texts stay out of every address";
+            return Err(ConsoleError::Invalid(text.to_owned()));
+        }
+        if id.is_empty() && Search::is_asked_by(&request.query) {
+            let search = Search::read(&request.query)?;
+            let found = self.look(&search).await?;
+            return Ok(found_view(&search, &found));
+        }
+        let mut blocks = vec![Block::heading("Labelled texts"), Block::text(ABOUT_SEARCH)];
+        blocks.push(Block::Form(search_form(&Search::default())));
+        blocks.push(Block::heading("One text"));
+        blocks.push(Block::text(
             "A text is found by its exact words and the name of its classifier, or by the id of its record. Only texts \
              that people were asked about, that a file brought with labels, or that a user gave feedback on since, are \
              found, for as long as claims are kept.",
-        )];
+        ));
         blocks.extend([find_text(), find_id()].map(Block::Form));
         let mut document = json!({ "id": id, "question": null, "labelled": null });
         if is_record_id(id) {
@@ -42,6 +66,27 @@ impl Console<'_> {
             blocks,
             json: document,
         })
+    }
+
+    /// Answers a search by the form: a page, or what that would show as a file.
+    pub(super) async fn find_texts(
+        &self,
+        form: &BTreeMap<String, String>,
+    ) -> Result<HttpReply, ConsoleError> {
+        let search = Search::read(form)?;
+        let format = form.get("format").map(String::as_str).unwrap_or_default();
+        if format.is_empty() && search.word.is_empty() {
+            return Ok(redirect(&search.address("data", &search.after)));
+        }
+        let found = self.look(&search).await?;
+        match format {
+            "" => Ok(self.show("data", found_view(&search, &found), None)),
+            "csv" => Ok(download(CSV, "texts.csv", to_csv(&found.texts))),
+            "jsonl" => Ok(download(JSON_LINES, "texts.jsonl", to_json_lines(&found.texts))),
+            _ => Err(ConsoleError::Invalid(
+                "the format must be csv or jsonl".to_owned(),
+            )),
+        }
     }
 
     /// Goes to the record of a text, whose words stay out of every address.
@@ -91,6 +136,149 @@ impl Console<'_> {
             .split(|byte| *byte == b'\n')
             .filter_map(|line| LabelledRecord::parse(line).ok());
         Ok(records.into_iter().find(|record| record.record.id == id))
+    }
+}
+
+/// What is said above a search.
+const ABOUT_SEARCH: &str = "Looks through what human loops and files have labelled, each text as its loop left it: one that was \
+    labelled twice comes twice, and what an adjudicator or a change of labels said since is on its own page. There is no index: \
+    some hundred objects are looked through at a time, in the order of their names. Texts that wait are on the page Tasks.";
+
+/// Shows what was found.
+fn found_view(search: &Search, found: &Found) -> View {
+    let mut blocks = vec![Block::text(ABOUT_SEARCH), Block::Form(search_form(search))];
+    let shown = counted(found.texts.len(), "text");
+    blocks.push(Block::text(format!(
+        "{shown} of {} that were looked through just now.",
+        found.looked_at
+    )));
+    if !found.texts.is_empty() {
+        blocks.push(Block::Table(found_table(&found.texts)));
+    }
+    let passed_over = found.passed_over.iter().take(SHOWN_PROBLEMS);
+    blocks.extend(passed_over.map(|what| Block::text(format!("Passed over: {what}."))));
+    match &found.next {
+        None => blocks.push(Block::text(
+            "These were the last: nothing is left to look through.",
+        )),
+        Some(next) if search.word.is_empty() => {
+            blocks.push(Block::Link(
+                search.address("data", next),
+                "Look further".to_owned(),
+            ));
+        }
+        Some(next) => blocks.push(Block::Form(Form {
+            button: "Look further".to_owned(),
+            ..again(search, search.fields(next))
+        })),
+    }
+    if !found.texts.is_empty() {
+        let formats = [
+            ("csv", "Export these as CSV"),
+            ("jsonl", "Export these as JSON Lines"),
+        ];
+        blocks.extend(formats.map(|(format, button)| {
+            let mut fields = search.fields(&search.after);
+            fields.push(("format", format.to_owned()));
+            Block::Form(Form {
+                button: button.to_owned(),
+                ..again(search, fields)
+            })
+        }));
+        blocks.push(Block::text(
+            "In CSV a cell that begins like a formula of a spreadsheet has an apostrophe before it.",
+        ));
+    }
+    if search.word.is_empty() {
+        let address = search.address("data.json", &search.after);
+        blocks.push(Block::Link(address, "These texts as JSON".to_owned()));
+    }
+    View {
+        title: "Data".to_owned(),
+        blocks,
+        json: json!({
+            "search": search, "texts": found.texts, "lookedAt": found.looked_at, "passedOver": found.passed_over,
+            "next": found.next.as_ref().map(|next| next.to_text()),
+        }),
+    }
+}
+
+/// Returns a form that looks for the same word, with these fields.
+fn again(search: &Search, mut hidden: Vec<(&'static str, String)>) -> Form {
+    hidden.push(("word", search.word.clone()));
+    Form {
+        action: FIND_TEXTS,
+        hidden,
+        ..Form::default()
+    }
+}
+
+fn found_table(texts: &[FoundText]) -> Table {
+    let row = |text: &FoundText| {
+        let mut begins: String = text.utterance.chars().take(MAX_CHARS).collect();
+        if begins.len() < text.utterance.len() {
+            begins.push('…');
+        }
+        let confidence = text.confidence.map(|share| format!("{:.1} %", share * 100.0));
+        vec![
+            Cell::Link(format!("data?id={}", text.id), begins),
+            Cell::text(&text.said),
+            Cell::text(text.predicted.as_deref().unwrap_or("nothing")),
+            Cell::text(confidence.unwrap_or_default()),
+            Cell::text(text.reviewers.join(", ")),
+            Cell::text(text.signal.as_str().unwrap_or_default()),
+            Cell::text(&text.labelled_at),
+        ]
+    };
+    Table {
+        caption: "Labelled texts".to_owned(),
+        head: vec![
+            "Text",
+            "People said",
+            "Predicted",
+            "Confidence",
+            "Who",
+            "Why it was asked",
+            "When",
+        ],
+        rows: texts.iter().map(row).collect(),
+    }
+}
+
+fn search_form(search: &Search) -> Form {
+    let text = |name, label, value: &String| SearchField {
+        name,
+        label,
+        value: value.clone(),
+        options: Vec::new(),
+    };
+    let choice = |name, label, value: &String, options: &[(&'static str, &'static str)]| SearchField {
+        options: options.to_vec(),
+        ..text(name, label, value)
+    };
+    let answers = [
+        ("", "anything"),
+        (NONE, "no label fits, or a new one"),
+        (OPEN, "nothing that decides it"),
+    ];
+    let sources = [
+        ("", "anywhere"),
+        ("implicit", "the classification API"),
+        ("explicit-api", "the feedback API"),
+        ("explicit-batch", "a file"),
+    ];
+    Form {
+        action: FIND_TEXTS,
+        search: vec![
+            text("word", "Word in the text", &search.word),
+            text("label", "Label that people gave", &search.label),
+            choice("answer", "People said", &search.answer, &answers),
+            text("predicted", "Label that was predicted", &search.predicted),
+            text("reviewer", "Reviewer", &search.reviewer),
+            choice("source", "It came by", &search.source, &sources),
+        ],
+        button: "Look for texts".to_owned(),
+        ..Form::default()
     }
 }
 

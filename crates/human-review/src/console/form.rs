@@ -13,10 +13,22 @@ pub(super) struct Form {
     pub texts: Vec<TextField>,
     /// What is asked for.
     pub fields: Vec<Field>,
+    /// What may be looked for; each may stay empty.
+    pub search: Vec<SearchField>,
     /// The button.
     pub button: String,
     /// What the button is about, for who does not see where it stands.
     pub about: String,
+}
+
+/// A field of a search.
+#[derive(Debug)]
+pub(super) struct SearchField {
+    pub name: &'static str,
+    pub label: &'static str,
+    pub value: String,
+    /// What may be chosen: value and text; free text where it is empty.
+    pub options: Vec<(&'static str, &'static str)>,
 }
 
 /// A field of several lines.

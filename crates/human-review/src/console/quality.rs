@@ -1,4 +1,4 @@
-//! How far people agree, and what waits for an adjudicator.
+//! How far people agree with one another and with the model, and what waits for an adjudicator.
 
 use std::collections::BTreeMap;
 
@@ -47,6 +47,7 @@ impl Console<'_> {
         document["dataset"] = json!(newest);
         document["report"] = json!(report);
 
+        self.confusion(&mut blocks, &mut document).await?;
         let after = request.query.get("after").map(String::as_str).unwrap_or_default();
         self.disputes(after, &mut blocks, &mut document).await?;
         self.proposals(&mut blocks, &mut document).await?;

@@ -17,7 +17,7 @@ const PAGES: [&str; 10] = [
     "data",
     "operations",
 ];
-const ACTIONS: [&str; 21] = [
+const ACTIONS: [&str; 22] = [
     "release-task",
     "stop-task",
     "invite",
@@ -38,6 +38,7 @@ const ACTIONS: [&str; 21] = [
     "send-again",
     "find-text",
     "find-id",
+    "find-texts",
     "edit-guideline",
 ];
 pub const HOSTILE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>";

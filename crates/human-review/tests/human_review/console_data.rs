@@ -1,11 +1,12 @@
-//! Finding a text in the console by what somebody has typed or copied.
+//! Finding texts in the console by what somebody has typed or copied, and by what was said of them.
 
 use active_learning_core::feedback::record_id;
-use serde_json::json;
+use aws_sdk_s3::primitives::ByteStream;
+use serde_json::{Value, json};
 
-use crate::console::put;
+use crate::console::{HOSTILE, assert_harmless, put};
 use crate::console_pages::question;
-use crate::harness::{FEEDBACK_BUCKET, Reply, Review};
+use crate::harness::{FEEDBACK_BUCKET, Reply, Review, Session, TRAINING_BUCKET};
 
 /// Keeps a question about a text, and looks for what is typed; returns the page that comes and whether it is of the text.
 async fn looked_for(kept: &str, typed: &str) -> (Reply, bool) {
@@ -69,4 +70,185 @@ async fn a_text_that_is_not_found_is_not_said_to_have_been_asked_of_nobody() {
         page.body()
     );
     assert!(!page.body().contains("not asked"), "{}", page.body());
+}
+
+/// A labelled record: a text, what was predicted, what its worker said.
+fn labelled(text: &str, predicted: &str, answer: &Value, worker: &str) -> Value {
+    json!({
+        "schemaVersion": 1, "humanLoop": "tc-1", "flowDefinitionArn": "f", "labelledAt": "2026-11-19T09:00:00.000Z",
+        "record": {
+            "schemaVersion": 1, "id": record_id("news", text), "classifier": "news", "utterance": text,
+            "prediction": predicted, "confidence": 0.4, "source": "implicit", "signal": "low-confidence",
+            "receivedAt": "2026-11-19T08:00:00.000Z",
+        },
+        "consensus": { "state": "agreed", "answer": answer, "confidence": 1.0 },
+        "votes": [{ "worker": worker, "answer": answer, "source": "human-review", "at": "2026-11-19T09:00:00.000Z" }],
+    })
+}
+
+fn label(name: &str) -> Value {
+    json!({ "kind": "labels", "labels": [name] })
+}
+
+async fn put_labelled(review: &Review, human_loop: &str, records: &[Value]) {
+    let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
+    let key = format!("labelled/{human_loop}.jsonl");
+    let put = review.s3.put_object().bucket(TRAINING_BUCKET).key(key);
+    let body = ByteStream::from(lines.into_bytes());
+    put.body(body).send().await.expect("stored");
+}
+
+/// The texts of a search by address.
+async fn texts(admin: &Session<'_>, query: &str) -> Vec<String> {
+    let found = admin.get(&format!("data.json?{query}")).await.json();
+    let texts = found["texts"].as_array().expect("texts").iter();
+    texts
+        .map(|text| text["utterance"].as_str().expect("a text").to_owned())
+        .collect()
+}
+
+async fn look(admin: &Session<'_>, fields: &[(&str, &str)]) -> Reply {
+    let token = admin.get("data").await.field("portal:csrf");
+    let mut form = vec![("portal:csrf", token.as_str())];
+    form.extend(fields);
+    admin.post("find-texts", &form).await
+}
+
+#[tokio::test]
+async fn labelled_texts_are_found_by_label_prediction_reviewer_source_and_answer() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    review.sign_in("ann").await;
+    let ann = human_review::worker_id("ann");
+    let records = [
+        labelled("Cup final tonight", "World", &label("Sports"), &ann),
+        labelled("Talks go on", "World", &label("World"), "fedcba9876543210"),
+        labelled("Lift is broken", "Sports", &json!({ "kind": "none-fits" }), &ann),
+    ];
+    put_labelled(&review, "tc-1", &records).await;
+
+    assert_eq!(texts(&admin, "label=sports").await, ["Cup final tonight"]);
+    assert_eq!(
+        texts(&admin, "predicted=World&label=Sports").await,
+        ["Cup final tonight"]
+    );
+    assert_eq!(texts(&admin, "answer=none").await, ["Lift is broken"]);
+    assert_eq!(
+        texts(&admin, "reviewer=Ann").await,
+        ["Cup final tonight", "Lift is broken"]
+    );
+    assert_eq!(texts(&admin, "source=implicit").await.len(), 3);
+    assert!(texts(&admin, "source=explicit-batch").await.is_empty());
+    let page = admin.get("data?label=Sports").await;
+    for text in [
+        "1 text of 3 that were looked through",
+        ">ann<",
+        &format!("data?id={}", record_id("news", "Cup final tonight")),
+        "value=\"Sports\"",
+    ] {
+        assert!(page.body().contains(text), "{text}: {}", page.body());
+    }
+}
+
+#[tokio::test]
+async fn a_word_is_found_whatever_its_case_and_stands_in_no_address() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let records = [
+        labelled("Cup FINAL tonight", "World", &label("Sports"), "w"),
+        labelled("Talks go on", "World", &label("World"), "w"),
+    ];
+    put_labelled(&review, "tc-1", &records).await;
+
+    let found = look(&admin, &[("word", "final")]).await;
+    let without = look(&admin, &[("label", "World")]).await;
+    let refused = admin.get("data?word=final").await;
+
+    assert_eq!(found.status(), 200, "shown at once");
+    assert!(found.body().contains("Cup FINAL tonight"), "{}", found.body());
+    assert!(!found.body().contains("Talks go on"));
+    assert_eq!(
+        (without.status(), without.header("location")),
+        (303, "data?source=&label=World")
+    );
+    assert_eq!((refused.status(), refused.code()), (400, "not_possible"));
+}
+
+#[tokio::test]
+async fn every_text_is_shown_once_on_one_of_the_pages_however_many_objects_and_lines_there_are() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let of = |folder: &str, count: usize| -> Vec<Value> {
+        let texts = (0..count).map(|number| format!("{folder} {number}"));
+        texts
+            .map(|text| labelled(&text, "World", &label("World"), "w"))
+            .collect()
+    };
+    put_labelled(&review, "a-large", &of("large", 250)).await;
+    for number in 0..120 {
+        put_labelled(
+            &review,
+            &format!("b-{number:03}"),
+            &of(&format!("small {number}"), 1),
+        )
+        .await;
+    }
+    put_labelled(&review, "c-last", &of("last", 3)).await;
+
+    let (mut seen, mut pages, mut query) = (Vec::new(), 0, "source=".to_owned());
+    loop {
+        let found = admin.get(&format!("data.json?{query}")).await.json();
+        let texts = found["texts"].as_array().expect("texts");
+        assert!(texts.len() <= 100);
+        seen.extend(texts.iter().map(|text| text["utterance"].to_string()));
+        pages += 1;
+        match found["next"].as_str() {
+            Some(next) => query = format!("source=&after={}", next.replace('/', "%2F")),
+            None => break,
+        }
+    }
+
+    assert_eq!((seen.len(), pages), (373, 4));
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 373);
+    let first = admin.get("data?source=").await;
+    assert!(first.body().contains("Look further"), "{}", first.body());
+    assert!(admin.get("data?after=nowhere").await.status() == 400);
+}
+
+#[tokio::test]
+async fn what_is_shown_is_exported_and_what_cannot_be_read_is_named() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let records = [
+        labelled("=HYPERLINK(\"x\")", "World", &label("World"), "w"),
+        json!({ "schemaVersion": 1, "secret": "kept out" }),
+        labelled(HOSTILE, "World", &label(HOSTILE), "w"),
+    ];
+    put_labelled(&review, "tc-1", &records).await;
+
+    let page = admin.get("data?predicted=World").await;
+    let csv = look(&admin, &[("predicted", "World"), ("format", "csv")]).await;
+    let lines = look(&admin, &[("word", "hyperlink"), ("format", "jsonl")]).await;
+
+    assert_harmless(page.body(), "data");
+    assert!(
+        page.body().contains("a line of labelled/tc-1.jsonl"),
+        "{}",
+        page.body()
+    );
+    assert!(!page.body().contains("kept out"));
+    assert_eq!(
+        csv.header("content-disposition"),
+        "attachment; filename=\"texts.csv\""
+    );
+    assert_eq!(csv.body().lines().count(), 3, "{}", csv.body());
+    assert!(
+        csv.body().contains("\"'=HYPERLINK(\"\"x\"\")\""),
+        "{}",
+        csv.body()
+    );
+    let text: Value = serde_json::from_str(lines.body().trim()).expect("one line");
+    assert_eq!(text["utterance"], "=HYPERLINK(\"x\")");
 }

@@ -209,6 +209,49 @@ async fn agreement_of_the_newest_dataset_is_shown_by_label_and_by_reviewer_with_
 }
 
 #[tokio::test]
+async fn what_the_model_takes_for_what_is_shown_with_the_way_to_the_texts() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let none = admin.get("quality").await;
+    serving(&review, "better").await;
+    let unanswered = admin.get("quality").await;
+    let tally = json!({
+        "labels": 9,
+        "confusions": { MODEL: {
+            "newest": "2026-11-19T09:00:00.000Z", "texts": 9, "beyond": 0,
+            "pairs": { "World": { "World": 5, "Sci & Tech": 3 }, HOSTILE: { "": 1 } },
+        } },
+    });
+    put(&review, TRAINING_BUCKET, "builds/tally.json", &tally).await;
+
+    let page = admin.get("quality").await;
+    let document = admin.get("quality.json").await.json();
+
+    assert!(none.body().contains("No model serves yet."));
+    assert!(
+        unanswered
+            .body()
+            .contains("No prediction of the serving model was answered")
+    );
+    assert_harmless(page.body(), "quality");
+    for text in [
+        "Model v2: 9 texts",
+        "Texts of World for Sci &#38; Tech",
+        "data?source=&#38;label=Sci+%26+Tech&#38;predicted=World",
+        "37.5 % of 8",
+        "answer=none",
+    ] {
+        assert!(page.body().contains(text), "{text}: {}", page.body());
+    }
+    let pairs = &document["confusion"]["mostConfused"];
+    assert_eq!(
+        pairs[0],
+        json!({ "predicted": "World", "said": "Sci & Tech", "texts": 3, "of": 8 })
+    );
+    assert_eq!(pairs[1]["said"], Value::Null);
+}
+
+#[tokio::test]
 async fn a_reviewer_sees_their_own_agreement_and_speed_and_no_others() {
     let review = Review::new();
     let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
