@@ -138,7 +138,10 @@ impl Tags {
             _ => None,
         };
         Self {
-            before: before.map(normal_form).unwrap_or_default(),
+            // The dash that ends a tag is none of its words.
+            before: before
+                .map(|before| normal_form(before.trim_end_matches([' ', '-', '\u{2013}', '\u{2014}'])))
+                .unwrap_or_default(),
             after: after
                 .filter(|start| is_written_as_a_name(&text[*start..]))
                 .map(|start| normal_form(&text[start..]))

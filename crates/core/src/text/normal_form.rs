@@ -2,25 +2,27 @@
 //!
 //! What carries no meaning folds: case, spacing, quotes, HTML entities, full-width and other compatibility forms,
 //! invisible characters, punctuation at the end and between words. What carries meaning stays: symbols, emoji with
-//! their modifiers, combining marks, the signs of numbers (`-12`, `- 5 %`, `- five`, `(12)`, `-€12`, `1.5`, `10²`, `5″`), a minus after a
-//! grade or a blood group, units and currencies, and `?` in every script.
+//! their modifiers, faces, combining marks, the signs of numbers (`-12`, `- 5 %`, `- five`, `(12)`, `-€12`, `1.5`, `10²`, `5″`), a minus
+//! after a grade or a blood group or by itself, units and currencies, a mark beside a word that negates, and `?` in every script.
 
 mod amounts;
 mod characters;
 mod emoticon;
+mod negations;
 mod number_words;
 mod plain;
 
 use super::{is_invisible, is_part_of_flag, is_virama};
 use amounts::{
     amount_after_unit, amount_in_brackets, has_trailing_minus, is_dash_between_amounts, is_dash_of_a_range,
-    is_minus_apart, is_minus_of_number_word,
+    is_minus_apart, is_minus_by_itself, is_minus_of_number_word,
 };
 use characters::{
     is_apostrophe, is_double_quote, is_kept_within, is_math_or_currency, is_minus, is_modifier,
     is_of_script_without_spaces, is_part_of_word, is_regional, is_single_mark, is_symbol, opens,
 };
-use emoticon::emoticon;
+use emoticon::{emoticon, mouth_without_eyes, unmatched_brackets};
+use negations::is_negation;
 use plain::plain;
 
 const ZERO_WIDTH_JOINER: char = '\u{200d}';
@@ -72,11 +74,10 @@ fn may_be_sign(before: Option<u8>, byte: u8, after: Option<u8>) -> bool {
     let is_word = |c: u8| c.is_ascii_alphanumeric();
     match byte {
         b'-' => {
-            let ends_one_word = before.is_some_and(is_word) != after.is_some_and(is_word);
-            ends_one_word || after.is_some_and(|c| b". ".contains(&c) || c.is_ascii_digit())
+            let is_within_word = before.is_some_and(is_word) && after.is_some_and(is_word);
+            !is_within_word || after.is_some_and(|c| c.is_ascii_digit())
         }
-        b'(' => true,
-        b')' => after.is_some_and(|c| b":;-".contains(&c)),
+        b'(' | b')' => true,
         b':' | b';' => after.is_some_and(|c| b")(][-'dpDPoO/\\|*$@3".contains(&c)),
         b'"' | b'\'' => before.is_some_and(|c| c.is_ascii_digit()),
         b'!' => after.is_some_and(|c| c == b'=' || is_word(c)),
@@ -84,42 +85,24 @@ fn may_be_sign(before: Option<u8>, byte: u8, after: Option<u8>) -> bool {
     }
 }
 
-/// Words that negate what stands behind them, and are answers by themselves.
-const NEGATIONS: [&str; 15] = [
-    "no",
-    "não",
-    "non",
-    "nie",
-    "ne",
-    "nu",
-    "нет",
-    "не",
-    "нельзя",
-    "ні",
-    "nem",
-    "nej",
-    "nei",
-    "لا",
-    "yok",
-];
+/// Marks that set words apart from one another, wherever they stand.
+const MARKS_APART: &str = ",;!:،؛।॥۔፣።՝։、。၊။";
 
-/// Words of Spanish and Italian that stand soon behind "no", and hardly in other languages: English has the word too, but puts it
-/// before no verb, so that its comma tells nothing apart.
-const BEHIND_NO: [&str; 30] = [
-    "me", "te", "se", "lo", "el", "los", "las", "le", "les", "nos", "está", "hay", "una", "por", "que",
-    "del", "en", "con", "mi", "ti", "ci", "è", "ho", "il", "gli", "che", "di", "muy", "más", "este",
-];
+/// The mark that is kept beside a [negation](is_negation), whichever was written.
+const MARK: &str = ",";
 
-/// Marks that set a word apart from those behind it.
-const MARKS_APART: &str = ",;.!:،؛";
+/// What stands before a number as well: `No. 5`.
+const NUMBER: &str = "no";
 
 /// Cuts a plain text into words and signs.
 fn tokens(plain: &str, kept: Kept) -> Vec<String> {
     let characters: Vec<char> = visible(plain);
+    let brackets = unmatched_brackets(&characters);
     let mut tokens = Tokens::new(kept);
     let mut place = 0;
     while place < characters.len() {
-        match emoticon(&characters, place) {
+        let face = emoticon(&characters, place);
+        match face.or_else(|| mouth_without_eyes(&characters, place, &brackets)) {
             Some((face, length)) => {
                 tokens.end_word();
                 tokens.done.push(face);
@@ -132,6 +115,10 @@ fn tokens(plain: &str, kept: Kept) -> Vec<String> {
         }
     }
     tokens.end()
+}
+
+fn is_number(word: &str) -> bool {
+    word.starts_with(char::is_numeric)
 }
 
 /// Returns the characters that can be seen, one space for white space, and the joiners between emoji and beside a virama.
@@ -187,39 +174,16 @@ impl<'a> Place<'a> {
         self.after.is_numeric() || (self.after == '.' && self.ahead(2).is_numeric())
     }
 
-    /// Returns whether a mark here sets a word that negates apart from the words after it, so that it answers and negates
-    /// nothing: "No, me gusta" says the opposite of "No me gusta". A Latin word does so where it begins a clause: within one,
-    /// as in "they said no. The talks", it is rather a sentence that ends.
-    fn sets_negation_apart(&self, word: &str) -> bool {
-        let is_mark = |c: char| MARKS_APART.contains(c);
-        let mut rest = self.characters[self.place..]
-            .iter()
-            .skip_while(|c| is_mark(**c))
-            .peekable();
-        let is_apart = rest.peek() == Some(&&' ');
-        let next = rest.find(|c| **c != ' ');
-        let before = self.characters[..self.place].iter().rev();
-        let mut before = before
-            .skip_while(|c| c.is_alphabetic())
-            .skip_while(|c| **c == ' ');
-        let begins = before
-            .next()
-            .is_none_or(|c| is_mark(*c) || is_symbol(*c) || "?¿¡".contains(*c));
-        (begins || !word.chars().all(|c| c < '\u{250}'))
-            && is_mark(self.c)
-            && is_apart
-            && next.is_some_and(|c| c.is_alphabetic())
-            && NEGATIONS.contains(&word)
-            && (word != "no" || self.is_behind_no())
+    /// Returns whether a mark here sets the words before it apart from those behind it. A full stop within a word, as in
+    /// `example.com`, does not.
+    fn sets_apart(&self) -> bool {
+        MARKS_APART.contains(self.c) || (self.c == '.' && !self.after.is_alphanumeric())
     }
 
-    /// Returns whether one of the next three words stands behind "no" in Spanish or Italian.
-    fn is_behind_no(&self) -> bool {
-        let rest = self.characters[self.place..].split(|c| !c.is_alphabetic());
-        let words = rest.filter(|word| !word.is_empty()).take(3);
-        words
-            .map(|word| word.iter().collect::<String>())
-            .any(|word| BEHIND_NO.contains(&word.as_str()))
+    /// Returns whether a dash here stands between words: `No - I like it`, `No—I like it`.
+    fn is_dash_apart(&self) -> bool {
+        let is_open = self.after.is_whitespace() || is_minus(self.after);
+        self.c == '—' || (self.before.is_whitespace() && is_open)
     }
 
     /// Returns whether dots stand this many places on: what a text is cut off at may be half of a word.
@@ -269,6 +233,8 @@ struct Tokens {
     asks: bool,
     /// Where the brackets around an amount end.
     bracket_ends: Option<usize>,
+    /// How many tokens there were at the last mark that sets words apart.
+    apart_at: Option<usize>,
 }
 
 impl Tokens {
@@ -281,6 +247,7 @@ impl Tokens {
             is_single_quoted: false,
             asks: false,
             bracket_ends: None,
+            apart_at: None,
         }
     }
 
@@ -328,8 +295,12 @@ impl Tokens {
             || at.c != '—' && !at.is_cut_off(1) && has_trailing_minus(&self.word, at.before, at.after)
         {
             self.sign('-');
+        } else if is_minus_by_itself(at.characters, at.place) {
+            self.sign('-');
         } else if is_symbol(at.c) && !is_part_of_word(at.before) {
             self.sign(at.c);
+        } else if at.is_dash_apart() {
+            self.set_apart();
         } else {
             self.end_word();
         }
@@ -352,7 +323,7 @@ impl Tokens {
             _ if is_regional(c) && is_regional(before) && self.has_half_a_flag() => self.join(c),
             '!' if after == '=' || (before.is_whitespace() && after.is_alphanumeric()) => self.sign(c),
             _ if is_symbol(c) || SIGNS.contains(c) => self.sign(c),
-            _ if self.kept == Kept::All && at.sets_negation_apart(&self.word) => self.sign(','),
+            _ if at.sets_apart() => self.set_apart(),
             _ => self.end_word(),
         }
     }
@@ -365,10 +336,36 @@ impl Tokens {
     fn end_word(&mut self) {
         let word = self.word.trim_matches(is_apostrophe);
         let is_sign = || !word.starts_with(char::is_alphanumeric) && !word.starts_with('.');
-        if !word.is_empty() && (self.kept == Kept::All || is_sign()) {
+        if !word.is_empty() && self.kept == Kept::All {
+            if is_number(word) && self.done.ends_with(&[MARK.to_owned(), NUMBER.to_owned()]) {
+                self.done.remove(self.done.len() - 2);
+            }
+            if self.apart_at == Some(self.done.len()) && self.has_negation_at_mark(word) {
+                self.done.push(MARK.to_owned());
+            }
+            self.done.push(word.to_owned());
+        } else if !word.is_empty() && is_sign() {
             self.done.push(word.to_owned());
         }
         self.word.clear();
+    }
+
+    /// Takes a mark that sets words apart.
+    fn set_apart(&mut self) {
+        self.end_word();
+        self.apart_at = Some(self.done.len());
+    }
+
+    /// Returns whether the word before the last mark negates, or this one behind it. `No. 5` is a number.
+    fn has_negation_at_mark(&self, word: &str) -> bool {
+        let before = self
+            .done
+            .last()
+            .filter(|last| last.starts_with(char::is_alphanumeric));
+        before.is_some_and(|last| {
+            let is_of_number = last == NUMBER && is_number(word);
+            (is_negation(last) && !is_of_number) || is_negation(word)
+        })
     }
 
     fn end(mut self) -> Vec<String> {

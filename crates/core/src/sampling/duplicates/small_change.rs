@@ -32,6 +32,9 @@ const BEFORE_NUMBER: [&str; 5] = ["against", "of", "over", "s", "the"];
 /// Longest half of an HTML entity in normal form, in bytes: ` & # 8217`.
 const MAX_ENTITY_BYTES: usize = 11;
 
+/// What stands between a tag and a text that begins or ends with a word that negates.
+const MARK: &str = " ,";
+
 /// Returns whether two texts are copies by a small change.
 pub(super) fn are_copies(a: &RecentText, b: &RecentText) -> bool {
     a.classifier == b.classifier
@@ -139,8 +142,15 @@ fn tag_of<'a>(long: &'a RecentText, short: &RecentText) -> Option<&'a str> {
         long.text.strip_suffix(&short.text),
         long.text.strip_prefix(&short.text),
     ) {
-        (Some(before), _) => before.strip_suffix(' ').filter(|tag| long.tags.before == *tag),
-        (_, Some(after)) => after.strip_prefix(' ').filter(|tag| long.tags.after == *tag),
+        (Some(before), _) => before
+            .strip_suffix(' ')
+            .map(|tag| tag.strip_suffix(MARK).unwrap_or(tag))
+            .filter(|tag| long.tags.before == *tag),
+        (_, Some(after)) => after
+            .strip_prefix(MARK)
+            .unwrap_or(after)
+            .strip_prefix(' ')
+            .filter(|tag| long.tags.after == *tag),
         _ => None,
     };
     // Who names a class speaks of the text.
@@ -157,9 +167,14 @@ fn tag_of<'a>(long: &'a RecentText, short: &RecentText) -> Option<&'a str> {
     })
 }
 
+/// Returns the words and signs of a tail, without marks between them.
+fn words_of(tail: &str) -> impl Iterator<Item = &str> {
+    tail.split_whitespace().filter(|word| *word != ",")
+}
+
 /// Returns whether what was cut off is a good part of a sentence or more.
 fn goes_on(tail: &str) -> bool {
-    tail.split_whitespace().count() > 2 * WORDS_THAT_TAKE_BACK
+    words_of(tail).count() > 2 * WORDS_THAT_TAKE_BACK
 }
 
 /// Returns whether a text goes on from where it may have ended with what may take it back.
@@ -169,8 +184,8 @@ fn goes_on(tail: &str) -> bool {
 fn takes_back(tail: &str, was_cut_by_length: bool) -> bool {
     // What is left of a word that was cut in two is none.
     let words: Vec<&str> = match tail.starts_with(' ') {
-        true => tail.split_whitespace().collect(),
-        false => tail.split_whitespace().skip(1).collect(),
+        true => words_of(tail).collect(),
+        false => words_of(tail).skip(1).collect(),
     };
     let denies_at = |place: &usize| denies(words[*place]) && !is_number(&words, *place);
     let ends = if was_cut_by_length {

@@ -134,6 +134,30 @@ pub(super) fn is_minus_apart(characters: &[char], place: usize) -> bool {
         || (has_letters_as_unit(characters, unit) && follows_amount(characters, place))
 }
 
+/// Returns whether a minus stands by itself, as results do: in brackets, or where nothing goes on behind it: `Rh(-)`, `Test: -`,
+/// `Strep A -, fever`. What is cut off behind a dash is no result.
+pub(super) fn is_minus_by_itself(characters: &[char], place: usize) -> bool {
+    let (before, after) = (&characters[..place], &characters[place + 1..]);
+    if !is_minus(characters[place]) {
+        return false;
+    }
+    let is_bracketed =
+        before.last().is_some_and(|c| "([".contains(*c)) && after.first().is_some_and(|c| ")]".contains(*c));
+    let is_apart = before.last().is_some_and(|c| " :".contains(*c));
+    let has_words = || before.iter().any(|c| c.is_alphanumeric());
+    is_bracketed || (is_apart && characters[place] != '—' && nothing_goes_on(after) && has_words())
+}
+
+/// Returns whether a clause ends here, and was not cut off.
+fn nothing_goes_on(rest: &[char]) -> bool {
+    let mut rest = rest.iter().skip_while(|c| **c == ' ');
+    match rest.next() {
+        None => true,
+        Some('.') => rest.next() != Some(&'.'),
+        Some(c) => ")],;!".contains(*c),
+    }
+}
+
 /// Returns where the number of an amount begins whose currency or unit stands before it, from `start`: `€12`, `%5`, `USD 5`,
 /// `HK$5`, `Rs. 500`.
 pub(super) fn amount_after_unit(characters: &[char], start: usize) -> Option<usize> {

@@ -80,6 +80,7 @@ pub(super) fn plain(text: &str) -> String {
         }
     }
     let folded: String = spelt.nfkc().flat_map(fold_case).nfc().collect();
+    let folded = fold_sharp_s(folded);
     // What a capital I with a dot becomes elsewhere.
     folded.replace("i\u{307}", "i")
 }
@@ -193,12 +194,39 @@ fn is_superscript(c: char) -> bool {
     matches!(c, '⁰' | '¹' | '²' | '³' | '⁴'..='⁹' | '⁺' | '⁻' | '⁼' | 'ⁿ')
 }
 
-/// Folds the case of a character as Unicode does: the final sigma is a sigma, `ß` is `ss` as in capitals, and the capital
+/// Words, and ends of words, that `ß` tells from others with `ss`: `Maßen` from `Massen`, `Bußen` from `Bussen`.
+const ENDS_WITH_SHARP_S: [&str; 9] = [
+    "maße", "maßen", "maßes", "buße", "bußen", "ruße", "rußen", "rußes", "flöße",
+];
+const WORDS_WITH_SHARP_S: [&str; 9] = [
+    "floß", "floßes", "floße", "flößen", "schoß", "schoße", "schoßes", "schöße", "aß",
+];
+
+/// Writes `ss` for `ß` as capitals do, but in words that it tells from others.
+fn fold_sharp_s(text: String) -> String {
+    if !text.contains('ß') {
+        return text;
+    }
+    let is_letter = |c: char| c.is_alphabetic();
+    let is_told_by_it = |word: &str| {
+        WORDS_WITH_SHARP_S.contains(&word) || ENDS_WITH_SHARP_S.iter().any(|end| word.ends_with(end))
+    };
+    let parts = text.split_inclusive(|c: char| !is_letter(c));
+    let folded = parts.map(
+        |part| match is_told_by_it(part.trim_end_matches(|c| !is_letter(c))) {
+            true => part.to_owned(),
+            false => part.replace('ß', "ss"),
+        },
+    );
+    folded.collect()
+}
+
+/// Folds the case of a character as Unicode does: the final sigma is a sigma, the capital `ẞ` a small one, and the capital
 /// I with a dot is an i. Accents stay.
 fn fold_case(c: char) -> impl Iterator<Item = char> {
     let folded = match c {
         'ς' => ['σ', '\0'],
-        'ß' | 'ẞ' => ['s', 's'],
+        'ẞ' => ['ß', '\0'],
         'İ' => ['i', '\0'],
         _ => ['\0', '\0'],
     };

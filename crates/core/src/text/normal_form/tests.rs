@@ -83,6 +83,25 @@ fn what_carries_no_meaning_folds() {
         ("LONDON (Agency) - Rates rise", "LONDON (Agency) — rates rise"),
         ("see (the 12 men who came)", "see the 12 men who came"),
         ("see (chapter 12)", "see chapter 12"),
+        ("Спасибо за доставку)", "спасибо за доставку )))"),
+        ("Спасибо)", "Спасибо :)"),
+        ("Спасибо (за доставку)", "Спасибо за доставку"),
+        ("1) Первый 2) второй", "1 первый 2 второй"),
+        ("а) деньги б) товар", "а деньги б товар"),
+        ("i) first ii) second", "i first ii second"),
+        ("(see the note) and more", "see the note and more"),
+        ("Rates rise (as he s...", "rates rise as he s..."),
+        ("Cancel, not refund", "Cancel - not refund"),
+        ("No, me gusta", "No… me gusta"),
+        ("No, me gusta", "No — me gusta"),
+        ("The No. 5 bus, No. 6 too", "The No 5 bus no 6 too"),
+        ("Large, red and not small", "large red and not small"),
+        ("In Massen", "IN MASSEN"),
+        ("Die Buße", "die Buẞe"),
+        ("Rh(-)", "Rh (−)"),
+        ("Test: -", "test : –."),
+        ("I was thinking -...", "I was thinking..."),
+        ("Agency - rates rise", "agency: rates rise"),
     ] {
         assert_eq!(normal_form(text), normal_form(same), "{text} {same}");
     }
@@ -249,6 +268,89 @@ fn what_carries_meaning_stays() {
         ("$5-$10", "$5 $10"),
         ("5kg-10kg", "5kg 10kg"),
         ("5 kg - 10 kg", "5 kg 10 kg"),
+    ] {
+        assert_ne!(normal_form(text), normal_form(other), "{text} {other}");
+    }
+}
+
+#[test]
+fn a_bracket_that_closes_nothing_is_the_smile_or_the_sad_face_of_russian() {
+    for (text, other) in [
+        ("Спасибо за доставку)", "Спасибо за доставку("),
+        ("Спасибо)", "Спасибо"),
+        ("Спасибо(", "Спасибо"),
+        ("Спасибо)))", "Спасибо((("),
+        ("Спасибо)) Всё пришло", "Спасибо(( Всё пришло"),
+        ("Привет) где мой заказ", "Привет( где мой заказ"),
+        ("Ну да...)", "Ну да...("),
+        ("Дякую за відповідь)", "Дякую за відповідь("),
+        ("Плохо( но спасибо)", "Плохо, но спасибо"),
+        ("Всё хорошо (почти))))", "Всё хорошо (почти)"),
+        ("Заказ 123)", "Заказ 123("),
+        ("good )))", "good ((("),
+        ("güzel)", "güzel("),
+    ] {
+        assert_ne!(normal_form(text), normal_form(other), "{text} {other}");
+    }
+}
+
+#[test]
+fn a_mark_beside_a_negation_decides_what_is_denied() {
+    for (text, other) in [
+        ("לא, קיבלתי את החבילה", "לא קיבלתי את החבילה"),
+        ("Tidak, bisa login", "Tidak bisa login"),
+        ("Không, hoàn tiền cho tôi", "Không hoàn tiền cho tôi"),
+        ("नहीं, पार्सल आया", "नहीं पार्सल आया"),
+        ("نہیں۔ ملا", "نہیں ملا"),
+        ("না, পেয়েছি", "না পেয়েছি"),
+        ("Ei, toimi enää", "Ei toimi enää"),
+        ("Hapana, inafanya kazi", "Hapana inafanya kazi"),
+        ("Nē, saņēmu", "Nē saņēmu"),
+        ("Όχι, αύριο", "Όχι αύριο"),
+        ("Nem, jó", "Nem jó"),
+        ("No,funciona bien", "No funciona bien"),
+        ("No refund", "No, refund"),
+        ("No - funciona", "No funciona"),
+        ("No -- funciona", "No funciona"),
+        ("No : funciona", "No funciona"),
+        ("Stornieren, nicht liefern", "Stornieren nicht, liefern"),
+        ("Annuler, pas rembourser", "Annuler pas, rembourser"),
+        ("Cancel, not refund", "Cancel not, refund"),
+        ("Cancel. Don't refund", "Cancel don’t. Refund"),
+        ("İptal değil, iade", "İptal, değil iade"),
+        ("Cancelar no, reembolsar", "Cancelar, no reembolsar"),
+        ("Refund, not working", "Refund not working"),
+        ("Nothing, works now", "Nothing works now"),
+    ] {
+        assert_ne!(normal_form(text), normal_form(other), "{text} {other}");
+    }
+}
+
+#[test]
+fn sharp_s_stays_where_it_tells_words_apart_and_is_ss_elsewhere() {
+    for (text, other) in [
+        ("in Maßen", "in Massen"),
+        ("die Buße", "die Busse"),
+        ("die Körpermaße", "die Körpermasse"),
+        ("das Floß", "das floss"),
+        ("wir rußen", "wir Russen"),
+    ] {
+        assert_ne!(normal_form(text), normal_form(other), "{text} {other}");
+    }
+    assert_eq!(normal_form("Große Grüße, Maßnahme"), "grosse grüsse massnahme");
+}
+
+#[test]
+fn a_minus_by_itself_is_a_result() {
+    for (text, other) in [
+        ("Rh(-) mother", "Rh mother"),
+        ("Rh(-) mother", "Rh(+) mother"),
+        ("Test (–) today", "Test today"),
+        ("Covid test: -", "Covid test"),
+        ("Covid test -", "Covid test"),
+        ("Strep A -, fever", "Strep A, fever"),
+        ("HIV: -; HCV: +", "HIV; HCV: +"),
+        ("[-] result", "result"),
     ] {
         assert_ne!(normal_form(text), normal_form(other), "{text} {other}");
     }
