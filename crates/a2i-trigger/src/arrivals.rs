@@ -1,7 +1,7 @@
 //! Counts what came for review by day, for the console: one small object, written once for each delivery.
 
 use active_learning_aws::{
-    bucket::{Change, JSON, MAX_DOCUMENT_BYTES},
+    bucket::{BucketError, Change, JSON, MAX_DOCUMENT_BYTES},
     s3_event::S3Object,
 };
 use active_learning_core::{
@@ -17,7 +17,8 @@ use crate::{A2iTrigger, A2iTriggerError};
 impl A2iTrigger {
     /// Adds what came with an object to the sums of its day. Idempotent: the same object again adds nothing.
     ///
-    /// Sums that cannot be read are begun anew: they are shown, and decide nothing.
+    /// The sums are shown, and decide nothing. So those that cannot be read are begun anew, and where too many deliveries
+    /// write them at once, one is left out and logged: its texts are asked about all the same.
     pub(crate) async fn count_arrivals(
         &self,
         object: &S3Object,
@@ -40,7 +41,13 @@ impl A2iTrigger {
         let changed = self
             .feedback
             .change_bytes(keys::ARRIVALS, JSON, MAX_DOCUMENT_BYTES, add);
-        Ok(changed.await?)
+        match changed.await {
+            Err(error @ BucketError::Contended { .. }) => {
+                warn!(%error, "what came with {} is in no figure of its day", object.key);
+                Ok(())
+            }
+            changed => Ok(changed?),
+        }
     }
 }
 

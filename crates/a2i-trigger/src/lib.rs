@@ -6,8 +6,8 @@
 //! asks is kept below `asked/` before it is started. With a review budget it waits in the backlog instead, until
 //! it is selected: see `backlog.rs`, by vectors of its text where there are any: see `vectors.rs`. Texts to label, which
 //! nobody complained about, wait in a pool: see `pool.rs`; those of which a serving model is not sure do not: see
-//! `at_once.rs`. What came is counted by day: see `arrivals.rs`. Predictions that were accepted as labels ask nobody anything; they go to the training bucket: see
-//! `machine_labels.rs`.
+//! `at_once.rs`. What came is counted by day: see `arrivals.rs`. Predictions that were accepted as labels ask nobody
+//! anything; they go to the training bucket: see `machine_labels.rs`.
 
 mod arrivals;
 mod at_once;
