@@ -66,7 +66,7 @@ async function reviewForHours(browser, stack) {
       continue;
     }
     assert.ok(!expected.has(text), `asked again after an answer: ${text}`);
-    // Nobody reads a text in no time: some keys come at once, others when the next text lies ready.
+    // Nobody reads a text in no time: some keys come as soon as they are taken, others when the next text lies ready.
     const reads = step > TEXTS / 2;
     if (reads && TEXTS - expected.size > 1) await liesReady(page);
     await page.evaluate((name) => { window.keyKind = name; }, reads ? 'read' : 'at once');
@@ -169,6 +169,7 @@ function specials(page, context, stack, { expected, corrected, seen }) {
       await answerWith(page, text, ['1']);
       const other = await shownText(page);
       expected.set(other, 'Business');
+      await canBeRead(page);
       await page.keyboard.press('3');
       await page.waitForFunction(() => /Not saved yet/.test(document.getElementById('portal-status').textContent));
       await context.setOffline(false);
@@ -250,6 +251,7 @@ function specials(page, context, stack, { expected, corrected, seen }) {
     60: async (text) => {
       expected.set(text, 'Business');
       await context.clearCookies();
+      await canBeRead(page);
       await page.keyboard.press('3');
       await page.waitForSelector('#sign-in-again');
       const tab = await context.newPage();
@@ -278,6 +280,7 @@ function specials(page, context, stack, { expected, corrected, seen }) {
     100: async (text) => {
       expected.set(text, 'World');
       await saved(page);
+      await canBeRead(page);
       await page.keyboard.down('1');
       for (let times = 0; times < 10; times += 1) await page.keyboard.down('1');
       await page.keyboard.up('1');
@@ -285,6 +288,32 @@ function specials(page, context, stack, { expected, corrected, seen }) {
       await page.waitForTimeout(300);
       assert.equal(await shownText(page), after, 'one key, one answer');
       ok('a key that is held answers once');
+    },
+    110: async (text) => {
+      await canBeRead(page);
+      await liesReady(page);
+      expected.set(text, 'Sports');
+      seen.push(text);
+      // Within the page: between two keys of this script there may be any time.
+      const told = await page.evaluate(() => {
+        const press = () => document.activeElement.dispatchEvent(
+          new KeyboardEvent('keydown', { key: '2', code: 'Digit2', bubbles: true, cancelable: true }));
+        const shown = () => document.querySelector('.review-text').textContent;
+        press();
+        const after = shown();
+        press();
+        const choice = document.querySelector('#review-choices button');
+        choice.click();
+        return { after, still: shown(), says: document.getElementById('undoing').textContent };
+      });
+      assert.notEqual(told.after, text);
+      assert.equal(told.still, told.after, 'a text that had only just come is not answered');
+      assert.match(told.says, /Not taken.*choose again/);
+      assert.equal(await page.locator('.review-chosen').textContent(), '');
+      await answerWith(page, told.after, ['4']);
+      expected.set(told.after, 'SciTech');
+      seen.push(told.after);
+      ok('a key that is pressed twice, or a second click, answers once, and the page says so');
     },
     120: async (text) => {
       await page.keyboard.press('?');
@@ -415,6 +444,7 @@ async function reviewManyLabels(browser, stack) {
   await isAccessible(page, 'search');
   await page.keyboard.press('Enter');
   assert.equal(await nextText(page, long), 'A short one');
+  await canBeRead(page);
   await page.keyboard.press('Shift+2');
   await page.waitForSelector('#empty-queue');
   const given = await answersByText(stack);
@@ -512,7 +542,11 @@ async function nextText(page, before) {
   return page.locator('.review-text').textContent({ timeout: 1_000 }).catch(() => null);
 }
 
+/** A choice that comes with a text, before anybody can have read it, is not taken. */
+const canBeRead = (page) => page.waitForFunction(() => !document.getElementById('task-form')?.dataset.unread);
+
 async function answerWith(page, text, keys) {
+  await canBeRead(page);
   for (const key of keys) await page.keyboard.press(key === ' ' ? 'Space' : key);
   await nextText(page, text);
 }

@@ -15,6 +15,7 @@
   const LONGEST_PAUSE = 30_000;
   const WARN_BEFORE = 300_000;
   const DRAFT_LIFETIME = 30 * 24 * 3_600_000;
+  const UNREAD = 200; // ms that a text is on the page before anybody can have read it
 
   // What one reviewer keeps in this browser; in memory only what the browser does not take: its storage may be full, or off.
   const memory = new Map();
@@ -91,6 +92,7 @@
   const held = new Set(); // stamps of what the server could not store now, while it may store the rest
   let timer = 0;
   let signInTimer = 0;
+  let unreadTimer = 0;
   let waiting = Number(byId('progress')?.dataset.waiting ?? 0);
   let hasMore = byId('progress')?.textContent.includes('+') ?? false;
   let answered = counted.get();
@@ -283,7 +285,7 @@
     const isKnown = reply.next && before().includes(reply.next.loop);
     if (reply.next !== undefined) noMore = reply.next === null && !next;
     if (reply.next === null) { /* nothing else waits */ } else if (reply.next && next && !isKnown) request('give-back', { 'portal:loop': reply.next.loop }).catch(() => {});
-    else if (isKnown) { /* it is here already */ } else if (reply.next && !reply.next.html) next = { ...reply.next, isElsewhere: true };
+    else if (isKnown) { /* it is here already */ } else if (reply.next && !reply.next.html) next = { ...withLease(reply.next), isElsewhere: true };
     else if (reply.next) next = ready(reply.next);
     form.dataset.ready = next ? 'yes' : 'no';
     if (isWanting) goOn();
@@ -295,10 +297,12 @@
     const page = document.createElement('template');
     page.innerHTML = task.html;
     page.content.querySelectorAll('script, style').forEach((element) => element.remove());
-    const leaseEnd = Date.now() + (task.leaseSeconds ?? 0) * 1_000;
-    return {
-      ...task, html: '', nodes: [...page.content.childNodes], leaseEnd, leaseLength: (task.leaseSeconds ?? 0) * 1_000,
-    };
+    return { ...withLease(task), html: '', nodes: [...page.content.childNodes] };
+  };
+
+  const withLease = (task) => {
+    const leaseLength = (task.leaseSeconds ?? 0) * 1_000;
+    return { ...task, leaseLength, leaseEnd: Date.now() + leaseLength };
   };
 
   // A reviewer who was faster than the server took the task that came: another one has to lie ready.
@@ -326,6 +330,8 @@
   const show = (task) => {
     current = task;
     current.shownAt = Date.now();
+    clearTimeout(unreadTimer);
+    delete form.dataset.unread;
     body.replaceChildren(...task.nodes);
     body.hidden = false;
     form.elements.namedItem('portal:loop').value = task.loop;
@@ -345,13 +351,32 @@
     if (task.leaseLength && task.leaseEnd - Date.now() < task.leaseLength / 2) renew();
   };
 
+  // Shows a text that came in the place of another one.
+  const swapTo = (task) => {
+    show(task);
+    form.dataset.unread = 'yes';
+    unreadTimer = setTimeout(() => { delete form.dataset.unread; }, UNREAD);
+  };
+
+  // A key or button that is pressed twice meant the text before. What opens something, moves or undoes may come at any time.
+  const refuseUnread = (event) => {
+    if (!form.dataset.unread || help?.open) return;
+    const isOfKey = /^(?:Enter|[ n])$/.test(event.key) || /^(?:Digit|Numpad)\d$/.test(event.code);
+    const isElsewhere = event.target.closest('input, textarea, select, a, summary, .portal-bar, .portal-notes');
+    const isChoice = event.type === 'click' ? event.target.closest('#task-body button') : isOfKey && !isElsewhere;
+    if (!isChoice) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (!event.repeat) say('undoing', 'Not taken: this text had only just come. Please choose again.');
+  };
+
   function goOn() {
     undoAt = null;
     if (stash) {
       const task = stash;
       stash = null;
       isWanting = false;
-      show(task);
+      swapTo(task);
       lookAhead();
       return;
     }
@@ -366,7 +391,7 @@
       next = null;
       form.dataset.ready = 'no';
       isWanting = false;
-      show(task);
+      swapTo(task);
       return;
     }
     isWanting = true;
@@ -473,8 +498,7 @@
   // ---- Leases --------------------------------------------------------------------------------------------------
 
   let isRenewing = false;
-  async function renew() {
-    const task = current;
+  async function renew(task = current) {
     if (isRenewing || !task?.leaseLength) return;
     isRenewing = true;
     try {
@@ -482,11 +506,16 @@
       if (status === 200) {
         task.leaseLength = reply.leaseSeconds * 1_000;
         task.leaseEnd = Date.now() + task.leaseLength;
+        task.isAhead = false;
         task.isWarned = false;
-        say('lease-warning', '');
+        if (task === current) say('lease-warning', '');
       } else if (['task_held', 'task_closed'].includes(reply.code)) {
         task.leaseLength = 0;
-        say('lease-warning', 'Somebody else has answered or opened this task meanwhile. Your answer counts beside theirs.');
+        if (task === next) {
+          next = null;
+          form.dataset.ready = 'no';
+          lookAhead();
+        } else if (task === current) say('lease-warning', 'Somebody else has answered or opened this task meanwhile. Your answer counts beside theirs.');
       } else if (status === 401) waitForSignIn('ended');
     } catch { /* the next key tries again */ } finally {
       isRenewing = false;
@@ -496,12 +525,19 @@
     if (current?.leaseLength && current.leaseEnd - Date.now() < current.leaseLength * 0.75) renew();
   };
   const watchLease = () => {
+    // What was fetched ahead is held for minutes only, in case its reply finds nobody: kept as long as the page is open.
+    const isShort = (task) => task?.isAhead && task.leaseLength && task.leaseEnd - Date.now() < task.leaseLength / 2;
+    const ahead = [current, stash, next].find(isShort);
+    if (ahead) {
+      renew(ahead);
+      return;
+    }
     if (!current?.leaseLength || current.isWarned) return;
     const left = current.leaseEnd - Date.now();
     if (left > Math.min(WARN_BEFORE, current.leaseLength / 2)) return;
     current.isWarned = true;
     const keep = Object.assign(document.createElement('button'), { type: 'button', className: 'quiet', textContent: 'Keep it' });
-    keep.addEventListener('click', renew);
+    keep.addEventListener('click', () => renew());
     const minutes = Math.max(1, Math.round(left / 60_000));
     say('lease-warning', `This task is yours for ${minutes} more min: any key keeps it. `, keep);
   };
@@ -576,6 +612,7 @@
     form.addEventListener('change', keepDraft);
     document.addEventListener('portal-changed', keepDraft);
     document.addEventListener('keydown', onKey);
+    for (const pressed of ['keydown', 'click']) window.addEventListener(pressed, refuseUnread, true);
     document.addEventListener('pointerdown', isActive);
     byId('skip-form').addEventListener('submit', skip);
     byId('undo').addEventListener('click', undo);

@@ -60,7 +60,14 @@ pub struct Lease {
     pub accepted_at: DateTime<Utc>,
     /// From then on somebody else may take it.
     pub expires_at: DateTime<Utc>,
+    /// Whether it was fetched ahead and not opened yet: then it is held for a short time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_ahead: bool,
 }
+
+/// How long a loop is held that was fetched ahead, at most, until its page says that it is open: who left before the reply
+/// came holds it no longer.
+pub const AHEAD_LIMIT: Duration = Duration::minutes(3);
 
 /// Largest input that a state holds itself, in bytes: it is written whenever the state is.
 pub const MAX_HELD_INPUT_BYTES: usize = 8_192;
@@ -247,12 +254,47 @@ impl HumanLoop {
         }
     }
 
-    /// Gives the reviewer a lease; one that they still hold stays as it is.
+    /// Gives the reviewer a lease; one that they still hold stays as it is, unless the loop lay ready for them only.
     ///
     /// # Errors
     ///
     /// As [`HumanLoop::may_answer`].
     pub fn take(&mut self, worker_id: &str, now: DateTime<Utc>, time_limit: Duration) -> Result<(), Refusal> {
+        self.hold(worker_id, now, time_limit, false)?;
+        let is_own_ahead = |lease: &&mut Lease| lease.worker_id == worker_id && lease.is_ahead;
+        if let Some(lease) = self.leases.iter_mut().find(is_own_ahead) {
+            lease.is_ahead = false;
+            lease.expires_at = now + time_limit;
+        }
+        Ok(())
+    }
+
+    /// Does the same for a loop that is fetched ahead: it is held for [`AHEAD_LIMIT`] at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`HumanLoop::may_answer`].
+    pub fn take_ahead(
+        &mut self,
+        worker_id: &str,
+        now: DateTime<Utc>,
+        time_limit: Duration,
+    ) -> Result<(), Refusal> {
+        self.hold(
+            worker_id,
+            now,
+            time_limit.min(AHEAD_LIMIT),
+            time_limit > AHEAD_LIMIT,
+        )
+    }
+
+    fn hold(
+        &mut self,
+        worker_id: &str,
+        now: DateTime<Utc>,
+        time_limit: Duration,
+        is_ahead: bool,
+    ) -> Result<(), Refusal> {
         self.may_answer(worker_id, now)?;
         if self.live_lease(worker_id, now).is_none() {
             self.leases.retain(|lease| lease.expires_at > now);
@@ -260,6 +302,7 @@ impl HumanLoop {
                 worker_id: worker_id.to_owned(),
                 accepted_at: now,
                 expires_at: now + time_limit,
+                is_ahead,
             });
         }
         if !self.opened_by.iter().any(|opened| opened == worker_id) {
@@ -282,7 +325,10 @@ impl HumanLoop {
     ) -> Result<(), Refusal> {
         self.may_answer(worker_id, now)?;
         match self.leases.iter_mut().find(|lease| lease.worker_id == worker_id) {
-            Some(lease) => lease.expires_at = now + time_limit,
+            Some(lease) => {
+                lease.expires_at = now + time_limit;
+                lease.is_ahead = false;
+            }
             None => self.take(worker_id, now, time_limit)?,
         }
         Ok(())
@@ -423,6 +469,12 @@ impl HumanLoop {
     pub fn lease_expires_at(&self, worker_id: &str) -> Option<DateTime<Utc>> {
         let lease = self.leases.iter().find(|lease| lease.worker_id == worker_id)?;
         Some(lease.expires_at)
+    }
+
+    /// Returns whether the loop lies ready for the reviewer, who has not opened it.
+    pub fn is_ahead(&self, worker_id: &str) -> bool {
+        let mut leases = self.leases.iter();
+        leases.any(|lease| lease.worker_id == worker_id && lease.is_ahead)
     }
 
     fn live_lease(&self, worker_id: &str, now: DateTime<Utc>) -> Option<&Lease> {

@@ -25,7 +25,7 @@ impl Loops {
         worker: &Worker,
         now: DateTime<Utc>,
     ) -> Result<HumanLoop, LoopError> {
-        self.take_from(None, name, worker, now).await
+        self.take_from(None, name, worker, false, now).await
     }
 
     async fn take_from(
@@ -33,13 +33,19 @@ impl Loops {
         known: Option<Version>,
         name: &str,
         worker: &Worker,
+        is_ahead: bool,
         now: DateTime<Utc>,
     ) -> Result<HumanLoop, LoopError> {
         let (human_loop, etag) = self
             .change_from(known, name, now, |human_loop| {
                 check_team(human_loop, worker)?;
                 let worker = worker.in_loop(human_loop);
-                Ok(human_loop.take(&worker.id, now, human_loop.time_limit(&self.rules))?)
+                let time_limit = human_loop.time_limit(&self.rules);
+                match is_ahead {
+                    true => human_loop.take_ahead(&worker.id, now, time_limit)?,
+                    false => human_loop.take(&worker.id, now, time_limit)?,
+                }
+                Ok(())
             })
             .await?;
         if let Some(etag) = etag {
@@ -155,9 +161,10 @@ impl Loops {
         name: &str,
         known: Option<Version>,
         worker: &Worker,
+        is_ahead: bool,
         now: DateTime<Utc>,
     ) -> Result<Option<HumanLoop>, LoopError> {
-        match self.take_from(known, name, worker, now).await {
+        match self.take_from(known, name, worker, is_ahead, now).await {
             Ok(taken) => Ok(Some(taken)),
             Err(LoopError::Refused(_) | LoopError::NotFound | LoopError::Contention) => Ok(None),
             Err(error) => Err(error),

@@ -48,6 +48,8 @@ pub struct Wish<'a> {
     pub skipped_too: bool,
     /// Names of tasks that they have before them already.
     pub without: &'a [String],
+    /// Whether it is fetched ahead by a page that may be gone when it comes.
+    pub is_ahead: bool,
 }
 
 /// The next task, taken for the reviewer.
@@ -131,7 +133,9 @@ impl Loops {
             let waiting = waiting_of(&page);
             page.marks.retain(|mark| !wish.without.contains(&mark.name));
             page.marks.truncate(RECENT_READS);
-            let free = self.first_free(&page.marks, worker, &mut skipped, now).await?;
+            let free = self
+                .first_free(&page.marks, worker, wish, &mut skipped, now)
+                .await?;
             if free.is_some() {
                 let human_loop = free;
                 return Ok(Next { human_loop, waiting });
@@ -145,7 +149,9 @@ impl Loops {
         loop {
             page.marks
                 .retain(|mark| mark.is_for(worker) && !wish.without.contains(&mark.name));
-            let free = self.first_free(&page.marks, worker, &mut skipped, now).await?;
+            let free = self
+                .first_free(&page.marks, worker, wish, &mut skipped, now)
+                .await?;
             match (free, page.last) {
                 (Some(human_loop), _) => {
                     let human_loop = Some(human_loop);
@@ -157,7 +163,7 @@ impl Loops {
         }
 
         for name in skipped.into_iter().filter(|_| wish.skipped_too) {
-            if let Some(taken) = self.try_take(&name, None, worker, now).await? {
+            if let Some(taken) = self.try_take(&name, None, worker, wish.is_ahead, now).await? {
                 let human_loop = Some(taken);
                 return Ok(Next { human_loop, waiting });
             }
@@ -173,6 +179,7 @@ impl Loops {
         &self,
         marks: &[Mark],
         worker: &Worker,
+        wish: Wish<'_>,
         skipped: &mut Vec<String>,
         now: DateTime<Utc>,
     ) -> Result<Option<HumanLoop>, LoopError> {
@@ -190,7 +197,10 @@ impl Loops {
                 let name = human_loop.name.clone();
                 if human_loop.skipped_by.contains(&own_id) {
                     skipped.push(name);
-                } else if let Some(taken) = self.try_take(&name, Some(version), worker, now).await? {
+                } else if let Some(taken) = self
+                    .try_take(&name, Some(version), worker, wish.is_ahead, now)
+                    .await?
+                {
                     return Ok(Some(taken));
                 }
             }

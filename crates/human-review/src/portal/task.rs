@@ -61,7 +61,11 @@ impl Portal<'_> {
         skipped_too: bool,
         without: &[String],
     ) -> Result<HttpReply, PortalError> {
-        let wish = Wish { skipped_too, without };
+        let wish = Wish {
+            skipped_too,
+            without,
+            is_ahead: request.wants_json(),
+        };
         if request.wants_json() {
             return Ok(document(200, &self.next_document(worker, wish).await?));
         }
@@ -141,6 +145,7 @@ impl Portal<'_> {
             "loop": human_loop.name,
             "id": human_loop.id,
             "leaseSeconds": self.lease_seconds(human_loop, worker),
+            "isAhead": human_loop.is_ahead(&worker.in_loop(human_loop).id),
             "previous": shown.previous,
             "html": if is_swapped { shown.html } else { String::new() },
             "notices": shown.trial.notices,
@@ -389,6 +394,7 @@ impl Portal<'_> {
         let wish = Wish {
             skipped_too,
             without: &without,
+            is_ahead: true,
         };
         match self.next_document(worker, wish).await {
             Ok(next) => next,

@@ -519,6 +519,39 @@ async fn a_lease_is_renewed_given_back_and_lost() {
 }
 
 #[tokio::test]
+async fn what_was_fetched_ahead_is_free_within_minutes_unless_its_page_is_open() {
+    let review = Review::new();
+    for name in ["tc-1", "tc-2", "tc-3"] {
+        review.start(name, &item("dislike")).await;
+        review.wait(Duration::seconds(1));
+    }
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+    let anns = token(&ann).await;
+    let first = get(&ann, "next").await.json();
+    let second = get(&ann, "next?without=tc-1").await.json();
+    let third = get(&ann, "next?without=tc-1+tc-2").await.json();
+    ann.open("tc-1").await;
+    let form = [("portal:csrf", anns.as_str()), ("portal:loop", "tc-2")];
+    post(&ann, "renew", &form).await;
+    let at_once = get(&bea, "next").await.json();
+
+    review.wait(Duration::seconds(181));
+    let later = get(&bea, "next").await.json();
+    let no_more = get(&bea, "next?without=tc-3").await.json();
+
+    for ahead in [&first, &second, &third] {
+        let next = &ahead["next"];
+        assert_eq!(
+            (&next["leaseSeconds"], &next["isAhead"]),
+            (&json!(180), &json!(true))
+        );
+    }
+    assert_eq!(at_once["next"], Value::Null);
+    assert_eq!(later["next"]["loop"], "tc-3", "nobody has seen it");
+    assert_eq!(no_more["next"], Value::Null, "one is open, the other lies ready");
+}
+
+#[tokio::test]
 async fn why_a_task_was_skipped_is_kept() {
     let review = Review::new();
     review.start("tc-1", &item("dislike")).await;
