@@ -163,7 +163,7 @@ async function secondReviewerGetsNothing(browser, stack, loop) {
 
 async function reviewWithForeignTemplate(browser, stack, templateKey) {
   await stack.putReviewObject(templateKey, await readFile(new URL('foreign-template.liquid.html', import.meta.url)));
-  const text = '</classification-target><script>window.hacked=3</script> "A match" & more';
+  const text = '"</classification-target><script>window.hacked=3</script> A match" & "more"';
   await stack.feedback({ sentence: text, prediction: 'Sports', confidence: 0.3 });
   const { page, context, problems } = await person(browser);
   await page.goto(stack.signInUrl);

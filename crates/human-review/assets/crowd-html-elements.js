@@ -45,9 +45,10 @@
     return source.split(',').map((item) => item.trim()).filter(Boolean);
   };
 
-  // A text attribute; templates that pass values through to_json leave its quotes.
-  const parseText = (text) => {
-    if (!/^\s*"[^]*"\s*$/.test(text || '')) return text || '';
+  // A text attribute. Where the template passes its value through to_json, which the server marks, it is JSON.
+  const readText = (element, name) => {
+    const text = element.getAttribute(name) || '';
+    if (!element.hasAttribute(`json-${name}`)) return text;
     const value = parseRelaxed(text);
     return typeof value === 'string' ? value : text;
   };
@@ -133,14 +134,14 @@
 
   class CrowdInput extends CrowdField {
     makeControl() {
-      const value = this.getAttribute('value') || parseText(this.getAttribute('initial-value'));
+      const value = this.getAttribute('value') || readText(this, 'initial-value');
       return make('input', { type: 'text', value });
     }
   }
 
   class CrowdTextArea extends CrowdField {
     makeControl() {
-      const value = this.getAttribute('value') || parseText(this.getAttribute('initial-value')) || this.textContent.trim();
+      const value = this.getAttribute('value') || readText(this, 'initial-value') || this.textContent.trim();
       this.textContent = '';
       return make('textarea', { value });
     }
@@ -220,7 +221,7 @@
   // One choice of several categories: {"label": "X"}.
   class CrowdClassifier extends CrowdElement {
     build() {
-      const header = parseText(this.getAttribute('header'));
+      const header = readText(this, 'header');
       const parts = (selector) => [...this.children].filter((child) => child.matches(selector));
       const help = parts('full-instructions').map((full) => {
         const title = full.getAttribute('header') || 'Instructions';

@@ -73,6 +73,23 @@ pub struct Form {
     pub unknown_elements: BTreeSet<String>,
 }
 
+impl Form {
+    /// Returns why nobody could answer on such a page, if it is so: it has no field, maybe since the portal lacks its elements.
+    pub fn why_without_field(&self) -> Option<String> {
+        if !self.fields.is_empty() {
+            return None;
+        }
+        let unknown: Vec<&str> = self.unknown_elements.iter().map(String::as_str).collect();
+        Some(match unknown.is_empty() {
+            true => "no field for an answer".to_owned(),
+            false => format!(
+                "no field for an answer that the portal has: it does not have {}",
+                unknown.join(", ")
+            ),
+        })
+    }
+}
+
 /// An open tag.
 #[derive(Debug, Default)]
 struct Tag {
@@ -215,16 +232,16 @@ fn add_control(form: &mut Form, tag: &Tag, group: Option<&str>) {
     add(form, tag, values);
 }
 
-/// Returns the text that a crowd element begins with: a template that passes it through `to_json` leaves its quotes.
+/// Returns the text that a crowd element begins with. Where the template passes it through `to_json`, which the rendering
+/// marks, its quotes are no part of it.
 fn initial_value(tag: &Tag) -> Option<String> {
     let named = |name| tag.get(name).filter(|value| !value.is_empty());
     if let Some(value) = named("value") {
         return Some(value.to_owned());
     }
     let initial = named("initial-value")?;
-    let trimmed = initial.trim();
-    let is_quoted = trimmed.len() > 1 && trimmed.starts_with('"') && trimmed.ends_with('"');
-    match relaxed_json(trimmed).filter(|_| is_quoted) {
+    let is_json = tag.get("json-initial-value").is_some();
+    match relaxed_json(initial.trim()).filter(|_| is_json) {
         Some(Value::String(text)) => Some(text),
         _ => Some(initial.to_owned()),
     }

@@ -1,5 +1,6 @@
 //! The worker task template in use, and whether it can show a task.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use active_learning_aws::bucket::{Bucket, BucketError};
@@ -7,6 +8,7 @@ use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use active_learning_core::text::is_blank;
 use serde_json::{Value, json};
 
+use crate::form::read_form;
 use crate::trial::{Trial, has_no_choice, offered_words, try_page};
 use crate::worker_template::{self, SHIPPED, TemplateError, render_html};
 
@@ -122,38 +124,45 @@ impl TaskTemplate<'_> {
     /// # Errors
     ///
     /// [`BucketError`] when the template cannot be read.
-    pub async fn refusal(self, input: &Value) -> Result<Option<&'static str>, BucketError> {
+    pub async fn refusal(self, input: &Value) -> Result<Option<Cow<'static, str>>, BucketError> {
         let is_ours = self.is_shipped() || !self.is_opaque;
         if let Some(items) = input["comprehendPredictions"].as_array().filter(|_| is_ours) {
             let has_text = |item: &Value| item["utterance"].as_str().is_some_and(|text| !is_blank(text));
             if has_one_id_twice(items) {
                 return Ok(Some(
-                    "two of its comprehendPredictions have the same id, so that an answer could not be told to be of one",
+                    "two of its comprehendPredictions have the same id, so that an answer could not be told to be of one".into(),
                 ));
             }
             let is_nothing = items.is_empty() || (self.is_shipped() && !items.iter().any(has_text));
-            return Ok(is_nothing.then_some("none of its comprehendPredictions has a text (utterance)"));
+            return Ok(is_nothing.then(|| "none of its comprehendPredictions has a text (utterance)".into()));
         }
         let template = match self.content().await {
             Ok(template) => template,
             Err(TaskError::Template(TemplateError::Storage(error))) => return Err(error),
-            Err(_) => return Ok(Some("the worker task template is not in the review bucket")),
+            Err(_) => {
+                return Ok(Some(
+                    "the worker task template is not in the review bucket".into(),
+                ));
+            }
         };
         let pages = (
             render_html(&template, input, NO_NONCE),
             render_html(&template, &json!({}), NO_NONCE),
         );
         Ok(match pages {
-            (Err(_), _) => Some("the worker task template cannot be rendered with it"),
-            _ if holds_nothing(input) => Some("it is empty"),
+            (Err(_), _) => Some("the worker task template cannot be rendered with it".into()),
+            _ if holds_nothing(input) => Some("it is empty".into()),
             (Ok(page), Ok(empty)) if page == empty => Some(
-                "the worker task template shows nothing of it: it has no member that the template refers to",
+                "the worker task template shows nothing of it: it has no member that the template refers to"
+                    .into(),
             ),
             (Ok((html, _)), _) if self.tried(&html, input).is_withheld => {
-                Some("the page that the worker task template makes of it has no field for an answer")
+                let why = read_form(&html).why_without_field();
+                let why = why.unwrap_or_else(|| "no field for an answer".to_owned());
+                Some(format!("the page that the worker task template makes of it has {why}").into())
             }
             (Ok((html, _)), _) if has_no_choice(&html) => {
-                Some("the page that the worker task template makes of it has no category to choose")
+                Some("the page that the worker task template makes of it has no category to choose".into())
             }
             _ => None,
         })

@@ -49,14 +49,17 @@ impl Trial {
 pub fn try_page(html: &str, input: &Value) -> Trial {
     let form = read_form(html);
     let mut trial = Trial::default();
-    if !form.unknown_elements.is_empty() {
+    if !form.unknown_elements.is_empty() && !form.fields.is_empty() {
         let names: Vec<&str> = form.unknown_elements.iter().map(String::as_str).collect();
         let names = names.join(", ");
         let sentence = format!("This page uses elements that this portal does not have: {names}.");
         trial.notices.push(sentence);
     }
-    let problem = if form.fields.is_empty() {
-        Some("This page has no field for an answer.".to_owned())
+    let without_field = form
+        .why_without_field()
+        .map(|why| format!("This page has {why}."));
+    let problem = if without_field.is_some() {
+        without_field
     } else if input.get("comprehendPredictions").is_some() {
         match output(&Map::new(), input) {
             None => Some("The items of this task cannot be read.".to_owned()),
@@ -93,10 +96,11 @@ pub(crate) fn has_no_choice(html: &str) -> bool {
 /// Returns why an answer of a page about one text could name none of these labels, if none could; of no labels, whether
 /// there is anything to answer with.
 pub(crate) fn why_unreadable(html: &str, labels: &[String]) -> Option<String> {
-    let fields = read_form(html).fields;
-    if fields.is_empty() {
-        return Some("it has no field for an answer".to_owned());
+    let form = read_form(html);
+    if let Some(why) = form.why_without_field() {
+        return Some(format!("it has {why}"));
     }
+    let fields = form.fields;
     if labels.is_empty() {
         return None;
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::listing::ListRequest;
 use super::{ControlError, ControlPlane, checked_name, checked_text, epoch, invalid, required};
 use crate::flows::{Resource, TaskUi};
+use crate::form::read_form;
 use crate::human_loop::sha256;
 use crate::worker_template::{TemplateError, render_html, render_without_links};
 
@@ -63,6 +64,7 @@ impl ControlPlane<'_> {
             let message = format!("The template is not valid Liquid: {error}");
             return Err(ControlError::Validation(message));
         }
+        check_elements(&content)?;
         let ui = TaskUi {
             human_task_ui_name: name.clone(),
             creation_time: self.now,
@@ -210,5 +212,18 @@ impl ControlPlane<'_> {
         };
         let message = || ControlError::NotFound(format!("The content of {arn} is gone."));
         template.content().await.map_err(|_| message())
+    }
+}
+
+/// Refuses a template whose only elements for an answer are some that the portal does not have. Whether it has a field at all
+/// is known for sure once a loop starts: a script may make one.
+fn check_elements(content: &str) -> Result<(), ControlError> {
+    let form = read_form(content);
+    match form
+        .why_without_field()
+        .filter(|_| !form.unknown_elements.is_empty())
+    {
+        Some(why) => Err(ControlError::Validation(format!("The template has {why}."))),
+        None => Ok(()),
     }
 }

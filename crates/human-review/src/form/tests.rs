@@ -98,8 +98,12 @@ fn a_text_begins_as_its_initial_value_whatever_is_in_it() {
             "\"><input name=x>",
         ),
         (
-            &format!("<crowd-input name=t initial-value=\"{quoted}\"></crowd-input>"),
+            &format!("<crowd-input name=t json-initial-value initial-value=\"{quoted}\"></crowd-input>"),
             "A \"quoted\" text",
+        ),
+        (
+            "<crowd-input name=t initial-value=\"&quot;Quoted as a whole&quot;\"></crowd-input>",
+            "\"Quoted as a whole\"",
         ),
         (
             "<crowd-input name=t value=first initial-value=second></crowd-input>",

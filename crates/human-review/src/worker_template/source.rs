@@ -78,12 +78,34 @@ pub fn prepared(template: &str, language: &Language) -> liquid_core::Result<Stri
             check_filters(markup, language)?;
         }
         match is_output {
-            true => source.text.push_str(&print_tag(markup)),
+            true => {
+                mark_json(&mut source.text, markup);
+                source.text.push_str(&print_tag(markup));
+            }
             false => source.push_tag(markup)?,
         }
     }
     source.text.push_str(rest);
     Ok(source.text)
+}
+
+/// Attributes that are texts, and JSON where the template passes the text through `to_json`.
+const TEXT_ATTRIBUTES: [&str; 2] = ["initial-value", "header"];
+
+/// Says in an attribute of its own, `json-<name>`, that the value of the attribute which the template has begun is JSON: by the
+/// value alone a text that is quoted as a whole would look the same.
+fn mark_json(before: &mut String, output: &str) {
+    if !filters(&output[2..output.len() - 2]).contains(&"to_json") {
+        return;
+    }
+    let begun = before.trim_end_matches(['"', '\'']).trim_end().strip_suffix('=');
+    let begun = begun.map(str::trim_end).unwrap_or_default();
+    let named = TEXT_ATTRIBUTES
+        .into_iter()
+        .find(|name| begun.ends_with(name) && !begun[..begun.len() - name.len()].ends_with('-'));
+    if let Some(name) = named {
+        before.insert_str(begun.len() - name.len(), &format!("json-{name} "));
+    }
 }
 
 fn tag_name(markup: &str) -> &str {
@@ -180,7 +202,11 @@ fn unprepared(text: &str) -> String {
         }
         rest = after;
     }
-    own + rest
+    own.push_str(rest);
+    for name in TEXT_ATTRIBUTES {
+        own = own.replace(&format!("json-{name} "), "");
+    }
+    own
 }
 
 /// What of a template has been prepared.
@@ -302,16 +328,24 @@ fn print_tag(output: &str) -> String {
 
 /// Returns how the result of an expression must be escaped, given the filters that it ends in.
 fn escaping_of(expression: &str) -> Escaping {
-    let filters: Vec<&str> = split_outside_quotes(expression, '|')
-        .into_iter()
-        .skip(1)
-        .map(|filter| filter.trim().split([':', ' ']).next().unwrap_or_default())
-        .collect();
+    let filters = filters(expression);
     match filters.last() {
         Some(&("escape" | "escape_once" | "skip_autoescape" | "to_json")) => Escaping::None,
         _ if filters.iter().any(|filter| filter.starts_with("escape")) => Escaping::Once,
         _ => Escaping::Full,
     }
+}
+
+/// Returns the names of the filters of an expression.
+fn filters(expression: &str) -> Vec<&str> {
+    split_outside_quotes(expression, '|')
+        .into_iter()
+        .skip(1)
+        .map(|filter| {
+            let name = filter.trim().split([':', ' ']).next().unwrap_or_default();
+            name.trim_end_matches('-')
+        })
+        .collect()
 }
 
 fn split_outside_quotes(text: &str, separator: char) -> Vec<&str> {

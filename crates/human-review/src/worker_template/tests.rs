@@ -49,6 +49,24 @@ fn json_is_safe_in_scripts_and_in_attributes() {
 }
 
 #[test]
+fn a_text_that_a_template_writes_as_json_is_marked_and_one_that_is_only_quoted_is_not() {
+    let input = json!({ "text": "\"Quoted\"" });
+    let plain = "<crowd-input initial-value=\"{{ task.input.text }}\">";
+    let as_json = "<crowd-input initial-value = '{{ task.input.text | to_json | escape }}'>";
+    let elsewhere = "<p data-initial-value='{{ task.input.text | to_json | escape }}'>{{ task.input.text | to_json }}</p>";
+
+    assert_eq!(
+        html(plain, &input),
+        "<crowd-input initial-value=\"&quot;Quoted&quot;\">"
+    );
+    assert_eq!(
+        html(as_json, &input),
+        "<crowd-input json-initial-value initial-value = '&quot;\\&quot;Quoted\\&quot;&quot;'>"
+    );
+    assert!(!html(elsewhere, &input).contains("json-"));
+}
+
+#[test]
 fn unknown_variables_print_nothing_and_loops_over_them_run_zero_times() {
     let input = json!({ "items": [{ "id": "a" }], "nothing": null });
     let template = "[{{ task.input.absent }}{{ absent.deeper.still }}{{ task.input.nothing.deeper }}\

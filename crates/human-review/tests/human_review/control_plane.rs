@@ -77,6 +77,28 @@ pub async fn start(review: &Review, name: &str, flow: &str, input: &Value) -> Re
     review.api("POST", "/human-loops", &body.to_string()).await
 }
 
+#[tokio::test]
+async fn a_template_of_elements_that_the_portal_does_not_have_is_refused_and_they_are_named() {
+    let review = Review::new();
+    let ui = |content: &str| json!({ "HumanTaskUiName": "spans", "UiTemplate": { "Content": content } });
+    let entities = "<crowd-form><crowd-entity-annotation name=\"spans\" text=\"{{ task.input.text }}\"></crowd-entity-annotation></crowd-form>";
+    let beside = format!("{entities}<crowd-input name=\"remark\"></crowd-input>");
+
+    let (kind, message) = refused(&review, "CreateHumanTaskUi", ui(entities)).await;
+    let taken = call(&review, "CreateHumanTaskUi", ui(&beside)).await;
+
+    assert_eq!(kind, "ValidationException");
+    assert!(
+        message.contains("does not have crowd-entity-annotation"),
+        "{message}"
+    );
+    assert_eq!(
+        taken.status(),
+        200,
+        "another field takes an answer, and the page names the element"
+    );
+}
+
 async fn names(review: &Review, flow: &str) -> Vec<String> {
     let flow = flow.replace(':', "%3A").replace('/', "%2F");
     let path = format!("/human-loops?FlowDefinitionArn={flow}");
