@@ -227,7 +227,8 @@ impl KeptPrediction {
             confidence: self.confidence,
             review: self.review,
             status: match self.review {
-                Some(_) if self.erased => Status::Erased,
+                // Also of a trusted one: people may have been asked since a user complained.
+                _ if self.erased => Status::Erased,
                 Some(_) if self.not_stored => Status::NotStored,
                 Some(_) => Status::InReview,
                 None => Status::Predicted,
@@ -454,6 +455,21 @@ mod tests {
         // Should it have been stored after all, the answer counts.
         let question = question(&[Answer::labels(["World"])]);
         assert_eq!(not_stored.result(Some(&question), None).status, Status::Answered);
+    }
+
+    #[test]
+    fn a_trusted_prediction_whose_text_was_erased_is_not_said_to_be_trusted() {
+        let document = serde_json::to_value(kept(None)).expect("JSON");
+        let ended = KeptPrediction::end_as_erased(document, "Rates rise").expect("of this text");
+        let erased: KeptPrediction = serde_json::from_value(ended).expect("JSON");
+
+        assert_eq!(kept(None).result(None, None).status, Status::Predicted);
+        assert_eq!(erased.result(None, None).status, Status::Erased);
+        assert_eq!(
+            kept(None).that_was_not_stored().result(None, None).status,
+            Status::Predicted,
+            "people were not to be asked"
+        );
     }
 
     #[test]
