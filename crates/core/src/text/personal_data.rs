@@ -92,7 +92,7 @@ impl PersonalData {
                 (is_ip(form) && !is_part && !is_version(before)).then_some(form.len())
             }
             Self::Phone => {
-                let is_international = form.starts_with(['+', '(']) || form.starts_with("00");
+                let is_international = form.starts_with(['+', '(', '[']) || form.starts_with("00");
                 phone_length(form).filter(|_| is_international || !is_number_of_a_thing(before))
             }
         }
@@ -168,12 +168,15 @@ static IP: LazyLock<Regex> = LazyLock::new(|| {
         | (?:\b[0-9A-Fa-f]{1,4}|:):[0-9A-Fa-f:]*[0-9A-Fa-f](?:(?:\.[0-9]{1,3}){3})?\b",
     )
 });
-/// International numbers begin with `+` or `00`; others with an area code in brackets or with 0, or are grouped as
-/// in France or North America.
+/// International numbers begin with `+` or `00`, and their country may stand in brackets; others with an area code in brackets
+/// or with 0, or are grouped as in France or North America.
 static PHONE: LazyLock<Regex> = LazyLock::new(|| {
     regex(
         r"(?x)
-        (?:\+|\b00)[1-9][0-9]{0,3} (?:[\x20\-./]|\x20[\-/]\x20)? (?:\([0-9]{1,5}\)(?:[\x20\-./]|\x20[\-/]\x20)?)?
+        (?: [\(\[]\x20?(?:\+|00)\x20?[1-9][0-9]{0,3}(?:[\x20\-./]?[0-9]{1,5})?\x20?[\)\]]
+            | (?:\+|\b00)\x20?[\(\[]\x20?[1-9][0-9]{0,3}\x20?[\)\]]
+            | (?:\+|\b00)[1-9][0-9]{0,3} )
+            (?:[\x20\-./]|\x20[\-/]\x20)? (?:\([0-9]{1,5}\)(?:[\x20\-./]|\x20[\-/]\x20)?)?
             [0-9]{1,5} (?:(?:[\x20\-./]|\x20[\-/]\x20)?[0-9]{2,5}){1,4} (?:-[0-9]{1,4})? \b
         | \([0-9]{2,5}\) (?:[\x20\-./]|\x20[\-/]\x20)? [0-9]{2,8} (?:[\x20\-./]?[0-9]{2,5}){0,4} (?:-[0-9]{1,4})? \b
         | \b0[0-9]{2,4} (?:[\x20\-/]|\x20[\-/]\x20|/\x20) [0-9]{2,8} (?:[\x20\-][0-9]{2,5}){0,4} (?:-[0-9]{1,4})? \b
@@ -404,7 +407,7 @@ fn is_rest_of_a_number(before: &str, form: &str) -> bool {
     let Some(rest) = rest.filter(|rest| rest.ends_with(|c: char| c.is_ascii_digit())) else {
         return false;
     };
-    if form.starts_with(['+', '(']) {
+    if form.starts_with(['+', '(', '[']) {
         return false;
     }
     if !before.ends_with(' ') {
@@ -435,7 +438,8 @@ fn is_followed_by_a_group(after: &str) -> bool {
 /// Returns how many bytes of a form are a phone number. E.164 allows 15 digits: groups beyond are none of it. With its
 /// country a number may have as few as 7.
 fn phone_length(form: &str) -> Option<usize> {
-    let least = if form.starts_with('+') { 7 } else { 8 };
+    let is_international = form.trim_start_matches(['(', '[', ' ']).starts_with('+');
+    let least = if is_international { 7 } else { 8 };
     let mut groups = groups(form);
     while let Some(last) = groups.last() {
         let digits: usize = groups.iter().map(|group| group.len()).sum();

@@ -125,6 +125,54 @@ fn phone_numbers_are_found_as_people_write_them_in_several_countries() {
 }
 
 #[test]
+fn a_number_whose_country_stands_in_brackets_is_found_whole() {
+    for number in [
+        "(+44) 20 7946 0958",
+        "(+44)2079460958",
+        "(+49) 30 901820",
+        "(+49)30901820",
+        "[+49] 30 901820",
+        "(+49)-30-901820",
+        "(+49) (0)30 901820",
+        "(+49)(30)901820",
+        "(+33)6 12 34 56 78",
+        "(+91) 98765 43210",
+        "(+86) 138 0013 8000",
+        "(+1) 202-555-0143",
+        "(+1) (202) 555-0143",
+        "(+1-202) 555-0143",
+        "(0049) 30 901820",
+        "[0044] 20 7946 0958",
+        "(+44 20) 7946 0958",
+        "(+4930) 901820",
+        "( +49 ) 30 901820",
+        "+(49) 30 901820",
+        "+(1) 202-555-0143",
+        "00(49) 30 901820",
+        "（＋４４） 20 7946 0958",
+        "(+43) 1 5880",
+    ] {
+        assert_eq!(
+            masked(&format!("Call {number} now")),
+            "Call [PHONE] now",
+            "{number}"
+        );
+        assert_eq!(masked(number), "[PHONE]", "{number}");
+    }
+    assert_eq!(masked("(+49 30 901820)"), "([PHONE])");
+    assert_eq!(masked("24/7 (+49) 30 901820"), "24/7 [PHONE]");
+    for other in [
+        "(+5) 120 30",
+        "a score of (+1) 3:2",
+        "[+1] 2",
+        "(+44)",
+        "f(00) 12",
+    ] {
+        assert_eq!(masked(other), other);
+    }
+}
+
+#[test]
 fn what_is_written_in_an_unusual_way_is_found_whole() {
     for (text, expected) in [
         ("mail p.o'brien@mail.example.ie", "mail [EMAIL]"),
