@@ -37,6 +37,9 @@ const MAX_PART_BYTES: u64 = 512 << 20;
 /// How long a change may take from its plan to the set, before it is taken for one that was not made.
 const MAX_CHANGE_HOURS: i64 = 1;
 
+/// A time before which nothing was answered.
+const BEFORE_ALL_ANSWERS: &str = "2000-01-01T00:00:00Z";
+
 /// How far the clock of who makes a change and that of S3 may be apart. Source: AWS, `RequestTimeTooSkewed`.
 const CLOCK_SKEW_MINUTES: i64 = 15;
 
@@ -142,6 +145,27 @@ impl Relabelling {
         let lines = records.iter().map(FeedbackRecord::to_line).collect();
         let id = change_id(from, at);
         self.write(from, at, (id, 0), lines, counted).await
+    }
+
+    /// Writes down that a change is made of which nothing was counted. [`Relabelling::resume`] looks at all answers then,
+    /// and asks about those that it puts in doubt, and where votes contradict one another by it. Questions that are kept no
+    /// more contradict nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn plan_uncounted(
+        &self,
+        from: &LabelSet,
+        at: &str,
+        doubt: Option<Doubt>,
+    ) -> Result<PlannedChange, BucketError> {
+        let counted = Counted {
+            doubt,
+            at: BEFORE_ALL_ANSWERS.to_owned(),
+            seen: Vec::new(),
+        };
+        self.plan(from, at, &[], Some(counted)).await
     }
 
     /// Writes down what a change takes back: these are asked no more, as far as nobody has answered.

@@ -108,6 +108,13 @@ enum Action {
         /// What belongs to it
         description: String,
     },
+    /// Puts labels first where all are listed, in this order; the others follow as they stand
+    #[command(after_help = "Example: active-learning labels order billing refund")]
+    Order {
+        /// Their names
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
     /// Gives a label one more name
     #[command(after_help = "Example: active-learning labels synonym billing payments")]
     Synonym {
@@ -366,6 +373,7 @@ fn apply(set: &mut LabelSet, action: &Action) -> Result<(), LabelSetError> {
         Action::Retire { name } => set.retire(name),
         Action::Split { name, into } => set.split(name, into),
         Action::Describe { name, description } => set.describe(name, description),
+        Action::Order { names } => set.order(names),
         Action::Synonym { name, synonym } => set.add_synonym(name, synonym),
         Action::Refuse { name } => set.refuse(name),
         Action::List | Action::Proposed => Ok(()),

@@ -85,6 +85,9 @@ pub(crate) struct Tally {
     /// What reviewers answered by day. Answers of an earlier release are missing.
     #[serde(default)]
     answered: AnsweredDays,
+    /// Records that no label fitted, every loop's counted. Answers of an earlier release are missing.
+    #[serde(default)]
+    none_fits: u64,
     /// What people said of what models predicted, by label. Answers of an earlier release are missing.
     #[serde(default)]
     confusions: Confusions,
@@ -160,6 +163,13 @@ impl Tally {
                 {
                     self.propose(label.trim(), &vote.at);
                 }
+            }
+            if let Consensus::Agreed {
+                answer: Answer::NoneFits,
+                ..
+            } = &record.consensus
+            {
+                self.none_fits += 1;
             }
             if let Consensus::Agreed {
                 answer: Answer::Labels { labels },

@@ -128,6 +128,9 @@ pub struct Tally {
     /// What reviewers answered by day; not what an earlier release has summed.
     #[serde(default)]
     pub answered: AnsweredDays,
+    /// Records that no label fitted; not what an earlier release has summed.
+    #[serde(default)]
+    pub none_fits: u64,
     #[serde(default)]
     confusions: Confusions,
     #[serde(default)]

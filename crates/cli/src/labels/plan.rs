@@ -56,7 +56,11 @@ impl Labels {
     /// Says what a change will do.
     pub(super) async fn plan(&self, set: &LabelSet, action: &Action) -> Result<Plan, Failure> {
         let doubt = match action {
-            Action::Refuse { .. } | Action::Describe { .. } | Action::List | Action::Proposed => {
+            Action::Refuse { .. }
+            | Action::Describe { .. }
+            | Action::Order { .. }
+            | Action::List
+            | Action::Proposed => {
                 return self.plan_rows(set, action).await;
             }
             Action::Split { .. } => Some(relabelling::Doubt::SplitLabel),
@@ -129,6 +133,12 @@ impl Labels {
                 format!("`{}` means `{}` too.", synonym.trim(), name_of(set, name))
             }
             Action::Describe { name, .. } => format!("`{}` gets another description.", name_of(set, name)),
+            Action::Order { .. } => {
+                let mut after = set.clone();
+                apply(&mut after, action)?;
+                let names: Vec<&str> = after.active().collect();
+                format!("The labels stand in this order: `{}`.", names.join("`, `"))
+            }
             Action::Split { name, into } => return self.plan_split(set, name, into).await,
             Action::Add { name, .. } | Action::Accept { name } => return self.plan_new(set, name).await,
             Action::Refuse { name } => return self.plan_refusal(set, name).await,

@@ -372,7 +372,7 @@ pub const OBJECTS: &[ObjectKind] = &[
     ObjectKind {
         key: "relabel/<change>.json",
         bucket: Feedback,
-        writers: &[Operator],
+        writers: &[Operator, HUMAN_REVIEW],
         readers: &[Operator, LABEL_COLLECTION],
         shape: "JSON: PlannedChange",
         lifetime: UntilDone,

@@ -39,7 +39,7 @@ struct Action {
     done: &'static str,
 }
 
-const ACTIONS: [Action; 18] = [
+const ACTIONS: [Action; 20] = [
     Action {
         address: "release-task",
         page: "tasks",
@@ -112,6 +112,18 @@ const ACTIONS: [Action; 18] = [
         page: "quality",
         question: "Decide for good that no label fits the record {}?",
         done: "The dispute is decided.",
+    },
+    Action {
+        address: "accept-label",
+        page: "quality",
+        question: "Make the proposed name {} a label?",
+        done: "The proposal is a label now.",
+    },
+    Action {
+        address: "label-up",
+        page: "guideline",
+        question: "Show the label {} one place earlier where all labels are listed?",
+        done: "The order of the labels was changed.",
     },
     Action {
         address: "merge-label",
@@ -244,7 +256,9 @@ impl Console<'_> {
             {
                 Err(ConsoleError::NotFound)
             }
-            "merge-label" | "refuse-label" if subject.is_empty() || subject.chars().count() > MAX_CHARS => {
+            "accept-label" | "label-up" | "merge-label" | "refuse-label"
+                if subject.is_empty() || subject.chars().count() > MAX_CHARS =>
+            {
                 invalid("this is no name of a label")
             }
             "adjudicate" | "merge-label" | "reject-build" if value.is_empty() => {
@@ -257,6 +271,8 @@ impl Console<'_> {
             | "reject-build"
             | "roll-back"
             | "send-again"
+            | "accept-label"
+            | "label-up"
             | "merge-label"
             | "refuse-label" => Ok(()),
             "release-task" | "stop-task" if !is_loop_name(subject) => Err(LoopError::NotFound.into()),
@@ -323,6 +339,8 @@ impl Console<'_> {
             }
             "adjudicate-none-fits" => self.adjudicate(subject, &Choice::NoneFits).await?,
             "approve-build" | "reject-build" | "roll-back" => self.tell(action, subject, value).await?,
+            "accept-label" => self.accept_label(subject).await?,
+            "label-up" => self.move_label_up(subject).await?,
             "merge-label" => self.merge_label(subject, value).await?,
             "refuse-label" => self.refuse_label(subject).await?,
             "send-again" => self.send_again(subject).await?,

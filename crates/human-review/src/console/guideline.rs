@@ -73,7 +73,8 @@ impl Console<'_> {
             label: "What holds for all labels",
             value: stored.guideline.introduction.clone(),
         };
-        Ok(vec![
+        let order = self.order_of_labels().await?;
+        let mut blocks = vec![
             Block::text(
                 "Reviewers see it beside each task. Its version is stored with each answer, and each version that was \
                  shown is kept.",
@@ -83,6 +84,44 @@ impl Console<'_> {
                 caption: "Labels".to_owned(),
                 head: vec!["Label", "Meaning", "Belong", "Do not belong", "At the border"],
                 rows: rows.collect(),
+            }),
+        ];
+        blocks.extend(order);
+        Ok(blocks)
+    }
+
+    /// Shows the order in which labels are listed, where there are several.
+    async fn order_of_labels(&self) -> Result<Vec<Block>, ConsoleError> {
+        let set = self.label_sets.current().await?;
+        let names: Vec<&str> = set.iter().flat_map(|set| set.active()).collect();
+        if names.len() < 2 {
+            return Ok(Vec::new());
+        }
+        let up = |name: &str| Form {
+            action: "label-up",
+            hidden: vec![("subject", name.to_owned())],
+            button: "Move up".to_owned(),
+            about: name.to_owned(),
+            ..Form::default()
+        };
+        let row = |(place, name): (usize, &&str)| {
+            let forms = if place == 0 { Vec::new() } else { vec![up(name)] };
+            vec![
+                Cell::text(*name),
+                Cell::text((place + 1).to_string()),
+                Cell::Forms(forms),
+            ]
+        };
+        Ok(vec![
+            Block::heading("Order of the labels"),
+            Block::text(
+                "Labels are listed so where all are to choose from. What a model predicts comes first beside a text all the \
+                 same. `active-learning labels order` sets the whole order at once.",
+            ),
+            Block::Table(Table {
+                caption: "Labels in their order".to_owned(),
+                head: vec!["Label", "Place", "Actions"],
+                rows: names.iter().enumerate().map(row).collect(),
             }),
         ])
     }

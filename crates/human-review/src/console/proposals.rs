@@ -1,13 +1,14 @@
-//! Labels that reviewers propose: merged into one that there is, or refused.
+//! Labels that reviewers propose: made a label, merged into one that there is, or refused.
 
 use std::collections::BTreeMap;
 
 use active_learning_aws::label_set::ChangeError;
 use active_learning_aws::overview::Tally;
+use active_learning_aws::relabelling::{Doubt, Relabelling};
 use active_learning_aws::rfc3339;
 use active_learning_core::labels::label_key::label_key;
 use active_learning_core::labels::label_set::{LabelSet, LabelSetError, can_be_label};
-use active_learning_core::text::counted_as;
+use active_learning_core::text::{counted, counted_as};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -58,8 +59,7 @@ impl Console<'_> {
         document: &mut Value,
     ) -> Result<(), ConsoleError> {
         let tally = Tally::read(self.training).await?;
-        let set = self.label_sets.current().await?;
-        let set = set.map_or_else(LabelSet::none, |set| set.as_ref().clone());
+        let set = self.label_set().await?;
         let mut proposals = open_proposals(&tally, &set);
         proposals.sort_by(|a, b| b.votes.cmp(&a.votes).then_with(|| a.name.cmp(&b.name)));
         let has_more = proposals.len() > SHOWN;
@@ -67,13 +67,11 @@ impl Console<'_> {
 
         blocks.push(Block::heading("Proposed labels"));
         blocks.push(Block::text(
-            "What reviewers proposed, as of the last look of the function that builds models. A merge makes the proposal \
-             another name of a label, and votes that proposed it count for that. Whatever a file proposed, the answers of \
-             reviewers stay. `active-learning labels merge` does the same: it says before how many texts that changes, \
-             and asks one more reviewer where votes contradict one another then. `active-learning labels accept` makes it \
-             a label of its own: it asks texts again that no label fitted, for which it reads them all. `labels proposed` \
-             counts what users suggested as well, and `labels refuse` asks texts again that were answered by what it \
-             refuses.",
+            "What reviewers proposed, as of the last look of the function that builds models. To accept makes the proposal a \
+             label of its own; a merge makes it another name of one. Votes that proposed it count for that then, and what \
+             contradicts itself by it is asked. Whatever a file proposed, the answers of reviewers stay. `labels accept` and \
+             `labels merge` do the same at the command line, and count exactly before. `labels proposed` counts what users \
+             suggested as well, and `labels refuse` asks texts again that were answered by what it refuses.",
         ));
         if proposals.is_empty() {
             blocks.push(Block::text("Nothing is proposed."));
@@ -98,11 +96,8 @@ impl Console<'_> {
         name: &str,
     ) -> Result<Option<String>, ConsoleError> {
         let then = match address {
-            "merge-label" => {
-                "They count for the label that is chosen. The console does not read the texts: where votes contradict one \
-                 another then, nobody is asked. `active-learning labels merge` says before in how many texts they do, \
-                 and asks one more reviewer about each."
-            }
+            "merge-label" => "They count for the label that is chosen.",
+            "accept-label" => "They count for it.",
             "refuse-label" => {
                 "Texts that were answered by it are not asked again here: `active-learning labels refuse` says before how \
                  many these are, and asks them."
@@ -119,32 +114,101 @@ impl Console<'_> {
         let same = tally.proposed.iter();
         let same = same.filter(|(proposed, _)| names_of(proposed).iter().any(is_it));
         let votes: u64 = same.map(|(_, votes)| votes).sum();
+        let asked = match address {
+            "merge-label" => asked(votes, None),
+            "accept-label" => asked(votes, Some(tally.none_fits)),
+            _ => String::new(),
+        };
         let votes = counted_as(votes, "vote proposes it", "votes propose it");
         Ok(Some(format!(
-            "{votes}, as of the last look of the function that builds models. {then}"
+            "{votes}, as of the last look of the function that builds models. {then}{asked}"
         )))
+    }
+
+    /// Makes a proposal a label of its own, if somebody proposes it.
+    pub(super) async fn accept_label(&self, name: &str) -> Result<(), ConsoleError> {
+        let tally = Tally::read(self.training).await?;
+        let set = self.label_set().await?;
+        let open = open_proposals(&tally, &set);
+        if !open
+            .iter()
+            .any(|proposal| label_key(&proposal.name) == label_key(name))
+        {
+            return Err(ConsoleError::Invalid(format!("nobody proposes `{name}`")));
+        }
+        let accept = |set: &mut LabelSet| set.add(name, "");
+        self.change_and_ask(&set, Some(Doubt::NoneFits), accept).await
     }
 
     /// Makes a proposal another name of the label `into`.
     pub(super) async fn merge_label(&self, name: &str, into: &str) -> Result<(), ConsoleError> {
-        self.change_labels(|set| set.add_synonym(into, name)).await
+        let set = self.label_set().await?;
+        let merge = |set: &mut LabelSet| set.add_synonym(into, name);
+        self.change_and_ask(&set, None, merge).await
+    }
+
+    /// Shows a label one place earlier where all are listed.
+    pub(super) async fn move_label_up(&self, name: &str) -> Result<(), ConsoleError> {
+        self.change_labels(&rfc3339(self.now), |set| set.move_up(name))
+            .await
+    }
+
+    async fn label_set(&self) -> Result<LabelSet, ConsoleError> {
+        let set = self.label_sets.current().await?;
+        Ok(set.map_or_else(LabelSet::none, |set| set.as_ref().clone()))
+    }
+
+    /// Changes the label set, and has label-collection ask what that puts in doubt: it is written down before the change, so
+    /// that it is asked whatever happens then.
+    async fn change_and_ask(
+        &self,
+        set: &LabelSet,
+        doubt: Option<Doubt>,
+        mut change: impl FnMut(&mut LabelSet) -> Result<(), LabelSetError>,
+    ) -> Result<(), ConsoleError> {
+        change(&mut set.clone()).map_err(|refused| ConsoleError::Invalid(refused.to_string()))?;
+        let at = rfc3339(self.now);
+        let relabelling = Relabelling::new(self.feedback.clone(), self.training.clone());
+        let planned = relabelling.plan_uncounted(set, &at, doubt).await?;
+        let changed = self.change_labels(&at, change).await;
+        if let Err(ConsoleError::Invalid(_)) = &changed {
+            relabelling.drop_plan(&planned).await?;
+        }
+        changed
     }
 
     /// Refuses a proposal: it is proposed no more.
     pub(super) async fn refuse_label(&self, name: &str) -> Result<(), ConsoleError> {
-        self.change_labels(|set| set.refuse(name)).await
+        self.change_labels(&rfc3339(self.now), |set| set.refuse(name))
+            .await
     }
 
     async fn change_labels(
         &self,
+        at: &str,
         change: impl FnMut(&mut LabelSet) -> Result<(), LabelSetError>,
     ) -> Result<(), ConsoleError> {
-        match self.label_sets.edit(&rfc3339(self.now), change).await {
+        match self.label_sets.edit(at, change).await {
             Ok(_) => Ok(()),
             Err(ChangeError::Refused(refused)) => Err(ConsoleError::Invalid(refused.to_string())),
             Err(ChangeError::Bucket(error)) => Err(error.into()),
         }
     }
+}
+
+/// Says of how many texts at most people are asked by a change, and when: `none_fits` of those that no label fitted.
+fn asked(votes: u64, none_fits: Option<u64>) -> String {
+    let again = none_fits.map(|texts| {
+        let texts = counted(texts, "text");
+        format!(" Texts that no label fitted are asked again: at most {texts}, as far as they were counted.")
+    });
+    let again = again.unwrap_or_default();
+    let texts = counted(votes, "text");
+    format!(
+        " Where votes contradict one another then, one more reviewer is asked: about at most {texts}.{again} This is asked within \
+         some hour, by the sweep of label-collection. A text whose question is kept no longer is not found by it: `active-learning \
+         labels` counts exactly before, and asks about these too."
+    )
 }
 
 /// Says how many votes a proposal has, also those that were refused with it before.
@@ -178,7 +242,11 @@ fn table(proposals: &[Proposal], labels: &[String]) -> Table {
         vec![
             Cell::text(&proposal.name),
             Cell::text(votes(proposal)),
-            Cell::Forms(vec![merge, form(proposal, "refuse-label", "Refuse")]),
+            Cell::Forms(vec![
+                form(proposal, "accept-label", "Accept"),
+                merge,
+                form(proposal, "refuse-label", "Refuse"),
+            ]),
         ]
     };
     Table {

@@ -17,7 +17,7 @@ const PAGES: [&str; 10] = [
     "data",
     "operations",
 ];
-const ACTIONS: [&str; 22] = [
+const ACTIONS: [&str; 24] = [
     "release-task",
     "stop-task",
     "invite",
@@ -30,6 +30,8 @@ const ACTIONS: [&str; 22] = [
     "leave-team",
     "adjudicate",
     "adjudicate-none-fits",
+    "accept-label",
+    "label-up",
     "merge-label",
     "refuse-label",
     "approve-build",

@@ -551,6 +551,8 @@ async fn what_clients_reviewers_and_builds_write_is_shown_as_text() {
     let token = admin.get("overview").await.field("portal:csrf");
     for action in [
         "adjudicate",
+        "accept-label",
+        "label-up",
         "merge-label",
         "refuse-label",
         "approve-build",
@@ -633,11 +635,12 @@ async fn of_several_names_of_one_text_those_are_proposed_that_are_no_labels() {
 }
 
 #[tokio::test]
-async fn what_is_known_of_a_proposal_and_what_the_console_does_not_do_is_said_before_it_is_merged_or_refused()
-{
+async fn what_is_known_of_a_proposal_and_of_how_many_texts_people_are_asked_is_said_before_it_is_merged_or_refused()
+ {
     let review = Review::new();
     let admin = review.sign_in_admin("ada").await;
-    let tally = json!({ "labels": 1, "since": null, "proposed": { "Football": 3, "football": 1, "Fog": 1 } });
+    let proposed = json!({ "Football": 3, "football": 1, "Fog": 1 });
+    let tally = json!({ "labels": 1, "since": null, "proposed": proposed, "noneFits": 7 });
     put(&review, TRAINING_BUCKET, "builds/tally.json", &tally).await;
     let token = admin.get("overview").await.field("portal:csrf");
     let asked = async |action: &str, subject: &str| {
@@ -650,12 +653,14 @@ async fn what_is_known_of_a_proposal_and_what_the_console_does_not_do_is_said_be
     };
 
     let merge = asked("merge-label", "Football").await;
+    let accept = asked("accept-label", "Football").await;
     let refuse = asked("refuse-label", "Fog").await;
     let other = asked("pause-reviewer", "bob").await;
 
     for said in [
         "4 votes propose it, as of the last look",
-        "labels merge` says before in how many texts",
+        "one more reviewer is asked: about at most 4 texts.",
+        "within some hour",
     ] {
         assert!(merge.contains(said), "{said}: {merge}");
     }
@@ -665,7 +670,79 @@ async fn what_is_known_of_a_proposal_and_what_the_console_does_not_do_is_said_be
     ] {
         assert!(refuse.contains(said), "{said}: {refuse}");
     }
+    let none_fitted = "Texts that no label fitted are asked again: at most 7 texts";
+    assert!(accept.contains(none_fitted), "{accept}");
+    assert!(!merge.contains(none_fitted) && !refuse.contains("one more reviewer"));
     assert!(!other.contains("as of the last look"), "{other}");
+}
+
+#[tokio::test]
+async fn a_proposal_is_accepted_and_what_that_puts_in_doubt_is_left_to_be_asked() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    dispute(&review, "Cup final tonight").await;
+    let tally = json!({ "labels": 1, "since": null, "proposed": { "Weather": 3, "Football": 1 } });
+    put(&review, TRAINING_BUCKET, "builds/tally.json", &tally).await;
+    let planned = async || {
+        let listed = review
+            .s3
+            .list_objects_v2()
+            .bucket(FEEDBACK_BUCKET)
+            .prefix("relabel/");
+        let listed = listed.send().await.expect("a list");
+        let mut plans = Vec::new();
+        for object in listed.contents() {
+            let plan = read(&review, FEEDBACK_BUCKET, object.key().expect("a key")).await;
+            plans.push(serde_json::from_str::<Value>(&plan).expect("JSON"));
+        }
+        plans
+    };
+
+    let accepted = act(&admin, "accept-label", "Weather", "").await;
+    let not_proposed = act(&admin, "accept-label", "Nonsense", "").await;
+    let taken = act(&admin, "merge-label", "World", "Sports").await;
+    let after_accepting = planned().await;
+    review.wait(Duration::seconds(1));
+    let merged = act(&admin, "merge-label", "Football", "Sports").await;
+
+    assert_eq!(
+        (accepted.status(), merged.status()),
+        (303, 303),
+        "{}",
+        accepted.body()
+    );
+    assert_eq!((not_proposed.status(), taken.status()), (400, 400));
+    let set: Value =
+        serde_json::from_str(&read(&review, TRAINING_BUCKET, "label-set.json").await).expect("JSON");
+    assert_eq!(set["labels"][2]["name"], "Weather");
+    assert_eq!(after_accepting.len(), 1, "what was refused asks nothing");
+    assert_eq!(after_accepting[0]["counted"]["doubt"], "none-fits");
+    let plans = planned().await;
+    assert_eq!(plans.len(), 2);
+    assert_eq!(plans[1]["counted"]["doubt"], Value::Null);
+    assert_eq!(plans[1]["at"], set["updatedAt"]);
+}
+
+#[tokio::test]
+async fn a_label_is_moved_up_where_all_are_listed() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    dispute(&review, "Cup final tonight").await;
+
+    let before = admin.get("guideline").await;
+    let moved = act(&admin, "label-up", "Sports", "").await;
+    let unknown = act(&admin, "label-up", "Weather", "").await;
+
+    assert!(before.body().contains("Move up: Sports"), "{}", before.body());
+    assert!(!before.body().contains("Move up: World"));
+    assert_eq!(moved.header("location"), "guideline?done=label-up");
+    assert_eq!(unknown.status(), 400);
+    let set: Value =
+        serde_json::from_str(&read(&review, TRAINING_BUCKET, "label-set.json").await).expect("JSON");
+    assert_eq!(
+        (&set["labels"][0]["name"], &set["version"]),
+        (&json!("Sports"), &json!(2))
+    );
 }
 
 #[tokio::test]

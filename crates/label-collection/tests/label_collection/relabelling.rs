@@ -470,6 +470,46 @@ async fn a_text_that_the_count_has_seen_was_not_answered_since_whatever_the_coun
 }
 
 #[tokio::test]
+async fn a_change_of_which_nothing_was_counted_asks_about_all_that_it_puts_in_doubt_at_the_next_sweep() {
+    let (services, sets, relabelling) = with_labels(&["Sports", "World"]).await;
+    let mut answers = vec!["Weather"; 20];
+    answers[..3].fill(NONE_FITS);
+    let output = output(LOOP, &input().to_string(), &[("w1", 1, &answers)]);
+    services.answered(LOOP, output).await;
+    let answered = services.labelled(LOOP).await;
+    let none_fitted = answered.iter().filter(|line| {
+        let mut votes = line.votes.iter();
+        votes.any(|vote| vote.answer == Answer::NoneFits)
+    });
+    let none_fitted: Vec<&str> = none_fitted.map(|line| line.record.id.as_str()).collect();
+    let set = sets.current().await.expect("a set").expect("a set");
+
+    let planned = relabelling
+        .plan_uncounted(&set, AT_LATER, Some(Doubt::NoneFits))
+        .await;
+    planned.expect("written");
+    sets.edit(AT_LATER, |set| set.add("Weather", ""))
+        .await
+        .expect("accepted");
+    services.sweep().await;
+    services.sweep().await;
+
+    let asked = services.keys(FEEDBACK, "feedback/relabel/").await;
+    assert_eq!(
+        asked.len(),
+        1,
+        "what proposed the label is that label now, and asks nobody"
+    );
+    let lines = services.get(FEEDBACK, &asked[0]).await;
+    let record = |line: &str| FeedbackRecord::parse(line.as_bytes()).expect("a record").id;
+    let mut ids: Vec<String> = lines.lines().map(record).collect();
+    ids.sort_by_key(|id| none_fitted.iter().position(|other| other == id));
+    assert!(!none_fitted.is_empty());
+    assert_eq!(ids, none_fitted);
+    assert!(services.keys(FEEDBACK, "relabel/").await.is_empty());
+}
+
+#[tokio::test]
 async fn what_contradicts_itself_by_a_change_is_delivered_with_its_votes_by_the_sweep_where_the_command_was_stopped()
  {
     let (services, sets, relabelling) = with_labels(&["Sports", "World"]).await;

@@ -1,5 +1,7 @@
 //! Changes of a label set. Each refuses what would make two labels one, or leave none.
 
+use std::collections::HashSet;
+
 use super::{Label, LabelSet, MAX_ACTIVE_LABELS, MAX_NAME_BYTES, Origin, Refused, State};
 use crate::{
     feedback::{
@@ -107,6 +109,9 @@ pub enum LabelSetError {
     /// A label cannot be merged into, or split into, itself.
     #[error("`{0}` cannot be merged or split into itself")]
     Itself(String),
+    /// A label is named twice where each has one place.
+    #[error("`{0}` is named twice: each label has one place")]
+    Twice(String),
     /// A split needs parts.
     #[error("a label is split into at least two labels")]
     OnePart,
@@ -352,6 +357,51 @@ impl LabelSet {
             at: None,
         });
         Ok(())
+    }
+
+    /// Puts active labels first, in this order; the others follow as they stood.
+    ///
+    /// # Errors
+    ///
+    /// [`LabelSetError`] where one is not active, or is named twice.
+    pub fn order(&mut self, first: &[impl AsRef<str>]) -> Result<(), LabelSetError> {
+        let mut order = Vec::with_capacity(self.labels.len());
+        for name in first {
+            let index = self.active_index(name.as_ref())?;
+            if order.contains(&index) {
+                return Err(LabelSetError::Twice(self.labels[index].name.clone()));
+            }
+            order.push(index);
+        }
+        let named: HashSet<usize> = order.iter().copied().collect();
+        order.extend((0..self.labels.len()).filter(|index| !named.contains(index)));
+
+        let mut places = vec![0; order.len()];
+        for (place, index) in order.iter().enumerate() {
+            places[*index] = place;
+        }
+        self.labels = order.iter().map(|index| self.labels[*index].clone()).collect();
+        self.by_key.values_mut().for_each(|index| *index = places[*index]);
+        Ok(())
+    }
+
+    /// Moves an active label before the active label that stands before it; the first one stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`LabelSet::order`].
+    pub fn move_up(&mut self, name: &str) -> Result<(), LabelSetError> {
+        let index = self.active_index(name)?;
+        let name = self.labels[index].name.clone();
+        let mut names: Vec<String> = self.active().map(str::to_owned).collect();
+        if let Some(place) = names
+            .iter()
+            .position(|other| *other == name)
+            .filter(|place| *place > 0)
+        {
+            names.swap(place - 1, place);
+        }
+        self.order(&names)
     }
 
     /// Adds an active label at the end.

@@ -975,3 +975,38 @@ fn an_imported_proposal_that_is_accepted_stays_known_as_one_and_a_label_from_the
     );
     assert_eq!(canonical(&set, &proposal, VoteSource::Feedback), (weather, false));
 }
+
+#[test]
+fn labels_stand_in_the_order_that_is_given_and_are_found_there_by_all_their_names() {
+    let mut set = LabelSet::seed(["A", "B", "C", "D"], Origin::Edited, "t");
+    set.add_synonym("C", "Sea").expect("a synonym");
+    set.retire("B").expect("retired");
+
+    set.order(&["d", "sea"]).expect("an order");
+
+    assert_eq!(set.active().collect::<Vec<_>>(), ["D", "C", "A"]);
+    assert_eq!(set.resolve("sea"), Resolution::Label("C"));
+    assert_eq!(set.resolve("a"), Resolution::Label("A"));
+    assert_eq!(set.resolve("b"), Resolution::Retired("B"));
+    let stored = LabelSet::parse(&set.to_json()).expect("a set");
+    assert_eq!(stored.active().collect::<Vec<_>>(), ["D", "C", "A"]);
+    set.move_up("A").expect("moved");
+    set.move_up("D").expect("the first one stays");
+    assert_eq!(set.active().collect::<Vec<_>>(), ["D", "A", "C"]);
+}
+
+#[test]
+fn a_label_has_one_place_and_one_that_is_not_in_use_has_none() {
+    let mut set = LabelSet::seed(["A", "B", "C"], Origin::Edited, "t");
+    set.retire("B").expect("retired");
+    let before = set.clone();
+
+    assert_eq!(
+        set.order(&["C", "A", "c"]),
+        Err(LabelSetError::Twice("C".to_owned()))
+    );
+    assert!(matches!(set.order(&["B"]), Err(LabelSetError::NotInUse { .. })));
+    assert!(matches!(set.order(&["X"]), Err(LabelSetError::Unknown(_))));
+
+    assert_eq!(set, before);
+}
