@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { isAccessible, main, ok } from './checks.mjs';
 import { until } from './stack.mjs';
 
-const PAGES = ['overview', 'tasks', 'quality', 'guideline', 'reviewers', 'model', 'versions', 'data', 'operations'];
+const PAGES = ['overview', 'tasks', 'quality', 'guideline', 'reviewers', 'model', 'versions', 'data', 'data?source=', 'operations'];
 const HOSTILE = '<script>window.hacked=1</script><img src=x onerror="window.hacked=2">';
 const DISPUTED = 'The minister, a keen cyclist, opened the velodrome that a bank had paid for.';
 
@@ -37,7 +37,7 @@ async function everyPageIsThere(stack, page) {
     const response = await page.goto(stack.portalUrl + address);
     assert.equal(response.status(), 200, address);
     assert.equal(await page.locator('[aria-current=page]').count(), 1, address);
-    const json = await page.request.get(`${stack.portalUrl}${address}.json`);
+    const json = await page.request.get(stack.portalUrl + address.replace(/(\?.*)?$/, '.json$1'));
     assert.equal(json.status(), 200, `${address}.json`);
     assert.equal(typeof await json.json(), 'object');
   }
@@ -167,10 +167,24 @@ async function fill(stack, modelArn) {
   await put('FeedbackS3Bucket', `questions/${id}.json`, question);
   await put('FeedbackS3Bucket', 'aws/lambda/async/f/one', { requestPayload: { Records: [] } });
 
+  const labelled = {
+    schemaVersion: 1, record: { ...question.record, signal: 'audit' }, votes: [vote('0123456789abcdef', 'Sports')], humanLoop: 'tc-1',
+    consensus: { state: 'agreed', answer: { kind: 'labels', labels: ['Sports'] }, confidence: 1 },
+    flowDefinitionArn: 'arn', labelledAt: '2026-11-19T09:00:00.000Z',
+  };
+  await put('TrainingS3Bucket', 'labelled/tc-1.jsonl', labelled);
+  const today = new Date().toISOString().slice(0, 10);
+  await put('FeedbackS3Bucket', 'stats/arrivals.json', {
+    since: '2026-11-01T00:00:00Z', deliveries: [],
+    days: { [today]: { asked: { 'low-confidence': 40, audit: 2 }, doubtful: 44, audited: 2, trusted: 200 } },
+  });
+
   const sums = (count) => ({ count, weight: count, square: count });
   const bin = (right, wrong, mean) => ({ right: sums(right), wrong: sums(wrong), confidence: mean * (right + wrong) });
   await put('TrainingS3Bucket', 'builds/tally.json', {
     labels: 200, since: '2026-11-01T00:00:00Z', through: null, recent: {}, proposed: { Weather: 3, [HOSTILE]: 1 },
+    answered: { since: '2026-11-02T00:00:00Z', days: { [today]: { texts: 31, items: 40, tasks: 4 } } },
+    confusions: { [modelArn]: { newest: '2026-11-19T09:00:00Z', texts: 60, pairs: { World: { World: 40, Sports: 12 }, [HOSTILE]: { '': 8 } } } },
     models: { [modelArn]: { judged: 200, audited: 60, right: [170, 170], wrong: [30, 30] } },
     confidence: { [modelArn]: { classes: { '-8': bin(10, 10, 0.38), 0: bin(28, 12, 0.51), 22: bin(52, 5, 0.8), 40: bin(80, 3, 0.93) }, distance: [20, 5, 4] } },
   });

@@ -1,11 +1,12 @@
 //! The domain: feedback, labels, sampling, datasets and the comparison of models, as pure functions over data.
 //!
 //! The rooms, in the order of the data, each knowing only those before it: [`feedback`], [`labels`],
-//! [`sampling`], [`dataset`], [`model`]. Below them all: [`keys`], [`text`], [`statistics`], [`random`].
+//! [`sampling`], [`dataset`], [`model`]. Below them all: [`cost`], [`keys`], [`text`], [`statistics`], [`random`].
 //!
 //! Nothing here knows the AWS SDK, the clock, the environment or chance; what changes from call to
 //! call comes in as an argument.
 
+pub mod cost;
 pub mod dataset;
 pub mod erasure;
 pub mod feedback;

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use active_learning_core::{
+    cost::CostSoFar,
     feedback::{
         Signal,
         arrivals::{Arrivals, DayOfArrivals},
     },
     labels::answered_days::{AnsweredDays, DayOfAnswers},
 };
-use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveTime, TimeDelta, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Bounded, Waiting};
@@ -37,6 +38,9 @@ pub struct Activity {
     pub sent_to_people: Option<SentToPeople>,
     /// How long what waits will take.
     pub burndown: Burndown,
+    /// What this month has cost on AWS so far, by what was counted; none in figures of a version before.
+    #[serde(default)]
+    pub cost: Option<CostSoFar>,
 }
 
 /// What came and was answered on a day.
@@ -108,6 +112,7 @@ impl Activity {
         Self {
             sent_to_people: SentToPeople::of(arrivals, now),
             burndown: Burndown::of(waiting, later, texts_per_task(answers, now), pace, now),
+            cost: Some(cost_so_far(arrivals, answers, now)),
             days,
             arrivals_since: arrivals.since.clone(),
             answers_since: answers.since.clone(),
@@ -127,6 +132,22 @@ impl Activity {
 fn days(count: u64, now: DateTime<Utc>) -> impl Iterator<Item = String> {
     let day = move |ago| (now - Days::new(ago)).format("%Y-%m-%d").to_string();
     (0..count).rev().map(day)
+}
+
+/// Adds up what this month, in UTC, has cost so far.
+fn cost_so_far(arrivals: &Arrivals, answers: &AnsweredDays, now: DateTime<Utc>) -> CostSoFar {
+    let month = now.format("%Y-%m-").to_string();
+    let of_month = |day: &&String| day.starts_with(&month);
+    let mut came = DayOfArrivals::default();
+    for day in arrivals.days.keys().filter(of_month) {
+        came.add(&arrivals.days[day]);
+    }
+    let answered = answers.days.keys().filter(of_month);
+    let answered = answered.map(|day| answers.days[day].texts).sum();
+    let trusted = (came.audited > 0).then_some(came.trusted);
+    let days = f64::from(now.num_days_in_month());
+    let over = f64::from(now.day0()) + f64::from(now.num_seconds_from_midnight()) / DAY_SECONDS;
+    CostSoFar::of(trusted, came.doubtful, answered, over / days)
 }
 
 /// Returns how many texts an answered task had.
@@ -421,6 +442,21 @@ mod tests {
             "5 tasks wait, and none was answered in the last 14 days; in the last 7 days 0 came and 0 were answered: it \
              stays as it is"
         );
+    }
+
+    #[test]
+    fn a_month_costs_what_was_counted_of_it_and_the_part_of_an_idle_one_that_is_over() {
+        let shown = activity(
+            &[("2026-10-31", 9), ("2026-11-25", 130)],
+            &[("2026-10-30", 7), ("2026-11-26", 65)],
+            5,
+        );
+
+        let cost = shown.cost.expect("counted");
+
+        assert_eq!((cost.trusted, cost.answered), (None, 65));
+        assert!((cost.idle_usd - 6.96 * 29.5 / 30.0).abs() < 1e-9);
+        assert!(cost.usd > cost.idle_usd);
     }
 
     #[test]

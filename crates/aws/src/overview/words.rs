@@ -3,6 +3,7 @@
 use std::fmt;
 
 use active_learning_core::{
+    cost::NOT_INCLUDED,
     model::audit::{AuditedAccuracy, NOT_AUDITED},
     text::counted,
 };
@@ -26,6 +27,7 @@ impl Overview {
             ("Texts of the last 14 days", came(self.activity.as_ref())),
             ("Burndown", burndown(self.activity.as_ref())),
             ("Share sent to people", sent_to_people(self.activity.as_ref())),
+            ("Cost of this month on AWS", cost(self.activity.as_ref())),
             ("Labelled by people", reviewed(&self.reviewed)),
             ("Serving model", serving(self.serving.as_ref())),
             ("Live accuracy", accuracy(self.live_accuracy.as_ref())),
@@ -147,6 +149,25 @@ fn burndown(activity: Option<&Activity>) -> String {
     activity.map_or_else(
         || "not known".to_owned(),
         |activity| activity.burndown.text.clone(),
+    )
+}
+
+fn cost(activity: Option<&Activity>) -> String {
+    let Some(cost) = activity.and_then(|activity| activity.cost) else {
+        return "not known".to_owned();
+    };
+    let predictions = match cost.trusted {
+        Some(trusted) => format!("some {:.0} predictions", trusted + cost.doubtful as f64),
+        None => format!(
+            "{} in doubt; trusted ones are not known",
+            counted(cost.doubtful, "prediction")
+        ),
+    };
+    format!(
+        "about {:.2} USD so far by list prices: {:.2} for what stands idle, the rest for {predictions} and {}; {NOT_INCLUDED}",
+        cost.usd,
+        cost.idle_usd,
+        counted(cost.answered, "answered text"),
     )
 }
 

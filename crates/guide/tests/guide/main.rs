@@ -1,6 +1,7 @@
 //! Holds the pages of the guide to what they describe.
 
 mod commands;
+mod cost;
 mod examples;
 mod links;
 mod markdown;

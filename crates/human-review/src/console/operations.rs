@@ -2,6 +2,7 @@
 
 use active_learning_aws::bucket::Listed;
 use active_learning_aws::overview::{FAILED_EVENTS, GIVEN_UP};
+use active_learning_core::cost::{IDLE_MONTH, NOT_INCLUDED, PER_THOUSAND};
 use serde_json::{Value, json};
 
 use super::form::Form;
@@ -71,6 +72,14 @@ impl Console<'_> {
                 json!({ "objects": shown.iter().map(as_json).collect::<Vec<_>>(), "hasMore": has_more });
         }
         self.damaged(&mut blocks, &mut document).await?;
+        blocks.push(Block::heading("What a thousand texts cost"));
+        blocks.push(Block::text(format!(
+            "On AWS, by list prices of us-east-1 and what was measured of each step: an estimate, {NOT_INCLUDED}. The overview \
+             adds up this month."
+        )));
+        blocks.push(Block::Table(costs()));
+        document["usdPerThousandTexts"] = PER_THOUSAND.iter().copied().collect();
+        document["usdPerIdleMonth"] = json!(IDLE_MONTH);
         let (entries, has_more) = audit_log::latest(self.review, self.now, ENTRIES).await?;
         blocks.push(Block::heading("Done by operators today"));
         blocks.push(Block::Table(log(&entries)));
@@ -85,6 +94,19 @@ impl Console<'_> {
             blocks,
             json: document,
         })
+    }
+}
+
+fn costs() -> Table {
+    let row = |(what, usd): (&str, f64)| vec![Cell::text(what), Cell::text(format!("{usd:.4}"))];
+    let idle = vec![
+        Cell::text("a month in which nothing comes, whatever the texts"),
+        Cell::text(format!("{IDLE_MONTH:.2}")),
+    ];
+    Table {
+        caption: "Cost of 1,000 texts".to_owned(),
+        head: vec!["Texts", "USD"],
+        rows: PER_THOUSAND.into_iter().map(row).chain([idle]).collect(),
     }
 }
 

@@ -219,7 +219,12 @@ async fn the_overview_draws_what_came_and_what_was_answered_and_foretells_when_n
     assert_eq!((&day["arrived"], &day["answered"]), (&json!(12), &json!(43)));
     assert_eq!(activity["sentToPeople"]["doubtful"], 40);
     assert_eq!(activity["burndown"]["waitingTexts"], 2);
+    assert_eq!(activity["cost"]["trusted"], 200.0);
+    assert_eq!(activity["cost"]["answered"], 43);
+    let operations = admin.get("operations").await;
+    assert!(operations.body().contains("0.0663"), "{}", operations.body());
     for text in [
+        "the rest for some 240 predictions and 43 answered texts",
         "42 came for review, 43 were answered",
         "about 17.5 % of some 240 predictions in 14 days",
         "<polyline class=\"second\"",
