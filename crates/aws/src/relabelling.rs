@@ -147,9 +147,9 @@ impl Relabelling {
         self.write(from, at, (id, 0), lines, counted).await
     }
 
-    /// Writes down that a change is made of which nothing was counted. [`Relabelling::resume`] looks at all answers then,
-    /// and asks about those that it puts in doubt, and where votes contradict one another by it. Questions that are kept no
-    /// more contradict nothing.
+    /// Writes down that a change makes a proposal a name of a label, and that nothing was counted. [`Relabelling::resume`] looks
+    /// at all answers then, and asks about those that it puts in doubt, and where votes contradict one another by it. Questions
+    /// that are kept no more contradict nothing.
     ///
     /// # Errors
     ///

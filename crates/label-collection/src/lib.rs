@@ -214,8 +214,9 @@ impl LabelCollection {
         // Boxed as in `for_each`.
         match Invocation::parse(payload)? {
             Invocation::Operation(Operation::Sweep) => {
-                let relabelled = Box::pin(self.go_on_relabelling(now)).await;
-                Box::pin(self.sweep(now)).await.and(relabelled)
+                // Last: a change of which nothing was counted looks at all answers.
+                let swept = Box::pin(self.sweep(now)).await;
+                swept.and(Box::pin(self.go_on_relabelling(now)).await)
             }
             Invocation::Objects(objects) => {
                 s3_event::for_each(objects, async |object| self.work_off(&object).await).await

@@ -26,7 +26,7 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::{PlannedChange, Relabelling};
+use super::{BEFORE_ALL_ANSWERS, PlannedChange, Relabelling};
 use crate::{
     bucket::{BucketError, JSON_LINES},
     questions,
@@ -227,7 +227,8 @@ impl Relabelling {
         // What the count has seen was asked, or need not be.
         let seen: HashSet<&String> = count.seen.iter().collect();
         new.retain(|key| !seen.contains(key));
-        let (mut ids, mut late) = self.answers_in(new, &set, count.doubt).await?;
+        let is_whole = count.at == BEFORE_ALL_ANSWERS;
+        let (mut ids, mut late) = self.answers_in(new, &set, count.doubt, is_whole).await?;
         late.retain(|id, found| {
             // Who answered later that none fits could have chosen the new label.
             let is_in_doubt = found.doubt == Doubt::SplitLabel || found.answered_at <= change.at;
@@ -267,12 +268,14 @@ impl Relabelling {
     }
 
     /// Returns the ids of the texts in some of these objects, and those texts, by id, with an answer in doubt there; of several
-    /// answers the last.
+    /// answers the last. Where they are all objects, the ids are only of texts with a vote that may mean something else once a
+    /// proposal is a name of a label.
     async fn answers_in(
         &self,
         new: Vec<String>,
         set: &LabelSet,
         doubt: Option<Doubt>,
+        are_all: bool,
     ) -> Result<(BTreeSet<String>, BTreeMap<String, Doubtful>), BucketError> {
         let mut objects = stream::iter(new)
             .map(async |key| self.training.read(&key, MAX_LABELLED_BYTES).await)
@@ -284,7 +287,9 @@ impl Relabelling {
             // Whoever reads all labels says which lines are damaged.
             let lines = content.split(|byte| *byte == b'\n');
             for labelled in lines.filter_map(|line| LabelledRecord::parse(line).ok()) {
-                ids.insert(labelled.record.id.clone());
+                if !are_all || labelled.votes.iter().any(may_propose) {
+                    ids.insert(labelled.record.id.clone());
+                }
                 let found =
                     doubt.and_then(|doubt| Doubtful::of(set, &labelled.record, &labelled.votes, doubt));
                 let Some(found) = found else { continue };
@@ -311,6 +316,14 @@ impl Relabelling {
             _ => false,
         };
         Ok(is_open || !is_in_doubt)
+    }
+}
+
+/// Returns whether a vote may name what is no label: what a user or a file says is kept as it was said.
+fn may_propose(vote: &Vote) -> bool {
+    match vote.source {
+        VoteSource::Feedback | VoteSource::Import => true,
+        VoteSource::HumanReview | VoteSource::Adjudicator => matches!(vote.answer, Answer::NewLabel { .. }),
     }
 }
 

@@ -623,6 +623,36 @@ async fn a_tie_that_comes_between_the_count_of_a_retirement_and_the_retirement_i
 }
 
 #[tokio::test]
+async fn a_merge_of_which_nothing_was_counted_asks_where_votes_contradict_one_another_by_it() {
+    let (services, sets, relabelling) = with_labels(&["Sports", "World"]).await;
+    let world = ["World"; 20];
+    let (mut sports, mut weather) = (world, world);
+    (sports[0], weather[0]) = ("Sports", "Weather");
+    let voted = [
+        ("w1", 1, &world),
+        ("w2", 1, &world),
+        ("w3", 1, &sports),
+        ("w4", 1, &weather),
+    ];
+    let voted = voted.map(|(worker, minute, answers)| (worker, minute, &answers[..]));
+    services
+        .answered(LOOP, output(LOOP, &input().to_string(), &voted))
+        .await;
+    let set = sets.current().await.expect("a set").expect("a set");
+
+    let planned = relabelling.plan_uncounted(&set, AT_LATER, None).await;
+    planned.expect("written");
+    let merge = |set: &mut LabelSet| set.add_synonym("Sports", "Weather");
+    sets.edit(AT_LATER, merge).await.expect("merged");
+    services.sweep().await;
+    services.sweep().await;
+
+    let first = input()["comprehendPredictions"][0]["id"].clone();
+    assert_eq!(json!(contradicted(&services).await), json!([first]));
+    assert!(services.keys(FEEDBACK, "relabel/").await.is_empty());
+}
+
+#[tokio::test]
 async fn a_tie_that_is_decided_by_a_set_from_before_the_retirement_is_asked() {
     let (services, sets, _) = with_labels(&["Sports", "World", "Fax"]).await;
     let function = services.function();
