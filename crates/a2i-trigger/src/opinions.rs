@@ -149,16 +149,19 @@ impl A2iTrigger {
                         .filter(|known| known.was_asked_in(&human_loop.name))
                     {
                         let retracted = known.retract(&opinion, record).map(|vote| (known.clone(), vote));
-                        return (retracted, Asks::here(known.is_asked_in(&human_loop.name)));
+                        let asks = Asks::here(known.is_asked_in(&human_loop.name));
+                        return (retracted, asks, known.loop_before(&human_loop.name));
                     }
                     if (question.as_mut()).is_some_and(|known| known.join(record, &human_loop.name)) {
-                        return (None, Asks::Joined);
+                        return (None, Asks::Joined, None);
                     }
                     let mut asked =
                         Question::asked(record.clone(), &human_loop.name, human_loop.record_ids.len());
                     let known = question.take();
+                    let mut before = None;
                     if let Some(known) = &known {
                         asked.remember_loops_of(known);
+                        before = asked.take_over_from(known);
                         asked.remember_complaints(&known.complaints);
                     }
                     let (earlier, in_doubt) = known
@@ -172,9 +175,9 @@ impl A2iTrigger {
                     labels.canonical_votes(record, &mut asked.votes);
                     let retracted = asked.retract(&opinion, record).map(|vote| (asked.clone(), vote));
                     *question = Some(asked);
-                    (retracted, Asks::Here)
+                    (retracted, Asks::Here, before)
                 };
-                let (retracted, asks) = self.questions.change(&record.id, note).await?;
+                let (retracted, asks, before) = self.questions.change(&record.id, note).await?;
                 if asks == Asks::Joined {
                     self.let_answers_be_doubted(record).await?;
                 }
@@ -182,6 +185,10 @@ impl A2iTrigger {
                     // Where people did not agree before, they are asked now, not an adjudicator.
                     let settled = self.questions.settle(&record.id).await;
                     settled.map_err(A2iTriggerError::Store)?;
+                    // A complaint may have had it asked there: nobody is to answer it twice.
+                    if let Some(before) = before {
+                        self.take_off(&before).await?;
+                    }
                 }
                 if let Some((question, vote)) = retracted {
                     self.keep_vote(&question, vote, occurrence(record)).await?;

@@ -195,12 +195,11 @@ pub fn loops(script: &Script) -> BTreeSet<(String, String)> {
     let read = |call: &bytes::Bytes| {
         let call: Value = serde_json::from_slice(call).expect("JSON");
         let text = |value: &Value| value.as_str().expect("text").to_owned();
-        (
-            text(&call["HumanLoopName"]),
-            text(&call["HumanLoopInput"]["InputContent"]),
-        )
+        // One that stops a loop has no input.
+        let input = call.get("HumanLoopInput")?;
+        Some((text(&call["HumanLoopName"]), text(&input["InputContent"])))
     };
-    calls.iter().map(read).collect()
+    calls.iter().filter_map(read).collect()
 }
 
 pub fn utterances(loops: &BTreeSet<(String, String)>) -> Vec<String> {

@@ -635,6 +635,42 @@ async fn after_a_split_nobody_is_asked_whose_answer_stands() {
 }
 
 #[tokio::test]
+async fn what_a_complaint_has_opened_and_a_label_change_asks_anew_is_asked_in_one_loop() {
+    const SPLIT: &str = "2026-11-21T10:00:00.000Z";
+    let services = Services::start();
+    let mut set = LabelSet::seed(["World", "Sports"], Origin::Edited, "2026-11-19T10:00:00.000Z");
+    services.put_training(LABEL_SET_KEY, set.to_json()).await;
+    services
+        .delivered("feedback/1.gz", &line(TEXT, "low-confidence", 0.1))
+        .await;
+    services.answered("Sports").await;
+    let correction = feedback(json!({"suggestedLabel": "World", "user": "ada"}));
+    let complaint = services.delivered("feedback/2.gz", &correction).await;
+    let opened = loops(&complaint).first().expect("asked again").0.clone();
+    set.split("Sports", &["Racing", "Tennis"]).expect("split");
+    set.edited(SPLIT);
+    services.put_training(LABEL_SET_KEY, set.to_json()).await;
+
+    let key = "feedback/relabel/2-0000.jsonl";
+    let split = services.delivered(key, &anew(SPLIT)).await;
+    let question = services.question().await;
+    let again = services.delivered(key, &anew(SPLIT)).await;
+
+    let stopped: Vec<Value> = (split.calls(STOP).iter())
+        .map(|call| serde_json::from_slice(call).expect("JSON"))
+        .collect();
+    assert_eq!(stopped, [json!({"HumanLoopName": opened})], "its page is closed");
+    assert_eq!(loops(&split).len(), 1);
+    assert_eq!(
+        question.human_loop.as_ref(),
+        loops(&split).first().map(|(name, _)| name)
+    );
+    assert!(question.was_asked_in(&opened) && question.is_taken_off(&opened));
+    assert!(loops(&again).len() <= 1, "the same loop, if any");
+    assert_eq!(services.question().await, question, "twice is once");
+}
+
+#[tokio::test]
 async fn an_object_that_comes_again_takes_no_question_from_the_loop_that_asks_it_by_now() {
     let services = Services::start();
     let said = |signal: &str, minute: &str| {

@@ -3,7 +3,7 @@
 use super::{Question, State};
 use crate::{
     feedback::{FeedbackRecord, Signal},
-    labels::vote::Vote,
+    labels::{human_loop::LoopName, vote::Vote},
 };
 
 impl Question {
@@ -47,6 +47,28 @@ impl Question {
         }
         self.asked_in.push(asker.to_owned());
         true
+    }
+
+    /// Notes that people were still asked an earlier question about the same text, in its latest loop: this one is asked in the
+    /// place of it. Returns that loop.
+    pub fn take_over_from(&mut self, earlier: &Self) -> Option<String> {
+        let open = earlier
+            .human_loop
+            .as_ref()
+            .filter(|_| earlier.state == State::Asked)?;
+        if !self.was_asked_in(open) {
+            let latest = self.asked_in.len().saturating_sub(1);
+            self.asked_in.insert(latest, open.clone());
+        }
+        Some(open.clone())
+    }
+
+    /// Returns the loop that this one took the question over from, where that had opened it again.
+    pub fn loop_before(&self, human_loop: &str) -> Option<String> {
+        let place = self.asked_in.iter().position(|name| name == human_loop)?;
+        let before = self.asked_in.get(place.checked_sub(1)?)?;
+        let is_first = LoopName::parse(before).is_none_or(|name| name.first() == before);
+        (!is_first).then(|| before.clone())
     }
 
     /// Remembers in which loops an earlier question about the same text was asked.
