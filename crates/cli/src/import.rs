@@ -129,18 +129,14 @@ pub async fn execute(
     mut options: Options,
     stack: impl FnOnce() -> Result<StackOutputs, Failure>,
 ) -> Result<bool, Failure> {
-    let mut files = read_files(&options, None)?;
-    let mut target = match Target::find(&options, stack).await {
+    let found = Target::find(&options, stack).await;
+    let mut files = read_files(&options, found.as_ref().ok().map(|target| &target.set))?;
+    let mut target = match found {
         Ok(target) => Some(target),
         // What was understood can be seen without a stack.
         Err(_) if options.preview => None,
         Err(error) => return Err(error),
     };
-    if let Some(set) = target.as_ref().map(|target| &target.set)
-        && set.has_several_labels()
-    {
-        files = read_files(&options, Some(set))?;
-    }
     let masked = mask_and_refuse(&mut files, target.as_ref(), &options).await?;
     let place = target.as_ref().map(|target| &target.place);
     options.default_classifier = place.and_then(|place| place.default_classifier.clone());
@@ -240,13 +236,12 @@ fn set_of(files: &[File]) -> LabelSet {
     LabelSet::seed(labels, Origin::InitialData, "")
 }
 
-/// Reads the files; by a label set where a text may have several of its labels.
-fn read_files(options: &Options, several: Option<&LabelSet>) -> Result<Vec<File>, Failure> {
-    let names = |set: &LabelSet| {
-        let labels = set.labels().iter();
-        let names = labels.flat_map(|label| std::iter::once(&label.name).chain(&label.synonyms));
-        names.cloned().collect()
-    };
+/// Reads the files, by the label set of the stack where there is one.
+fn read_files(options: &Options, set: Option<&LabelSet>) -> Result<Vec<File>, Failure> {
+    let labels = set.iter().flat_map(|set| set.labels());
+    let names = labels.flat_map(|label| std::iter::once(&label.name).chain(&label.synonyms));
+    let names: Vec<String> = names.cloned().collect();
+    let has_several = set.is_some_and(LabelSet::has_several_labels);
     let mut files = Vec::new();
     for path in &options.files {
         let shown = path.display();
@@ -259,7 +254,8 @@ fn read_files(options: &Options, several: Option<&LabelSet>) -> Result<Vec<File>
             text_column: options.text_column.clone(),
             label_column: options.label_column.clone(),
             label_delimiter: options.label_delimiter.unwrap_or_default(),
-            several_labels_of: several.map(names),
+            several_labels_of: has_several.then(|| names.clone()),
+            labels: names.clone(),
             delimiter: options.delimiter,
             encoding: options.encoding.clone(),
             sheet: options.sheet.clone(),

@@ -1,7 +1,8 @@
 //! The domain: feedback, labels, sampling, datasets and the comparison of models, as pure functions over data.
 //!
 //! The rooms, in the order of the data, each knowing only those before it: [`feedback`], [`labels`],
-//! [`sampling`], [`dataset`], [`model`]. Below them all: [`cost`], [`keys`], [`text`], [`statistics`], [`random`].
+//! [`sampling`], [`dataset`], [`model`]. Below them all: [`cost`], [`keys`], [`text`], [`statistics`], [`random`],
+//! [`repeated_field`].
 //!
 //! Nothing here knows the AWS SDK, the clock, the environment or chance; what changes from call to
 //! call comes in as an argument.
@@ -14,6 +15,7 @@ pub mod keys;
 pub mod labels;
 pub mod model;
 pub mod random;
+pub mod repeated_field;
 pub mod sampling;
 pub mod statistics;
 pub mod text;

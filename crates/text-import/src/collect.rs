@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use active_learning_core::repeated_field::{RepeatedField, repeated_field};
 use encoding_rs::Encoding;
 use serde_json::Value;
 
@@ -13,6 +14,7 @@ use crate::{
     encoding::shown,
     layout::layout,
     lines::Lines,
+    names::{is_annotator_name, is_classifier_name, is_label_name, is_text_name},
     records::Records,
     source::{OpenError, Shape, Source, open},
     table::{self, Table},
@@ -123,6 +125,17 @@ fn contradiction(options: &Options, format: Format) -> Option<String> {
     })
 }
 
+/// Says that a field is given twice. Its name is told where it is one of fields: names may be texts.
+pub(crate) fn twice(field: &RepeatedField) -> String {
+    let name = field.name.as_str();
+    let is_told =
+        is_text_name(name) || is_label_name(name) || is_annotator_name(name) || is_classifier_name(name);
+    match is_told {
+        true => format!("field `{name}` is given twice: which is meant cannot be told"),
+        false => "one of its fields is given twice: which is meant cannot be told".to_owned(),
+    }
+}
+
 impl Import {
     fn nothing(gzip: bool) -> Self {
         Self {
@@ -231,6 +244,10 @@ impl Collected<'_> {
 
     /// Reads an element of a document, or a line.
     pub(crate) fn element(&mut self, number: u64, json: &str) {
+        if let Some(field) = repeated_field(json.as_bytes()) {
+            self.reject(number, twice(&field));
+            return;
+        }
         match serde_json::from_str::<Value>(json) {
             Ok(Value::Object(fields)) => match Tool::of(&fields) {
                 Some(tool) => {

@@ -1,10 +1,13 @@
 //! One JSON document: its texts, wherever they lie in it, and what it says of all of them.
 
+use std::collections::BTreeSet;
+
+use active_learning_core::repeated_field::{RepeatedField, repeated_field};
 use serde_json::value::RawValue;
 
 use crate::{
     Refusal,
-    collect::opened,
+    collect::{opened, twice},
     collected::Collected,
     columnwise,
     draft::{DraftVote, Fields, text_of},
@@ -31,6 +34,11 @@ impl Collected<'_> {
                 ));
             }
         };
+        if let Some(name) = field_twice(&head) {
+            return Err(Refusal::Damaged(format!(
+                "field `{name}` of the document is given twice: which is meant cannot be told"
+            )));
+        }
         let field = texts_field(&head);
         if may_be_columnwise(&head, field.as_deref())
             && let Some((rows, note)) = self.whole(bytes)?.as_ref().and_then(columnwise::rows)
@@ -97,6 +105,13 @@ impl Collected<'_> {
 
     /// Reads the whole document; none where it is damaged or no object.
     fn whole(&self, bytes: &[u8]) -> Result<Option<Fields>, Refusal> {
+        if let Some(field) = repeated_field(opened(bytes, self.options)?.content) {
+            let RepeatedField { line, column, .. } = field;
+            return Err(Refusal::Damaged(format!(
+                "{} (line {line}, column {column})",
+                twice(&field)
+            )));
+        }
         let content = opened(bytes, self.options)?.content;
         Ok(serde_json::from_reader(content).ok())
     }
@@ -158,6 +173,20 @@ impl Collected<'_> {
         }
         text_of(field("classifier"))
     }
+}
+
+/// Returns a field of those that are said of all texts, or one of texts, that a document gives twice.
+fn field_twice(head: &Head) -> Option<&str> {
+    let names = head.fields.iter().map(|(name, _)| name).chain(&head.arrays);
+    let mut seen = BTreeSet::new();
+    let is_field = |name: &str| {
+        WHOLE_FILE_FIELDS.contains(&name)
+            || WRAPPERS.contains(&name)
+            || is_text_name(name)
+            || is_label_name(name)
+    };
+    let mut twice = names.filter(|name| !seen.insert(name.as_str()) && is_field(name));
+    twice.next().map(String::as_str)
 }
 
 /// Returns the array that holds a document's texts: one of a known name, or the only one.

@@ -1,6 +1,8 @@
 //! Makes rows of what a file gives: labels cut, texts checked, repairs counted.
 
-use active_learning_core::{MAX_CLASSIFIER_BYTES, MAX_UTTERANCE_BYTES, text::is_blank};
+use active_learning_core::{
+    MAX_CLASSIFIER_BYTES, MAX_UTTERANCE_BYTES, labels::label_key::whole_number, text::is_blank,
+};
 
 use crate::{
     Import, Refusal, Role, Row, Vote,
@@ -17,6 +19,9 @@ const NUL: &str = "texts with NUL characters, which were removed";
 /// Told of labels that are none, behind their number.
 const NO_LABEL: &str = "texts with a label such as `NULL`, `NaN` or `n/a`, which was read as none";
 
+/// Told of labels that are whole numbers with a point, behind their number.
+const WHOLE_NUMBERS: &str = "labels such as `1.0`, which were read as `1`";
+
 /// Told of a file whose labels are all numbers.
 const NUMBERS: &str =
     "all labels are numbers: if they are ids, put the names in a column and name it by --label-column";
@@ -27,6 +32,7 @@ impl Collected<'_> {
         let drafts = self.drafts.iter_mut().map(|(_, draft)| draft);
         self.notes
             .extend(questions::choose(drafts, self.options.label_column.as_deref())?);
+        self.whole_numbers();
         let cells: Vec<String> = self
             .drafts
             .iter()
@@ -76,6 +82,37 @@ impl Collected<'_> {
         import.notes.extend(cut.note);
         import.notes.extend(self.counted.notes());
         Ok(import)
+    }
+
+    /// Reads labels such as `1.0` as `1` where all labels are whole numbers, unless the labels that there are have the point.
+    fn whole_numbers(&mut self) {
+        let is_written_so = |label: &String| whole_number(label).is_some();
+        if self.options.labels.iter().any(is_written_so) {
+            return;
+        }
+        let votes = self.drafts.iter().flat_map(|(_, draft)| &draft.votes);
+        let mut cells = votes.filter_map(|vote| match &vote.written {
+            Written::Cell(cell) => Some(cell.as_str()),
+            Written::List(_) => None,
+        });
+        let is_whole = |cell: &str| {
+            let cell = whole_number(cell).unwrap_or(cell.trim());
+            is_nothing(cell) || cell.parse::<i64>().is_ok()
+        };
+        if !cells.all(is_whole) {
+            return;
+        }
+        for (line, draft) in &mut self.drafts {
+            for vote in &mut draft.votes {
+                let Written::Cell(cell) = &mut vote.written else {
+                    continue;
+                };
+                if let Some(whole) = whole_number(cell).map(str::to_owned) {
+                    *cell = whole;
+                    self.counted.add(WHOLE_NUMBERS, *line);
+                }
+            }
+        }
     }
 
     fn row(&mut self, line: u64, draft: Draft, cut: &Cut) -> Result<Row, String> {

@@ -1,8 +1,12 @@
 //! Whether the first row of a table names its columns: by what is known, and by what stands below it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
-use active_learning_core::dataset::{HeaderRow, NamesAgain};
+use active_learning_core::{
+    dataset::{HeaderRow, NamesAgain},
+    feedback::prediction::split_labels,
+    labels::label_key::label_key,
+};
 
 use crate::{
     Options,
@@ -45,6 +49,9 @@ pub(crate) fn first_row(first: &[String], rest: &[Vec<String>], options: &Option
     if wanted.into_iter().flatten().any(is_name) {
         return FirstRow::Names;
     }
+    if is_of_labels(first, rest, &options.labels) {
+        return FirstRow::Row;
+    }
     if has_both(first, is_text_name, is_label_name) {
         return FirstRow::Names;
     }
@@ -65,6 +72,26 @@ pub(crate) fn first_row(first: &[String], rest: &[Vec<String>], options: &Option
         true => FirstRow::LikeNames,
         false => FirstRow::Row,
     }
+}
+
+/// Returns whether a row begins a table of labelled texts without names, such as one that was exported: it has a known label
+/// where most rows have one. A label that is called as columns of labels are is a name where another cell names the texts.
+fn is_of_labels(first: &[String], rest: &[Vec<String>], labels: &[String]) -> bool {
+    let known: HashSet<String> = labels.iter().map(|label| label_key(label)).collect();
+    let is_known = |cell: &String| {
+        let parts = split_labels(cell);
+        !parts.is_empty() && parts.iter().all(|part| known.contains(&label_key(part)))
+    };
+    let names_texts = |column: usize| {
+        let mut others = first.iter().enumerate().filter(|(other, _)| *other != column);
+        is_label_name(&first[column]) && others.any(|(_, cell)| is_text_name(cell))
+    };
+    (0..first.len()).any(|column| {
+        let below = rest.iter().filter_map(|row| row.get(column));
+        let below: Vec<&String> = below.filter(|cell| !cell.trim().is_empty()).collect();
+        let many = below.iter().filter(|cell| is_known(cell)).count();
+        is_known(&first[column]) && 2 * many >= below.len() && !names_texts(column)
+    })
 }
 
 /// Returns the rows without those that are the first one again.
@@ -371,6 +398,40 @@ mod tests {
         ] {
             assert_eq!(told(content), FirstRow::Row, "{content}");
         }
+    }
+
+    #[test]
+    fn a_first_row_with_a_label_that_is_known_above_such_is_a_row() {
+        let told = |content: &str, labels: &[&str]| {
+            let mut rows: Vec<Vec<String>> = content
+                .lines()
+                .map(|line| line.split(';').map(str::to_owned).collect())
+                .collect();
+            let first = rows.remove(0);
+            let options = Options {
+                labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+                ..Options::default()
+            };
+            first_row(&first, &rows, &options)
+        };
+        let labels = ["Complaint", "Question", "Topic", "Praise"];
+        let rows = "praise;Thank you very much for all of it\nquestion;How do I log in, and where is that?\n\
+             praise|question;It is good, is it not so?";
+        for first in ["complaint;It is late", "question;Category", "topic;Weather"] {
+            let content = format!("{first}\n{rows}");
+
+            assert_ne!(
+                told(&content, &[]),
+                FirstRow::Row,
+                "{first}: nothing tells it otherwise"
+            );
+            assert_eq!(told(&content, &labels), FirstRow::Row, "{first}");
+        }
+        assert_eq!(told(&format!("Topic;Text\n{rows}"), &labels), FirstRow::Names);
+        assert_ne!(
+            told("topic;message\nx;A text\ny;Another text", &labels),
+            FirstRow::Row
+        );
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct Options {
     pub label_column: Option<String>,
     /// What stands between several labels of one cell.
     pub label_delimiter: LabelDelimiter,
+    /// The labels that there are: a first row that has one of them above such is no row of names.
+    pub labels: Vec<String>,
     /// The labels that there are, where a text may have several: then a bar stands between labels, unless they hold it.
     pub several_labels_of: Option<Vec<String>>,
     /// What stands between columns.

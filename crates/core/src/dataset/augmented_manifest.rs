@@ -7,7 +7,7 @@ use std::io::BufRead;
 use serde_json::{Map, Value, json};
 
 use super::{BadRow, Mode, Row};
-use crate::labels::human_loop::LoopName;
+use crate::{labels::human_loop::LoopName, repeated_field::repeated_field};
 
 /// `type` of a multi-class label's metadata.
 const SINGLE: &str = "groundtruth/text-classification";
@@ -117,6 +117,11 @@ pub fn read_manifest<'a>(
         };
         (!stop).then(|| {
             let line = line.map_err(|_| bad("the file could not be read"))?;
+            if repeated_field(&line[..]).is_some() {
+                return Err(bad(
+                    "one of its fields is given twice: which is meant cannot be told",
+                ));
+            }
             let line: Value = serde_json::from_slice(&line).map_err(|_| bad("not a JSON object"))?;
             let text = line
                 .get("source")

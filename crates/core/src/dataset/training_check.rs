@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    labels::label_key::label_key,
+    labels::label_key::{label_key, whole_number},
     text::{look_alike, normal_form},
 };
 
@@ -60,7 +60,7 @@ pub struct Spelling(HashMap<String, String>);
 impl Spellings {
     /// Counts a label as it is written, of so many rows.
     pub fn add(&mut self, label: &str, rows: u64) {
-        self.add_keyed(label_key(label), label, rows);
+        self.add_keyed(class_key(label), label, rows);
     }
 
     fn add_keyed(&mut self, key: String, label: &str, rows: u64) {
@@ -102,7 +102,7 @@ impl Spellings {
 impl Spelling {
     /// Returns the spelling of a label that is used.
     pub fn of<'a>(&'a self, label: &'a str) -> &'a str {
-        self.0.get(&label_key(label)).map_or(label.trim(), String::as_str)
+        self.0.get(&class_key(label)).map_or(label.trim(), String::as_str)
     }
 }
 
@@ -130,6 +130,11 @@ pub struct Findings {
     conflicting: HashSet<u64>,
     /// What is read otherwise than it is written, in sentences. They name classes and lines, never a text.
     pub repairs: Vec<String>,
+}
+
+/// Returns the key of a class: numbers that were written as `1.0` are the class `1`.
+fn class_key(label: &str) -> String {
+    label_key(whole_number(label).unwrap_or(label))
 }
 
 /// Returns a number for a text, the same for all texts of its [normal form](normal_form): they are one question.
@@ -186,7 +191,7 @@ impl TrainingCheck {
         if let Some(key) = self.keys.get(label) {
             return key.clone();
         }
-        let key = label_key(label);
+        let key = class_key(label);
         self.keys.insert(label.to_owned(), key.clone());
         key
     }
@@ -256,7 +261,7 @@ impl TrainingCheck {
 impl Findings {
     /// Takes the spelling of these labels, and finds nothing else.
     pub fn of_labels(labels: &[String]) -> Self {
-        let spellings = labels.iter().map(|label| (label_key(label), label.clone()));
+        let spellings = labels.iter().map(|label| (class_key(label), label.clone()));
         Self {
             spellings: Spelling(spellings.collect()),
             ..Self::default()

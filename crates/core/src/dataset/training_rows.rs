@@ -3,7 +3,7 @@
 //! A byte-order mark, any line end, blank lines and quoted line breaks are fine. A first line that names another separator, as
 //! spreadsheets write it (`sep=;`), counts and is told. A header line of
 //! well-known words is skipped and told, also where it comes again, as in files that were joined; so are quotes that end
-//! before their text. A file that is something else (UTF-16, JSON, another separator) is refused by what it is, and a
+//! before their text. Cells that all stand in single quotes, as MySQL may be told to write them, are read without these. A file that is something else (UTF-16, JSON, another separator) is refused by what it is, and a
 //! quote that has taken other rows in by its line.
 //!
 //! Source: Amazon Comprehend guide, "Preparing classifier training data".
@@ -34,6 +34,9 @@ const END_ROW: &[u8] = END.split_at(1).1;
 
 /// Told of a header line that names the columns the other way round.
 const TEXT_FIRST: &str = "the header line was skipped; it names the text first, and so the columns were read";
+
+/// Told of a file whose cells stand in single quotes.
+const SINGLE_QUOTES: &str = "line 1: the cells stand in single quotes, and were read without these";
 
 /// Bytes at the beginning of a file by which it is told what it is.
 const SAMPLE_BYTES: usize = 64 << 10;
@@ -86,6 +89,8 @@ pub struct TrainingRows<R> {
     rows: csv::Reader<Lines<R>>,
     /// What separates the columns, where the first line names it.
     declared: Option<u8>,
+    /// What cells are quoted with.
+    quote: u8,
     header: Option<Header>,
     /// Rows at the beginning that are none: the line that names the separator, and the header line.
     to_skip: usize,
@@ -110,12 +115,17 @@ impl<R: Read> TrainingRows<R> {
         let limit = SAMPLE_BYTES as u64;
         let failure = file.by_ref().take(limit).read_to_end(&mut sample).err();
         let is_whole = sample.len() < SAMPLE_BYTES;
-        let Beginning { declared, header } = look_at(&sample, is_whole, label_delimiter)?;
+        let Beginning {
+            declared,
+            quote,
+            header,
+        } = look_at(&sample, is_whole, label_delimiter)?;
         let separator = declared.unwrap_or(b',');
         let content = Cursor::new(sample).chain(Rest { failure, file }).chain(END);
         Ok(Self {
-            rows: reader(separator).from_reader(LineFeeds::new(content, separator)),
+            rows: reader(separator, quote).from_reader(LineFeeds::new(content, separator, quote)),
             declared,
+            quote,
             to_skip: usize::from(declared.is_some()) + usize::from(header.is_some()),
             header,
             header_row: None,
@@ -135,6 +145,7 @@ impl<R: Read> TrainingRows<R> {
             )
         });
         let line = 1 + usize::from(self.declared.is_some());
+        let quotes = (self.quote != b'"').then(|| SINGLE_QUOTES.to_owned());
         let header = match self.header {
             None => None,
             Some(Header::LabelFirst) => Some(format!("line {line}: the header line was skipped")),
@@ -145,7 +156,7 @@ impl<R: Read> TrainingRows<R> {
             &self.unquoted_lines,
             "a quote that ends before its text was left out; quotes within a text are written twice",
         );
-        [declared, header, again, unquoted]
+        [declared, quotes, header, again, unquoted]
             .into_iter()
             .flatten()
             .collect()
@@ -336,9 +347,13 @@ fn shown(separator: u8) -> String {
     }
 }
 
-fn reader(separator: u8) -> csv::ReaderBuilder {
+fn reader(separator: u8, quote: u8) -> csv::ReaderBuilder {
     let mut builder = csv::ReaderBuilder::new();
-    builder.has_headers(false).flexible(true).delimiter(separator);
+    builder
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(separator)
+        .quote(quote);
     builder
 }
 

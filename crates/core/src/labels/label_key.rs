@@ -32,6 +32,26 @@ pub fn label_key(name: &str) -> String {
     key
 }
 
+/// Returns the whole number that a name such as `1.0` is: programs write `1` so as soon as one row of a column has none.
+pub fn whole_number(name: &str) -> Option<&str> {
+    let whole = name.trim().strip_suffix(".0")?;
+    is_digits(whole).then_some(whole)
+}
+
+/// Returns the other way to write a number that names a label: `1` and `1.0`.
+pub fn other_number(name: &str) -> Option<String> {
+    let name = name.trim();
+    match whole_number(name) {
+        Some(whole) => Some(whole.to_owned()),
+        None => is_digits(name).then(|| format!("{name}.0")),
+    }
+}
+
+fn is_digits(name: &str) -> bool {
+    let digits = name.strip_prefix('-').unwrap_or(name);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Folds once; what one step brings to light (a ligature taken apart, say) the next round folds.
 fn fold(name: &str) -> String {
     let cased: String = name.nfkd().flat_map(fold_case).collect();

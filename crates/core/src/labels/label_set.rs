@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::label_key::label_key;
+use super::label_key::{label_key, other_number};
 
 /// Key of the current label set, in the training bucket.
 pub const LABEL_SET_KEY: &str = "label-set.json";
@@ -298,11 +298,12 @@ impl LabelSet {
         Resolution::Retired(&label.name)
     }
 
-    /// Returns the label that has a name, as it stands in the set: merges are not followed.
+    /// Returns the label that has a name, as it stands in the set: merges are not followed. Where no label is called `1.0`, it
+    /// is `1`, and the other way round.
     pub fn find(&self, name: &str) -> Option<&Label> {
-        self.by_key
-            .get(&label_key(name))
-            .map(|index| &self.labels[*index])
+        let index = |name: &str| self.by_key.get(&label_key(name));
+        let found = index(name).or_else(|| index(&other_number(name)?));
+        found.map(|index| &self.labels[*index])
     }
 }
 

@@ -5,10 +5,12 @@ use active_learning_core::feedback::{
     prediction::{join_labels, split_labels},
     unknown_field,
 };
+use active_learning_core::repeated_field::repeated_field;
 use serde_json::Value;
 
 use crate::{
     Options,
+    collect::twice,
     draft::{self, Draft},
     elements::Head,
     finish::aside_note,
@@ -181,6 +183,9 @@ fn of_object(json: &str) -> Result<Requests, String> {
     if let Ok(object) = serde_json::from_str::<draft::Fields>(json)
         && let Some(tool) = Tool::of(&object)
     {
+        if let Some(field) = repeated_field(json.as_bytes()) {
+            return Err(twice(&field));
+        }
         let draft = tool.draft(&object, &Options::default())?;
         return questions::only(draft).map(of_draft);
     }

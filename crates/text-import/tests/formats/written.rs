@@ -78,3 +78,85 @@ fn the_sheet_with_texts_and_labels_is_read_where_the_first_is_a_cover() {
         import.notes
     );
 }
+
+#[test]
+fn a_field_that_one_object_gives_twice_costs_its_row_and_is_named() {
+    let lines = "{\"text\": \"one\", \"label\": \"A\", \"label\": \"B\"}\n{\"text\": \"two\", \"label\": \"A\"}\n\
+        {\"text\": \"three\", \"label\": {\"A\": 1, \"A\": 0}}\n";
+    let list = "[{\"text\": \"one\", \"text\": \"two\"}, {\"text\": \"three\"}]";
+    let of_texts = "{\n\"I cannot log in\": \"login\",\n\"It is late\": \"delivery\",\n\"I cannot log in\": \"billing\"}";
+    let of_all = "{\"label\": \"A\", \"texts\": [\"one\"], \"label\": \"B\"}";
+
+    let (lines, list) = (import(lines), import(list));
+    let told = |import: &Import| -> Vec<(u64, String)> {
+        let rejected = import.rejected.iter();
+        rejected
+            .map(|rejected| (rejected.line, rejected.reason.clone()))
+            .collect()
+    };
+
+    assert_eq!(rows(&lines), ["two => ?: A"]);
+    assert_eq!(
+        told(&lines),
+        [
+            (
+                1,
+                "field `label` is given twice: which is meant cannot be told".to_owned()
+            ),
+            (
+                3,
+                "one of its fields is given twice: which is meant cannot be told".to_owned()
+            )
+        ]
+    );
+    assert_eq!(
+        told(&list),
+        [(
+            1,
+            "field `text` is given twice: which is meant cannot be told".to_owned()
+        )]
+    );
+    let said = refusal(of_texts);
+    assert!(
+        said.contains("given twice") && said.contains("line 4") && !said.contains("log in"),
+        "{said}"
+    );
+    assert!(refusal(of_all).contains("`label` of the document is given twice"));
+}
+
+#[test]
+fn whole_numbers_with_a_point_are_labels_without_it_and_it_is_told() {
+    let table = "text,label\nA text of words,1.0\nAnother text,1\nOne more text,2.0\nThe last text,\n";
+    let versions = table.replace("2.0", "2.5");
+    let of_points = Options {
+        labels: vec!["1.0".to_owned(), "2.0".to_owned()],
+        ..Options::default()
+    };
+
+    let whole = import(table);
+    let kept = import_with(table, &of_points);
+
+    assert_eq!(
+        rows(&whole),
+        [
+            "A text of words => ?: 1",
+            "Another text => ?: 1",
+            "One more text => ?: 2",
+            "The last text"
+        ]
+    );
+    assert!(
+        whole
+            .notes
+            .iter()
+            .any(|note| note == "labels such as `1.0`, which were read as `1`: 2, the first in line 2"),
+        "{:?}",
+        whole.notes
+    );
+    assert_eq!(rows(&kept)[2], "One more text => ?: 2.0");
+    assert_eq!(
+        rows(&import(versions))[0],
+        "A text of words => ?: 1.0",
+        "numbers of versions"
+    );
+}

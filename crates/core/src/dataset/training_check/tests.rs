@@ -29,6 +29,29 @@ fn one_class_in_several_spellings_is_joined_to_the_most_frequent_one_and_told() 
 }
 
 #[test]
+fn whole_numbers_with_a_point_are_the_class_without_it_and_others_are_not() {
+    let findings = check(&[
+        ("1", "one"),
+        ("1.0", "two"),
+        ("1", "three"),
+        ("1.5", "four"),
+        ("2.0", "five"),
+        ("1.0", "One!"),
+    ])
+    .expect("usable");
+
+    assert_eq!(
+        ["1.0", "1", "1.5", "2.0"].map(|label| findings.spelling(label)),
+        ["1", "1", "1.5", "2.0"]
+    );
+    assert_eq!(
+        findings.repairs,
+        ["`1.0` (2) is read as `1`"],
+        "and no text has two labels"
+    );
+}
+
+#[test]
 fn conflicting_labels_of_one_text_leave_all_its_rows_out_and_are_told() {
     let findings = check(&[
         ("World", "The same text"),

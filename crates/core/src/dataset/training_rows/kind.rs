@@ -25,6 +25,8 @@ const OTHER_SEPARATORS: [(u8, &str); 3] = [(b';', "semicolons"), (b'\t', "tabs")
 pub(super) struct Beginning {
     /// What the first line names as the separator of the columns.
     pub declared: Option<u8>,
+    /// What cells are quoted with.
+    pub quote: u8,
     /// What kind of header line there is.
     pub header: Option<Header>,
 }
@@ -54,11 +56,16 @@ pub(super) fn look_at(
         ));
     }
     let (declared, text) = declared_separator(text);
+    let quote = quote(text, declared.unwrap_or(b','), is_whole);
     if let Some(separator) = declared {
-        let header = header(&sample_rows(text, separator, is_whole));
-        return Ok(Beginning { declared, header });
+        let header = header(&sample_rows(text, separator, quote, is_whole));
+        return Ok(Beginning {
+            declared,
+            quote,
+            header,
+        });
     }
-    let by_comma = sample_rows(text, b',', is_whole);
+    let by_comma = sample_rows(text, b',', quote, is_whole);
     if let Some(separators) = other_separator(text, &by_comma, is_whole, label_delimiter) {
         return refused(format!(
             "the columns are separated by {separators}; separate label and text by a comma"
@@ -66,6 +73,7 @@ pub(super) fn look_at(
     }
     Ok(Beginning {
         declared,
+        quote,
         header: header(&by_comma),
     })
 }
@@ -104,9 +112,35 @@ pub(super) fn json_kind(text: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// Returns what cells are quoted with: a single quote where every line of the sample begins and ends in such, with two and the
+/// separator between them.
+fn quote(text: &[u8], separator: u8, is_whole: bool) -> u8 {
+    let mut lines: Vec<&[u8]> = text.split(|byte| matches!(byte, b'\n' | b'\r')).collect();
+    if !is_whole {
+        lines.pop();
+    }
+    let between = [b'\'', separator, b'\''];
+    let is_quoted = |line: &&[u8]| {
+        line.len() > 4
+            && line.starts_with(b"'")
+            && line.ends_with(b"'")
+            && line.windows(3).any(|three| three == between)
+    };
+    let mut filled = lines
+        .into_iter()
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty())
+        .take(SAMPLE_ROWS)
+        .peekable();
+    match filled.peek().is_some() && filled.all(|line| is_quoted(&line)) {
+        true => b'\'',
+        false => b'"',
+    }
+}
+
 /// Reads the first rows with a separator, without a last one that may be cut off.
-fn sample_rows(text: &[u8], separator: u8, is_whole: bool) -> Vec<csv::ByteRecord> {
-    let rows = reader(separator).from_reader(text).into_byte_records();
+fn sample_rows(text: &[u8], separator: u8, quote: u8, is_whole: bool) -> Vec<csv::ByteRecord> {
+    let rows = reader(separator, quote).from_reader(text).into_byte_records();
     let mut rows: Vec<_> = rows.map_while(Result::ok).take(SAMPLE_ROWS + 1).collect();
     if rows.len() > SAMPLE_ROWS || !is_whole {
         rows.pop();
@@ -130,7 +164,7 @@ fn other_separator(
         !(is_label_delimiter || is_taken_for_one)
     });
     for (separator, name) in candidates {
-        let rows = sample_rows(text, *separator, is_whole);
+        let rows = sample_rows(text, *separator, b'"', is_whole);
         let columns = rows.first().map_or(0, csv::ByteRecord::len);
         let agree = columns >= 2 && rows.iter().all(|row| row.len() == columns);
         let before_the_comma = by_comma.iter().all(|row| row[0].contains(separator));

@@ -30,12 +30,12 @@ pub(super) struct LineFeeds<R> {
 }
 
 impl<R: Read> LineFeeds<R> {
-    /// Reads columns between which this separator stands.
-    pub(super) fn new(inner: R, separator: u8) -> Self {
+    /// Reads columns between which this separator stands, quoted with this.
+    pub(super) fn new(inner: R, separator: u8, quote: u8) -> Self {
         Self {
             inner,
             after_return: false,
-            quotes: Quotes::new(separator),
+            quotes: Quotes::new(separator, quote),
         }
     }
 }
@@ -87,6 +87,7 @@ enum State {
 /// Follows the quotes of a CSV file as its reader does, which drops those that end too early without a word.
 pub(super) struct Quotes {
     separator: u8,
+    quote: u8,
     state: State,
     bytes: usize,
     line: u64,
@@ -96,9 +97,10 @@ pub(super) struct Quotes {
 }
 
 impl Quotes {
-    fn new(separator: u8) -> Self {
+    fn new(separator: u8, quote: u8) -> Self {
         Self {
             separator,
+            quote,
             state: State::RowStart,
             bytes: 0,
             line: 1,
@@ -117,12 +119,13 @@ impl Quotes {
         self.state = match (self.state, byte) {
             (State::Quoted, b'\n') => State::Quoted,
             (_, b'\n') => State::RowStart,
-            (State::Quoted, b'"') => State::Ended,
-            (State::Quoted, _) | (State::Ended, b'"') => State::Quoted,
+            (State::Quoted, byte) if byte == self.quote => State::Ended,
+            (State::Quoted, _) => State::Quoted,
+            (State::Ended, byte) if byte == self.quote => State::Quoted,
             (_, byte) if byte == self.separator => self.begun(State::ColumnStart),
             (State::Ended | State::Padded, b' ' | b'\t') => State::Padded,
             (State::Ended | State::Padded, _) => self.broken(),
-            (State::RowStart | State::ColumnStart, b'"') => {
+            (State::RowStart | State::ColumnStart, byte) if byte == self.quote => {
                 self.opened = self.line;
                 self.begun(State::Quoted)
             }

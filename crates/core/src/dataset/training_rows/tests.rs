@@ -33,6 +33,30 @@ fn a_header_line_is_skipped_and_the_repair_is_told() {
 }
 
 #[test]
+fn cells_in_single_quotes_are_read_without_these_and_it_is_told() {
+    let file = "'label','text'\n'World','Rates, they say, ''rise'''\n'Sports','\"They\" won'\n";
+
+    let (rows, repairs) = read(file.as_bytes());
+    let (mixed, none) = read(b"'World','one'\nSports,two\n");
+
+    assert_eq!(
+        rows,
+        [
+            (2, "World".to_owned(), "Rates, they say, 'rise'".to_owned()),
+            (3, "Sports".to_owned(), "\"They\" won".to_owned())
+        ]
+    );
+    assert_eq!(
+        repairs,
+        [
+            "line 1: the cells stand in single quotes, and were read without these",
+            "line 1: the header line was skipped"
+        ]
+    );
+    assert_eq!((mixed[0].1.as_str(), none.len()), ("'World'", 0));
+}
+
+#[test]
 fn a_header_line_of_other_languages_and_names_is_skipped() {
     for header in [
         "Kategorie,Text",

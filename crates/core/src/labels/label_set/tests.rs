@@ -30,6 +30,16 @@ fn vote(answer: Answer, source: VoteSource) -> Vote {
 }
 
 #[test]
+fn a_number_is_one_label_with_and_without_a_point_unless_the_set_has_both() {
+    let set = |names: [&str; 2]| LabelSet::seed(names, Origin::InitialData, "");
+
+    assert_eq!(set(["1", "2"]).resolve("1.0"), Resolution::Label("1"));
+    assert_eq!(set(["1.0", "2.0"]).resolve("2"), Resolution::Label("2.0"));
+    assert_eq!(set(["1", "1.0"]).resolve("1.0"), Resolution::Label("1.0"));
+    assert_eq!(set(["1", "2"]).resolve("1.5"), Resolution::Proposed("1.5"));
+}
+
+#[test]
 fn a_renamed_label_keeps_its_old_name_as_a_synonym() {
     let mut set = set(&["SciTech", "World"]);
 
