@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use active_learning_core::feedback::prediction::split_labels;
 use active_learning_core::keys;
 use active_learning_core::labels::{
     consolidation::DecidedBy,
@@ -45,9 +46,25 @@ pub enum AdjudicationError {
         "`{0}` is no label of the label set; `active-learning labels add` makes it one, if `{0}` is meant"
     )]
     Unknown(String),
+    /// It is written as several labels are.
+    #[error(
+        "`{written}` is several labels: name each by itself, {each}; where a text has one label, name one"
+    )]
+    Several {
+        /// As it was named.
+        written: String,
+        /// The options that name them.
+        each: String,
+    },
     /// A bucket failed.
     #[error(transparent)]
     Bucket(#[from] BucketError),
+}
+
+/// Writes labels as they are named one by one.
+fn options(labels: &[String]) -> String {
+    let options: Vec<String> = labels.iter().map(|label| format!("--label '{label}'")).collect();
+    options.join(" ")
 }
 
 /// Decides a dispute, or corrects what was decided before; returns the answer. `function` says who counts a question that is
@@ -120,7 +137,14 @@ fn answer(choice: &Choice, set: Option<&LabelSet>) -> Result<Answer, Adjudicatio
                 return Err(AdjudicationError::Retired(label.to_owned()));
             }
             Some(Resolution::Proposed(label)) => {
-                return Err(AdjudicationError::Unknown(label.to_owned()));
+                let parts = split_labels(label);
+                return Err(match parts.len() {
+                    0 | 1 => AdjudicationError::Unknown(label.to_owned()),
+                    _ => AdjudicationError::Several {
+                        written: label.to_owned(),
+                        each: options(&parts),
+                    },
+                });
             }
         };
         labels.push(label.to_owned());

@@ -50,6 +50,12 @@ pub struct Options {
     /// Column of the files that holds the text, by name or number from 1 [default: told by content]
     #[arg(long, value_name = "COLUMN", requires = "texts")]
     text_column: Option<String>,
+    /// Encoding of the files, such as windows-1251 or shift_jis [default: told by content]
+    #[arg(long, value_name = "NAME", requires = "texts")]
+    encoding: Option<String>,
+    /// Sheet of the workbooks [default: all that have the same columns]
+    #[arg(long, value_name = "NAME", requires = "texts")]
+    sheet: Option<String>,
 }
 
 /// What to begin with, read and checked.
@@ -81,8 +87,7 @@ impl Beginning {
             .map(names)
             .transpose()?
             .unwrap_or_default();
-        let text_column = options.text_column.as_deref();
-        let texts = options.texts.iter().map(|file| read_texts(file, text_column));
+        let texts = options.texts.iter().map(|file| read_texts(file, options));
         Ok(Self {
             labels,
             texts: texts.collect::<Result<_, _>>()?,
@@ -217,18 +222,20 @@ fn names(line: &str) -> Result<Vec<String>, Failure> {
     }
 }
 
-fn read_texts(file: &Path, text_column: Option<&str>) -> Result<Texts, Failure> {
+fn read_texts(file: &Path, given: &Options) -> Result<Texts, Failure> {
     let shown = file.display();
     let bytes = std::fs::read(file).map_err(|error| format!("{shown} cannot be read: {error}"))?;
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
     let options = text_import::Options {
         name: name.clone(),
-        text_column: text_column.map(str::to_owned),
+        text_column: given.text_column.clone(),
+        encoding: given.encoding.clone(),
+        sheet: given.sheet.clone(),
         ..text_import::Options::default()
     };
     let import = text_import::read(&bytes, &options).map_err(|refusal| format!("{shown}: {refusal}"))?;
     // Labels are not looked for here.
-    let is_about_texts = |note: &&String| !note.contains("--label-column");
+    let is_about_texts = |note: &&String| !note.contains("--label-");
     for note in import.notes.iter().filter(is_about_texts) {
         eprintln!("{shown}: {note}");
     }

@@ -10,6 +10,7 @@ use active_learning_core::{
     labels::{
         human_loop::{Answer, LoopName},
         question::Question,
+        vote::Vote,
     },
 };
 use clap::{ArgGroup, Args};
@@ -123,8 +124,17 @@ pub async fn list(
         println!("… and more: these are the first {MAX_SHOWN}.");
     }
     if let Some(first) = disputes.first() {
+        let has_several = |vote: &Vote| matches!(&vote.answer, Answer::Labels { labels } if labels.len() > 1);
+        let several = match disputes
+            .iter()
+            .flat_map(|question| &question.votes)
+            .any(has_several)
+        {
+            true => " (--label once for each of several)",
+            false => "",
+        };
         println!(
-            "To decide one: active-learning adjudicate {} --label NAME",
+            "To decide one: active-learning adjudicate {} --label NAME{several}",
             first.record.id
         );
     }

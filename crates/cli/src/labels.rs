@@ -222,8 +222,12 @@ impl Labels {
     ) -> Result<bool, Failure> {
         // What cannot be done is said before anything is counted.
         apply(&mut set.clone(), &action)?;
-        if let Action::Accept { name } = &mut action
-            && let Some(proposed) = self.proposed(set, name).await?
+        let or_else = match &action {
+            Action::Accept { .. } => "`labels add` makes a label of your own",
+            _ => "`labels proposed` lists all of them",
+        };
+        if let Action::Accept { name } | Action::Refuse { name } = &mut action
+            && let Some(proposed) = self.proposed(set, name, or_else).await?
         {
             *name = proposed;
         }
@@ -332,8 +336,8 @@ impl Labels {
     }
 
     /// Returns a proposal as it was written most often, however it is spelt here; `None` of a label that there was before.
-    /// Refuses to accept what nobody proposed: it is a slip more often than a wish.
-    async fn proposed(&self, set: &LabelSet, name: &str) -> Result<Option<String>, Failure> {
+    /// Refuses to accept or refuse what nobody proposed, and says what to do `or_else`: it is a slip more often than a wish.
+    async fn proposed(&self, set: &LabelSet, name: &str, or_else: &str) -> Result<Option<String>, Failure> {
         if set.find(name).is_some() {
             return Ok(None);
         }
@@ -356,11 +360,7 @@ impl Labels {
             true => "nothing is".to_owned(),
             false => format!("proposed are {}", names.join(", ")),
         };
-        Err(format!(
-            "nobody proposed `{}`; {proposed}. `labels add` makes a label of your own",
-            name.trim()
-        )
-        .into())
+        Err(format!("nobody proposed `{}`; {proposed}. {or_else}", name.trim()).into())
     }
 }
 

@@ -56,6 +56,15 @@ async fn an_accepted_proposal_keeps_the_reviewer_s_row_and_asks_one_more_reviewe
 
     let synonym = run(&["labels", "synonym", "Business", "weather", "--json"]).await;
     let plan = run(&["labels", "accept", "weather", "--json"]).await;
+    let slip = run(&["labels", "refuse", "wether", "--yes"]).await;
+    assert!(
+        !slip.0
+            && slip
+                .1
+                .contains("nobody proposed `wether`; proposed are `Weather`"),
+        "{}",
+        slip.1
+    );
     let split = run(&["labels", "split", "Sports", "Weather", "Racing", "--json"]).await;
     let accepted = run(&["labels", "accept", "weather", "--yes"]).await;
     let human_loop = {

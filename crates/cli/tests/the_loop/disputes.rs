@@ -110,6 +110,7 @@ async fn what_two_reviewers_a_user_and_two_more_do_not_agree_on_an_adjudicator_d
     })
     .await;
     let unknown = harness::command(folder.path(), &["adjudicate", &id, "--label", "Weather"]).await;
+    let joined = harness::command(folder.path(), &["adjudicate", &id, "--label", "World|Sports"]).await;
     let decided = harness::command(folder.path(), &["adjudicate", &id, "--label", " business"]).await;
     let again = harness::command(folder.path(), &["adjudicate", &id, "--label", "World"]).await;
     let other = record_id("news", "Nobody was asked about this.");
@@ -136,6 +137,11 @@ async fn what_two_reviewers_a_user_and_two_more_do_not_agree_on_an_adjudicator_d
         !unknown.0 && unknown.1.contains("no label of the label set"),
         "{}",
         unknown.1
+    );
+    assert!(
+        !joined.0 && joined.1.contains("--label 'World' --label 'Sports'") && joined.1.contains("one label"),
+        "{}",
+        joined.1
     );
     assert!(
         decided.0 && decided.1.contains("Decided: Business"),
