@@ -595,7 +595,13 @@
     flush();
     return;
   }
+  // A page of one's own template that is too wide scrolls by itself: not always, since nothing sticks to the window then.
+  const fitIn = () => body.classList.toggle('wide', body.scrollWidth > body.clientWidth);
   const start = () => {
+    if (!isSwapped) {
+      fitIn();
+      for (const changed of ['load', 'resize']) window.addEventListener(changed, fitIn);
+    }
     // The styles stay when the task goes.
     if (isSwapped) body.querySelectorAll('style').forEach((style) => document.head.append(style));
     const leaseLength = Number(form.dataset.leaseSeconds || 0) * 1_000;
