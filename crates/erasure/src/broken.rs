@@ -12,6 +12,7 @@ use crate::{
     rewrite::{GZIP, Left, decompressed},
     uploads::is_json,
     wanted::Wanted,
+    written,
 };
 
 /// Returns whether a line that is no JSON has what is to be erased as one of its values, or a long text anywhere.
@@ -146,10 +147,10 @@ fn unread(bytes: &[u8]) -> Vec<(u64, String)> {
     for (line, number) in lines(bytes).into_iter().zip(1..) {
         let line = decoded(line);
         let text = trimmed(&line).trim_end_matches(',');
-        match serde_json::from_str::<Value>(text) {
-            Ok(value) => unread.extend(set_aside(&value).map(|raw| (number, raw))),
-            Err(_) if text.is_empty() || !is_json_file && !begins_as_json(text) => {}
-            Err(_) => unread.push((number, text.to_owned())),
+        match written::value(text) {
+            Some(value) => unread.extend(set_aside(&value).map(|raw| (number, raw))),
+            None if text.is_empty() || !is_json_file && !begins_as_json(text) => {}
+            None => unread.push((number, text.to_owned())),
         }
     }
     unread
@@ -157,10 +158,9 @@ fn unread(bytes: &[u8]) -> Vec<(u64, String)> {
 
 /// Does the same for a file that is all JSON; none where it is not.
 fn unread_values(bytes: &[u8]) -> Option<Vec<(u64, String)>> {
-    let values = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
     let mut unread = Vec::new();
-    for (value, number) in values.zip(1..) {
-        unread.extend(set_aside(&value.ok()?).map(|raw| (number, raw)));
+    for (document, number) in written::documents(bytes).zip(1..) {
+        unread.extend(set_aside(&document?.value).map(|raw| (number, raw)));
     }
     Some(unread)
 }
@@ -168,8 +168,7 @@ fn unread_values(bytes: &[u8]) -> Option<Vec<(u64, String)>> {
 /// Returns what a rejected record was, where that begins as JSON and is none.
 fn set_aside(value: &Value) -> impl Iterator<Item = String> {
     let raw = RAW.iter().filter_map(|name| value.get(*name)?.as_str());
-    let broken =
-        raw.filter(|raw| begins_as_json(raw) && serde_json::from_str::<Value>(trimmed(raw)).is_err());
+    let broken = raw.filter(|raw| begins_as_json(raw) && written::value(trimmed(raw)).is_none());
     broken.map(str::to_owned).collect::<Vec<_>>().into_iter()
 }
 

@@ -11,6 +11,7 @@ use crate::{
     rewrite::{GZIP, decompressed},
     rules::Rule,
     uploads::{items, unread_rows},
+    written,
 };
 
 /// Members that hold the text of a record.
@@ -150,12 +151,15 @@ fn each_record(rule: Rule, bytes: &[u8], take: &mut dyn FnMut(Record<'_>)) {
 
 /// Reads the JSON values of an object: one after the other, or, where some are none, those of its lines.
 fn values(bytes: &[u8]) -> Vec<Value> {
-    let all: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(bytes).into_iter().collect();
-    all.unwrap_or_else(|_| {
+    let all = |bytes| {
+        let documents = written::documents(bytes);
+        documents
+            .map(|document| Some(document?.value))
+            .collect::<Option<Vec<Value>>>()
+    };
+    all(bytes).unwrap_or_else(|| {
         let lines = bytes.split(|byte| *byte == b'\n');
-        lines
-            .filter_map(|line| serde_json::from_slice(line).ok())
-            .collect()
+        lines.filter_map(all).flatten().collect()
     })
 }
 

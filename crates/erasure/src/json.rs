@@ -17,13 +17,14 @@ use crate::{
     rewrite::{Left, Shape, rewrite},
     uploads::has_cell,
     wanted::{ERASED_MARK, Wanted},
+    written::{self, gone},
 };
 
 /// Ids of this length or longer are also found within longer names of fields.
 const MIN_EMBEDDED_ID: usize = 8;
 
 /// A member that lists texts.
-const SENTENCES: &str = "sentences";
+pub(crate) const SENTENCES: &str = "sentences";
 
 /// Items of a human loop, which answers may name by their numbers.
 const ITEMS: &str = "comprehendPredictions";
@@ -80,32 +81,27 @@ pub(crate) struct Scrubber<'a> {
 }
 
 impl Scrubber<'_> {
-    /// Rewrites JSON documents, one after the other; each stays as it is written where nothing of it is erased.
+    /// Rewrites JSON documents, one after the other. What is not erased stays as it is written, also beside what is.
     pub(crate) fn documents(self, bytes: &[u8]) -> Left {
-        let (mut rest, mut pieces) = (Vec::new(), 0);
-        let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
-        let mut begin = 0;
-        while let Some(value) = values.next() {
-            let Ok(mut value) = value else {
+        let (mut rest, mut pieces, mut begin) = (Vec::new(), 0, 0);
+        for document in written::documents(bytes) {
+            let Some(mut document) = document else {
                 return self.lines(bytes);
             };
-            let end = values.byte_offset();
+            let (start, end) = (document.range.start, document.range.end);
             // The only one is all of a document, whose values are the rows.
-            let is_row = !value.is_array() || begin > 0 || !bytes[end..].trim_ascii().is_empty();
-            let fate = match is_row && self.is_row_gone(&value) {
+            let is_row = !document.value.is_array() || begin > 0 || !bytes[end..].trim_ascii().is_empty();
+            let fate = match is_row && self.is_row_gone(&document.value) {
                 true => Fate::Goes,
-                false => self.scrub(&mut value, true),
+                false => self.scrub(&mut document.value, true),
             };
             match fate {
                 Fate::Stays => rest.extend_from_slice(&bytes[begin..end]),
                 Fate::Goes => pieces += 1,
                 Fate::Changed(count) => {
                     pieces += count;
-                    let space = bytes[begin..end]
-                        .iter()
-                        .take_while(|byte| byte.is_ascii_whitespace());
-                    rest.extend_from_slice(&bytes[begin..begin + space.count()]);
-                    rest.extend_from_slice(value.to_string().as_bytes());
+                    rest.extend_from_slice(&bytes[begin..start]);
+                    rest.extend_from_slice(document.written().as_bytes());
                 }
             }
             begin = end;
@@ -149,22 +145,21 @@ impl Scrubber<'_> {
         }
     }
 
-    fn scrub_array(self, values: &mut Vec<Value>, are_texts: bool) -> Fate {
+    fn scrub_array(self, values: &mut [Value], are_texts: bool) -> Fate {
         let mut pieces = 0;
-        values.retain_mut(|value| match self.scrub_element(value, are_texts) {
-            Fate::Stays => true,
-            Fate::Changed(count) => {
-                pieces += count;
-                true
-            }
-            Fate::Goes => {
-                pieces += 1;
-                if self.places == Places::Kept {
-                    *value = ERASED_MARK.into();
+        for value in values {
+            match self.scrub_element(value, are_texts) {
+                Fate::Stays => {}
+                Fate::Changed(count) => pieces += count,
+                Fate::Goes => {
+                    pieces += 1;
+                    *value = match self.places {
+                        Places::Kept => ERASED_MARK.into(),
+                        Places::Free => gone(),
+                    };
                 }
-                self.places == Places::Kept
             }
-        });
+        }
         changed(pieces)
     }
 
@@ -277,16 +272,32 @@ impl Scrubber<'_> {
 
 /// Rewrites a document that is a list of texts.
 pub(crate) fn texts(bytes: &[u8], wanted: &Wanted) -> Left {
-    let Ok(texts) = serde_json::from_slice::<Vec<String>>(bytes) else {
+    let Some(mut document) = written::document(bytes) else {
         return rewrite(Shape::Json, bytes, wanted);
     };
-    let rest: Vec<&String> = texts.iter().filter(|text| !wanted.is_text(text)).collect();
-    let pieces = (texts.len() - rest.len()) as u64;
-    let rest = serde_json::to_vec(&rest).unwrap_or_default();
-    match pieces {
+    let texts = document.value.as_array_mut();
+    let Some(texts) = texts.filter(|texts| texts.iter().all(Value::is_string)) else {
+        return rewrite(Shape::Json, bytes, wanted);
+    };
+    match take_texts_out(texts, wanted) {
         0 => Left::All,
-        pieces => Left::Rest { bytes: rest, pieces },
+        pieces => Left::Rest {
+            bytes: document.written_in(bytes),
+            pieces,
+        },
     }
+}
+
+/// Takes texts out of a list; returns how many.
+pub(crate) fn take_texts_out(list: &mut [Value], wanted: &Wanted) -> u64 {
+    let mut pieces = 0;
+    for text in list {
+        if text.as_str().is_some_and(|text| wanted.is_text(text)) {
+            *text = gone();
+            pieces += 1;
+        }
+    }
+    pieces
 }
 
 fn changed(pieces: u64) -> Fate {
@@ -364,8 +375,7 @@ fn take_names_out(members: &mut Map<String, Value>, wanted: &Wanted) -> u64 {
 /// lines, whose text cannot be told from the rest, those go too in which the text only stands.
 pub(crate) fn is_in_raw(raw: &str, wanted: &Wanted) -> bool {
     let json = trimmed(raw);
-    let value = serde_json::from_str::<Value>(json).ok();
-    match value.filter(|_| json.starts_with(['{', '['])) {
+    match written::value(json).filter(|_| json.starts_with(['{', '['])) {
         Some(row) => {
             let (names, places) = (Names::Uploads, Places::Free);
             let scrubber = Scrubber {

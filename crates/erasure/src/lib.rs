@@ -22,3 +22,4 @@ mod uploads;
 mod versions;
 mod walk;
 pub mod wanted;
+mod written;

@@ -7,12 +7,12 @@ use active_learning_core::{
     text::{VectorId, pack_vectors, unpack_vectors},
 };
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
-use serde_json::Value;
 
 use crate::{
     json::{self as documents, Names, Places, Scrubber},
     uploads,
     wanted::Wanted,
+    written,
 };
 
 /// Where the state of a human loop holds what is asked.
@@ -165,22 +165,22 @@ pub fn rewrite(shape: Shape, bytes: &[u8], wanted: &Wanted) -> Left {
 
 /// Rewrites the state of a human loop; nothing is left of one that asks only what is to be erased.
 fn human_loop(bytes: &[u8], wanted: &Wanted) -> Left {
-    let mut state: Value = serde_json::from_slice(bytes).unwrap_or_default();
-    let Some(input) = state.get_mut(LOOP_INPUT) else {
+    let input = written::document(bytes).and_then(|state| state.member(LOOP_INPUT));
+    let Some(input) = input else {
         return rewrite(Shape::Json, bytes, wanted);
     };
-    let held = match rewrite(Shape::Task, input.to_string().as_bytes(), wanted) {
-        Left::All | Left::Unread { .. } => 0,
+    let (before, after) = (&bytes[..input.start], &bytes[input.end..]);
+    let (state, held) = match rewrite(Shape::Task, &bytes[input], wanted) {
+        Left::All | Left::Unread { .. } => (bytes.to_vec(), 0),
         Left::Nothing { pieces } => return Left::Nothing { pieces },
-        Left::Rest { bytes, pieces } => {
-            *input = serde_json::from_slice(&bytes).unwrap_or_default();
-            pieces
-        }
+        Left::Rest { bytes, pieces } => ([before, &bytes[..], after].concat(), pieces),
     };
-    let bytes = state.to_string().into_bytes();
-    match rewrite(Shape::Json, &bytes, wanted) {
+    match rewrite(Shape::Json, &state, wanted) {
         Left::All | Left::Unread { .. } if held == 0 => Left::All,
-        Left::All | Left::Unread { .. } => Left::Rest { bytes, pieces: held },
+        Left::All | Left::Unread { .. } => Left::Rest {
+            bytes: state,
+            pieces: held,
+        },
         Left::Nothing { pieces } => Left::Nothing { pieces },
         Left::Rest { bytes, pieces } => Left::Rest {
             bytes,

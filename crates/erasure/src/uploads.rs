@@ -14,9 +14,10 @@ use text_import::{
 };
 
 use crate::{
-    json::{self as documents, Names, Places, Scrubber},
+    json::{self as documents, Names, Places, SENTENCES, Scrubber},
     rewrite::{Left, rows},
     wanted::Wanted,
+    written,
 };
 
 /// Why the row of a sheet is of no use.
@@ -93,25 +94,23 @@ fn uploaded_json(bytes: &[u8], wanted: &Wanted) -> Left {
 
 /// Rewrites a document that lists texts as `sentences`.
 fn sentences(bytes: &[u8], wanted: &Wanted) -> Left {
-    let Ok(mut document) = serde_json::from_slice::<serde_json::Value>(bytes) else {
+    let Some(mut document) = written::document(bytes) else {
         return Left::All;
     };
-    let list = match document.get_mut("sentences") {
+    let list = match document.value.get_mut(SENTENCES) {
         Some(list) => list.as_array_mut(),
-        None => document.as_array_mut(),
+        None => document.value.as_array_mut(),
     };
     let Some(list) = list else { return Left::All };
-    let before = list.len();
-    list.retain(|text| !text.as_str().is_some_and(|text| wanted.is_text(text)));
-    let pieces = (before - list.len()) as u64;
-    if pieces == 0 {
-        return Left::All;
+    let pieces = documents::take_texts_out(list, wanted);
+    match pieces {
+        0 => Left::All,
+        _ if pieces == list.len() as u64 => Left::Nothing { pieces },
+        _ => {
+            let bytes = document.written_in(bytes);
+            Left::Rest { bytes, pieces }.then(|rest| uploaded_json(rest, wanted))
+        }
     }
-    if list.is_empty() {
-        return Left::Nothing { pieces };
-    }
-    let bytes = document.to_string().into_bytes();
-    Left::Rest { bytes, pieces }.then(|rest| uploaded_json(rest, wanted))
 }
 
 /// Reads what is in a file as `batch-feedback` does.

@@ -102,10 +102,10 @@ fn a_record_that_was_refused_goes_whole_whatever_its_fields_are_called() {
         );
         assert_eq!(
             left(Shape::Upload, &printed),
-            Some((json!([{"message": "Other"}]).to_string(), 1)),
+            Some((format!("{:#}", json!([{"message": "Other"}])), 1)),
             "{printed}"
         );
-        let rest = json!({"records": {"a": [{"message": "Other"}]}}).to_string();
+        let rest = format!("{:#}", json!({"records": {"a": [{"message": "Other"}]}}));
         assert_eq!(left(Shape::Upload, &within), Some((rest, 1)), "{within}");
     }
 }
@@ -208,6 +208,6 @@ fn a_document_of_another_encoding_with_a_list_of_another_name_loses_the_record()
     let document = json!({"customer": "x", "messages": [{"body": "Any", "user": "jane"}, {"body": "Other"}]});
     let marked = format!("\u{feff}{document:#}");
 
-    let rest = json!({"customer": "x", "messages": [{"body": "Other"}]}).to_string();
+    let rest = format!("{:#}", json!({"customer": "x", "messages": [{"body": "Other"}]}));
     assert_eq!(left(Shape::Upload, &marked), Some((rest, 1)));
 }

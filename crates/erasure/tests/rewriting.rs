@@ -619,6 +619,75 @@ fn what_holds_nothing_stays_as_it_is() {
     }
 }
 
+#[test]
+fn beside_what_goes_every_number_name_and_space_stays_as_it_is_written() {
+    let wanted = Wanted::new(
+        &["Grumble snark fizzle wottle plam the seventh.".to_owned()],
+        ErasedTexts::default(),
+    );
+    let erased = "\"Grumble snark fizzle wottle plam the seventh.\"";
+    let mark = format!("\"{ERASED_MARK}\"");
+    let line = r#"{"source":"keep me","z":1.10,"id":123456789012345678901234567890,"e":1e400,"note":X,"a":{"y":1,"b":2E1}}"#;
+    let list =
+        r#"[{"sentence":X,"confidence":0.50},{"sentence":"its own form","confidence":0.50,  "user":"q"}]"#;
+    let sentences = r#"{ "classifier": "news", "sentences": [ "One", X, "\u00e9\/Two" ], "n": 1.0 }"#;
+    let state = r#"{"input":{"text":"keep this","ticket":98765432109876543210987,"price":1.10,"earlier":X},"n":1.50}"#;
+    for (shape, content, expected) in [
+        (
+            Shape::NumberedLines,
+            format!("{line}\n"),
+            format!("{}\n", line.replace('X', &mark)),
+        ),
+        (Shape::Json, line.to_owned(), line.replace('X', &mark)),
+        (Shape::HumanLoop, state.to_owned(), state.replace('X', &mark)),
+        (
+            Shape::Upload,
+            list.to_owned(),
+            r#"[{"sentence":"its own form","confidence":0.50,  "user":"q"}]"#.to_owned(),
+        ),
+        (
+            Shape::Upload,
+            sentences.to_owned(),
+            r#"{ "classifier": "news", "sentences": [ "One", "\u00e9\/Two" ], "n": 1.0 }"#.to_owned(),
+        ),
+        (
+            Shape::Texts,
+            "[\"a\",  X, \"\\u00e9\"]".to_owned(),
+            "[\"a\", \"\\u00e9\"]".to_owned(),
+        ),
+    ] {
+        let left = rewrite(shape, content.replace('X', erased).as_bytes(), &wanted);
+
+        let bytes = expected.into_bytes();
+        assert_eq!(left, Left::Rest { bytes, pieces: 1 }, "{shape:?}");
+    }
+}
+
+#[test]
+fn a_row_with_a_number_or_a_letter_that_no_type_holds_is_json_and_goes_only_where_it_is_meant() {
+    let own = |text: &str| {
+        format!(
+            "{{\"sentence\":{},\"e\":1e400,\"half\":\"\\ud800\"}}\n",
+            json!(text)
+        )
+    };
+    let other = own("Another text");
+
+    let left = rest(Shape::Upload, format!("{}{other}", own(TEXT)).as_bytes());
+    let by_its_digits = Wanted::new(
+        &["123456789012345678901234567890".to_owned()],
+        ErasedTexts::default(),
+    );
+    let row = b"{\"customer\":123456789012345678901234567890}\n{\"customer\":1.10}\n";
+
+    assert_eq!(text(left), other);
+    let bytes = b"{\"customer\":1.10}\n".to_vec();
+    assert_eq!(
+        rewrite(Shape::Upload, row, &by_its_digits),
+        Left::Rest { bytes, pieces: 1 }
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 

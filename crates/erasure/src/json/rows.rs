@@ -9,6 +9,7 @@ use crate::{
     loose::trimmed,
     rewrite::Left,
     wanted::Wanted,
+    written,
 };
 
 impl Scrubber<'_> {
@@ -40,8 +41,9 @@ impl Scrubber<'_> {
     fn values_of_line(self, line: &str) -> Option<Left> {
         let line = trimmed(line);
         let all = |line: &str| {
-            let mut values = serde_json::Deserializer::from_str(line).into_iter::<Value>();
-            values.all(|value| value.is_ok_and(|value| value.is_object() || value.is_array()))
+            let mut documents = written::documents(line.as_bytes());
+            documents
+                .all(|found| found.is_some_and(|found| found.value.is_object() || found.value.is_array()))
         };
         if all(line) {
             return Some(self.documents(line.as_bytes()));
