@@ -53,7 +53,7 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     (Feedback, "batch-reports/<file>.json", Stays),
     (Feedback, "claims/<record>", Stays),
     (Feedback, "claims/done-<object>", Stays),
-    (Feedback, "claims/liked-<form>", Stays),
+    (Feedback, "claims/liked-<form>", JSON),
     (Feedback, "claims/plan-<object and records>", Stays),
     (Feedback, "claims/text-<form>", Stays),
     (Feedback, "claims/unknown-class/<class>/<record>", Stays),

@@ -103,6 +103,29 @@ async fn what_was_worked_off_is_marked_and_what_was_not_is_delivered_again() {
 }
 
 #[tokio::test]
+async fn an_early_like_loses_the_name_of_its_user_and_stays_a_vote() {
+    let world = World::new();
+    let feedback = &world.buckets.feedback;
+    let early = |name: &str| {
+        json!({"schemaVersion": 1, "votes": [
+            {"vote": {"worker": name, "at": "2026-11-29T10:00:00Z"}, "occurrence": 7},
+            {"vote": {"worker": "user:bob", "at": "2026-11-29T10:00:00Z"}, "occurrence": 8}]})
+    };
+    put(feedback, "claims/liked-f", early("user:Zoe Roe").to_string()).await;
+    let users = ["zoe roe".to_owned()];
+    let job = erase::find(&world.buckets, &[], &users, Utc::now())
+        .await
+        .expect("looked through");
+    let alias = format!("user:erased-{}-1", &job.id[..6]);
+
+    let report = erase::erase(&world.buckets, job).await.expect("erased");
+
+    let left = content(feedback, "claims/liked-f").await.expect("it stays");
+    assert_eq!(left, early(&alias).to_string());
+    assert_eq!(report.found["feedback:claims/"].objects, 1);
+}
+
+#[tokio::test]
 async fn the_object_of_a_failed_event_stays_so_that_it_can_be_sent_again() {
     let world = World::new();
     let feedback = &world.buckets.feedback;
