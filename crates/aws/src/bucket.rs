@@ -24,6 +24,7 @@ pub use listing::Listed;
 pub use versions::OldVersion;
 pub use write::{Created, Replaced, new_write_id};
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_s3::{
@@ -84,6 +85,8 @@ pub struct Object {
     pub etag: String,
     /// The id of the write that made it, where it was a conditional one or had a given id.
     pub write_id: Option<String>,
+    /// Its user metadata, that id too.
+    pub metadata: HashMap<String, String>,
 }
 
 /// Outcome of a read that is spared where nothing has changed.
@@ -253,14 +256,14 @@ impl Bucket {
         let length = answer
             .content_length
             .and_then(|length| u64::try_from(length).ok());
-        let write_id = answer
-            .metadata
-            .and_then(|mut metadata| metadata.remove(write::WRITE_ID));
+        let metadata = answer.metadata.unwrap_or_default();
+        let write_id = metadata.get(write::WRITE_ID).cloned();
         let bytes = self.collect(key, answer.body, length, limit).await?;
         Ok(Fetched::Found(Object {
             bytes,
             etag,
             write_id,
+            metadata,
         }))
     }
 

@@ -260,6 +260,7 @@ pub async fn preview(buckets: &Buckets, job: Job) -> Result<Report, EraseError> 
     erase.note_places().await?;
     erase.pass(None).await?;
     erase.old_versions().await?;
+    erase.name_unfinished_uploads().await?;
     erase.look_elsewhere().await?;
     Ok(erase.report)
 }
@@ -300,6 +301,7 @@ pub async fn erase(buckets: &Buckets, job: Job) -> Result<Report, EraseError> {
     erase.forget_proposals().await?;
     erase.delete_packs().await?;
     erase.old_versions().await?;
+    erase.name_unfinished_uploads().await?;
     erase.look_elsewhere().await?;
     buckets.feedback.delete(&key).await?;
     // After this nothing looks for it again.

@@ -18,6 +18,7 @@ mod notes;
 pub mod rewrite;
 pub mod rules;
 mod trained;
+mod unfinished;
 mod uploads;
 mod versions;
 mod walk;

@@ -8,6 +8,7 @@ use crate::{
     erase::{Buckets, Erase, EraseError, IN_ORDER},
     rewrite::{Left, rewrite},
     rules::{Rule, rule},
+    unfinished::is_denied,
     walk::{MAX_OBJECT_BYTES, READS_AT_ONCE},
 };
 
@@ -55,10 +56,6 @@ pub(crate) async fn look(buckets: &Buckets, take: &mut dyn FnMut(Rule, &[u8])) -
 /// The sums over the labels hold the labels that people proposed, which may quote a text.
 fn is_tally(name: BucketName, key: &str) -> bool {
     name == BucketName::Training && key == keys::TALLY
-}
-
-fn is_denied(error: &BucketError) -> bool {
-    matches!(error, BucketError::Refused { source, .. } if source.code.as_deref() == Some("AccessDenied"))
 }
 
 impl Erase<'_> {

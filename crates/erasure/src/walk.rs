@@ -44,6 +44,9 @@ pub(crate) const LOOPS: &str = "human-review/loops/";
 /// Folder of lines that could not be used, in the feedback bucket.
 const REJECTED: &str = "rejected/";
 
+/// Why an object is named whose metadata hold some of what is to be erased.
+const IN_METADATA: &str = "its metadata hold some of it, which only a copy with others takes out";
+
 /// An object that was read, with its key; an error where it could not be.
 pub(crate) type Read = (Listed, Result<Option<Object>, BucketError>);
 
@@ -176,7 +179,7 @@ impl Erase<'_> {
                 let uri = bucket.uri(&listed.key);
                 self.report.unread.insert(uri, reason.clone());
             }
-            self.note_undecided(&bucket, &listed.key, rule, &object.bytes, &left);
+            self.note_undecided(&bucket, &listed.key, rule, &object, &left);
             if matches!(left, Left::All | Left::Unread { .. }) {
                 return self.mend_report(listed, rule).await;
             }
@@ -201,17 +204,24 @@ impl Erase<'_> {
         Err(EraseError::Busy)
     }
 
-    /// Names an object in what is left of which something may stand that cannot be told.
-    fn note_undecided(&mut self, bucket: &Bucket, key: &str, rule: Rule, content: &[u8], left: &Left) {
+    /// Names an object in what is left of which something may stand that cannot be told, or whose metadata hold some of it.
+    fn note_undecided(&mut self, bucket: &Bucket, key: &str, rule: Rule, object: &Object, left: &Left) {
         let rest = match left {
             _ if !rule.is_of_people() && !key.starts_with(REJECTED) => return,
             Left::Nothing { .. } | Left::Unread { .. } => return,
-            Left::All => content,
+            Left::All => &object.bytes,
             Left::Rest { bytes, .. } => bytes,
         };
-        if let Some(reason) = broken::undecided(rest, &self.wanted) {
+        let of_metadata = || self.is_in_metadata(object).then(|| IN_METADATA.to_owned());
+        if let Some(reason) = broken::undecided(rest, &self.wanted).or_else(of_metadata) {
             self.report.unread.insert(bucket.uri(key), reason);
         }
+    }
+
+    fn is_in_metadata(&self, object: &Object) -> bool {
+        let wanted = &self.wanted;
+        let mut metadata = object.metadata.iter();
+        metadata.any(|(name, value)| wanted.is_value(Some(name), value) || wanted.is_within(value))
     }
 
     /// Returns what is left of an object.

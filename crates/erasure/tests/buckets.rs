@@ -103,6 +103,41 @@ async fn what_was_worked_off_is_marked_and_what_was_not_is_delivered_again() {
 }
 
 #[tokio::test]
+async fn uploads_that_are_not_completed_and_metadata_with_the_text_are_named() {
+    let world = World::new();
+    let batch = &world.buckets.batch;
+    let s3 = aws_sdk_s3::Client::new(&world._aws.sdk_config());
+    let begun = |bucket: &str, key: &str| s3.create_multipart_upload().bucket(bucket).key(key).send();
+    begun("batch", "big.jsonl").await.expect("begun");
+    begun("training", "encoder/model.bin").await.expect("begun");
+    let put_with = |key: &str, name: &str, value: &str| {
+        let put = s3.put_object().bucket("batch").key(key).metadata(name, value);
+        put.body(aws_sdk_s3::primitives::ByteStream::from_static(
+            b"{\"sentence\":\"Any\"}\n",
+        ))
+        .send()
+    };
+    put_with("named.jsonl", "summary", TEXT).await.expect("stored");
+    put_with("other.jsonl", "summary", OTHER).await.expect("stored");
+    let expected = ["big.jsonl", "named.jsonl"].map(|key| batch.uri(key));
+
+    let preview = erase::preview(&world.buckets, world.find().await)
+        .await
+        .expect("looked through");
+    let report = world.erase().await;
+
+    for report in [preview, report] {
+        assert_eq!(report.unread.keys().cloned().collect::<Vec<_>>(), expected);
+        assert!(!report.is_complete());
+        assert!(
+            report.unread[&expected[0]].contains("not completed"),
+            "{report:?}"
+        );
+        assert!(report.unread[&expected[1]].contains("metadata"), "{report:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_early_like_loses_the_name_of_its_user_and_stays_a_vote() {
     let world = World::new();
     let feedback = &world.buckets.feedback;

@@ -64,6 +64,26 @@ impl Bucket {
         Ok(())
     }
 
+    /// Returns the keys of uploads in parts that are not completed.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError::Refused`].
+    pub async fn unfinished_uploads(&self) -> Result<Vec<String>, BucketError> {
+        let (mut keys, mut key_marker, mut id_marker) = (Vec::new(), None, None);
+        loop {
+            let call = self.client.list_multipart_uploads().bucket(&self.name);
+            let call = call.set_key_marker(key_marker).set_upload_id_marker(id_marker);
+            let page = call.send().await.map_err(|error| self.refused("", error))?;
+            let uploads = page.uploads().iter();
+            keys.extend(uploads.filter_map(|upload| upload.key()).map(str::to_owned));
+            match (page.is_truncated, page.next_key_marker) {
+                (Some(true), Some(key)) => (key_marker, id_marker) = (Some(key), page.next_upload_id_marker),
+                _ => return Ok(keys),
+            }
+        }
+    }
+
     /// Lists the first objects whose keys begin with `prefix` and come after `after`, which is without the prefix;
     /// at most `count`, and at most 1,000.
     ///
