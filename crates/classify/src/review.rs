@@ -43,15 +43,18 @@ impl Classify {
             (None, _) => FeedbackRecord::without_model(classifier, utterance, prediction_id, &at),
             (Some(prediction), Some(review)) => {
                 let model = self.model_arn.get().await;
-                FeedbackRecord::predicted(
-                    classifier,
-                    utterance,
-                    prediction,
-                    review,
-                    prediction_id,
-                    model,
-                    &at,
-                )
+                FeedbackRecord {
+                    is_of_all: self.config.policy.reviews_all(),
+                    ..FeedbackRecord::predicted(
+                        classifier,
+                        utterance,
+                        prediction,
+                        review,
+                        prediction_id,
+                        model,
+                        &at,
+                    )
+                }
             }
             (Some(prediction), None) => {
                 count(&[("Classified", 1)], Some(prediction.confidence));

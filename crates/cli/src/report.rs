@@ -263,6 +263,7 @@ mod tests {
                 right: number % 2 == 0,
                 selection_probability: 0.1,
                 audited: true,
+                of_all: false,
             };
             confidence.add(judged, 0.75);
             audits.add(0.75, judged.right);

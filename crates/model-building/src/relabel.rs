@@ -194,6 +194,7 @@ fn unanswered(classifier: &str, text: &str) -> FeedbackRecord {
         model_arn: None,
         selection_probability: None,
         accepted_above: None,
+        is_of_all: false,
         user: None,
         received_at: String::new(),
     }

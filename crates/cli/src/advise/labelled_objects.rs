@@ -187,6 +187,7 @@ mod tests {
             model_arn: Some(model.into()),
             selection_probability: Some(0.1),
             accepted_above: None,
+            is_of_all: false,
             user: None,
             received_at: at.into(),
         };

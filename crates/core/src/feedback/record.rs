@@ -53,6 +53,10 @@ pub struct FeedbackRecord {
     /// Threshold that the confidence of an accepted prediction exceeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted_above: Option<f32>,
+    /// Whether every prediction was asked about when this one was, whatever its confidence: then those that people judged
+    /// stand for all.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_of_all: bool,
     /// Who gave the feedback, as the client gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -105,6 +109,7 @@ impl FeedbackRecord {
             prediction_id: None,
             selection_probability: None,
             accepted_above: None,
+            is_of_all: false,
             user: None,
             received_at: at.to_owned(),
             ..self.clone()
@@ -147,6 +152,7 @@ impl FeedbackRecord {
             model_arn,
             selection_probability: Some(review.selection_probability),
             accepted_above: None,
+            is_of_all: false,
             user: None,
             received_at: received_at.to_owned(),
         }
@@ -169,6 +175,7 @@ impl FeedbackRecord {
             model_arn: None,
             selection_probability: None,
             accepted_above: None,
+            is_of_all: false,
             user: None,
             received_at: received_at.to_owned(),
         }
@@ -217,6 +224,7 @@ impl FeedbackRecord {
         Self {
             selection_probability: None,
             accepted_above: Some(threshold),
+            is_of_all: false,
             ..Self::predicted(
                 classifier,
                 utterance,
@@ -281,6 +289,7 @@ impl FeedbackRecord {
             model_arn: line.model_arn,
             selection_probability: line.selection_probability,
             accepted_above: line.accepted_above,
+            is_of_all: line.is_of_all.unwrap_or_default(),
             user: line.user,
             received_at: line.received_at.unwrap_or_default(),
         };
@@ -322,7 +331,7 @@ impl<'de> Deserialize<'de> for FeedbackRecord {
 }
 
 /// The fields of a line.
-const LINE_FIELDS: [Known; 16] = [
+const LINE_FIELDS: [Known; 17] = [
     ("classifier", "classifier"),
     ("utterance", "utterance"),
     ("prediction", "prediction"),
@@ -336,6 +345,7 @@ const LINE_FIELDS: [Known; 16] = [
     ("classes", "classes"),
     ("selectionProbability", "selectionProbability"),
     ("acceptedAbove", "acceptedAbove"),
+    ("isOfAll", "isOfAll"),
     ("receivedAt", "receivedAt"),
     ("schemaVersion", "schemaVersion"),
     ("id", "id"),
@@ -361,6 +371,7 @@ struct Line {
     model_arn: Option<String>,
     selection_probability: Option<f64>,
     accepted_above: Option<f32>,
+    is_of_all: Option<bool>,
     user: Option<String>,
     received_at: Option<String>,
 }

@@ -205,6 +205,7 @@ impl FeedbackRequest {
             model_arn: None,
             selection_probability: None,
             accepted_above: None,
+            is_of_all: false,
             user: known(self.user),
             received_at: received_at.to_owned(),
         };

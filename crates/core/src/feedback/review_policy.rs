@@ -84,6 +84,11 @@ pub struct Review {
 }
 
 impl ReviewPolicy {
+    /// Returns whether every prediction goes to review, whatever its confidence.
+    pub fn reviews_all(&self) -> bool {
+        self.threshold.0 >= 1.0 || self.margin.0 >= 1.0 || self.audit_rate.0 >= 1.0
+    }
+
     /// Decides whether a person should look at `prediction`; `draw` is uniform in `[0, 1)`.
     ///
     /// A prediction is trusted only when its confidence exceeds the threshold and its margin exceeds
@@ -178,6 +183,21 @@ mod tests {
             })
         );
         assert_eq!(policy.decide(&prediction(0.99, 0.01), 0.01), None);
+    }
+
+    #[test]
+    fn everything_is_reviewed_where_one_rule_selects_whatever_comes() {
+        for (threshold, margin, audit, reviews_all) in [
+            ("1", "0", "0", true),
+            ("0.5", "1", "0", true),
+            ("0.5", "0", "1", true),
+            ("0.99", "0.9", "0.9", false),
+        ] {
+            let policy = policy(threshold, margin, audit);
+
+            assert_eq!(policy.reviews_all(), reviews_all, "{policy:?}");
+            assert!(!reviews_all || policy.decide(&prediction(1.0, 0.0), 0.999).is_some());
+        }
     }
 
     #[test]

@@ -154,6 +154,7 @@ mod tests {
             model_arn: Some("arn:model/version/1".into()),
             selection_probability: Some(0.01),
             accepted_above: None,
+            is_of_all: false,
             user: Some("ada".into()),
             received_at: "2026-11-20T10:00:00Z".into(),
         }

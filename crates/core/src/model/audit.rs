@@ -4,7 +4,8 @@
 //! ones says nothing of the traffic. Weighted by the inverse of its selection probability, each reviewed
 //! prediction stands for those like it (Horvitz–Thompson); the sum is divided by the sum of weights (Hájek's ratio
 //! estimator). This holds only while the audit rate is greater than 0: until the first audit the doubtful predictions would
-//! speak for all, and nothing is said. Sources: D. G. Horvitz and
+//! speak for all, and nothing is said. Where every prediction is reviewed there are no audits: those that were judged then are
+//! the sample themselves. Sources: D. G. Horvitz and
 //! D. J. Thompson, JASA 47 (1952); J. Hájek (1971); C.-E. Särndal et al., "Model Assisted Survey Sampling", 5.7.
 
 use std::collections::BTreeMap;
@@ -18,7 +19,8 @@ use crate::{
 };
 
 /// What is said of the accuracy of a model in service as long as there is no estimate.
-pub const NOT_AUDITED: &str = "not known: none of the trusted predictions was audited yet";
+pub const NOT_AUDITED: &str =
+    "not known: none of the trusted predictions was audited yet, and not all were reviewed";
 
 /// Confidence of the interval that is reported.
 const CONFIDENCE: f64 = 0.95;
@@ -32,6 +34,8 @@ pub struct JudgedPrediction {
     pub selection_probability: f64,
     /// Whether it was selected by chance, not for doubt.
     pub audited: bool,
+    /// Whether every prediction was selected then.
+    pub of_all: bool,
 }
 
 impl JudgedPrediction {
@@ -57,6 +61,7 @@ impl JudgedPrediction {
             right,
             selection_probability,
             audited,
+            of_all: record.is_of_all,
         };
         (record.source == Source::Implicit).then_some((record.model_arn.as_deref()?, judged))
     }
@@ -71,6 +76,37 @@ pub struct AuditTally {
     right: (f64, f64),
     /// The same of the wrong ones.
     wrong: (f64, f64),
+    /// The same of those that were judged while every prediction was reviewed. Those of an earlier release are missing.
+    #[serde(default)]
+    of_all: FullReview,
+}
+
+/// Sums over predictions of a time when all went to review.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct FullReview {
+    judged: u64,
+    right: (f64, f64),
+    wrong: (f64, f64),
+}
+
+impl FullReview {
+    fn add(&mut self, right: bool, weight: f64) {
+        let sums = if right { &mut self.right } else { &mut self.wrong };
+        sums.0 += weight;
+        sums.1 += weight * weight;
+        self.judged += 1;
+    }
+
+    /// Returns the same as sums of audits, which these are.
+    fn as_audits(self) -> AuditTally {
+        AuditTally {
+            judged: self.judged,
+            audited: self.judged,
+            right: self.right,
+            wrong: self.wrong,
+            of_all: Self::default(),
+        }
+    }
 }
 
 /// The estimated accuracy of a model over its whole traffic.
@@ -79,7 +115,7 @@ pub struct AuditTally {
 pub struct AuditedAccuracy {
     /// Predictions that people judged.
     pub judged: u64,
-    /// Of these, the ones that were selected by chance.
+    /// Of these, the ones that were selected by chance; all of them, where all predictions were reviewed.
     pub audited: u64,
     /// Estimated share of all predictions that are right.
     pub accuracy: f64,
@@ -102,9 +138,13 @@ impl AuditTally {
         sums.1 += weight * weight;
         self.judged += 1;
         self.audited += u64::from(judged.audited);
+        if judged.of_all {
+            self.of_all.add(judged.right, weight);
+        }
     }
 
-    /// Returns the estimate; nothing while no prediction was audited: what is doubtful says nothing of what is trusted.
+    /// Returns the estimate; nothing while no prediction was audited: what is doubtful says nothing of what is trusted. Without
+    /// an audit only what was judged while everything was reviewed stands for all.
     ///
     /// The interval is Wilson's with an effective number of predictions: accuracy × (1 − accuracy) by the linearised variance
     /// of the ratio, Σw²(y − accuracy)² / (Σw)², but never more than Kish's (Σw)² / Σw², which also holds where all
@@ -112,7 +152,10 @@ impl AuditTally {
     pub fn estimate(&self) -> Option<AuditedAccuracy> {
         let weights = self.right.0 + self.wrong.0;
         if self.audited == 0 {
-            return None;
+            return match self.of_all.judged {
+                0 => None,
+                _ => self.of_all.as_audits().estimate(),
+            };
         }
         let accuracy = self.right.0 / weights;
         let variance =
@@ -195,6 +238,7 @@ mod tests {
                     right,
                     selection_probability,
                     audited,
+                    of_all: false,
                 })
             });
         }
@@ -255,6 +299,32 @@ mod tests {
 
         assert_eq!(tally(&doubtful).estimate(), None);
         assert!(estimate(&with_audit).accuracy > 0.99);
+    }
+
+    #[test]
+    fn what_was_judged_while_everything_was_reviewed_speaks_for_all_without_an_audit() {
+        let mut tally = tally(&[(40, false, 1.0)]);
+        for right in [true, true, true, false] {
+            tally.add(JudgedPrediction {
+                right,
+                selection_probability: 1.0,
+                audited: false,
+                of_all: true,
+            });
+        }
+
+        let estimate = tally.estimate().expect("all were reviewed");
+
+        assert_eq!(
+            (estimate.judged, estimate.audited, estimate.accuracy),
+            (4, 4, 0.75)
+        );
+        let stored = serde_json::to_value(tally).expect("JSON");
+        let before =
+            serde_json::json!({ "judged": 40, "audited": 0, "right": [0.0, 0.0], "wrong": [40.0, 40.0] });
+        assert_eq!(stored["of_all"]["judged"], 4);
+        let before: AuditTally = serde_json::from_value(before).expect("the sums of a release before");
+        assert_eq!(before.estimate(), None);
     }
 
     #[test]

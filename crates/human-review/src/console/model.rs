@@ -84,7 +84,8 @@ impl Console<'_> {
         } else {
             blocks.push(Block::text(
                 "Estimated from what people judged, each prediction weighted by its chance of being asked about. Until \
-                 one of them was audited, and where AuditSampleRate is 0, nothing here holds for trusted predictions.",
+                 one of them was audited, and where AuditSampleRate is 0, nothing here holds for trusted predictions, \
+                 unless all predictions are reviewed.",
             ));
             blocks.push(Block::Chart(reliability(&bins)));
             blocks.push(Block::Chart(thresholds(&points)));

@@ -88,6 +88,7 @@ mod tests {
                 right,
                 selection_probability,
                 audited: selection_probability < 1.0,
+                of_all: false,
             };
             tally.add(judged, confidence);
         }

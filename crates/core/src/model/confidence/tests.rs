@@ -8,6 +8,7 @@ fn judged(right: bool, selection_probability: f64) -> JudgedPrediction {
         right,
         selection_probability,
         audited: selection_probability < 1.0,
+        of_all: false,
     }
 }
 

@@ -162,6 +162,7 @@ fn what_is_explored_stands_for_all_that_is_doubtful() {
                         right,
                         selection_probability,
                         audited: true,
+                        of_all: false,
                     });
                 }
             }
