@@ -15,6 +15,7 @@ mod json;
 mod labels_gone;
 mod loose;
 mod notes;
+mod report;
 pub mod rewrite;
 pub mod rules;
 mod trained;
