@@ -297,6 +297,11 @@ impl S3 {
         if response.status().is_client_error() || response.status().is_server_error() {
             response = with_message(response).await;
         }
+        // The protocol crate says so of `GetObject` only.
+        let is_of_part = response.headers().contains_key(header::CONTENT_RANGE);
+        if is_head && is_of_part && response.status() == StatusCode::OK {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
         if is_head || response.status() == StatusCode::NOT_MODIFIED {
             *response.body_mut() = Body::empty();
             if !response.status().is_success() {

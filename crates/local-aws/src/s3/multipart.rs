@@ -12,7 +12,7 @@ use super::{
     checksum::{Algorithm, Announced, announced_checksum, fill_checksum},
     conditions::WriteConditions,
     index::{self, Failure, ObjectRecord, PARTS, PartRecord, UPLOADS, UploadRecord},
-    objects::{origin, stored_headers, timestamp},
+    objects::{origin, refuse_large_metadata, stored_headers, timestamp},
     unsupported::refuse_unsupported,
     versions,
 };
@@ -21,6 +21,26 @@ pub(super) use one_part::make_one_part;
 
 /// Greatest part number.
 const MOST_PARTS: u32 = 10_000;
+
+/// Returns which bytes of an object become a part: unlike those of a read they have both ends, within the object.
+///
+/// Source: Amazon S3 API, `UploadPartCopy`, `x-amz-copy-source-range`.
+fn copied_range(text: &str, size: u64) -> S3Result<std::ops::Range<u64>> {
+    match Range::parse(text) {
+        Ok(Range::Int {
+            first,
+            last: Some(last),
+        }) if last < size => Ok(first..last + 1),
+        Ok(Range::Int { last: Some(_), .. }) => Err(s3_error!(
+            InvalidArgument,
+            "Range specified is not valid for source object of size: {size}"
+        )),
+        Ok(Range::Int { last: None, .. } | Range::Suffix { .. }) | Err(_) => Err(s3_error!(
+            InvalidArgument,
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy"
+        )),
+    }
+}
 
 impl Backend {
     pub(super) async fn create_upload(
@@ -35,9 +55,11 @@ impl Backend {
             Some(kind) => kind == ChecksumType::COMPOSITE,
             None => algorithm != Some(Algorithm::Crc64Nvme),
         };
+        let headers = stored_headers!(input);
+        refuse_large_metadata(&headers)?;
         let record = UploadRecord {
             initiated_ms: now_ms(),
-            headers: stored_headers!(input),
+            headers,
             algorithm,
             composite,
         };
@@ -102,9 +124,7 @@ impl Backend {
             .readable(&request, &copied.bucket, &copied.key, copied.wanted.as_ref())
             .await?;
         let range = match &input.copy_source_range {
-            Some(text) => Range::parse(text)
-                .map_err(|_| s3_error!(InvalidArgument, "The x-amz-copy-source-range value is invalid"))?
-                .check(record.size)?,
+            Some(text) => copied_range(text, record.size)?,
             None => 0..record.size,
         };
         let announced = Announced::nothing(place.upload.algorithm);

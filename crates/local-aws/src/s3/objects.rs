@@ -33,11 +33,32 @@ macro_rules! stored_headers {
 }
 pub(super) use stored_headers;
 
+/// Longest user metadata of an object: names and values together, in bytes. Source: Amazon S3 User Guide, "Working with object
+/// metadata".
+const MAX_METADATA_BYTES: usize = 2048;
+
+/// Refuses headers whose user metadata is too large.
+pub(super) fn refuse_large_metadata(headers: &Headers) -> S3Result<()> {
+    let sizes = headers
+        .metadata
+        .iter()
+        .map(|(name, value)| name.len() + value.len());
+    match sizes.sum::<usize>() > MAX_METADATA_BYTES {
+        true => Err(custom_error(
+            "MetadataTooLarge",
+            StatusCode::BAD_REQUEST,
+            "Your metadata headers exceed the maximum allowed metadata size",
+        )),
+        false => Ok(()),
+    }
+}
+
 impl Backend {
     pub(super) async fn put(&self, mut request: S3Request<PutObjectInput>) -> S3Result<PutObjectOutput> {
         let input = &mut request.input;
         refuse_unsupported!(input);
         let headers = stored_headers!(input);
+        refuse_large_metadata(&headers)?;
         let announced = Announced::new(
             announced_checksum!(input),
             input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str),
@@ -147,6 +168,7 @@ impl Backend {
         }
         .check(&record)?;
         let part = wanted(&record, input.range.as_ref(), input.part_number)?;
+        let is_of_part = input.range.is_some() || input.part_number.is_some();
         let mut output = HeadObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             cache_control: record.headers.cache_control.clone(),
@@ -154,6 +176,7 @@ impl Backend {
             content_encoding: record.headers.content_encoding.clone(),
             content_language: record.headers.content_language.clone(),
             content_length: Some((part.end - part.start) as i64),
+            content_range: is_of_part.then(|| content_range(&part, record.size)),
             content_type: Some(content_type(&record)),
             e_tag: Some(ETag::Strong(record.etag.clone())),
             last_modified: Some(timestamp(record.modified_ms)),
@@ -207,6 +230,7 @@ impl Backend {
             ));
         }
         let headers: Option<Headers> = replace.then(|| stored_headers!(input));
+        headers.as_ref().map_or(Ok(()), refuse_large_metadata)?;
         let conditions = WriteConditions::of_headers(&request.headers)?;
         let algorithm = input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str);
         let algorithm = algorithm.map(Algorithm::parse).transpose()?;

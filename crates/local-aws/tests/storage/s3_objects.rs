@@ -122,6 +122,9 @@ async fn ranges_are_of_the_bytes_asked_for() {
 
         let content_range = format!("bytes {}-{}/50000", expected.start, expected.end - 1);
         assert_eq!(object.content_range(), Some(content_range.as_str()));
+        let head = storage.s3().head_object().bucket("bucket").key("k").range(range);
+        let head = head.send().await.expect(range);
+        assert_eq!(head.content_range(), Some(content_range.as_str()), "{range}");
         let bytes = object.body.collect().await.expect("body").to_vec();
         assert_eq!(bytes, body[expected], "{range}");
     }
@@ -324,4 +327,23 @@ async fn a_bucket_may_be_named_in_front_of_localhost() {
 
     assert_eq!(storage.objects("").await, [("a/b".to_owned(), Vec::new())]);
     assert_eq!(buckets.buckets().len(), 1);
+}
+
+#[tokio::test]
+async fn metadata_beyond_two_kilobytes_is_refused_wherever_it_is_given() {
+    let storage = Storage::with_bucket();
+    let s3 = storage.s3();
+    let put = |value: &str| s3.put_object().bucket("bucket").key("k").metadata("a", value);
+    let (most, more) = ("x".repeat(2047), "x".repeat(2048));
+
+    put(&most).send().await.expect("2,048 bytes with the name");
+    let put = put(&more).send().await.expect_err("too large");
+    let copy = s3.copy_object().bucket("bucket").key("c").copy_source("bucket/k");
+    let copy = copy.metadata_directive(aws_sdk_s3::types::MetadataDirective::Replace);
+    let copy = copy.metadata("a", &more).send().await.expect_err("too large");
+    let upload = s3.create_multipart_upload().bucket("bucket").key("u");
+    let upload = upload.metadata("a", &more).send().await.expect_err("too large");
+
+    let codes = [code(&put), code(&copy), code(&upload)];
+    assert_eq!(codes, ["MetadataTooLarge"; 3]);
 }

@@ -214,6 +214,40 @@ async fn parts_copied_from_objects_become_an_object_unless_it_is_there_already()
 }
 
 #[tokio::test]
+async fn a_part_is_copied_of_bytes_that_the_source_has_and_of_no_others() {
+    let storage = Storage::with_bucket();
+    let s3 = storage.s3();
+    storage.put("source", &pattern(100)).await;
+    let create = s3.create_multipart_upload().bucket("bucket").key("copy");
+    let id = create.send().await.expect("create").upload_id.expect("an id");
+    let copy = |range: &str| {
+        let part = s3.upload_part_copy().bucket("bucket").key("copy").upload_id(&id);
+        let part = part.part_number(1).copy_source("bucket/source");
+        part.copy_source_range(range).send()
+    };
+
+    copy("bytes=0-99").await.expect("all of it");
+    for (range, told) in [
+        ("bytes=0-100", "not valid for source object of size: 100"),
+        ("bytes=100-200", "not valid for source object of size: 100"),
+        ("bytes=5-", "must be of the form bytes=first-last"),
+        ("bytes=-5", "must be of the form bytes=first-last"),
+        ("0-5", "must be of the form bytes=first-last"),
+    ] {
+        let refused = copy(range).await.expect_err(range);
+
+        assert_eq!(code(&refused), "InvalidArgument", "{range}");
+        let message = refused
+            .as_service_error()
+            .and_then(|error| error.meta().message());
+        assert!(
+            message.is_some_and(|message| message.contains(told)),
+            "{range}: {message:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_parts_of_an_upload_with_a_checksum_have_and_name_those_of_its_algorithm() {
     let storage = Storage::with_bucket();
     let s3 = storage.s3();
