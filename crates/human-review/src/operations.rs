@@ -18,9 +18,14 @@ use crate::members::{Invitation, MemberChange};
 use crate::session::{Claims, Purpose, Role, SIGN_IN_LINK_LIFETIME, sign_in_url};
 use crate::{HumanReview, HumanReviewError, checked_reviewer};
 
-/// Payloads of direct invocations.
+/// Payloads of direct invocations. A field that an operation does not have is refused by its name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "operation", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "operation",
+    rename_all = "kebab-case",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
 pub enum Operation {
     /// Makes a one-time link: `{"url", "reviewer", "expiresAt"}`, the reviewer as they are known.
     CreateSignInLink {
@@ -33,7 +38,7 @@ pub enum Operation {
         role: Role,
     },
     /// Counts what waits, as metrics, and tells reviewers where there is work again.
-    Measure,
+    Measure {},
     /// Answers a call of SageMaker's API as the function's URL does: `{"status", "body"}`.
     ControlPlane {
         /// Name of the API's operation, such as `DescribeLabelingJob`.
@@ -42,7 +47,7 @@ pub enum Operation {
         request: Value,
     },
     /// Does what is due of the labelling jobs: `{"jobs"}`, how many were not final.
-    DriveLabellingJobs,
+    DriveLabellingJobs {},
     /// Tries the worker task template in use with a made-up answer: `{"works", "notices"}`, and `"proposesOnly": true` where no
     /// choice is a label.
     TryTemplate {
@@ -83,6 +88,7 @@ pub enum Operation {
 
 /// Who is changed, and by whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Changed {
     /// Name of who is changed.
     pub reviewer: String,
@@ -109,7 +115,7 @@ impl HumanReview {
                 portal_url,
                 role,
             } => self.create_sign_in_link(&reviewer, portal_url, role, now).await,
-            Operation::Measure => self.measure(now).await,
+            Operation::Measure {} => self.measure(now).await,
             Operation::ControlPlane { call, request } => {
                 let request = HttpRequest {
                     body: request.to_string().into_bytes(),
@@ -119,7 +125,7 @@ impl HumanReview {
                 let body: Value = serde_json::from_str(&reply.body).unwrap_or_default();
                 Ok(json!({ "status": reply.status, "body": body }))
             }
-            Operation::DriveLabellingJobs => Ok(json!({ "jobs": self.jobs().drive_all(now).await? })),
+            Operation::DriveLabellingJobs {} => Ok(json!({ "jobs": self.jobs().drive_all(now).await? })),
             Operation::TryTemplate { input, items } => {
                 let trial = self.try_template(input, items, now).await?;
                 let mut answer = json!({ "works": trial.works(), "notices": trial.notices });

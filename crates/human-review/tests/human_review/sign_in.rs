@@ -267,6 +267,14 @@ async fn links_are_made_for_named_reviewers_at_a_known_portal() {
         json!({ "operation": "create-sign-in-link", "reviewer": "a\nb" }),
         json!({ "operation": "create-sign-in-link", "reviewer": "x".repeat(65) }),
         json!({ "operation": "drop-everything" }),
+        json!({ "operation": "invite-reviewer", "reviewer": "ann", "rolle": "admin" }),
+        json!({ "operation": "invite-reviewer", "reviewer": "ann", "team": "mail" }),
+        json!({ "operation": "create-sign-in-link", "reviewer": "ann", "portalurl": "https://x.example/" }),
+        json!({ "operation": "pause-reviewer", "reviewer": "ann", "bye": "ops" }),
+        json!({ "operation": "list-reviewers", "before": "a" }),
+        json!({ "operation": "try-template", "item": 3 }),
+        json!({ "operation": "measure", "now": true }),
+        json!({ "operation": "drive-labelling-jobs", "job": "spring" }),
         json!({}),
     ] {
         assert!(review.function.handle(payload, review.now()).await.is_err());
@@ -281,6 +289,20 @@ async fn links_are_made_for_named_reviewers_at_a_known_portal() {
         .await
         .expect_err("no URL is known");
     assert!(matches!(error, HumanReviewError::UnknownPortalUrl));
+}
+
+#[tokio::test]
+async fn a_field_that_an_operation_does_not_have_is_refused_by_its_name() {
+    let review = Review::new();
+    let invite = json!({ "operation": "invite-reviewer", "reviewer": "ann", "rolle": "admin" });
+
+    let refused = review.function.handle(invite, review.now()).await;
+    let listed = review.handle(json!({ "operation": "list-reviewers" })).await;
+
+    let error = refused.expect_err("a role is spelt otherwise");
+    let told = active_learning_aws::failure::chain(&error);
+    assert!(told.contains("unknown field `rolle`"), "{told}");
+    assert_eq!(listed["reviewers"], json!([]), "{listed}");
 }
 
 #[tokio::test]
