@@ -152,10 +152,17 @@ pub struct HumanLoop {
     /// Worker ids that ever had it open: what they answer is a vote, also when somebody took their place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub opened_by: Vec<String>,
+    /// Whether it was deleted since what it asked was erased at a person's wish.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_erased: bool,
     /// When it ended: with the last answer that it needs, or without. The output is written after this, so it may lack for a
     /// moment. None of a loop that a version before stopped or failed, whose output was written first.
     #[serde(default, rename = "completed_at", skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<DateTime<Utc>>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl HumanLoop {
@@ -213,6 +220,7 @@ impl HumanLoop {
             opened_by: Vec::new(),
             flow: None,
             failure: None,
+            is_erased: false,
             ended_at: None,
             excluded_workers: rules.excluded_workers.clone(),
             input: (input_bytes <= MAX_HELD_INPUT_BYTES && !input.is_null() && can_be_held(&input))

@@ -178,7 +178,7 @@ impl Drive<'_> {
     fn first_part<'l>(&self, number: usize, lines: impl Iterator<Item = &'l [u8]>) -> Part {
         let state = |(line, object): (&[u8], usize)| {
             if is_erased(line) {
-                return ObjectState::Passed;
+                return ObjectState::Erased;
             }
             let line = parse(line).unwrap_or_default();
             match first_state(&line, &self.job.settings) {

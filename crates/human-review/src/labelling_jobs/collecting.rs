@@ -97,10 +97,13 @@ impl Drive<'_> {
         let human_loop = match self.jobs.loops.find(&name, self.now).await {
             Ok(human_loop) if human_loop.status.is_in_flight() => return Ok(None),
             Ok(human_loop) => human_loop,
-            Err(LoopError::NotFound) if is_erased => return Ok(Some(Ended::Nothing(ObjectState::Passed))),
             Err(LoopError::NotFound) => {
+                let is_erased = is_erased || self.jobs.loops.was_erased(&name).await?;
                 let reason = "ClientError: the task was deleted.".to_owned();
-                return Ok(Some(Ended::Nothing(ObjectState::Failed { reason, tries: 0 })));
+                return Ok(Some(Ended::Nothing(match is_erased {
+                    true => ObjectState::Erased,
+                    false => ObjectState::Failed { reason, tries: 0 },
+                })));
             }
             Err(error) => return unreadable(error),
         };

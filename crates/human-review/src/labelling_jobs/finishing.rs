@@ -81,7 +81,7 @@ impl Drive<'_> {
         let (Part { objects: states }, _) = self.part(number).await?;
         let mut output = Output::default();
         for (line, state) in lines.iter().zip(states) {
-            if is_erased(line) {
+            if is_erased(line) || state == ObjectState::Erased {
                 output.erased += 1;
                 continue;
             }
@@ -96,6 +96,7 @@ impl Drive<'_> {
                 ObjectState::Waiting { .. }
                 | ObjectState::Withheld
                 | ObjectState::Asked { .. }
+                | ObjectState::Erased
                 | ObjectState::Passed => Map::new(),
             };
             output.lines.push_str(&output_line(&line, &added));

@@ -51,6 +51,8 @@ pub enum ObjectState {
     },
     /// It is not to be labelled: filtered, or the job was stopped before.
     Passed,
+    /// Its text was erased at a person's wish: it is not in the output.
+    Erased,
     /// It could not be labelled.
     Failed {
         /// Why, for `failure-reason`.
@@ -102,7 +104,7 @@ impl Part {
                     LabelledBy::Machine => counts.machine += 1,
                     LabelledBy::Earlier => counts.earlier += 1,
                 },
-                ObjectState::Passed => counts.passed += 1,
+                ObjectState::Passed | ObjectState::Erased => counts.passed += 1,
                 ObjectState::Failed { .. } => counts.failed += 1,
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use active_learning_core::erasure::{ERASED, holds_erased};
+use active_learning_core::erasure::holds_erased;
 use chrono::{DateTime, Duration, Utc};
 use futures::stream::{self, StreamExt};
 use lambda_runtime::tracing::warn;
@@ -90,7 +90,7 @@ impl Drive<'_> {
 
     async fn ask(&self, object: usize, line: &[u8], tries: u32) -> Result<Asked, DriveError> {
         if is_erased(line) {
-            return Ok(Asked::State(ObjectState::Passed));
+            return Ok(Asked::State(ObjectState::Erased));
         }
         let line = parse(line).unwrap_or_default();
         let input = match self.prepare(&line).await {
@@ -100,7 +100,7 @@ impl Drive<'_> {
         };
         let erased = self.jobs.erased.current().await?;
         if holds_erased(&input, &erased) {
-            return Ok(Asked::State(failed(format!("ClientError: {ERASED}."), tries)));
+            return Ok(Asked::State(ObjectState::Erased));
         }
         let text = input.to_string();
         if let Some(reason) = self.refusal(&input, &text).await? {

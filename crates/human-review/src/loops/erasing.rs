@@ -3,6 +3,7 @@
 use active_learning_aws::backoff::Tries;
 use active_learning_aws::bucket::{Bucket, BucketError};
 
+use super::{LoopError, Loops};
 use crate::human_loop::Status;
 use crate::marks::Mark;
 use crate::records::Records;
@@ -21,6 +22,7 @@ pub async fn erase(review: &Bucket, name: &str) -> Result<(), BucketError> {
             return Ok(());
         };
         human_loop.status = Status::Deleted;
+        human_loop.is_erased = true;
         human_loop.leases.clear();
         human_loop.answers.clear();
         if records.replace_loop(&human_loop, &etag).await?.is_written() {
@@ -33,6 +35,14 @@ pub async fn erase(review: &Bucket, name: &str) -> Result<(), BucketError> {
     }
     let uri = review.uri(name);
     Err(BucketError::Contended { uri })
+}
+
+impl Loops {
+    /// Returns whether a loop that is no more was deleted since what it asked was erased.
+    pub(crate) async fn was_erased(&self, name: &str) -> Result<bool, LoopError> {
+        let found = self.records.read_loop(name).await?;
+        Ok(found.is_some_and(|(human_loop, _)| human_loop.is_erased))
+    }
 }
 
 /// Takes what a deleted loop asked out of its state, unless another loop has the name by now.

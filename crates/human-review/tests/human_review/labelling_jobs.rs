@@ -425,6 +425,53 @@ async fn texts_that_were_erased_are_neither_asked_about_nor_in_the_output_which_
 }
 
 #[tokio::test]
+async fn objects_whose_texts_were_erased_are_not_in_the_output_and_have_not_failed() {
+    let review = Review::new();
+    for (key, text) in [
+        ("a.txt", "A minister"),
+        ("b.txt", "Rates rise"),
+        ("c.txt", "Cup final"),
+    ] {
+        put(&review, key, text).await;
+    }
+    let of = |key: &str| json!({ "source-ref": format!("s3://{FEEDBACK_BUCKET}/{key}"), "k": 1 });
+    let mut erased = ErasedTexts::default();
+    erased.insert("Rates rise");
+    let erased = aws_sdk_s3::primitives::ByteStream::from(erased.write());
+    let list = review.s3.put_object().bucket(FEEDBACK_BUCKET).key(ERASED_TEXTS);
+    list.body(erased).send().await.expect("stored");
+    let lines = ["a.txt", "b.txt", "c.txt"].map(of);
+    started(&review, &lines, &request("some", json!({}))).await;
+    let bucket = Bucket::new(review.s3.clone(), BUCKET);
+    let tasks = review.keys("human-review/loops/job-").await;
+    let names: Vec<&str> = tasks.iter().filter_map(|key| key.rsplit('/').next()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    // One more is erased while it is asked.
+    let name = names[0].strip_suffix(".json").expect("a name");
+    human_review::loops::erase(&bucket, name).await.expect("erased");
+
+    let answered = answer_all(&review.sign_in("ada").await, by_text).await;
+    drive(&review).await;
+
+    let done = describe(&review, "some").await;
+    assert_eq!(done["LabelingJobStatus"], "Completed", "{done}");
+    assert_eq!(
+        done["FailureReason"],
+        "2 texts were erased at a person's wish and are not in the output."
+    );
+    assert_eq!(
+        (
+            &done["LabelCounters"]["FailedNonRetryableError"],
+            &done["LabelCounters"]["TotalLabeled"]
+        ),
+        (&json!(0), &json!(1))
+    );
+    let all = output(&review, "some").await;
+    assert_eq!((answered, all.len()), (1, 1));
+    assert_eq!(all[0]["source-ref"], lines[2]["source-ref"]);
+}
+
+#[tokio::test]
 async fn a_text_that_is_not_there_or_not_answered_in_time_fails_alone() {
     let review = Review::new();
     let lines = [
