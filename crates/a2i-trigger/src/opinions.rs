@@ -11,8 +11,9 @@ use std::{
 use active_learning_aws::{claims, copies::Copies, labelled, originals};
 use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
+    keys::ASKED_FOLDER,
     labels::{
-        human_loop::{HumanLoop, LoopName, reopening_loop},
+        human_loop::{HumanLoop, LoopName, reopening_loop, reopening_loop_of_before},
         labelled::LabelledRecord,
         question::{Effect, Opinion, Question, State},
         vote::Vote,
@@ -366,24 +367,48 @@ impl A2iTrigger {
         }
         let (labels, classes) = (self.labels().await?, self.serving_classes().await);
         let human_loop = reopening_loop(question, &labels, &classes);
-        let first = |name: &str| LoopName::parse(name).map(|name| name.first().to_owned());
-        if question.human_loop.as_deref().and_then(first) == first(&human_loop.name) {
+        if self.was_asked_again(question, &human_loop.name).await? {
+            return Ok(false);
+        }
+        // Before it is asked: its page shows only what the question says is asked there.
+        let note = |known: &mut Option<Question>| {
+            let is_open =
+                |known: &&mut Question| known.state == State::Asked && known.reopened == question.reopened;
+            let Some(known) = known.as_mut().filter(is_open) else {
+                return false;
+            };
+            (known.human_loop, known.items) = (Some(human_loop.name.clone()), 1);
+            true
+        };
+        if !self.questions.change(&question.record.id, note).await? {
             return Ok(false);
         }
         self.human_loops
             .ask(&human_loop.name, &human_loop.input_content)
             .await?;
-        let note = |known: &mut Option<Question>| {
-            if let Some(known) = known.as_mut().filter(|known| known.reopened == question.reopened) {
-                (known.human_loop, known.items) = (Some(human_loop.name.clone()), 1);
-            }
-        };
-        self.questions.change(&question.record.id, note).await?;
         info!(
             human_loop.name,
             "the answer is contradicted: somebody else is asked"
         );
         Ok(true)
+    }
+
+    /// Returns whether somebody else was asked since a question was opened again, and is asked still: in this loop, or in the one
+    /// that the version before started. A run may have broken off before it asked.
+    async fn was_asked_again(&self, question: &Question, human_loop: &str) -> Result<bool, A2iTriggerError> {
+        let first = |name: &str| LoopName::parse(name).map(|name| name.first().to_owned());
+        let of_before = reopening_loop_of_before(question);
+        let latest = question.human_loop.as_deref().and_then(first);
+        let Some(latest) = latest.filter(|latest| {
+            let latest = Some(latest.as_str());
+            [first(human_loop), first(&of_before)]
+                .iter()
+                .any(|name| name.as_deref() == latest)
+        }) else {
+            return Ok(false);
+        };
+        let prefix = format!("{ASKED_FOLDER}{latest}");
+        Ok(!self.feedback.list_after(&prefix, "", 1).await?.is_empty())
     }
 
     /// Takes a complaint that was taken back off its page, and releases what was claimed. What others said of the text goes

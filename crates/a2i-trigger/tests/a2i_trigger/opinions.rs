@@ -10,7 +10,7 @@ use active_learning_core::{
     feedback::{FeedbackRecord, record_id},
     keys,
     labels::{
-        human_loop::Answer,
+        human_loop::{Answer, reopening_loop_of_before},
         label_set::{LABEL_SET_KEY, LabelSet, Origin},
         labelled::LabelledRecord,
         question::{Question, State},
@@ -417,6 +417,65 @@ async fn what_a_split_asked_is_taken_back_with_its_answer_when_the_label_is_one_
     }
     assert_eq!(restored.answer(), Some(&Answer::labels(["Sports"])));
     assert_eq!(services.question().await, restored, "twice is once");
+}
+
+#[tokio::test]
+async fn a_question_that_is_asked_anew_after_it_was_opened_again_can_be_opened_again() {
+    const SPLIT: &str = "2026-11-21T10:00:00.000Z";
+    let services = Services::start();
+    let mut set = LabelSet::seed(["World", "Sports"], Origin::Edited, "2026-11-19T10:00:00.000Z");
+    services.put_training(LABEL_SET_KEY, set.to_json()).await;
+    services
+        .delivered("feedback/1.gz", &line(TEXT, "low-confidence", 0.1))
+        .await;
+    services.answered("Sports").await;
+    let eva = |at: &str| feedback(json!({"suggestedLabel": "World", "user": "eva", "receivedAt": at}));
+    let first = services
+        .delivered("feedback/2.gz", &eva("2026-11-20T11:00:00.000Z"))
+        .await;
+    services.answered("Sports").await;
+    set.split("Sports", &["Racing", "Tennis"]).expect("split");
+    set.edited(SPLIT);
+    services.put_training(LABEL_SET_KEY, set.to_json()).await;
+    services
+        .delivered("feedback/relabel/2-0000.jsonl", &anew(SPLIT))
+        .await;
+    services.answered("Racing").await;
+
+    let second = services
+        .delivered("feedback/3.gz", &eva("2026-11-22T11:00:00.000Z"))
+        .await;
+
+    let (first, second) = (loops(&first), loops(&second));
+    let (first, second) = (first.first().expect("a loop"), second.first().expect("a loop"));
+    assert_ne!(first.0, second.0, "a loop of the name of before has ended");
+    let question = services.question().await;
+    assert_eq!((question.state, question.reopened), (State::Asked, 1));
+    assert_eq!(question.human_loop.as_ref(), Some(&second.0));
+}
+
+#[tokio::test]
+async fn what_the_version_before_opened_again_is_asked_once_and_again_only_where_its_loop_has_ended() {
+    for (is_open, asked_again) in [(true, 0), (false, 1)] {
+        let services = Services::start();
+        services
+            .delivered("feedback/1.gz", &line(TEXT, "low-confidence", 0.1))
+            .await;
+        services.answered("World").await;
+        let mut question = services.question().await;
+        (question.state, question.reopened) = (State::Asked, 1);
+        let name = reopening_loop_of_before(&question);
+        question.human_loop = Some(name.clone());
+        services.put_question(&question).await;
+        if is_open {
+            services.deliver(&keys::asked(&name), "{}").await;
+        }
+        let correction = feedback(json!({"suggestedLabel": "Sports", "user": "ada"}));
+
+        let script = services.delivered("feedback/2.gz", &correction).await;
+
+        assert_eq!(loops(&script).len(), asked_again, "{is_open}");
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ pub use answer::{Answer, COMMENT_OF, FLAG_OF, NONE_FITS, UNSURE, is_answer_word}
 pub use fields::is_comment_name;
 pub use input::{
     AnsweredBy, Delivery, DrivingWords, HumanLoop, HumanLoopInput, MAX_INPUT_CONTENT_BYTES, Making,
-    human_loops, reopening_loop,
+    human_loops, reopening_loop, reopening_loop_of_before,
 };
 pub use matching::answer_of_one;
 pub use name::{LoopName, MAX_RETRIES, MAX_ROUNDS, loop_of_output};

@@ -112,7 +112,7 @@ pub struct Delivery<'a> {
 }
 
 /// Returns the human loop that asks somebody else about a question that was opened again: one more opinion of nobody
-/// who has given theirs. The same for the same question until it is opened once more.
+/// who has given theirs. The same for the same question until it is opened once more, or is asked anew from the beginning.
 pub fn reopening_loop(question: &Question, labels: &LabelSet, classes: &[String]) -> HumanLoop {
     let record = &question.record;
     let input = HumanLoopInput {
@@ -125,12 +125,20 @@ pub fn reopening_loop(question: &Question, labels: &LabelSet, classes: &[String]
         task_count: Some(1),
         words: DrivingWords::new(),
     };
-    let parts = ["reopened", &record.id, &question.reopened.to_string()];
+    let asking = question.first_loop.as_ref().unwrap_or(&record.received_at);
+    let parts = ["reopened", &record.id, asking, &question.reopened.to_string()];
     HumanLoop {
         name: format!("{}-again-1", name_of(parts.into_iter())),
         input_content: input.to_json(),
         record_ids: vec![record.id.clone()],
     }
+}
+
+/// Returns the name that the version before gave this loop: the same whenever the question was asked anew, so that a loop of
+/// this name may have ended long ago.
+pub fn reopening_loop_of_before(question: &Question) -> String {
+    let parts = ["reopened", &question.record.id, &question.reopened.to_string()];
+    format!("{}-again-1", name_of(parts.into_iter()))
 }
 
 /// Derives the name of a loop from what it asks.
