@@ -9,13 +9,16 @@
 //! be compared. Before the first model none of them is asked as long as others wait or are being asked: it is measured by
 //! cross-validation.
 
-use std::time::Duration;
+use std::{future::ready, time::Duration};
 
 use active_learning_aws::{bucket::JSON, metrics};
 use active_learning_core::{
     feedback::{FeedbackRecord, prediction::Prediction},
-    keys::ASKED_FOLDER,
-    labels::question::Question,
+    keys::{ASKED_FOLDER, loop_of_asked},
+    labels::{
+        human_loop::{HumanLoopInput, LoopName},
+        question::Question,
+    },
     random::Random,
     sampling::{
         query_strategy::{self, AskedBefore, Candidate, Choice, QueryStrategy},
@@ -23,7 +26,7 @@ use active_learning_core::{
     },
     text::vector_id,
 };
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::{info, warn};
 use tokio::time::timeout;
 
@@ -36,6 +39,9 @@ const MAX_DRAWN: usize = 500;
 /// Texts that the model is asked about for a choice, or of a delivered object.
 pub(crate) const MAX_PREDICTED: usize = 200;
 
+/// Open tasks that are looked at: a page of a listing.
+const MAX_LISTED: usize = 1_000;
+
 /// Time for all these predictions; what has none by then is not chosen this time.
 const PREDICTION_TIME: Duration = Duration::from_secs(60);
 
@@ -47,6 +53,9 @@ impl A2iTrigger {
         seed: u64,
         next: &mut Next,
     ) -> Result<(), A2iTriggerError> {
+        if count == 0 || self.is_pool_empty().await? {
+            return Ok(());
+        }
         let wanted = count.min(self.room().await?);
         if wanted == 0 {
             return Ok(());
@@ -131,9 +140,16 @@ impl A2iTrigger {
             0 => return Ok(usize::MAX),
             most => most,
         };
-        let per_task = self.config.items_per_task.get();
-        let tasks = most.div_ceil(per_task);
-        let open = self.feedback.list_after(ASKED_FOLDER, "", tasks).await?.len() * per_task;
+        let open_loops = self.open_loops().await?;
+        // Each has a text at least.
+        if 2 * open_loops.len() > most {
+            return Ok(0);
+        }
+        let open: usize = stream::iter(open_loops)
+            .map(async |name| self.texts_of(&name).await)
+            .buffer_unordered(CALLS_IN_FLIGHT)
+            .try_fold(0, |sum, texts| ready(Ok(sum + texts)))
+            .await?;
         Ok(if 2 * open > most {
             0
         } else {
@@ -141,9 +157,38 @@ impl A2iTrigger {
         })
     }
 
+    async fn is_pool_empty(&self) -> Result<bool, A2iTriggerError> {
+        let first = self.feedback.list_after(Queue::Pool.prefix(), "", 1).await?;
+        Ok(first.is_empty())
+    }
+
+    /// Returns the loops that people are asked in, but for those that ask somebody else once more: whoever has answered them
+    /// does not get these, and is not to be without work until somebody else comes.
+    async fn open_loops(&self) -> Result<Vec<String>, A2iTriggerError> {
+        let listed = self.feedback.list_after(ASKED_FOLDER, "", MAX_LISTED).await?;
+        let is_further = |name: &str| LoopName::parse(name).is_some_and(|name| name.is_further_round());
+        let names = listed.iter().filter_map(|object| loop_of_asked(&object.key));
+        Ok(names
+            .filter(|name| !is_further(name))
+            .map(str::to_owned)
+            .collect())
+    }
+
+    /// Returns how many texts an open loop asks; of one that is answered meanwhile none.
+    async fn texts_of(&self, human_loop: &str) -> Result<usize, A2iTriggerError> {
+        if self.config.items_per_task.get() == 1 {
+            return Ok(1);
+        }
+        let Some(input) = self.human_loops.input(human_loop).await? else {
+            return Ok(0);
+        };
+        let input: Option<HumanLoopInput> = serde_json::from_str(&input).ok();
+        Ok(input.map_or(1, |input| input.comprehend_predictions.len()))
+    }
+
     /// Returns whether people are being asked about anything: a model may come of it.
     async fn is_anything_asked(&self) -> Result<bool, A2iTriggerError> {
-        Ok(!self.feedback.list_after(ASKED_FOLDER, "", 1).await?.is_empty())
+        Ok(!self.open_loops().await?.is_empty())
     }
 
     /// Draws texts from the pool by chance, at most [`MAX_DRAWN`].

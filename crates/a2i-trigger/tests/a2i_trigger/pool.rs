@@ -1,6 +1,6 @@
 //! The pool: texts to label, of which reviewers have only so many open at a time.
 
-use active_learning_core::dataset::is_test;
+use active_learning_core::{dataset::is_test, feedback::FeedbackRecord};
 use local_aws::script::Script;
 use serde_json::{Value, json};
 
@@ -87,6 +87,59 @@ async fn no_more_texts_are_asked_than_reviewers_may_have_open_and_answers_make_r
     let mut all = asked(&[&script]);
     all.dedup();
     assert_eq!(all.len(), after_two, "each once");
+}
+
+/// Puts an open task of these texts.
+async fn put_task(services: &Services, name: &str, texts: &[&str]) {
+    let record = |text: &&str| FeedbackRecord::parse(line(text, "low-confidence", 0.1).as_bytes());
+    let records: Vec<FeedbackRecord> = texts.iter().map(|text| record(text).expect("a record")).collect();
+    let input = json!({
+        "comprehendPredictions": records, "labels": ["World"], "rowCount": records.len(),
+        "bucketName": BUCKET, "keyName": "feedback/1.gz",
+    });
+    services
+        .deliver(&format!("asked/{name}.json"), input.to_string())
+        .await;
+}
+
+#[tokio::test]
+async fn tasks_that_ask_somebody_else_once_more_keep_no_texts_of_the_pool_waiting_and_others_by_their_texts()
+{
+    let services = Services::start();
+    let first = |digit: usize| format!("review-{}", digit.to_string().repeat(40));
+    for digit in 0..5 {
+        put_task(
+            &services,
+            &format!("{}-again-1", first(digit)),
+            &["One", "Two", "Three"],
+        )
+        .await;
+    }
+    put_task(&services, &first(5), &["Four", "Five"]).await;
+    let script = without_a_model();
+    let function = services.function_with_pool(&script, IN_REVIEW);
+
+    let event = services.deliver("feedback/texts", unlabelled(40)).await;
+    function.handle(event).await.expect("worked off");
+
+    assert_eq!(asked(&[&script]).len(), 10, "two of twelve are open");
+}
+
+#[tokio::test]
+async fn before_the_first_model_the_test_set_does_not_wait_for_somebody_who_is_asked_once_more() {
+    let services = Services::start();
+    let name = format!("review-{}-again-1", "0".repeat(40));
+    put_task(&services, &name, &["One"]).await;
+    let texts = (0..30).map(|number| format!("Letter {number} about thing {}", number * 7919));
+    let tests: Vec<String> = texts.filter(|text| is_test(text, 0.2)).collect();
+    let lines: String = tests.iter().map(|text| text_of_file(text)).collect();
+    let script = without_a_model();
+    let function = services.function_with_pool(&script, IN_REVIEW);
+
+    let event = services.deliver("feedback/texts", lines).await;
+    function.handle(event).await.expect("worked off");
+
+    assert_eq!(asked(&[&script]).len(), tests.len().min(12));
 }
 
 #[tokio::test]
