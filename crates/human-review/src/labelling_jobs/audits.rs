@@ -92,16 +92,34 @@ fn words_of(line: &Line, attribute: &str) -> String {
     }
 }
 
+/// Member of an input line that lists who is not asked about it.
+const EXCLUDED: &str = "excluded-workers";
+/// Begins a worker id where it names its workforce and Region too, as consolidation functions are given it.
+const PRIVATE: &str = "private.";
+
 /// Returns the workers whom an input line excludes, by id.
 pub fn excluded(line: &Line) -> Vec<String> {
-    match line.get("excluded-workers") {
-        Some(Value::Array(workers)) => workers
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
+    match line.get(EXCLUDED) {
+        Some(Value::Array(workers)) => workers.iter().filter_map(worker_id).collect(),
         _ => Vec::new(),
     }
+}
+
+/// Returns whether what an input line excludes is a list of workers, or nobody.
+pub fn excludes_workers(line: &Line) -> bool {
+    match line.get(EXCLUDED) {
+        Some(Value::Array(workers)) => workers.iter().all(Value::is_string),
+        Some(Value::Null) => true,
+        Some(_) => false,
+        None => !line.has(EXCLUDED),
+    }
+}
+
+/// Returns a worker id without the names of workforce and Region.
+fn worker_id(value: &Value) -> Option<String> {
+    let text = value.as_str()?;
+    let rest = text.strip_prefix(PRIVATE).and_then(|rest| rest.split_once('.'));
+    Some(rest.map_or(text, |(_, id)| id).to_owned())
 }
 
 /// Notes in the metadata of a new label what it says of the one before.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::audits::excludes_workers;
 use super::record::{Filter, LabelledBy, ObjectState, Settings};
 
 /// Longest text of an object, in characters. Source: Ground Truth, input data quotas.
@@ -125,6 +126,10 @@ pub fn check(
             continue;
         }
         let line = parse(bytes).map_err(|reason| ManifestError::Line { line: number, reason })?;
+        if !excludes_workers(&line) {
+            let reason = "has `excluded-workers` that are no list of worker ids";
+            return Err(ManifestError::Line { line: number, reason });
+        }
         if lines.len() == MAX_OBJECTS {
             return Err(ManifestError::TooLong);
         }
@@ -340,6 +345,14 @@ mod tests {
                 "has a `source` or `source-ref` that is no text",
             ),
             ("{\"source\": \"a\", \"x\": 01}", "is not a JSON object"),
+            (
+                "{\"source\": \"a\", \"excluded-workers\": \"x\"}",
+                "has `excluded-workers` that are no list of worker ids",
+            ),
+            (
+                "{\"source\": \"a\", \"excluded-workers\": [\"x\", 1]}",
+                "has `excluded-workers` that are no list of worker ids",
+            ),
         ] {
             let found = check(format!("{good}\n{bad}\n").as_bytes(), |_, _| ());
 

@@ -807,6 +807,18 @@ async fn a_job_that_cannot_go_on_fails_with_the_reason() {
         ),
         ("b", "{\"source\": \"x\"}\n", "{}", "LabelCategoryConfigS3Uri"),
         ("c", "\n", LABELS, "the input manifest has no objects"),
+        (
+            "d",
+            "{\"source\": \"x\", \"excluded-workers\": \"ann\"}\n",
+            LABELS,
+            "line 1 of the input manifest has `excluded-workers` that are no list of worker ids",
+        ),
+        (
+            "e",
+            "{\"source\": \"x\"}\n{\"source\": \"y\", \"excluded-workers\": [\"a\", 1]}\n",
+            LABELS,
+            "line 2 of the input manifest has `excluded-workers` that are no list of worker ids",
+        ),
     ] {
         let review = Review::new();
         put(&review, "in.manifest", manifest).await;
@@ -999,6 +1011,20 @@ async fn a_function_of_a_job_does_not_say_how_many_are_asked_or_who() {
         [1, 0, 1, 0],
         "two, and who the line excludes is none of them"
     );
+}
+
+#[tokio::test]
+async fn who_is_excluded_by_the_id_that_the_job_itself_writes_is_not_asked() {
+    let review = Review::new();
+    let ada = human_review::human_loop::Worker::of("ada").id;
+    let line = json!({ "source": "Rates rise", "excluded-workers": [format!("private.us-east-1.{ada}")] });
+    let nobody = json!({ "source": "Cup final", "excluded-workers": null });
+    started(&review, &[line, nobody], &request("some", json!({}))).await;
+
+    let own = answer_all(&review.sign_in("ada").await, by_text).await;
+    let others = answer_all(&review.sign_in("bob").await, by_text).await;
+
+    assert_eq!((own, others), (1, 1));
 }
 
 #[tokio::test]
