@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::manifest::{Line, classes, is_labelled, metadata_of};
-use super::record::{Filter, Job, Settings};
+use super::record::{Audit, AuditKind, Filter, Job, Settings, Task};
 
 /// Tag that names a label that objects must have, `<attribute>=<class>`.
 pub const ONLY_WHERE_TAG: &str = "active-learning:only-where";
@@ -32,6 +32,8 @@ pub struct Census<'a> {
     has_class: bool,
     /// The first line in which the new label's name is taken by something else.
     taken: Option<usize>,
+    /// The first line that has several labels, where one is adjusted.
+    several: Option<usize>,
 }
 
 impl<'a> Census<'a> {
@@ -52,6 +54,7 @@ impl<'a> Census<'a> {
             has: [false; 3],
             has_class: false,
             taken: None,
+            several: None,
         }
     }
 
@@ -60,6 +63,9 @@ impl<'a> Census<'a> {
         let own = &self.settings.attribute;
         if self.taken.is_none() && line.has(own) && !line.has(&metadata_of(own)) {
             self.taken = Some(number);
+        }
+        if self.several.is_none() && self.cannot_be_chosen(line) {
+            self.several = Some(number);
         }
         for name in line.names() {
             if let Some(attribute) = name.strip_suffix("-metadata")
@@ -82,6 +88,14 @@ impl<'a> Census<'a> {
                 self.classes.extend(found);
             }
         }
+    }
+
+    /// Returns whether a line's label cannot be the one that is chosen already: it is several.
+    fn cannot_be_chosen(&self, line: &Line) -> bool {
+        let adjusts_one =
+            |audit: &&Audit| audit.kind == AuditKind::Adjustment && self.settings.task == Task::SingleLabel;
+        let audit = self.settings.audit.as_ref().filter(adjusts_one);
+        audit.is_some_and(|Audit { attribute, .. }| classes(line, attribute).len() > 1)
     }
 
     /// Returns the names of label attributes that the request gives, each with where it does so.
@@ -120,6 +134,13 @@ impl<'a> Census<'a> {
                     "{member}: no line of the input manifest has a label {name}; {there}"
                 ));
             }
+        }
+        if let (Some(number), Some(Audit { attribute, .. })) = (self.several, &settings.audit) {
+            return Some(format!(
+                "{}: line {number} of the input manifest has several labels of {attribute}, and this job gives one: \
+                 use PRE-AdjustmentTextMultiClassMultiLabel and ACS-AdjustmentTextMultiClassMultiLabel",
+                self.audit_member
+            ));
         }
         match &settings.only_where {
             Some(Filter { attribute, class }) if !self.has_class => {

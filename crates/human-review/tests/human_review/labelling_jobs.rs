@@ -1014,6 +1014,30 @@ async fn a_function_of_a_job_does_not_say_how_many_are_asked_or_who() {
 }
 
 #[tokio::test]
+async fn a_text_with_several_labels_is_not_adjusted_to_one() {
+    let review = Review::new();
+    let several = json!({
+        "source": "Rates rise", "topic": [0, 2],
+        "topic-metadata": { "class-map": { "0": "World", "2": "Business" } },
+    });
+    let changes = json!({
+        "LabelAttributeName": "again",
+        "Tags": [{ "Key": "active-learning:audit", "Value": "topic" }],
+    });
+    let lines = [labelled("Cup final", "Sports"), several];
+
+    started(&review, &lines, &audit("adjust", "Adjustment", changes)).await;
+
+    let failed = describe(&review, "adjust").await;
+    assert_eq!(failed["LabelingJobStatus"], "Failed", "{failed}");
+    let reason = failed["FailureReason"].as_str().expect("a reason");
+    assert!(
+        reason.contains("line 2 of the input manifest has several labels of topic"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
 async fn who_is_excluded_by_the_id_that_the_job_itself_writes_is_not_asked() {
     let review = Review::new();
     let ada = human_review::human_loop::Worker::of("ada").id;
