@@ -295,10 +295,17 @@ pub(super) fn checked_keywords(keywords: Option<&[String]>, member: &str) -> Res
     let Some(keywords) = keywords else {
         return Ok(());
     };
-    let is_one = |keyword: &String| (1..=MAX_KEYWORD_CHARS).contains(&keyword.chars().count());
-    if !(1..=MAX_KEYWORDS).contains(&keywords.len()) || !keywords.iter().all(is_one) {
-        let rule = "Member must have 1 to 5 keywords of 1 to 30 characters";
+    let are_all = keywords.iter().all(|keyword| is_keyword(keyword));
+    if !(1..=MAX_KEYWORDS).contains(&keywords.len()) || !are_all {
+        let rule = "Member must have 1 to 5 keywords of 1 to 30 characters, which satisfy regular expression pattern: \
+                    [A-Za-z0-9]+( [A-Za-z0-9]+)*";
         return Err(invalid(&keywords.join(","), member, rule));
     }
     Ok(())
+}
+
+/// Returns whether a text is a keyword: words of letters and digits, with one blank between them.
+fn is_keyword(text: &str) -> bool {
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (1..=MAX_KEYWORD_CHARS).contains(&text.len()) && text.split(' ').all(is_word)
 }

@@ -391,6 +391,15 @@ async fn requests_that_break_a_rule_are_refused_by_member_and_reason() {
         ),
         (json!({ "HumanLoopConfig.TaskTitle": "" }), "taskTitle"),
         (
+            json!({ "HumanLoopConfig.TaskKeywords": ["mail", "c!"] }),
+            "taskKeywords",
+        ),
+        (
+            json!({ "HumanLoopConfig.TaskKeywords": ["a  b"] }),
+            "taskKeywords",
+        ),
+        (json!({ "HumanLoopConfig.TaskKeywords": ["für"] }), "taskKeywords"),
+        (
             json!({ "HumanLoopConfig.HumanTaskUiArn": format!("{SCOPE}:human-task-ui/none") }),
             "humanTaskUiArn",
         ),
