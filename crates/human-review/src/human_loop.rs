@@ -133,6 +133,9 @@ pub struct HumanLoop {
     pub status: Status,
     /// Reviewers who opened it, also those whose time is over while nobody took their place.
     pub leases: Vec<Lease>,
+    /// The last lease of each reviewer whose place somebody took, or who had it open when it ended: they may still answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended_leases: Vec<Lease>,
     /// Answers, in the order in which they came.
     pub answers: Vec<AnswerEntry>,
     /// Worker ids that skipped it.
@@ -214,6 +217,7 @@ impl HumanLoop {
             lowest_confidence: items.and_then(|items| lowest_confidence(items)),
             status: Status::InProgress,
             leases: Vec::new(),
+            ended_leases: Vec::new(),
             answers: Vec::new(),
             skipped_by: Vec::new(),
             skip_reasons: BTreeMap::new(),
@@ -305,7 +309,8 @@ impl HumanLoop {
     ) -> Result<(), Refusal> {
         self.may_answer(worker_id, now)?;
         if self.live_lease(worker_id, now).is_none() {
-            self.leases.retain(|lease| lease.expires_at > now);
+            self.end_leases(|lease| lease.expires_at <= now);
+            self.ended_leases.retain(|lease| lease.worker_id != worker_id);
             self.leases.push(Lease {
                 worker_id: worker_id.to_owned(),
                 accepted_at: now,
@@ -317,6 +322,16 @@ impl HumanLoop {
             self.opened_by.push(worker_id.to_owned());
         }
         Ok(())
+    }
+
+    /// Puts leases aside that end: who had one may still answer.
+    pub(crate) fn end_leases(&mut self, ends: impl Fn(&Lease) -> bool) {
+        let leases = std::mem::take(&mut self.leases);
+        let (ended, live): (Vec<Lease>, Vec<Lease>) = leases.into_iter().partition(ends);
+        let is_newer = |lease: &Lease| ended.iter().any(|ended| ended.worker_id == lease.worker_id);
+        self.ended_leases.retain(|lease| !is_newer(lease));
+        self.ended_leases.extend(ended);
+        self.leases = live;
     }
 
     /// Lets the reviewer's lease run from now on; one that has ended begins again, unless somebody took
@@ -467,9 +482,10 @@ impl HumanLoop {
         }
     }
 
-    /// Returns when the reviewer opened the task, also if their time is over.
+    /// Returns when the reviewer opened the task, also if their time is over, and somebody took their place.
     pub fn accepted_at(&self, worker_id: &str) -> Option<DateTime<Utc>> {
-        let lease = self.leases.iter().find(|lease| lease.worker_id == worker_id)?;
+        let mut leases = self.leases.iter().chain(&self.ended_leases);
+        let lease = leases.find(|lease| lease.worker_id == worker_id)?;
         Some(lease.accepted_at)
     }
 

@@ -36,7 +36,7 @@ impl HumanLoop {
     pub fn end(&mut self, status: Status, now: DateTime<Utc>) {
         self.status = status;
         self.ended_at = Some(now);
-        self.leases.clear();
+        self.end_leases(|_| true);
     }
 
     /// Returns whether its end has an output: a labelling job takes the answers itself.

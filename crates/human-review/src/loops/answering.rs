@@ -57,11 +57,9 @@ impl Loops {
         let human_loop = &read.0.clone();
         let worker = &worker.in_loop(human_loop);
         let (name, id) = (human_loop.name.as_str(), human_loop.id.as_str());
-        let opened = human_loop.accepted_at(&worker.id).unwrap_or(now);
-        let shown = given.spent.and_then(|spent| now.checked_sub_signed(spent));
         let answer = Answer {
             worker: worker.clone(),
-            accepted_at: shown.map_or(opened, |shown| shown.max(opened)).min(now),
+            accepted_at: accepted_at(human_loop, &worker.id, given.spent, now),
             submitted_at: now,
             issuer: given.issuer,
             content: given.content,
@@ -287,6 +285,20 @@ impl Loops {
             (false, _) => Err(LoopError::Refused(Refusal::Closed)),
         }
     }
+}
+
+/// Returns when the work on an answer began: when the page was shown, if it could tell, and not before the task was opened.
+/// When that was is not known of who gave it back, or whose place was taken in a version before.
+fn accepted_at(
+    human_loop: &HumanLoop,
+    worker_id: &str,
+    spent: Option<Duration>,
+    now: DateTime<Utc>,
+) -> DateTime<Utc> {
+    let opened = human_loop.accepted_at(worker_id);
+    let shown = spent.and_then(|spent| now.checked_sub_signed(spent));
+    let earliest = opened.unwrap_or(human_loop.created_at);
+    shown.or(opened).unwrap_or(now).max(earliest).min(now)
 }
 
 /// Returns what a loop is to note of an answer: nothing about a text that was erased from it since it was shown.

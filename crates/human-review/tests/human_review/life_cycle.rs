@@ -99,6 +99,32 @@ async fn who_lost_the_task_to_somebody_else_votes_beside_them() {
 }
 
 #[tokio::test]
+async fn who_lost_the_task_to_somebody_else_keeps_the_times_of_their_own_work() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+    let task = ann.open("tc-1").await;
+    review.wait(Duration::seconds(600));
+    let taken = bea.open("tc-1").await;
+    review.wait(Duration::seconds(20));
+
+    ann.submit(&task, &answer()).await;
+    bea.submit(&taken, &answer()).await;
+
+    let keys = review.keys(&OUTPUT.replace("output.json", "corrections/")).await;
+    for (key, opened, spent) in [
+        (OUTPUT, "2026-11-20T09:59:00", 620.0),
+        (&keys[0], "2026-11-20T10:09:00", 20.0),
+    ] {
+        let output: Value = serde_json::from_str(&review.object(key).await).expect("JSON");
+        let given = &output["humanAnswers"][0];
+        assert_eq!(given["timeSpentInSeconds"], json!(spent), "{given}");
+        let accepted = given["acceptanceTime"].as_str().expect("a time");
+        assert!(accepted.starts_with(opened), "{given}");
+    }
+}
+
+#[tokio::test]
 async fn the_same_answer_sent_again_changes_nothing() {
     let review = Review::new();
     review.start("tc-1", &two_items()).await;
