@@ -19,6 +19,7 @@ pub mod feedback_stream;
 pub mod hosted_model;
 mod http_client;
 pub mod human_loops;
+pub mod kept_predictions;
 pub mod label_set;
 pub mod labelled;
 pub mod lambda;

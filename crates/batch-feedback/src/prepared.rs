@@ -4,7 +4,8 @@
 use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
 
 use active_learning_aws::{
-    bucket::{BINARY, Bucket, BucketError, MAX_DOCUMENT_BYTES},
+    bucket::{BINARY, Bucket, BucketError},
+    kept_predictions::{self, PredictionId},
     personal_data::{Kinds, Masking, NotMasked},
 };
 use active_learning_core::{
@@ -19,7 +20,6 @@ use active_learning_core::{
 use futures::{StreamExt, TryStreamExt, stream};
 use text_import::feedback::Item;
 use tokio::runtime::Handle;
-use uuid::Uuid;
 
 /// Items that are prepared at a time.
 const ITEMS: usize = 64;
@@ -132,7 +132,7 @@ impl Preparing {
         };
         let kept = stream::iter(items.iter().map(prediction_of).collect::<Vec<_>>())
             .map(async |id| match id {
-                Some(id) => self.find(id).await,
+                Some(id) => kept_predictions::find(&self.predictions, id).await,
                 None => Ok(None),
             })
             .buffered(LOOK_UPS);
@@ -165,12 +165,6 @@ impl Preparing {
         Ok(prepared)
     }
 
-    async fn find(&self, id: Uuid) -> Result<Option<KeptPrediction>, BucketError> {
-        let key = keys::prediction(&id.to_string());
-        let object = self.predictions.read(&key, MAX_DOCUMENT_BYTES).await?;
-        Ok(object.and_then(|object| KeptPrediction::parse(&object.bytes)))
-    }
-
     /// Returns the key of the mark that people are asked about a prediction, so that its client is told what they answer.
     fn mark_of(&self, request: &FeedbackRequest, kept: &KeptPrediction) -> Option<String> {
         let record = (request.clone()).into_record_by(self.set.as_deref(), Source::ExplicitBatch, "");
@@ -182,9 +176,9 @@ impl Preparing {
 }
 
 /// Returns the id of the prediction that an item names.
-fn prediction_of(item: &Item) -> Option<Uuid> {
+fn prediction_of(item: &Item) -> Option<PredictionId> {
     let id = item.content.as_ref().ok()?.prediction_id.as_deref()?;
-    Uuid::try_parse(id).ok()
+    PredictionId::parse(id)
 }
 
 /// Returns whether an item names a prediction by its id, and not what was predicted.

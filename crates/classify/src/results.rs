@@ -6,9 +6,10 @@
 use std::time::Duration;
 
 use active_learning_aws::{
-    bucket::{BINARY, Bucket, BucketError, MAX_DOCUMENT_BYTES},
+    bucket::{BINARY, Bucket, BucketError},
     claims::Claims,
     classifier::Classifier,
+    kept_predictions::{self, PredictionId},
     originals,
 };
 use active_learning_core::{
@@ -70,13 +71,10 @@ impl Results {
     ///
     /// [`BucketError`] when S3 does not answer.
     pub async fn find(&self, prediction_id: &str) -> Result<Option<KeptPrediction>, BucketError> {
-        // What is no id of ours is no key either.
-        let Ok(id) = uuid::Uuid::try_parse(prediction_id) else {
-            return Ok(None);
-        };
-        let key = keys::prediction(&id.to_string());
-        let object = self.bucket.read(&key, MAX_DOCUMENT_BYTES).await?;
-        Ok(object.and_then(|object| KeptPrediction::parse(&object.bytes)))
+        match PredictionId::parse(prediction_id) {
+            Some(id) => kept_predictions::find(&self.bucket, id).await,
+            None => Ok(None),
+        }
     }
 
     /// Returns what became of a prediction as soon as it is final, or is no longer what the client knows already, or

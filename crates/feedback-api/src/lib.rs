@@ -7,12 +7,13 @@ use std::{sync::Arc, time::Duration};
 use active_learning_aws::{
     self as aws,
     asked_before::{AskedBefore, Decided, NotAsked, Settings},
-    bucket::{BINARY, Bucket, BucketError, MAX_DOCUMENT_BYTES},
+    bucket::{BINARY, Bucket, BucketError},
     class_names::ClassNames,
     env::{ConfigError, Env},
     erased::ErasedList,
     failure::chain,
     feedback_stream::{FeedbackStream, PublishError},
+    kept_predictions::{self, PredictionId},
     lambda, metrics,
     personal_data::{self, Kinds, Masking, NotMasked},
     reply::{self, Problem},
@@ -25,7 +26,6 @@ use active_learning_core::{
     keys,
     labels::{
         label_set::{LabelSet, check_suggestion},
-        prediction_result::KeptPrediction,
         vote::Vote,
     },
 };
@@ -304,13 +304,12 @@ impl FeedbackApi {
         (said, classifier): (Option<Opinion>, &str),
         set: Option<&LabelSet>,
     ) -> Result<Option<String>, FeedbackApiError> {
-        let Some(Ok(id)) = record.prediction_id.as_deref().map(uuid::Uuid::try_parse) else {
+        let Some(id) = record.prediction_id.as_deref().and_then(PredictionId::parse) else {
             return Ok(None);
         };
-        let key = keys::prediction(&id.to_string());
-        let read = self.feedback_bucket.read(&key, MAX_DOCUMENT_BYTES);
-        let kept = match timeout(LOOK_UP_TIMEOUT, read).await {
-            Ok(Ok(kept)) => kept.and_then(|kept| KeptPrediction::parse(&kept.bytes)),
+        let find = kept_predictions::find(&self.feedback_bucket, id);
+        let kept = match timeout(LOOK_UP_TIMEOUT, find).await {
+            Ok(Ok(kept)) => kept,
             Ok(Err(error)) => {
                 warn!(record.id, error = chain(&error), "the prediction cannot be read");
                 None
