@@ -22,7 +22,7 @@ use crate::{
     decision_record::{DECISION, DecisionRecord},
     deployment,
     error::StepError,
-    label_set::{required, use_own_names},
+    label_set::{leave_out_of_use, required, use_own_names},
     message,
     predictions::Predictions,
 };
@@ -57,19 +57,26 @@ impl ModelBuilding {
             let decision = self.decide_by_averages(&build, &manifest, said, &challenger_arn, why, &problems);
             return self.decided(build, manifest, problems, decision).await;
         }
-        let rows = self.test_rows(&manifest).await?;
+        let mut rows = self.test_rows(&manifest).await?;
         let (mut challenger, mut champion) = self.evaluations(&build, &rows).await?;
 
+        let set = self.label_set().await?;
+        let mut trained_classes: BTreeSet<String> = manifest.train.summary.classes.keys().cloned().collect();
+        let (mut gone, mut left_out) = (None, None);
+        if let Some(set) = &set {
+            let of_champion = champion.as_mut().map(|(rows, _)| rows);
+            left_out = leave_out_of_use(set, &mut rows, &mut challenger, of_champion);
+        }
         let said = [Some(&challenger), champion.as_ref().map(|(rows, _)| rows)].map(own_words);
-        let mut gone = None;
-        if let Some(set) = self.label_set().await? {
+        if let Some(set) = set {
+            let of_now = trained_classes.iter().map(|class| set.own_name(class).to_owned());
+            trained_classes = of_now.collect();
             use_own_names(&set, &mut challenger);
             if let Some((predictions, read)) = &mut champion {
                 use_own_names(&set, predictions);
                 (read.classes, gone) = required(&set, &read.classes);
             }
         }
-        let trained_classes: BTreeSet<String> = manifest.train.summary.classes.keys().cloned().collect();
         let champion_candidate = champion.as_ref().zip(build.champion.as_deref());
         let champion_candidate = champion_candidate.map(|((predictions, read), model_arn)| Candidate {
             model_arn,
@@ -92,7 +99,7 @@ impl ModelBuilding {
             &problems,
             has_rows,
         );
-        decision.reasons.extend(gone);
+        decision.reasons.extend(left_out.into_iter().chain(gone));
 
         let old = champion.as_ref().map(|(rows, _)| &rows[..]);
         let known = known_rows(&rows, old, &challenger, &said);

@@ -1,5 +1,6 @@
 //! Builds that come to a decision.
 
+use active_learning_core::labels::label_set::{LABEL_SET_KEY, LabelSet, Origin};
 use model_building::{BuildRecord, DecisionRecord, Outcome};
 use serde_json::{Value, json};
 
@@ -129,6 +130,35 @@ async fn a_challenger_that_is_no_better_is_refused_with_the_reason() {
         "{:?}",
         end.told
     );
+}
+
+#[tokio::test]
+async fn a_label_that_is_renamed_while_a_build_runs_counts_by_its_new_name_for_both_models() {
+    let world = World::new().await;
+    let mut set = LabelSet::seed(["Cat", "Dog"], Origin::InitialData, "2026-11-20T10:00:00.000Z");
+    world.put(LABEL_SET_KEY, set.to_json()).await;
+    let mut walk = Walk::new(&world, "first");
+    set.rename("Cat", "Feline").expect("free");
+    walk.label_set_at_select = Some(set);
+
+    let end = walk.build().await;
+
+    let decision: DecisionRecord = world
+        .read("builds/first/decision.json")
+        .await
+        .expect("a decision");
+    assert!(decision.decision.deploy, "{:?}", decision.decision.reasons);
+    assert_eq!(decision.decision.challenger.evaluation.accuracy, 1.0);
+    let champion = decision
+        .decision
+        .champion
+        .expect("a champion")
+        .evaluation
+        .accuracy;
+    assert!((0.7..0.9).contains(&champion), "one in five is wrong: {champion}");
+    let compared: Vec<&String> = decision.decision.recall_changes.keys().collect();
+    assert_eq!(compared, ["Dog", "Feline"]);
+    assert_eq!(end.build["status"], "deployed", "{end:?}");
 }
 
 #[tokio::test]

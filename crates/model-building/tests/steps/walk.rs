@@ -1,5 +1,6 @@
 //! Walks the state machine's file with the function, without waiting. What it reads is what the file uses.
 
+use active_learning_core::labels::label_set::{LABEL_SET_KEY, LabelSet};
 use chrono::{TimeDelta, Utc};
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
@@ -38,6 +39,8 @@ pub struct Walk<'a> {
     approval: Result<Value, (&'static str, &'static str)>,
     /// What happens elsewhere before the step that deploys.
     pub before_deploy: Option<Box<dyn Fn()>>,
+    /// The label set that somebody has made by the time models are compared.
+    pub label_set_at_select: Option<LabelSet>,
 }
 
 impl<'a> Walk<'a> {
@@ -48,6 +51,7 @@ impl<'a> Walk<'a> {
             times: 1,
             approval: Err(("States.Timeout", "")),
             before_deploy: None,
+            label_set_at_select: None,
         }
     }
 
@@ -148,6 +152,13 @@ impl<'a> Walk<'a> {
         let operation = state["Parameters"]["Payload"]["operation"].clone();
         if let Some(happens) = self.before_deploy.as_ref().filter(|_| operation == "deploy") {
             happens();
+        }
+        if let Some(set) = self
+            .label_set_at_select
+            .as_ref()
+            .filter(|_| operation == "select")
+        {
+            self.world.put(LABEL_SET_KEY, set.to_json()).await;
         }
         let mut payload = json!({"operation": operation, "build": data["build"]});
         if waits {
