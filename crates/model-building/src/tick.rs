@@ -171,7 +171,7 @@ impl ModelBuilding {
         tally: &Tally,
         now: DateTime<Utc>,
     ) -> Result<(), StepError> {
-        let accuracy = self.watch_accuracy(switches, serving, tally).await;
+        let accuracy = self.watch_accuracy(switches, serving, tally, now).await;
         let confidence = self.watch_confidence(serving, tally).await;
         let promises = match self.config.automated_labelling.get() {
             Some(target) => self.look_at_promises(serving, target, tally, now).await,
@@ -182,12 +182,14 @@ impl ModelBuilding {
 
     /// Rolls the serving model back if audits show that it is significantly worse than the one before was.
     ///
-    /// Once for each deployment: what a roll-back brings into service is not watched.
+    /// Once for each deployment, and again each hour as long as that came to nothing: what a roll-back brings into service is
+    /// not watched.
     async fn watch_accuracy(
         &self,
         switches: &[Deployment],
         serving: Option<&str>,
         tally: &Tally,
+        now: DateTime<Utc>,
     ) -> Result<(), StepError> {
         let lasting = deployment::lasting(switches);
         let Some(last) = lasting.last().filter(|last| last.by == SwitchedBy::Build) else {
@@ -213,7 +215,7 @@ impl ModelBuilding {
             accuracy_before = old.accuracy,
             "the serving model is significantly worse than the one before"
         );
-        let name = format!("roll-back-{}", token(&[&last.build_id, &last.at.to_rfc3339()]));
+        let name = roll_back_name(last, now);
         let request = Request {
             action: Action::RollBack,
             reason: Reason::Accuracy,
@@ -264,6 +266,12 @@ impl ModelBuilding {
     }
 }
 
+/// Names the execution that rolls a deployment back. The hour lets one that failed be tried again.
+fn roll_back_name(last: &Deployment, now: DateTime<Utc>) -> String {
+    let token = token(&[&last.build_id, &last.at.to_rfc3339()]);
+    format!("roll-back-{token}-{}", now.format("%Y%m%dT%H"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -303,6 +311,23 @@ mod tests {
         assert_eq!(due(150, 60), Some(Reason::NewLabels));
         assert_eq!(due(150, 29), None);
         assert_eq!(POLICY.due(None, &tally(100), at(0)), Some(Reason::NewLabels));
+    }
+
+    #[test]
+    fn a_roll_back_that_failed_is_tried_again_an_hour_later_and_not_at_each_tick() {
+        let deployment = Deployment {
+            at: at(0),
+            model_arn: "new".to_owned(),
+            previous_model_arn: Some("old".to_owned()),
+            by: SwitchedBy::Build,
+            reason: String::new(),
+            build_id: "build".to_owned(),
+        };
+        let name = |minutes| roll_back_name(&deployment, at(minutes));
+
+        assert_eq!(name(0), name(55));
+        assert_ne!(name(0), name(60));
+        assert!(name(0).len() <= 80, "as long as Step Functions takes");
     }
 
     #[test]
