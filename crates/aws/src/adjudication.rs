@@ -107,11 +107,19 @@ pub async fn adjudicate(
     let called = |set: Arc<LabelSet>| set.with_own_names(record.clone());
     let predicted = set.map_or_else(|| record.clone(), called);
     let name = format!("adjudication-{}-{}", record.id, at.replace([':', '.'], ""));
-    let mut lines = LabelledRecord::new(predicted, vec![vote.clone()], &name, "");
-    lines.votes = vec![vote.clone()];
-    labelled::put(training, &name, lines.to_line()).await?;
+    let mut line = LabelledRecord::new(predicted, vec![vote.clone()], &name, "");
+    line.votes = vec![vote.clone()];
+    let mut known = questions
+        .read(record_id)
+        .await?
+        .unwrap_or_else(|| dispute.clone());
+    known.remember_answer_of_before();
+    let line = known.note_line(&name, line);
+    labelled::put(training, &name, line.to_line()).await?;
     let settle = |question: &mut Option<Question>| {
         let question = question.get_or_insert_with(|| dispute.clone());
+        question.remember_answer_of_before();
+        question.note_line(&name, line.clone());
         question.answer_with(std::slice::from_ref(&vote));
     };
     questions.change(&record.id, settle).await?;

@@ -50,7 +50,9 @@ impl LabelsGone {
             else {
                 continue;
             };
-            self.labels = self.labels.saturating_add_signed(sign);
+            if *labels != record.replaces {
+                self.labels = self.labels.saturating_add_signed(sign);
+            }
             for label in labels {
                 *self.by_label.entry(label.clone()).or_default() += sign;
             }

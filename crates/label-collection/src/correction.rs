@@ -51,7 +51,7 @@ impl LabelCollection {
         let mut answered = self.not_erased(answers.items).await?;
         answered.retain(|item| !item.votes.is_empty());
         for item in answered {
-            match self.correct_item(&output, item, labels, is_alone).await? {
+            match self.correct_item(&output, &name, item, labels, is_alone).await? {
                 None => same += 1,
                 Some(labelled) => {
                     lines.push_str(&labelled.to_line());
@@ -84,41 +84,46 @@ impl LabelCollection {
         Ok(())
     }
 
-    /// Counts what a correction says of one text; `None` where it repeats what its reviewer said before. What is said of a text
-    /// that is alone on its page is meant.
+    /// Counts what a correction says of one text, and returns its line of the object `name`; `None` where it repeats what its
+    /// reviewer said before. What is said of a text that is alone on its page is meant.
     async fn correct_item(
         &self,
         output: &HumanLoopOutput,
-        mut item: ReviewedItem,
+        name: &str,
+        item: ReviewedItem,
         labels: Option<&LabelSet>,
         is_alone: bool,
     ) -> Result<Option<LabelledRecord>, LabelCollectionError> {
-        let human_loop = &output.human_loop_name;
+        let (human_loop, flow) = (&output.human_loop_name, &output.flow_definition_arn);
         let count = |question: &mut Option<Question>| {
             let question = question.get_or_insert_with(|| Question::known(item.record.clone()));
-            Counted::count(question, human_loop, &item, labels, is_alone)
+            question.remember_answer_of_before();
+            let Counted { news, changes, later } =
+                Counted::count(question, human_loop, &item, labels, is_alone);
+            if news == News::None {
+                return (changes, None, question.clone());
+            }
+            let mut item = item.clone();
+            item.votes.extend(later);
+            let line = labelled_as_answered(labels, item, human_loop, flow).decided(question, false);
+            (changes, Some(question.note_line(name, line)), question.clone())
         };
         let counted = self.questions.change(&item.record.id, count).await;
-        let counted = counted.map_err(LabelCollectionError::Question)?;
-        let question = counted.question;
+        let (changes, line, question) = counted.map_err(LabelCollectionError::Question)?;
 
-        match counted.changes {
+        match changes {
             News::None => {}
             News::Note if question.state == State::Disputed => self.dispute(question.record.clone()).await?,
             News::Note => {}
             News::Answer => {
                 self.show_adjudicator(&question, human_loop, &item).await?;
-                if question.state == State::Asked && !self.is_being_asked(human_loop).await? {
+                let asker = question.human_loop.as_deref().unwrap_or(human_loop);
+                if question.state == State::Asked && !self.is_being_asked(asker).await? {
                     self.dispute(question.record.clone()).await?;
                 }
             }
         }
-        if counted.news == News::None {
-            return Ok(None);
-        }
-        item.votes.extend(counted.later);
-        let labelled = labelled_as_answered(labels, item, human_loop, &output.flow_definition_arn);
-        Ok(Some(labelled.decided(&question, false)))
+        Ok(line)
     }
 
     /// Returns whether a loop, or a further round of it, is not done with: what it comes to decides what is open.
@@ -156,7 +161,6 @@ impl News {
 
 /// What a correction came to with the other votes on its question.
 struct Counted {
-    question: Question,
     /// What its reviewer says otherwise than before: a correction repeats the whole page.
     news: News,
     /// What it changes of their newest vote. Nothing, where a later correction was worked off before.
@@ -204,12 +208,7 @@ impl Counted {
         if changes == News::Answer {
             decide_with(question, human_loop, item, labels);
         }
-        Self {
-            question: question.clone(),
-            news,
-            changes,
-            later,
-        }
+        Self { news, changes, later }
     }
 }
 

@@ -3,43 +3,73 @@
 use active_learning_aws::metrics;
 use active_learning_core::{
     feedback::FeedbackRecord,
+    keys::ASKED_FOLDER,
     labels::{
         human_loop::{HumanLoopOutput, LoopName, ReviewedItem},
         label_set::LabelSet,
+        labelled::LabelledRecord,
         question::{Question, State},
         vote::Vote,
     },
 };
 use lambda_runtime::tracing::warn;
 
-use crate::{FUNCTION, LabelCollection, LabelCollectionError};
+use crate::{FUNCTION, LabelCollection, LabelCollectionError, labelling::labelled_as_answered};
 
 impl LabelCollection {
-    /// Counts the votes on an item with all others on its question. An answer settles a dispute; without one it stays.
+    /// Counts the votes on an item with all others on its question, and returns what is to be written of it. An answer settles
+    /// a dispute; without one it stays. `None` where the page left the item out: it is not to be decided.
     pub(crate) async fn decide(
         &self,
         output: &HumanLoopOutput,
         item: &ReviewedItem,
         earlier: &[Vote],
         labels: Option<&LabelSet>,
-    ) -> Result<Question, LabelCollectionError> {
-        let human_loop = &output.human_loop_name;
+        is_first_loop: bool,
+    ) -> Result<Option<(LabelledRecord, Question)>, LabelCollectionError> {
+        let (human_loop, flow) = (&output.human_loop_name, &output.flow_definition_arn);
         let count = |question: &mut Option<Question>| {
             let question = question.get_or_insert_with(|| Question::known(item.record.clone()));
-            // What the page left out is not to be decided.
-            let is_left_out = item.votes.is_empty() && question.is_taken_off(human_loop);
-            if !is_left_out {
-                question.add(earlier);
-                decide_with(question, human_loop, item, labels);
+            if item.votes.is_empty() && question.is_taken_off(human_loop) {
+                return None;
             }
-            (question.clone(), is_left_out)
+            question.remember_answer_of_before();
+            question.add(earlier);
+            decide_with(question, human_loop, item, labels);
+            let line = labelled_as_answered(labels, item.clone(), human_loop, flow);
+            let line = line.decided(question, is_first_loop);
+            Some((question.note_line(human_loop, line), question.clone()))
         };
         let counted = self.questions.change(&item.record.id, count).await;
-        let (question, is_left_out) = counted.map_err(LabelCollectionError::Question)?;
-        if !is_left_out {
-            self.show_adjudicator(&question, human_loop, item).await?;
+        let counted = counted.map_err(LabelCollectionError::Question)?;
+        if let Some((_, question)) = &counted {
+            self.show_adjudicator(question, human_loop, item).await?;
         }
-        Ok(question)
+        Ok(counted)
+    }
+
+    /// Has an adjudicator decide what a loop was to ask whose answers were written before: nobody answers there any more. A
+    /// version before took a loop that had ended long ago for one that it had just started.
+    pub(crate) async fn dispute_what_nobody_answers(
+        &self,
+        human_loop: &str,
+        records: Vec<FeedbackRecord>,
+    ) -> Result<(), LabelCollectionError> {
+        let first = LoopName::parse(human_loop).map(|name| name.first().to_owned());
+        let prefix = format!("{ASKED_FOLDER}{}", first.as_deref().unwrap_or(human_loop));
+        // This one, and a further round of it.
+        let asked = self.feedback.list_after(&prefix, "", 2).await;
+        if asked.map_err(LabelCollectionError::Question)?.len() > 1 {
+            return Ok(());
+        }
+        for record in records {
+            let question = self.questions.read(&record.id).await;
+            let question = question.map_err(LabelCollectionError::Question)?;
+            if question.is_some_and(|question| question.is_asked_in(human_loop)) {
+                self.dispute(record).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Has the list of disputes say what a question has come to by the votes on an item. Idempotent: a run that broke off

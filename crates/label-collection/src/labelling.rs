@@ -79,6 +79,9 @@ impl LabelCollection {
         {
             // An earlier run broke off once its labels were written.
             self.ask_anew(human_loop, &output, None, |_| true).await?;
+            let items = self.read_answers(&output).await?.items.into_iter();
+            let records = items.map(|item| item.record).collect();
+            self.dispute_what_nobody_answers(human_loop, records).await?;
         }
         self.human_loops.forget(human_loop).await?;
         if let Some(next) = LoopName::parse(human_loop).and_then(|name| name.next_round()) {
@@ -122,7 +125,7 @@ impl LabelCollection {
             "subject": "Answers of reviewers cannot be read",
             "message": format!(
                 "Reviewers have completed the human loop {human_loop}, but {UNREADABLE}. Its texts are set aside below \
-                 rejected/training-data/ of the feedback bucket; those that people had answered before wait for an \
+                 rejected/training-data/ of the feedback bucket; those whose answer a user had contradicted wait for an \
                  adjudicator. Mend the template: try it with {{\"operation\": \"try-template\"}}. Then `active-learning \
                  redrive` has the texts asked anew. Further loops of today are counted (metric UnreadableLoops) and listed \
                  there, not mailed."
@@ -175,15 +178,8 @@ impl LabelCollection {
         let decided: Vec<(LabelledRecord, Question)> = stream::iter(items)
             .map(async |item| {
                 let earlier = earlier.get(&item.record.id).map(Vec::as_slice);
-                let question = self
-                    .decide(output, &item, earlier.unwrap_or_default(), labels)
-                    .await?;
-                let (name, flow) = (&output.human_loop_name, &output.flow_definition_arn);
-                if item.votes.is_empty() && question.is_taken_off(name) {
-                    return Ok(None); // The page left it out.
-                }
-                let labelled = labelled_as_answered(labels, item, name, flow);
-                Ok::<_, LabelCollectionError>(Some((labelled.decided(&question, is_first), question)))
+                self.decide(output, &item, earlier.unwrap_or_default(), labels, is_first)
+                    .await
             })
             .buffered(QUESTIONS_IN_FLIGHT)
             .try_filter_map(|decided| ready(Ok(decided)))

@@ -4,8 +4,9 @@
 //! leaves, so that a tick looks at what is new only. All objects are listed where the sums are begun, and for an
 //! [hour](LISTED_FOR) after that: functions of a version before may still write without a mark.
 //!
-//! A prediction is judged by one loop only, since another is opened only where the first came to nothing, so sums
-//! suffice.
+//! A prediction is judged once, as its last answer says, and a text counts for the label that it has: a line that comes after
+//! another about the same question says what it takes the place of, which is taken out of the sums. What a version before wrote
+//! does not say it, and stays counted.
 
 mod marks;
 
@@ -51,7 +52,7 @@ const READS_IN_FLIGHT: usize = 16;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Tally {
-    /// Records on whose labels people agreed, every loop's counted.
+    /// Records on whose labels people agreed, every loop's counted that says something new.
     pub labels: u64,
     /// The same by label, as it was named when it was given. Labels of an earlier release are missing.
     #[serde(default)]
@@ -176,7 +177,8 @@ impl Tally {
                 ..
             } = &record.consensus
             {
-                self.labels += 1;
+                // The same answer again, as with a comment, is no label more.
+                self.labels += u64::from(*labels != record.replaces);
                 for label in &record.replaces {
                     if let Some(count) = self.by_label.get_mut(label) {
                         *count = count.saturating_sub(1);
@@ -186,6 +188,7 @@ impl Tally {
                     *self.by_label.entry(label.clone()).or_default() += 1;
                 }
             }
+            self.take_out_judgement_before(record);
             if let Some((model, judged)) = JudgedPrediction::of(record) {
                 self.models.entry(model.to_owned()).or_default().add(judged);
                 let confidence = self.confidence.entry(model.to_owned()).or_default();
@@ -197,6 +200,25 @@ impl Tally {
         self.since = self.since.min(Some(modified)).or(Some(modified));
         self.through = self.through.max(Some(modified.min(now)));
         self.recent.insert(key.to_owned(), modified);
+    }
+
+    /// Takes out what the line before said of the same prediction.
+    fn take_out_judgement_before(&mut self, record: &LabelledRecord) {
+        let Some((model, judged)) = JudgedPrediction::before(record) else {
+            return;
+        };
+        if let Some(tally) = self.models.get_mut(model) {
+            tally.remove(judged);
+        }
+        let Some(confidence) = record.record.confidence else {
+            return;
+        };
+        if let Some(tally) = self.confidence.get_mut(model) {
+            tally.remove(judged, confidence);
+        }
+        if let Some(audits) = self.audits.get_mut(model).filter(|_| judged.audited) {
+            audits.remove(confidence, judged.right);
+        }
     }
 
     /// Forgets old objects but for those that are still marked.

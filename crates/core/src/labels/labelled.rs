@@ -35,9 +35,14 @@ pub struct LabelledRecord {
     pub flow_definition_arn: String,
     /// When the last vote was given, RFC 3339 in UTC; the record's own time where nobody voted.
     pub labelled_at: String,
-    /// The labels that the text had before, of an imported file that corrects an earlier one.
+    /// The labels that the text had before, which these take the place of: of an answer that comes after another one, or of
+    /// an imported file that corrects an earlier one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaces: Vec<String>,
+    /// Whether the same prediction was right by the line before this one, whose judgement this takes the place of; none
+    /// where it was not judged before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was_right: Option<bool>,
 }
 
 /// Why a line of a labelled object cannot be used. Safe to show: it never holds the text itself.
@@ -74,6 +79,7 @@ impl LabelledRecord {
             human_loop: human_loop.to_owned(),
             flow_definition_arn: flow_definition_arn.to_owned(),
             replaces: Vec::new(),
+            was_right: None,
         }
     }
 

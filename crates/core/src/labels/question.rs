@@ -4,6 +4,7 @@
 //! whatever the human loop is called, at the cost of one object.
 
 mod complaints;
+mod lines;
 mod loops;
 mod news;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use complaints::{are_of_one_user, complaint_of};
+pub use lines::Line;
 
 use super::{
     consolidation::{Consensus, DecidedBy, last_vote_of_each_worker, last_votes},
@@ -99,6 +101,9 @@ pub struct Question {
     /// Time of the last change of the label set by which votes contradict one another: RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contradicted_at: Option<String>,
+    /// What lines of labelled objects have said of it, in order. None in questions of the version before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<Line>,
 }
 
 /// What a vote of a user does to a question.
@@ -181,6 +186,7 @@ impl Question {
             in_doubt: Vec::new(),
             taken_back_at: None,
             contradicted_at: None,
+            lines: Vec::new(),
         }
     }
 

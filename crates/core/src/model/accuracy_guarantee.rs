@@ -120,6 +120,22 @@ impl AuditGrid {
         }
     }
 
+    /// Takes out an audited prediction that was added, since it is judged otherwise by now; nothing where it is none of these, as
+    /// of an earlier release.
+    pub fn remove(&mut self, confidence: f32, right: bool) {
+        let Some(exceeded) = grid().find(|threshold| confidence > threshold_of(*threshold)) else {
+            return;
+        };
+        let Some(counts) = self.0.get_mut(&exceeded) else {
+            return;
+        };
+        counts.audited = counts.audited.saturating_sub(1);
+        counts.wrong = counts.wrong.saturating_sub(u64::from(!right)).min(counts.audited);
+        if counts.audited == 0 {
+            self.0.remove(&exceeded);
+        }
+    }
+
     /// Adds what a labelled record says of the model that predicted, if that was audited.
     pub fn add_labelled(&mut self, labelled: &LabelledRecord) {
         if let (Some((_, judged)), Some(confidence)) =

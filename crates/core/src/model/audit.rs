@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    feedback::{Signal, Source},
+    feedback::{FeedbackRecord, Signal, Source},
     labels::{consolidation::Consensus, human_loop::Answer, labelled::LabelledRecord},
     statistics::{Interval, wilson},
 };
@@ -44,8 +44,17 @@ impl JudgedPrediction {
     /// `None` where it was not selected with a known probability (what users complain about, or what a review
     /// budget prefers for its rank, is no sample of the traffic) or where people did not agree or could not tell. That none of the labels fits makes the prediction wrong.
     pub fn of(labelled: &LabelledRecord) -> Option<(&str, Self)> {
-        let record = &labelled.record;
-        let Consensus::Agreed { answer, .. } = &labelled.consensus else {
+        Self::of_answer(&labelled.record, &labelled.consensus)
+    }
+
+    /// Returns what a labelled record takes the place of: what the line before it said of the same prediction.
+    pub fn before(labelled: &LabelledRecord) -> Option<(&str, Self)> {
+        Self::judged(&labelled.record, labelled.was_right?)
+    }
+
+    /// Returns what an answer says of the model that predicted: see [`JudgedPrediction::of`].
+    pub fn of_answer<'a>(record: &'a FeedbackRecord, consensus: &Consensus) -> Option<(&'a str, Self)> {
+        let Consensus::Agreed { answer, .. } = consensus else {
             return None;
         };
         let right = match answer {
@@ -55,6 +64,10 @@ impl JudgedPrediction {
             Answer::NoneFits | Answer::NewLabel { .. } => false,
             Answer::Unsure => return None,
         };
+        Self::judged(record, right)
+    }
+
+    fn judged(record: &FeedbackRecord, right: bool) -> Option<(&str, Self)> {
         let selection_probability = record.selection_probability.filter(|p| *p > 0.0 && *p <= 1.0)?;
         let audited = record.signal == Signal::Audit;
         let judged = Self {
@@ -97,6 +110,13 @@ impl FullReview {
         self.judged += 1;
     }
 
+    fn remove(&mut self, right: bool, weight: f64) {
+        let sums = if right { &mut self.right } else { &mut self.wrong };
+        sums.0 = (sums.0 - weight).max(0.0);
+        sums.1 = (sums.1 - weight * weight).max(0.0);
+        self.judged = self.judged.saturating_sub(1);
+    }
+
     /// Returns the same as sums of audits, which these are.
     fn as_audits(self) -> AuditTally {
         AuditTally {
@@ -129,17 +149,33 @@ impl AuditTally {
     /// Adds a judged prediction.
     pub fn add(&mut self, judged: JudgedPrediction) {
         let weight = 1.0 / judged.selection_probability;
-        let sums = if judged.right {
-            &mut self.right
-        } else {
-            &mut self.wrong
-        };
+        let sums = self.sums_of(judged);
         sums.0 += weight;
         sums.1 += weight * weight;
         self.judged += 1;
         self.audited += u64::from(judged.audited);
         if judged.of_all {
             self.of_all.add(judged.right, weight);
+        }
+    }
+
+    /// Takes out a prediction that was added, since it is judged otherwise by now.
+    pub fn remove(&mut self, judged: JudgedPrediction) {
+        let weight = 1.0 / judged.selection_probability;
+        let sums = self.sums_of(judged);
+        sums.0 = (sums.0 - weight).max(0.0);
+        sums.1 = (sums.1 - weight * weight).max(0.0);
+        self.judged = self.judged.saturating_sub(1);
+        self.audited = self.audited.saturating_sub(u64::from(judged.audited));
+        if judged.of_all {
+            self.of_all.remove(judged.right, weight);
+        }
+    }
+
+    fn sums_of(&mut self, judged: JudgedPrediction) -> &mut (f64, f64) {
+        match judged.right {
+            true => &mut self.right,
+            false => &mut self.wrong,
         }
     }
 
@@ -156,6 +192,9 @@ impl AuditTally {
                 0 => None,
                 _ => self.of_all.as_audits().estimate(),
             };
+        }
+        if weights <= 0.0 {
+            return None;
         }
         let accuracy = self.right.0 / weights;
         let variance =
@@ -224,10 +263,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        feedback::{FeedbackRecord, FeedbackRequest},
-        labels::consolidation::tests::vote,
-    };
+    use crate::{feedback::FeedbackRequest, labels::consolidation::tests::vote};
 
     fn tally(groups: &[(u64, bool, f64)]) -> AuditTally {
         let mut tally = AuditTally::default();
@@ -375,6 +411,33 @@ mod tests {
         assert_eq!(right(&implicit("?")), None);
         assert_eq!(right(&labelled(Source::ExplicitApi, "World", Some("m"))), None);
         assert_eq!(right(&labelled(Source::Implicit, "World", None)), None);
+    }
+
+    #[test]
+    fn a_prediction_that_is_judged_otherwise_by_now_counts_once_and_as_it_is_judged_now() {
+        let judged = |right| JudgedPrediction {
+            right,
+            selection_probability: 0.1,
+            audited: true,
+            of_all: true,
+        };
+        let mut changed = tally(&[(8, true, 0.1), (2, false, 0.1), (5, true, 1.0)]);
+        for right in [true, false, true] {
+            changed.remove(judged(right));
+            changed.add(judged(!right));
+        }
+        let straight = tally(&[(7, true, 0.1), (3, false, 0.1), (5, true, 1.0)]);
+
+        let (changed, straight) = (
+            changed.estimate().expect("some"),
+            straight.estimate().expect("some"),
+        );
+        assert_eq!((changed.judged, changed.audited), (15, 10));
+        assert!((changed.accuracy - straight.accuracy).abs() < 1e-9);
+        assert!((changed.effective - straight.effective).abs() < 1e-6);
+        let mut only = tally(&[(1, true, 0.1)]);
+        only.remove(judged(true));
+        assert_eq!(only.estimate(), None);
     }
 
     #[test]

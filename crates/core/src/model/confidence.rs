@@ -47,6 +47,18 @@ impl Sums {
         self.weight += other.weight;
         self.square += other.square;
     }
+
+    /// Takes one of this weight out; with the last of them nothing is left, not even by rounding.
+    fn take_out(&mut self, weight: f64) {
+        *self = match self.count {
+            0 | 1 => Self::default(),
+            count => Self {
+                count: count - 1,
+                weight: (self.weight - weight).max(0.0),
+                square: (self.square - weight * weight).max(0.0),
+            },
+        };
+    }
 }
 
 /// Predictions of nearly equal confidence.
@@ -131,6 +143,34 @@ impl ConfidenceTally {
         self.distance.0 += weight * distance;
         self.distance.1 += sums.square * distance * distance;
         self.distance.2 += sums.square * distance;
+    }
+
+    /// Takes out a prediction that was added, since it is judged otherwise by now; nothing where it is none of these, as of an
+    /// earlier release.
+    pub fn remove(&mut self, judged: JudgedPrediction, confidence: f32) {
+        let confidence = f64::from(confidence);
+        let number = class_of(confidence);
+        let weight = 1.0 / judged.selection_probability;
+        let Some(class) = self.classes.get_mut(&number) else {
+            return;
+        };
+        let sums = match judged.right {
+            true => &mut class.right,
+            false => &mut class.wrong,
+        };
+        if sums.count == 0 {
+            return;
+        }
+        sums.take_out(weight);
+        class.confidence = (class.confidence - weight * confidence).max(0.0);
+        if class.right.count + class.wrong.count == 0 {
+            self.classes.remove(&number);
+        }
+        let distance = (confidence - f64::from(u8::from(judged.right))).powi(2);
+        let square = weight * weight;
+        self.distance.0 = (self.distance.0 - weight * distance).max(0.0);
+        self.distance.1 = (self.distance.1 - square * distance * distance).max(0.0);
+        self.distance.2 = (self.distance.2 - square * distance).max(0.0);
     }
 
     /// Adds what a labelled record says of the model that predicted, if it is a judged prediction.

@@ -5,12 +5,16 @@ use active_learning_aws::{
     bucket::Bucket,
     label_set::LabelSets,
 };
-use active_learning_core::labels::{
-    consolidation::DecidedBy,
-    human_loop::Answer,
-    label_set::{LabelSet, Origin},
-    question::{Question, State},
-    vote::Vote,
+use active_learning_core::{
+    labels::{
+        consolidation::DecidedBy,
+        human_loop::Answer,
+        label_set::{LabelSet, Origin},
+        labelled::LabelledRecord,
+        question::{Question, State},
+        vote::Vote,
+    },
+    model::audit::{AuditTally, JudgedPrediction},
 };
 use serde_json::{Value, json};
 
@@ -123,6 +127,13 @@ async fn a_correction_after_an_adjudicator_s_last_word_changes_nothing_and_is_ke
     )
     .await
     .expect("decided");
+    let line = services.keys(TRAINING, "labelled/adjudication-").await;
+    let line = services.get(TRAINING, &line[0]).await;
+    let line = LabelledRecord::parse(line.trim_end().as_bytes()).expect("a labelled record");
+    assert_eq!(
+        (line.was_right, &line.replaces[..]),
+        (Some(false), &["World".to_owned()][..])
+    );
 
     let key = output_key(LOOP).replace("output.json", "corrections/w1-1/output.json");
     services
@@ -208,6 +219,104 @@ async fn corrected_with(services: &Services, forms: impl Fn(&str) -> Vec<Value>)
         .get(FEEDBACK, &active_learning_core::keys::question(&id))
         .await;
     (Question::parse(question.as_bytes()).expect("a question"), id)
+}
+
+/// Sums judgements up as `model-building` does.
+fn judged<'a>(lines: impl IntoIterator<Item = &'a LabelledRecord>) -> AuditTally {
+    let mut tally = AuditTally::default();
+    for line in lines {
+        if let Some((_, before)) = JudgedPrediction::before(line) {
+            tally.remove(before);
+        }
+        if let Some((_, judged)) = JudgedPrediction::of(line) {
+            tally.add(judged);
+        }
+    }
+    tally
+}
+
+#[tokio::test]
+async fn a_prediction_is_judged_once_and_as_its_last_answer_says_however_often_it_is_corrected() {
+    let services = Services::start();
+    let forms = |id: &str| {
+        vec![
+            json!({ id: "Sports" }),
+            json!({ id: "Sports", format!("comment:{id}"): "I am sure" }),
+            json!({ id: "__unsure__" }),
+            json!({ id: "Business" }),
+        ]
+    };
+
+    let (question, id) = corrected_with(&services, forms).await;
+
+    let mut lines = vec![services.labelled(LOOP).await[0].clone()];
+    for minute in 2..6 {
+        lines.extend(services.labelled(&format!("{LOOP}-corrected-w1-{minute}")).await);
+    }
+    assert!(lines.iter().all(|line| line.record.id == id));
+    let judgements: Vec<(Option<bool>, Vec<String>)> = lines
+        .iter()
+        .map(|line| (line.was_right, line.replaces.clone()))
+        .collect();
+    let label = |name: &str| vec![name.to_owned()];
+    assert_eq!(
+        judgements,
+        [
+            (None, vec![]),
+            (Some(false), label("World")),
+            (Some(true), label("Sports")),
+            (Some(true), label("Sports")),
+            (None, label("Sports")),
+        ]
+    );
+    let only_the_last = LabelledRecord {
+        was_right: None,
+        ..lines[4].clone()
+    };
+    assert_eq!(judged(&lines), judged([&only_the_last]));
+    assert_eq!(
+        judged(&lines[..4]),
+        AuditTally::default(),
+        "nobody could tell then"
+    );
+    assert_eq!(question.lines.len(), 5, "each once, though its event came twice");
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_in_a_further_loop_takes_the_place_of_the_one_before_also_of_the_version_before()
+{
+    for is_of_version_before in [false, true] {
+        let services = Services::start();
+        let (mut question, id) = corrected_with(&services, |_| Vec::new()).await;
+        if is_of_version_before {
+            question.lines.clear();
+        }
+        let again = "review-0123456789abcdef0123456789abcdef01234567-again-1";
+        (question.state, question.human_loop) = (State::Asked, Some(again.to_owned()));
+        let key = active_learning_core::keys::question(&id);
+        services.put(FEEDBACK, &key, question.to_json()).await;
+        let mut asked = input();
+        asked["comprehendPredictions"]
+            .as_array_mut()
+            .expect("items")
+            .truncate(1);
+
+        services
+            .answered(again, output(again, &asked.to_string(), &[("w2", 9, &["World"])]))
+            .await;
+
+        let line = &services.labelled(again).await[0];
+        assert_eq!(
+            (line.was_right, &line.replaces[..]),
+            (Some(false), &["World".to_owned()][..])
+        );
+        let first = &services.labelled(LOOP).await[0];
+        assert_eq!(
+            judged([first, line]),
+            judged([first]),
+            "it confirms what was counted before"
+        );
+    }
 }
 
 async fn correct(services: &Services, minute: u32, form: &Value) {
@@ -415,6 +524,31 @@ async fn a_comment_that_a_correction_adds_leaves_a_question_open_that_is_asked_a
         (State::Asked, question.human_loop)
     );
     assert!(services.keys(TRAINING, "disputed/").await.is_empty());
+}
+
+#[tokio::test]
+async fn who_takes_an_answer_back_while_somebody_else_is_asked_leaves_it_to_them_and_not_to_an_adjudicator() {
+    let another = "review-0123456789abcdef0123456789abcdef01234567-again-1";
+    for (is_open, state) in [(true, State::Asked), (false, State::Disputed)] {
+        let services = Services::start();
+        let (mut question, id) = corrected_with(&services, |_| Vec::new()).await;
+        (question.state, question.human_loop) = (State::Asked, Some(another.to_owned()));
+        let key = active_learning_core::keys::question(&id);
+        services.put(FEEDBACK, &key, question.to_json()).await;
+        if is_open {
+            services
+                .put(FEEDBACK, &format!("asked/{another}.json"), "{}")
+                .await;
+        }
+
+        correct(&services, 9, &json!({ &id: "__unsure__" })).await;
+
+        let question = services.get(FEEDBACK, &key).await;
+        let question = Question::parse(question.as_bytes()).expect("a question");
+        assert_eq!(question.state, state);
+        let disputed = services.keys(TRAINING, "disputed/").await;
+        assert_eq!(disputed.is_empty(), is_open, "{disputed:?}");
+    }
 }
 
 #[tokio::test]

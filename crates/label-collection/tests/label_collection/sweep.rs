@@ -534,6 +534,32 @@ async fn a_loop_older_than_its_question_is_known_by_its_name() {
 }
 
 #[tokio::test]
+async fn a_question_that_a_loop_was_to_ask_which_had_ended_long_ago_waits_for_an_adjudicator() {
+    let services = Services::start();
+    let mut asked = input();
+    let items = asked["comprehendPredictions"].as_array_mut().expect("items");
+    items.truncate(1);
+    let id = items[0]["id"].as_str().expect("an id").to_owned();
+    let again = format!("{LOOP}-again-1");
+    let answers: [(&str, u32, &[&str]); 1] = [("w1", 1, &["World"])];
+    services
+        .answered(&again, output(&again, &asked.to_string(), &answers))
+        .await;
+    let question = services.get(FEEDBACK, &keys::question(&id)).await;
+    let mut question = Question::parse(question.as_bytes()).expect("a question");
+    (question.state, question.reopened) = (State::Asked, 1);
+    services
+        .put(FEEDBACK, &keys::question(&id), question.to_json())
+        .await;
+    services.asked_and(&again, "Completed").await;
+
+    services.sweep().await;
+
+    assert_eq!(services.keys(TRAINING, "disputed/").await, [keys::disputed(&id)]);
+    assert!(services.open().await.is_empty());
+}
+
+#[tokio::test]
 async fn what_was_labelled_before_is_only_taken_off_the_open_questions() {
     let services = Services::start();
     services.answered(LOOP, BUILT_IN_OUTPUT).await;

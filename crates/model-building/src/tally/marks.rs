@@ -126,11 +126,13 @@ impl ModelBuilding {
     async fn add_page<'a>(&self, page: &'a Page, tally: &mut Tally) -> Result<Vec<&'a str>, BucketError> {
         let now = Utc::now();
         let mut done = Vec::new();
-        let (counted, new): (Vec<_>, Vec<_>) = page
+        let (counted, mut new): (Vec<_>, Vec<_>) = page
             .by_object
             .iter()
             .partition(|(object, _)| tally.recent.contains_key(*object));
         done.extend(counted.into_iter().flat_map(|(_, marks)| marks));
+        // What takes the place of another comes after it.
+        new.sort_by_key(|(_, marks)| marks.iter().map(|mark| mark.modified).min());
         let mut reads = stream::iter(new)
             .map(async |(object, marks)| {
                 let read = self.labelled_records(object).await?;

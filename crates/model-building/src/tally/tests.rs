@@ -113,3 +113,48 @@ fn only_recent_keys_are_remembered() {
     let all = (0..100).map(|minute| object(&minute.to_string(), minute));
     assert!(tally.missing(all.collect()).is_empty());
 }
+
+/// A line about one audited prediction of `World`: what was said of it before, its labels and what these replace.
+fn audit(was_right: Option<bool>, label: &str, replaces: &[&str]) -> LabelledRecord {
+    let mut line = serde_json::json!({
+        "schemaVersion": 1, "humanLoop": "h", "flowDefinitionArn": "", "votes": [], "replaces": replaces,
+        "consensus": { "state": "agreed", "answer": { "kind": "labels", "labels": [label] }, "confidence": 1.0 },
+        "labelledAt": "2026-11-19T08:00:00.000Z",
+        "record": {
+            "schemaVersion": 1, "classifier": "news", "utterance": "t", "prediction": "World", "confidence": 0.9,
+            "source": "implicit", "signal": "audit", "receivedAt": "2026-11-19T08:00:00.000Z",
+            "selectionProbability": 0.01, "modelArn": "arn",
+        },
+    });
+    if let Some(was_right) = was_right {
+        line["wasRight"] = was_right.into();
+    }
+    serde_json::from_value(line).expect("a labelled record")
+}
+
+#[test]
+fn a_corrected_answer_counts_once_for_its_model_and_its_label_and_a_comment_is_no_label_more() {
+    let mut tally = Tally::default();
+    let lines = [
+        audit(None, "World", &[]),
+        audit(Some(true), "Sports", &["World"]),
+        audit(Some(false), "Sports", &["Sports"]),
+        audit(Some(false), "Business", &["Sports"]),
+    ];
+    for (minute, line) in lines.into_iter().enumerate() {
+        add(&mut tally, &object(&minute.to_string(), minute as i64), &[line]);
+    }
+
+    let accuracy = tally.accuracy("arn").expect("an audit");
+    assert_eq!(
+        (accuracy.judged, accuracy.audited, accuracy.accuracy),
+        (1, 1, 0.0)
+    );
+    assert_eq!(tally.confidence("arn").map(|quality| quality.judged), Some(1));
+    let audits = tally.audits()["arn"].above(0.0);
+    assert_eq!((audits.audited, audits.wrong), (1, 1));
+    let by_label = [("Business", 1), ("Sports", 0), ("World", 0)];
+    let by_label = by_label.map(|(label, count)| (label.to_owned(), count));
+    assert_eq!(tally.by_label, BTreeMap::from(by_label));
+    assert_eq!(tally.labels, 3, "each answer that says something new");
+}

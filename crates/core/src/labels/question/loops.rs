@@ -71,7 +71,7 @@ impl Question {
         (!is_first).then(|| before.clone())
     }
 
-    /// Remembers in which loops an earlier question about the same text was asked.
+    /// Remembers in which loops an earlier question about the same text was asked, and what was written of it.
     pub fn remember_loops_of(&mut self, earlier: &Self) {
         let mut asked_in = earlier.asked_in.clone();
         asked_in.extend(earlier.first_loop.clone());
@@ -81,6 +81,9 @@ impl Question {
                 self.asked_in.push(name);
             }
         }
+        let mut earlier = earlier.clone();
+        earlier.remember_answer_of_before();
+        self.lines = earlier.lines;
     }
 
     /// Gives up asking. Where people had agreed before a vote opened the question again, an adjudicator decides: their answer

@@ -38,6 +38,17 @@ fn audits_above_a_threshold_are_those_that_exceed_it() {
 }
 
 #[test]
+fn an_audit_that_is_judged_otherwise_by_now_counts_once_and_as_it_is_judged_now() {
+    let mut changed = audits(&[(5, 0.9, 1), (1, 0.97, 0)]);
+    changed.remove(0.9, true);
+    changed.add(0.9, false);
+    changed.remove(0.97, true);
+    changed.remove(0.5, true);
+
+    assert_eq!(changed, audits(&[(5, 0.9, 2)]));
+}
+
+#[test]
 fn a_promise_waits_until_audits_show_it() {
     let mut promise = Promise::waiting(0.95, NOW);
 

@@ -51,6 +51,39 @@ fn an_exact_confidence_has_no_calibration_error_and_no_warning() {
 }
 
 #[test]
+fn a_prediction_that_is_judged_otherwise_by_now_counts_once_and_as_it_is_judged_now() {
+    let mut changed = tally(&groups(&[(30, 0.9, 3), (30, 0.6, 12)], 0.1));
+    for _ in 0..5 {
+        changed.remove(judged(false, 0.1), 0.6);
+        changed.add(judged(true, 0.1), 0.6);
+    }
+    let straight = quality(&groups(&[(30, 0.9, 3), (30, 0.6, 7)], 0.1));
+
+    let now = changed.quality().expect("something judged");
+
+    assert_eq!(now.judged, 60);
+    for (now, straight) in [
+        (
+            now.expected_calibration_error,
+            straight.expected_calibration_error,
+        ),
+        (now.brier_score, straight.brier_score),
+        (now.brier_interval.high, straight.brier_interval.high),
+        (
+            now.ranking.expect("enough").auroc,
+            straight.ranking.expect("enough").auroc,
+        ),
+    ] {
+        assert!((now - straight).abs() < 1e-9, "{now} {straight}");
+    }
+    let mut only = tally(&[(0.9, true, 0.1)]);
+    only.remove(judged(false, 0.1), 0.9);
+    assert_eq!(only, tally(&[(0.9, true, 0.1)]), "none such was added");
+    only.remove(judged(true, 0.1), 0.9);
+    assert_eq!(only.quality(), None);
+}
+
+#[test]
 fn weights_restore_the_traffic_that_the_policy_selected_from() {
     // Traffic of 2,000: half doubtful, all reviewed; half sure, every tenth audited.
     let doubtful = groups(&[(1_000, 0.5, 500)], 1.0);
