@@ -10,17 +10,21 @@ use crate::{
     Format, Import, Options, Refusal,
     collected::Collected,
     columnwise,
-    draft::Draft,
+    draft::{Draft, Fields},
     encoding::shown,
     layout::layout,
     lines::Lines,
     names::{is_annotator_name, is_classifier_name, is_label_name, is_text_name},
+    python,
     records::Records,
-    source::{OpenError, Shape, Source, open},
+    source::{OpenError, Shape, Source, open, without_comma},
     table::{self, Table},
     tools::{Tool, fast_text},
     workbook,
 };
+
+/// Told of lines of JSON with a comma behind them, behind their number.
+pub(crate) const COMMA: &str = "lines with a comma beside their JSON, as in a list, which was passed over";
 
 /// Bytes of unpacked content that are read at most.
 const MAX_BYTES: u64 = 1 << 30;
@@ -37,6 +41,12 @@ pub(crate) fn read(bytes: &[u8], options: &Options) -> Result<Import, Refusal> {
         return Err(Refusal::Empty);
     }
     let source = opened(bytes, options)?;
+    if python::is_one(&source.sample) {
+        return Err(Refusal::Format {
+            what: python::WHAT,
+            advice: python::ADVICE,
+        });
+    }
     let (shape, gzip, encoding) = (source.shape, source.gzip, source.encoding);
     let no_letters = source.no_letters.clone();
     let mut collected = Collected::new(options);
@@ -203,7 +213,13 @@ impl Collected<'_> {
 
     /// Reads one JSON object or text a line.
     fn json_lines(&mut self, source: Source<'_>) -> Result<(), Refusal> {
-        self.each_line(source, Self::element);
+        self.each_line(source, |collected, line, json| {
+            let value = without_comma(json);
+            if value.len() < json.trim().len() {
+                collected.counted.add(COMMA, line);
+            }
+            collected.element(line, value);
+        });
         self.tables()
     }
 
@@ -257,7 +273,7 @@ impl Collected<'_> {
                         Err(reason) => self.reject(number, reason),
                     }
                 }
-                None => self.objects.push((number, fields)),
+                None => self.objects.push((number, own_export(fields))),
             },
             Ok(Value::String(text)) => self.drafts.push((
                 number,
@@ -266,9 +282,35 @@ impl Collected<'_> {
                     ..Draft::default()
                 },
             )),
-            Ok(Value::Array(values)) => self.lists.push((number, columnwise::cells(&values))),
+            Ok(Value::Array(values)) => match (columnwise::with_categories(&values), values) {
+                (Some(fields), _) => self.objects.push((number, fields)),
+                (None, values) if values.iter().any(Value::is_object) => {
+                    self.reject(
+                        number,
+                        "the row holds an object, which is neither a text nor a label",
+                    );
+                }
+                (None, values) => self.lists.push((number, columnwise::cells(&values))),
+            },
             Ok(_) => self.reject(number, "neither a text nor an object"),
             Err(error) => self.reject(number, format!("not valid JSON (column {})", error.column())),
         }
     }
+}
+
+/// Returns what a line of a stack's own JSON Lines says: its text with the labels that were agreed on, which no annotator
+/// signed. Who gave the feedback of its record said something else of it, or nothing.
+fn own_export(fields: Fields) -> Fields {
+    let is_own = ["labels", "text", "consensus", "votes", "record"]
+        .iter()
+        .all(|name| fields.contains_key(*name));
+    if !is_own || !fields["record"].is_object() {
+        return fields;
+    }
+    let classifier = fields["record"].get("classifier").cloned();
+    let kept = fields
+        .into_iter()
+        .filter(|(name, _)| name == "labels" || name == "text");
+    let classifier = classifier.map(|name| ("classifier".to_owned(), name));
+    kept.chain(classifier).collect()
 }

@@ -3,6 +3,7 @@
 use crate::{
     Options, Refusal,
     content::{Content, MAX_LABEL},
+    machine::is_of_machine,
     names::{
         find, folded, holds_label_name, holds_text_name, is_annotator_name, is_weak_text_name, label_place,
         text_place,
@@ -41,16 +42,20 @@ pub(crate) fn roles(names: &[String], rows: &[Vec<String>], options: &Options) -
         Some(text) => text,
         None => guess_text(&contents, known.label).ok_or(Refusal::NoText)?,
     };
+    let are_named = !names.is_empty() && width > 1;
     let label = match known.label {
         Some(label) => Some(label),
         // Where the texts have a name, labels have one too.
-        None if known.has_text_name && !names.is_empty() && width > 1 => {
-            notes.push(no_label_of(names, text));
-            None
-        }
+        None if known.has_text_name && are_named => None,
         None if text_was_named(&options.text_column, names) => None,
-        None => guess_label(&contents, text, rows.len()),
+        None => guess_label(names, &contents, text, rows.len()),
     };
+    if label.is_none() && are_named && (known.has_text_name || options.text_column.is_none()) {
+        notes.push(label_of_machine(names, &contents).unwrap_or_else(|| no_label_of(names, text)));
+    }
+    if options.label_column.is_none() {
+        notes.extend(others_called_labels(names, &contents, [Some(text), label]));
+    }
 
     let by = |what: &str, column: usize, by: &str| {
         let column = shown(columns, column);
@@ -229,7 +234,40 @@ fn names_within(names: &[String], contents: &[Content], text: Option<usize>) -> 
         let may_be_labels = content.filled > 0 && content.length <= MAX_LABEL && !content.are_dates;
         Some(*column) != text && holds_label_name(&names[*column]) && may_be_labels
     };
-    (0..names.len()).find(is_one)
+    let is_of_people = |column: &usize| is_one(column) && !is_of_machine(&names[*column]);
+    (0..names.len()).find(is_of_people)
+}
+
+/// Says that labels of a machine are no votes, where a column of such is called like labels.
+fn label_of_machine(names: &[String], contents: &[Content]) -> Option<String> {
+    let is_one = |column: &usize| {
+        let (name, content) = (&names[*column], &contents[*column]);
+        is_of_machine(name) && !content.are_numbers && content.filled > 0 && holds_label_name(name)
+    };
+    (0..names.len()).find(is_one).map(|column| {
+        let name = names[column].trim();
+        format!("column `{name}` is called like what a machine says, which is no vote; --label-column {name} takes it")
+    })
+}
+
+/// Names the columns that may hold labels of people too, by their names, and are not read.
+fn others_called_labels(names: &[String], contents: &[Content], read: [Option<usize>; 2]) -> Option<String> {
+    let is_one = |column: &usize| {
+        let (name, content) = (&names[*column], &contents[*column]);
+        let may_be_labels = content.filled > 0 && content.length <= MAX_LABEL && !content.are_dates;
+        !read.contains(&Some(*column)) && holds_label_name(name) && !is_of_machine(name) && may_be_labels
+    };
+    let others = (0..names.len()).filter(is_one);
+    let others: Vec<String> = others
+        .map(|column| format!("`{}`", names[column].trim()))
+        .collect();
+    let label = read[1].and_then(|label| names.get(label))?;
+    (!others.is_empty()).then(|| {
+        let (label, others) = (label.trim(), others.join(", "));
+        format!(
+            "labels were taken from column `{label}`; also called so: {others}; --label-column takes another"
+        )
+    })
 }
 
 fn text_was_named(wanted: &Option<String>, names: &[String]) -> bool {
@@ -244,10 +282,9 @@ fn shown(columns: &[String], column: usize) -> String {
 
 /// Takes the column of the longest cells; of two as long the last.
 fn guess_text(contents: &[Content], label: Option<usize>) -> Option<usize> {
-    let candidates = contents
-        .iter()
-        .enumerate()
-        .filter(|(column, content)| Some(*column) != label && content.filled > 0 && !content.are_dates);
+    let candidates = contents.iter().enumerate().filter(|(column, content)| {
+        Some(*column) != label && content.filled > 0 && !content.are_dates && !content.are_json
+    });
     candidates
         .max_by_key(|(_, content)| (!content.are_numbers, content.length))
         .map(|(column, _)| column)
@@ -255,11 +292,11 @@ fn guess_text(contents: &[Content], label: Option<usize>) -> Option<usize> {
 
 /// Takes the column of the fewest different words that come again; of two columns without a sign the first,
 /// as Amazon Comprehend does.
-fn guess_label(contents: &[Content], text: usize, rows: usize) -> Option<usize> {
-    let candidates = contents
-        .iter()
-        .enumerate()
-        .filter(|(column, content)| *column != text && content.may_be_labels(rows));
+fn guess_label(names: &[String], contents: &[Content], text: usize, rows: usize) -> Option<usize> {
+    let is_of_machine = |column: usize| names.get(column).is_some_and(|name| is_of_machine(name));
+    let candidates = contents.iter().enumerate().filter(|(column, content)| {
+        *column != text && content.may_be_labels(rows) && !is_of_machine(*column)
+    });
     let fewest = candidates
         .min_by_key(|(_, content)| content.distinct)
         .map(|(column, _)| column);
@@ -269,7 +306,8 @@ fn guess_label(contents: &[Content], text: usize, rows: usize) -> Option<usize> 
         let text = &contents[text];
         let is_short = 2 * label.length <= text.length.max(8) || 2 * label.words <= text.words;
         let is_short = is_short && label.length <= MAX_LABEL;
-        (contents.len() == 2 && is_second && rows < FEW_ROWS && is_short && !label.are_dates).then_some(0)
+        let may_be = !label.are_dates && !is_of_machine(0);
+        (contents.len() == 2 && is_second && rows < FEW_ROWS && is_short && may_be).then_some(0)
     };
     fewest.or_else(first_of_two)
 }

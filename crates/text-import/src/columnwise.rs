@@ -121,6 +121,21 @@ fn places(column: &Value) -> Option<Vec<(String, &Value)>> {
     }
 }
 
+/// Returns the fields of a row that is a text with its categories, as spaCy is trained: `["…", {"cats": {"POS": 1.0}}]`.
+pub(crate) fn with_categories(values: &[Value]) -> Option<Fields> {
+    let [Value::String(text), Value::Object(annotations)] = values else {
+        return None;
+    };
+    let categories = annotations.get("cats").filter(|cats| cats.is_object())?;
+    let fields = [("text", Value::from(text.as_str())), ("cats", categories.clone())];
+    Some(
+        fields
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+    )
+}
+
 /// Returns the cells of a row that is a list.
 pub(crate) fn cells(values: &[Value]) -> Vec<String> {
     let cell = |value: &Value| match value {

@@ -17,6 +17,8 @@ pub(crate) struct Content {
     pub words: usize,
     pub are_numbers: bool,
     pub are_dates: bool,
+    /// Whether each cell is a list or an object of JSON.
+    pub are_json: bool,
     /// Whether each cell is another number, with the same letters and signs around it: `A-1001`.
     pub are_codes: bool,
 }
@@ -46,6 +48,7 @@ impl Content {
             words: cells().map(|cell| cell.split_whitespace().count()).sum(),
             are_numbers: filled > 0 && cells().all(is_number),
             are_dates: filled > 0 && cells().all(is_date),
+            are_json: filled > 0 && cells().all(is_json),
         }
     }
 
@@ -59,6 +62,10 @@ impl Content {
         let come_again = self.distinct < self.filled && 2 * self.distinct <= rows.max(4);
         2 * self.filled >= rows && self.length <= MAX_LABEL && !self.are_dates && come_again
     }
+}
+
+fn is_json(cell: &str) -> bool {
+    cell.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(cell).is_ok()
 }
 
 /// Returns whether a cell is a number, with a point or a comma.

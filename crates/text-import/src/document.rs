@@ -3,22 +3,30 @@
 use std::collections::BTreeSet;
 
 use active_learning_core::repeated_field::{RepeatedField, repeated_field};
-use serde_json::value::RawValue;
 
 use crate::{
     Refusal,
-    collect::{opened, twice},
+    collect::{COMMA, opened, twice},
     collected::Collected,
     columnwise,
     draft::{DraftVote, Fields, text_of},
     elements::{Head, Wanted, elements},
     labels::Written,
     names::{is_label_name, is_text_name},
+    objects::{Found, Objects},
     source::{Source, WRAPPERS, damage},
 };
 
 /// Fields of a document that are said of all its texts.
 const WHOLE_FILE_FIELDS: [&str; 5] = ["label", "labels", "user", "annotator", "classifier"];
+
+/// Said of a document that is damaged in its midst.
+pub(crate) const NOTHING_BEHIND: &str = "nothing behind it was read";
+/// Said of what stands between objects.
+pub(crate) const NO_JSON: &str = "not valid JSON: no object begins here";
+/// Said of an object without an end.
+pub(crate) const ENDLESS: &str = "not valid JSON: the object that begins here never ends, or has more than 1 MiB; nothing \
+    behind its beginning was read";
 
 /// The array that names the columns of rows that are lists: pandas, `orient="split"`.
 const COLUMNS: &str = "columns";
@@ -66,13 +74,17 @@ impl Collected<'_> {
         };
         if let Err(error) = read {
             let last = self.drafts.len() + self.objects.len() + self.rejected.len();
+            let place = format!(
+                "the document ends or is damaged here: line {}, column {}",
+                error.line(),
+                error.column()
+            );
             self.reject(
                 last as u64 + 1,
-                format!(
-                    "the document ends or is damaged here: line {}, column {}",
-                    error.line(),
-                    error.column()
-                ),
+                match error.is_eof() {
+                    true => place,
+                    false => format!("{place}; {NOTHING_BEHIND}"),
+                },
             );
         }
         self.tables()?;
@@ -81,22 +93,27 @@ impl Collected<'_> {
 
     /// Reads objects that are spread over several lines, one behind the other.
     fn one_object(&mut self, source: Source<'_>) {
-        let objects = serde_json::Deserializer::from_reader(source.content).into_iter::<Box<RawValue>>();
+        let mut objects = Objects::new(source.content);
         let mut count = 0;
-        for object in objects {
+        loop {
             count += 1;
-            match object {
-                Ok(object) => self.element(count, object.get()),
-                Err(error) if error.is_io() => self.broken(&error.into(), count - 1),
+            match objects.next() {
+                Ok(Some(Found::Value(json))) => {
+                    if objects.had_comma {
+                        self.counted.add(COMMA, count);
+                    }
+                    self.element(count, &String::from_utf8_lossy(&json));
+                }
+                Ok(Some(Found::Rest(_))) => self.reject(count, NO_JSON),
+                Ok(Some(Found::Endless(_))) => self.reject(count, ENDLESS),
+                Ok(None) => break,
                 Err(error) => {
-                    let place = (error.line(), error.column());
-                    self.reject(
-                        count,
-                        format!("not valid JSON (line {}, column {})", place.0, place.1),
-                    );
+                    self.broken(&error, count - 1);
+                    break;
                 }
             }
         }
+        count -= 1;
         if count == 1 {
             self.notes
                 .push("the document is one object, which was read as one text".to_owned());

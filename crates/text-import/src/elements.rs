@@ -146,18 +146,28 @@ pub(crate) fn elements(
     emit: &mut dyn FnMut(u64, &str) -> bool,
 ) -> Result<(), serde_json::Error> {
     let mut stopped = false;
+    let mut number = 0;
     let mut deserializer = serde_json::Deserializer::from_reader(input);
-    let elements = Elements {
-        wanted,
-        emit,
-        stopped: &mut stopped,
-    };
-    let read = deserializer
-        .deserialize_any(elements)
-        .and_then(|()| deserializer.end());
-    match read {
-        Err(_) if stopped => Ok(()),
-        read => read,
+    loop {
+        let is_first = number == 0;
+        let elements = Elements {
+            wanted,
+            emit: &mut *emit,
+            stopped: &mut stopped,
+            number: &mut number,
+            is_first,
+        };
+        match deserializer.deserialize_any(elements) {
+            Err(_) if stopped => return Ok(()),
+            Err(error) => return Err(error),
+            Ok(()) => {}
+        }
+        match deserializer.end() {
+            Ok(()) => return Ok(()),
+            // Lists one behind another, as in files that were joined.
+            Err(error) if !error.is_io() && matches!(wanted, Wanted::Itself) && number > 0 => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -165,6 +175,10 @@ struct Elements<'a> {
     wanted: Wanted<'a>,
     emit: &'a mut dyn FnMut(u64, &str) -> bool,
     stopped: &'a mut bool,
+    /// Of the last element.
+    number: &'a mut u64,
+    /// Whether no list stands before this one.
+    is_first: bool,
 }
 
 impl<'de> Visitor<'de> for Elements<'_> {
@@ -178,10 +192,9 @@ impl<'de> Visitor<'de> for Elements<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        let mut number = 0;
         while let Some(element) = elements.next_element::<Box<RawValue>>()? {
-            number += 1;
-            if !(self.emit)(number, element.get()) {
+            *self.number += 1;
+            if !(self.emit)(*self.number, element.get()) {
                 *self.stopped = true;
                 return Err(A::Error::custom("no more is wanted"));
             }
@@ -191,7 +204,10 @@ impl<'de> Visitor<'de> for Elements<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
         let Wanted::Field(wanted) = self.wanted else {
-            return Err(A::Error::custom("field `sentences` is missing"));
+            return Err(A::Error::custom(match self.is_first {
+                true => "field `sentences` is missing",
+                false => "an object stands behind a list; put each into a file of its own",
+            }));
         };
         while let Some(name) = fields.next_key::<String>()? {
             if name == wanted {
@@ -199,6 +215,8 @@ impl<'de> Visitor<'de> for Elements<'_> {
                     wanted: self.wanted,
                     emit: &mut *self.emit,
                     stopped: &mut *self.stopped,
+                    number: &mut *self.number,
+                    is_first: self.is_first,
                 });
                 fields.next_value_seed(inner)?;
             } else {

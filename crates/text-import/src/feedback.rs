@@ -23,15 +23,19 @@ use active_learning_core::feedback::{
 pub use raw::{RawRow, RawRows, decoded, is_table, raw_rows, transcoded, without_lines};
 pub use requests::Whole;
 use requests::{Requests, of_element};
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 pub use table::field;
 
 use crate::{
+    collect::COMMA,
     collected::Counted,
+    document::{ENDLESS, NO_JSON, NOTHING_BEHIND},
     elements::{Head, Wanted, elements},
     encoding::{NO_LETTER, NoLetters, decode_line, holds_no_letter, reason, shown_bytes},
     lines::Lines,
-    source::{OpenError, Shape, Source, open},
+    objects::{Found, Objects},
+    python,
+    source::{OpenError, Shape, Source, open, without_comma},
     workbook,
 };
 
@@ -140,6 +144,16 @@ pub fn read(
         .extend(source.encoding.and_then(|detected| detected.note()));
     sink.no_letters = source.no_letters.clone();
     sink.encoding = source.encoding.map_or("", |detected| detected.name());
+    if python::is_one(&source.sample) {
+        let line = source
+            .sample
+            .trim_ascii_start()
+            .split(|byte| *byte == b'\n')
+            .next();
+        let reason = format!("the file is {}; {}", python::WHAT, python::ADVICE);
+        sink.bad(1, reason, line.unwrap_or_default());
+        return Ok(sink.repairs);
+    }
     match source.shape {
         Shape::Document if whole.is_item => objects(source, &mut sink)?,
         Shape::Document => document(source, &mut sink)?,
@@ -173,7 +187,11 @@ fn json_lines(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), ReadError> 
             sink.bad(number, reason, &line.bytes)
         } else {
             let text = sink.decoded(&line.bytes, number);
-            sink.put_all(number, of_element(text.trim()), &line.bytes)
+            let value = without_comma(&text);
+            if value.len() < text.trim().len() {
+                sink.count(COMMA, number);
+            }
+            sink.put_all(number, of_element(value), &line.bytes)
         };
         if !goes_on {
             return Ok(());
@@ -183,21 +201,22 @@ fn json_lines(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), ReadError> 
 
 /// Reads objects that are spread over several lines, one behind the other.
 fn objects(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), ReadError> {
-    let limited = Limited {
-        inner: source.content,
-        budget: sink.budget,
-    };
-    let objects = serde_json::Deserializer::from_reader(BufReader::new(limited)).into_iter::<Box<RawValue>>();
-    for (object, number) in objects.zip(1..) {
-        let goes_on = match object {
-            Ok(object) => sink.put_all(number, of_element(object.get()), object.get().as_bytes()),
-            Err(error) if error.is_io() => {
-                let reason = io_or_damaged(error.into())?;
-                sink.bad(number, reason, b"");
-                false
+    let mut objects = Objects::new(source.content);
+    for number in 1.. {
+        let goes_on = match objects.next() {
+            Ok(None) => break,
+            Ok(Some(Found::Value(json))) => {
+                if objects.had_comma {
+                    sink.count(COMMA, number);
+                }
+                let text = sink.decoded(&json, number);
+                sink.put_all(number, of_element(&text), &json)
             }
+            Ok(Some(Found::Rest(raw))) => sink.bad(number, NO_JSON, &raw),
+            Ok(Some(Found::Endless(raw))) => sink.bad(number, ENDLESS, &raw),
             Err(error) => {
-                sink.bad(number, InvalidFeedback::from(error), b"");
+                let reason = io_or_damaged(error)?;
+                sink.bad(number, reason, b"");
                 false
             }
         };
@@ -234,6 +253,9 @@ fn document(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), ReadError> {
             let reason = match error.classify() {
                 // Our own words: what reads elements never quotes the input.
                 serde_json::error::Category::Data => error.to_string(),
+                serde_json::error::Category::Syntax => {
+                    format!("{}; {NOTHING_BEHIND}", InvalidFeedback::from(error))
+                }
                 _ => InvalidFeedback::from(error).to_string(),
             };
             sink.bad(sink.number + 1, reason, b"");

@@ -24,12 +24,16 @@ mod header;
 mod labels;
 mod layout;
 mod lines;
+mod machine;
 mod names;
+mod objects;
+mod python;
 mod records;
 mod source;
 mod summary;
 mod table;
 mod tools;
+mod verdict;
 mod workbook;
 
 use serde::Serialize;

@@ -2,6 +2,8 @@
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::machine::is_of_machine;
+
 /// Names of columns of texts, the surest first. Folded: see [`folded`].
 const TEXT_NAMES: &[&str] = &[
     "text",
@@ -279,6 +281,10 @@ const LABEL_NAMES: &[&str] = &[
     "schlagworte",
     "schlagwörter",
     "thema",
+    "thème",
+    "thèmes",
+    "theme",
+    "tema",
     "etichetta",
     "etichette",
     "rótulo",
@@ -432,8 +438,13 @@ const ABOUT: &[&str] = &[
     "url",
     "link",
     "score",
+    "scores",
     "confidence",
+    "konfidenz",
     "probability",
+    "probabilities",
+    "prob",
+    "proba",
     "author",
     "autor",
     "user",
@@ -472,9 +483,9 @@ pub(crate) fn text_place(name: &str) -> Option<usize> {
     place(name, TEXT_NAMES)
 }
 
-/// Returns how sure a name is one of labels: smaller is surer.
+/// Returns how sure a name is one of labels of people: smaller is surer.
 pub(crate) fn label_place(name: &str) -> Option<usize> {
-    place(name, LABEL_NAMES)
+    place(name, LABEL_NAMES).filter(|_| !is_of_machine(name))
 }
 
 /// Returns whether columns of texts are called so.

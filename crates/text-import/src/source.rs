@@ -266,7 +266,12 @@ fn object(text: &[u8], is_whole: bool) -> Shape {
             Shape::Lines
         };
     }
-    match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(first) {
+    // A comma behind each line, as in a list.
+    let value = match goes_on {
+        true => first.strip_suffix(b",").unwrap_or(first),
+        false => first,
+    };
+    match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(value) {
         Ok(fields) if !goes_on && has_wrapper(&fields) => Shape::Document,
         Ok(_) => Shape::Lines,
         Err(_) if matches!(first.last(), Some(b'{' | b'[' | b',' | b':')) => Shape::Document,
@@ -289,6 +294,19 @@ fn has_wrapper(fields: &serde_json::Map<String, serde_json::Value>) -> bool {
         .iter()
         .any(|(name, value)| is_wrapper(name) && value.is_array())
         || arrays().count() == 1 && arrays().all(holds_objects) && !is_row()
+}
+
+/// Returns the JSON of a line without white space around it, and without the comma before or behind it that lines of a list
+/// have.
+pub(crate) fn without_comma(line: &str) -> &str {
+    let line = line.trim();
+    if let Some(value) = line.strip_prefix(',') {
+        return value.trim_start();
+    }
+    let value = line.strip_suffix(',').map(str::trim_end);
+    value
+        .filter(|value| value.ends_with(['}', ']', '"']))
+        .unwrap_or(line)
 }
 
 fn names_wrapper(text: &[u8]) -> bool {
@@ -330,6 +348,8 @@ mod tests {
             (r#"{"text":"a","label":["b"]}"#, Shape::Lines),
             ("{\"text\":\"a\"}\n{\"text\":\"b\"}", Shape::Lines),
             ("{\"text\":\"cut off\n{\"text\":\"b\"}", Shape::Lines),
+            ("{\"text\":\"a\"},\n{\"text\":\"b\"},\n", Shape::Lines),
+            ("{\"text\":\"a\",\n\"label\":\"b\"},\n", Shape::Document),
             ("nonsense\n{\"text\":\"a\"}\n{\"text\":\"b\"}", Shape::Lines),
             ("[\"a\", \"b\"]", Shape::Document),
             ("[ {\"text\": 1}", Shape::Document),

@@ -20,6 +20,7 @@ use crate::{
     labels::Written,
     names::{is_classifier_name, is_label_name, is_text_name},
     tools::{Tool, label_studio_answers, questions},
+    verdict::{self, aside},
     workbook::{ERROR, is_error},
 };
 
@@ -31,6 +32,9 @@ pub(crate) const MAX_TITLES: usize = 5;
 
 /// Objects within objects whose fields are columns.
 const MAX_DEPTH: usize = 4;
+
+/// What a column of Argilla's is called that says whose each answer of a cell is.
+const ANSWERS: &str = ".responses.users";
 
 /// Stands in a cell that holds a formula of which the file has no value. No text begins so: it is no character.
 pub(crate) const NO_VALUE: &str = "\u{FFFE}formula";
@@ -119,6 +123,12 @@ impl Table {
         if self.rows.is_empty() {
             return Ok(());
         }
+        if self.names.iter().any(|name| name.trim().ends_with(ANSWERS)) {
+            return Err(Refusal::Format {
+                what: "a dataset of Argilla as CSV, in which the answers of all annotators are one cell",
+                advice: "export it as JSON, such as by Dataset.to_json(…)",
+            });
+        }
         let looked_at: Vec<Vec<String>> = self
             .rows
             .iter()
@@ -132,6 +142,8 @@ impl Table {
             roles.notes.clear();
             self.answers(&looked_at, &mut roles);
         }
+        let verdict = verdict::column(&self.names, &looked_at, &roles);
+        roles.notes.extend(verdict::note(&self.names, &looked_at, &roles));
         collected.tool = collected.tool.or(tool);
         collected.notes.append(&mut roles.notes);
         if collected.columns.is_empty() {
@@ -139,7 +151,12 @@ impl Table {
         }
         for (line, cells) in self.rows {
             match draft(&cells, &roles) {
-                Ok(draft) => {
+                Ok(mut draft) => {
+                    let cell = verdict.and_then(|column| cells.get(column)).map(shown);
+                    if let (false, Some(aside)) = (draft.votes.is_empty(), cell.as_deref().and_then(aside)) {
+                        draft.votes.clear();
+                        draft.aside = Some(aside);
+                    }
                     let classifier = classifier.and_then(|column| text_of(cells.get(column)));
                     collected.drafts.push((line, Draft { classifier, ..draft }));
                 }

@@ -68,6 +68,7 @@ impl Tool {
             Some(Self::Argilla)
         } else if has("text") && has("Comments") && fields.get("label").is_some_and(Value::is_array)
             || has("text") && old_doccano(fields).is_some()
+            || is_bare_doccano(fields)
         {
             Some(Self::Doccano)
         } else if ground_truth::is_one(fields) {
@@ -105,6 +106,14 @@ impl Tool {
             Self::FastText => Err(NO_TEXT.to_owned()),
         }
     }
+}
+
+/// Returns whether an object is a row of doccano without comments: an id, a text and a list of labels, and nothing else.
+fn is_bare_doccano(fields: &Fields) -> bool {
+    let is_known = |name: &String| ["id", "text", "label", "meta"].contains(&name.as_str());
+    let is_id = fields.get("id").is_some_and(|id| id.is_u64());
+    let has_labels = fields.get("label").is_some_and(Value::is_array);
+    is_id && has_labels && fields.contains_key("text") && fields.keys().all(is_known)
 }
 
 /// Returns the annotations of doccano before 1.0, whose labels are numbers:

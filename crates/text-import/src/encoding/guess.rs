@@ -83,13 +83,20 @@ fn by_names(sample: &[u8]) -> Option<&'static Encoding> {
             .split([';', ',', '\t', '|'])
             .map(|cell| cell.trim_matches(['"', ' ']));
         cells
-            .filter(|cell| !cell.is_ascii() && (is_text_name(cell) || is_label_name(cell)))
+            .filter(|cell| !cell.is_ascii() && is_of_letters(cell))
+            .filter(|cell| is_text_name(cell) || is_label_name(cell))
             .count()
     };
     let western = names(WINDOWS_1252);
     let others = [WINDOWS_1250, WINDOWS_1254, MACINTOSH];
     let best = others.into_iter().rev().max_by_key(|encoding| names(encoding))?;
     (names(best) > western).then_some(best)
+}
+
+/// Returns whether a name holds letters, and what stands between words: what another encoding made of it holds signs as well.
+fn is_of_letters(name: &str) -> bool {
+    name.chars()
+        .all(|c| c.is_alphanumeric() || " _-./()?".contains(c))
 }
 
 /// Returns whether a byte that is a sign in Windows-1252, and no apostrophe, stands between small letters.
@@ -171,6 +178,18 @@ mod tests {
                 "{end} of {last}"
             );
         }
+    }
+
+    #[test]
+    fn names_in_east_asian_encodings_are_no_words_of_windows_1250() {
+        let japanese = "文章,ラベル\n荷物が届きません,Shipping\n請求が間違っています,Billing\n";
+        for encoding in [encoding_rs::SHIFT_JIS, encoding_rs::EUC_JP] {
+            assert_eq!(told(japanese, encoding), Some(encoding));
+        }
+        let chinese = "文本,标签\n发票金额不对，请帮我检查一下,账单\n包裹还没有送到,物流\n";
+        assert_eq!(told(chinese, encoding_rs::GBK), Some(encoding_rs::GBK));
+        let korean = "텍스트,라벨\n소포가 아직 도착하지 않았습니다,배송\n로그인할 수 없습니다,로그인\n";
+        assert_eq!(told(korean, encoding_rs::EUC_KR), Some(encoding_rs::EUC_KR));
     }
 
     #[test]

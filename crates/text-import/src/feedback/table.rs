@@ -21,7 +21,7 @@ use crate::{
     Options,
     columns::{Roles, roles},
     encoding::{decode_line, reason},
-    header::{NAMES_AGAIN, TURNED},
+    header::{NAMES_AGAIN, TURNED, can_be_name},
     labels::Written,
     layout::layout,
     lines::Lines,
@@ -330,10 +330,7 @@ impl Kind {
         let mut told = Vec::new();
         for (name, number) in names.iter().zip(1..) {
             let Some(field) = field(name) else {
-                return Err(format!(
-                    "the header line has in column {number} an {}",
-                    unknown_field(name.trim(), &request_fields())
-                ));
+                return Err(unknown_column(names, name.trim(), number));
             };
             if fields.contains(&field) {
                 return Err(format!("the header line has more than one column for `{field}`"));
@@ -349,6 +346,31 @@ impl Kind {
         repairs.append(&mut told);
         Ok(Self::Fields(fields))
     }
+}
+
+/// Says that a column is not known. A name of several words is shown only beside one that is known: another row may be a text.
+fn unknown_column(names: &[String], name: &str, number: usize) -> String {
+    let is_header = || names.iter().any(|other| field(other).is_some());
+    let words = name.split_whitespace().count();
+    match words {
+        0 => format!(
+            "the header line has no name in column {number}; if it numbers the rows, leave it out, as by \
+             to_csv(index=False) of pandas"
+        ),
+        2.. if can_be_name(name) && is_header() => format!(
+            "the header line has in column {number} an unknown field `{name}`: the fields are {}",
+            listed(&request_fields())
+        ),
+        _ => format!(
+            "the header line has in column {number} an {}",
+            unknown_field(name, &request_fields())
+        ),
+    }
+}
+
+fn listed(known: &[Known]) -> String {
+    let names: Vec<String> = known.iter().map(|(name, _)| format!("`{name}`")).collect();
+    names.join(", ")
 }
 
 /// Returns whether a row names columns that are read.

@@ -799,3 +799,100 @@ fn a_column_that_is_not_known_is_told_by_its_place() {
         reasons(&found)
     );
 }
+
+#[test]
+fn lines_of_a_batch_file_with_a_comma_behind_each_are_read_one_by_one() {
+    let line = "{\"sentence\": \"One\", \"label\": \"x\"},\n";
+    for content in [
+        line.repeat(3),
+        line.replace(", \"label\"", ",\n\"label\"").repeat(3),
+    ] {
+        let (items, repairs) = read_all(content.as_bytes());
+
+        assert_eq!(sentences(&items), ["One"; 3]);
+        assert!(
+            repairs.iter().any(|repair| repair.contains("comma")),
+            "{repairs:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_damaged_between_objects_is_kept_as_it_was_and_the_next_ones_are_read() {
+    let items =
+        items(b"{\n\"sentence\": \"One\"\n}\noops here\n{\n\"sentence\": \"Two\"\n}\n{\n\"sentence\"\n");
+
+    assert_eq!(sentences(&items), ["One", "Two"]);
+    assert_eq!(items[1].raw, b"oops here");
+    assert_eq!(items[3].raw, b"{\n\"sentence\"\n");
+}
+
+#[test]
+fn a_list_behind_a_list_is_read_and_damage_within_says_that_nothing_behind_it_was() {
+    let lists = items(b"[{\"sentence\": \"One\"}]\n[{\"sentence\": \"Two\"}]\n");
+    let damaged = items(b"[{\"sentence\": \"One\"}],\n[{\"sentence\": \"Two\"}]\n");
+
+    assert_eq!(sentences(&lists), ["One", "Two"]);
+    assert_eq!(
+        reasons(&damaged),
+        [(
+            2,
+            "not valid JSON: syntax error (line 1, column 22); nothing behind it was read"
+        )]
+    );
+}
+
+#[test]
+fn a_batch_file_in_python_s_notation_is_refused_by_name() {
+    for content in [
+        "{'sentence': 'python repr', 'label': 'Billing'}\n{'sentence': 'another', 'label': 'Login'}\n",
+        "('python repr', 'Billing')\n",
+        "[{'sentence': 'python repr'}]\n",
+    ] {
+        let items = items(content.as_bytes());
+
+        let [(1, reason)] = reasons(&items)[..] else {
+            panic!("refused: {items:?}");
+        };
+        assert!(reason.contains("Python's notation"), "{reason}");
+        assert_eq!(sentences(&items), [""; 0]);
+    }
+}
+
+#[test]
+fn drafts_and_labels_of_a_machine_in_label_studio_are_counted_in_the_report() {
+    let task =
+        "{\"data\": {\"text\": \"One text\"}, \"annotations\": [], \"predictions\": [{\"result\": []}]}";
+    let drafts = "{\"data\": {\"text\": \"Two text\"}, \"annotations\": [], \"drafts\": [{\"result\": []}]}";
+
+    let (items, repairs) = read_all(format!("[{task}, {drafts}]").as_bytes());
+
+    assert_eq!(sentences(&items), ["One text", "Two text"]);
+    let counted = |words: &str| repairs.iter().any(|repair| repair.contains(words));
+    assert!(
+        counted("a machine labelled") && counted("is a draft"),
+        "{repairs:?}"
+    );
+}
+
+#[test]
+fn a_column_of_several_words_is_named_beside_known_ones_and_one_without_a_name_is_said_to_have_none() {
+    for (header, words) in [
+        (
+            "sentence,label,Correct Category",
+            "unknown field `Correct Category`",
+        ),
+        (",sentence,label", "no name in column 1"),
+    ] {
+        let items = items(format!("{header}\na,b,c\n").as_bytes());
+
+        assert!(reasons(&items)[0].1.contains(words), "{:?}", reasons(&items));
+    }
+}
+
+#[test]
+fn rows_of_doccano_without_comments_are_read_as_those_with() {
+    let (items, _) = read_all(b"{\"id\":1,\"text\":\"One\",\"label\":[\"a\"],\"Comments\":[]}\n{\"id\":2,\"text\":\"Two\",\"label\":[]}\n");
+
+    assert_eq!(sentences(&items), ["One", "Two"]);
+}

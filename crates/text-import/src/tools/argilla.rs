@@ -52,9 +52,12 @@ pub(super) fn draft(record: &Fields, options: &Options) -> Result<Draft, String>
         let written = Written::of_value(annotation);
         let by = text_of(record.get("annotation_agent"));
         let at = time_of(record.get("event_timestamp"));
-        draft
-            .votes
-            .extend(written.map(|written| DraftVote { written, by, at }));
+        match is_validated(record.get("status")) {
+            true => draft
+                .votes
+                .extend(written.map(|written| DraftVote { written, by, at })),
+            false => draft.aside = written.map(|_| NOT_SUBMITTED),
+        }
     } else {
         let is_question = |name: &String| record.contains_key(&format!("{name}{SUGGESTION}"));
         for (question, answers) in record.iter().filter(|(name, _)| is_question(name)) {
@@ -118,6 +121,12 @@ const NOT_SUBMITTED: &str = "was discarded or is a draft";
 fn is_submitted(status: Option<&Value>) -> bool {
     let status = status.and_then(Value::as_str);
     status.is_none_or(|status| status == "submitted")
+}
+
+/// Returns whether a record of the first version counts; one that was edited and not validated, or discarded, does not.
+fn is_validated(status: Option<&Value>) -> bool {
+    let status = status.and_then(Value::as_str);
+    status.is_none_or(|status| status.eq_ignore_ascii_case("validated"))
 }
 
 fn not_submitted(question: &str) -> Answer {

@@ -50,7 +50,30 @@ pub(super) fn draft(task: &Fields, options: &Options) -> Result<Draft, String> {
     if draft.answers.is_empty() && marks_parts {
         return Err(PARTS.to_owned());
     }
+    if draft.answers.is_empty() && draft.aside.is_none() {
+        draft.aside = unfinished(task);
+    }
     Ok(draft)
+}
+
+/// Says what a task holds where nobody submitted an annotation: drafts, or predictions of a machine.
+fn unfinished(task: &Fields) -> Option<&'static str> {
+    let has = |field: &str| {
+        let values = task.get(field).and_then(Value::as_array);
+        values.is_some_and(|values| !values.is_empty())
+    };
+    let annotations = task.get("annotations").and_then(Value::as_array);
+    let has_inner_drafts = annotations.into_iter().flatten().any(|annotation| {
+        let drafts = annotation.get("drafts").or_else(|| annotation.get("draft"));
+        drafts
+            .and_then(Value::as_array)
+            .is_some_and(|drafts| !drafts.is_empty())
+    });
+    match (has("drafts") || has_inner_drafts, has("predictions")) {
+        (true, _) => Some("was discarded or is a draft"),
+        (false, true) => Some("was labelled by a machine"),
+        (false, false) => None,
+    }
 }
 
 /// Returns what one annotator answered to each question, with whether it is a rating, and whether they marked parts of the

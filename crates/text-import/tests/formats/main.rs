@@ -2,6 +2,7 @@
 
 mod encodings;
 mod headers;
+mod others;
 mod questions;
 mod written;
 
