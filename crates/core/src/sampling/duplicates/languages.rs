@@ -100,6 +100,52 @@ const DENYING_PARTS: &[(Lang, &str)] = &[
     (Lang::Tha, "ไม่ แต่ มิ ไร้ อย่า เท็จ ปลอม ล้อเล่น ประชด"),
 ];
 
+/// What takes a whole text back wherever it stands behind it, in normal form with bars between: that it was a joke, or that all
+/// is settled.
+const RETRACTIONS: &[&str] = &[
+    "kidding|just joking|only joking|april fool|april fools|scrap that|scratch that|opposite day|in my dream|in my dreams|/ s|\
+     edit solved|problem solved|never mind|disregard|ignore this|ignore that|ignore my|forget it|forget this|forget what|false alarm|\
+     all good now|no longer needed|sorted now|sorted itself",
+    "scherz|aprilscherz|nur spass|witz|ironie|erledigt|gelöst|fehlalarm|vergessen sie|vergesst|vergiss|hinfällig",
+    "plaisante|plaisantais|plaisanterie|blague|poisson d'avril|affaire classée|tout est réglé|réglé|résolu|oubliez|oublie|\
+     fausse alerte",
+    "broma|inocentada|resuelto|solucionado|olviden|olvídenlo|olvidadlo|falsa alarma|ya está arreglado",
+    "brincadeira|resolvido|esqueçam|esqueça|alarme falso|solucionado",
+    "scherzo|scherzavo|pesce d'aprile|risolto|dimenticate|falso allarme",
+    "grapje|opgelost|laat maar|vals alarm|vergeet",
+    "żart|żartuję|rozwiązane|nieaktualne|fałszywy alarm|zapomnijcie",
+    "шутка|шучу|вопрос снят|вопрос решён|вопрос решен|уже решено|отбой|неактуально|ложная тревога|забудьте",
+    "مزحة|أمزح|تم الحل|انسوا",
+    "मज़ाक|मजाक|हल हो गया",
+];
+
+/// The same in a rest of few words: in a longer one they may speak of something else.
+const RETRACTING_FEW: [&str; 6] = ["solved", "resolved", "sorted", "edit", "nevermind", "joking"];
+/// Words of such a rest at most.
+const FEW: usize = 4;
+
+/// The same where words stand without spaces, or hold their endings.
+const RETRACTING_PARTS: &str =
+    "开玩笑 開玩笑 愚人节 已解决 已解決 搞定了 冗談 解決しました 解決済み 농담 해결됐 해결되었 ล้อเล่น แก้ไขแล้ว";
+
+/// Returns whether something in what follows a text, in normal form, takes the whole of it back, in any of the languages.
+pub(super) fn retracts(rest: &str) -> bool {
+    let words: String = rest
+        .split_whitespace()
+        .filter(|word| *word != ",")
+        .fold(String::from(" "), |words, word| words + word + " ");
+    let holds = |phrase: &str| words.contains(&format!(" {phrase} "));
+    let is_short = words.split_whitespace().count() <= FEW;
+    let are_few = || {
+        words
+            .split_whitespace()
+            .any(|word| RETRACTING_FEW.contains(&word))
+    };
+    (is_short && are_few())
+        || RETRACTIONS.iter().flat_map(|list| list.split('|')).any(holds)
+        || RETRACTING_PARTS.split(' ').any(|part| words.contains(part))
+}
+
 /// Returns whether the words of a text's language that deny are known here; the text is in normal form.
 pub(super) fn is_known(text: &str) -> bool {
     let Some(info) = whatlang::detect(text) else {

@@ -2,7 +2,7 @@
 
 use super::{
     RecentText,
-    languages::{denies, is_known, names_source},
+    languages::{denies, is_known, names_source, retracts},
     words,
 };
 use crate::{labels::label_key::label_key, text::normal_form};
@@ -126,7 +126,7 @@ fn cut(short: &str, tail: &str) -> Option<SmallChange> {
     let turns = turns_a_text(last) && !(is_long && is_by_length && last == "?");
     let is_most = 9 * short.len() >= 4 * (short.len() + tail.len());
     match takes_back(tail, is_by_length) {
-        _ if turns || !is_most => None,
+        _ if turns || !is_most || retracts(tail) => None,
         false if is_by_length => Some(SmallChange::CutByLength),
         false => Some(SmallChange::CutOff),
         true => {

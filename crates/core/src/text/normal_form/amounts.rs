@@ -135,7 +135,7 @@ pub(super) fn is_minus_apart(characters: &[char], place: usize) -> bool {
 }
 
 /// Returns whether a minus stands by itself, as results do: in brackets, or where nothing goes on behind it: `Rh(-)`, `Test: -`,
-/// `Strep A -, fever`. What is cut off behind a dash is no result.
+/// `Strep A -, fever`, `HIV: - HCV: +`. What is cut off behind a dash is no result.
 pub(super) fn is_minus_by_itself(characters: &[char], place: usize) -> bool {
     let (before, after) = (&characters[..place], &characters[place + 1..]);
     if !is_minus(characters[place]) {
@@ -143,9 +143,21 @@ pub(super) fn is_minus_by_itself(characters: &[char], place: usize) -> bool {
     }
     let is_bracketed =
         before.last().is_some_and(|c| "([".contains(*c)) && after.first().is_some_and(|c| ")]".contains(*c));
-    let is_apart = before.last().is_some_and(|c| " :".contains(*c));
+    let is_apart = before.last().is_some_and(|c| " :=".contains(*c));
     let has_words = || before.iter().any(|c| c.is_alphanumeric());
-    is_bracketed || (is_apart && characters[place] != '—' && nothing_goes_on(after) && has_words())
+    let ends = || nothing_goes_on(after) || is_between_results(before, after);
+    is_bracketed || (is_apart && characters[place] != '—' && has_words() && ends())
+}
+
+/// Returns whether a colon stands before a minus, and another one behind the next word: `HIV: - HCV: +`.
+fn is_between_results(before: &[char], after: &[char]) -> bool {
+    let is_mark = |c: &char| ":=".contains(*c);
+    let last = before.iter().rev().find(|c| **c != ' ');
+    let mut rest = after
+        .iter()
+        .skip_while(|c| **c == ' ')
+        .skip_while(|c| c.is_alphanumeric());
+    last.is_some_and(is_mark) && after.first() == Some(&' ') && rest.next().is_some_and(is_mark)
 }
 
 /// Returns whether a clause ends here, and was not cut off.

@@ -31,7 +31,7 @@ const NEGATIONS: [&str; 33] = [
     "όχι δεν δε μη μην ποτέ ούτε",
     // Turkish, Azerbaijani.
     "değil hayır hayir yok asla yox xeyr deyil",
-    // Kazakh, Kyrgyz, Mongolian, Tajik.
+    // Kazakh, Kyrgyz, Mongolian.
     "жоқ емес жок эмес үгүй биш",
     // Uzbek.
     "yo'q emas",

@@ -351,6 +351,8 @@ fn a_minus_by_itself_is_a_result() {
         ("Strep A -, fever", "Strep A, fever"),
         ("HIV: -; HCV: +", "HIV; HCV: +"),
         ("[-] result", "result"),
+        ("HIV: - HCV: +", "HIV: HCV: +"),
+        ("HIV = -", "HIV ="),
     ] {
         assert_ne!(normal_form(text), normal_form(other), "{text} {other}");
     }
