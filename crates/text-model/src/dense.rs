@@ -11,6 +11,7 @@ use active_learning_core::text::Vector;
 
 use crate::{
     labelled::Labelled,
+    region::Region,
     spread::Spread,
     squares::Squares,
     vectors::{DenseWeights, Inputs},
@@ -28,6 +29,8 @@ const TRUST: f64 = 2.0;
 pub(crate) struct DenseFit {
     /// Always in the same order.
     pub experts: Vec<DenseWeights>,
+    /// Where the texts lie.
+    pub region: Region,
 }
 
 impl DenseFit {
@@ -49,7 +52,10 @@ impl DenseFit {
         ];
         experts.extend(inputs.names(names, classes));
         experts.extend(spread.map(|(spread, known)| spread.fit(known, classes)));
-        Some(Self { experts })
+        Some(Self {
+            experts,
+            region: Region::of(&inputs),
+        })
     }
 
     /// Returns how much each expert has to say before a text has been judged.

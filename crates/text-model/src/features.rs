@@ -12,7 +12,7 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 /// Kinds of features: words, pairs, character n-grams.
 pub(crate) const GROUPS: usize = 3;
-const WORDS: usize = 0;
+pub(crate) const WORDS: usize = 0;
 pub(crate) const PAIRS: usize = 1;
 pub(crate) const CHARACTERS: usize = 2;
 

@@ -8,6 +8,7 @@ use active_learning_core::{random::Random, text::Vector};
 
 use crate::{
     dense::DenseFit,
+    doubt::Likeness,
     features::Features,
     labelled::{Labelled, class_costs},
     spread::Spread,
@@ -45,6 +46,16 @@ impl Fit {
             scores.extend(dense.experts.iter().map(|expert| expert.scores(vector)));
         }
         scores
+    }
+
+    /// Returns how like the texts that were learned from another one is.
+    pub(crate) fn likeness(&self, text: &Labelled<'_>) -> Likeness {
+        let region = self.dense.as_ref().map(|dense| &dense.region);
+        let distance = region.zip(text.vector);
+        Likeness {
+            known_words: self.weighting.known_words(text.features),
+            distance: distance.and_then(|(region, vector)| region.distance(vector)),
+        }
     }
 
     /// Returns how much each expert has to say before a text has been judged, in proportion.

@@ -6,6 +6,7 @@
 mod augmented_manifest;
 mod calibration;
 mod dense;
+mod doubt;
 mod features;
 mod fit;
 mod labelled;
@@ -14,6 +15,7 @@ mod model;
 mod model_file;
 mod model_format;
 mod plan;
+mod region;
 mod spread;
 mod squares;
 pub mod train;

@@ -6,7 +6,8 @@ use active_learning_core::{dataset::Mode, text::Vector};
 
 use crate::{
     calibration::{Calibration, to_probabilities},
-    features::{self, Features, GROUPS, Revision},
+    doubt::{Doubt, Likeness},
+    features::{self, Features, GROUPS, Revision, WORDS},
     fit::Fit,
     model_format::ModelError,
     plan::Plan,
@@ -33,6 +34,8 @@ pub struct Model {
     pub(crate) rows: Rows,
     /// Of a model that looks at vectors too.
     pub(crate) vectors: Option<VectorWeights>,
+    /// Of which texts it is not to be sure; a model of a release before is as sure of all.
+    pub(crate) doubt: Option<Doubt>,
 }
 
 /// The part of a model that looks at vectors.
@@ -71,7 +74,7 @@ pub struct Prediction<'a> {
 
 impl Model {
     /// Joins all experts, drops the buckets that matter least and rounds their weights.
-    pub(crate) fn of(plan: &Plan<'_>, fit: &Fit, calibration: &Calibration) -> Self {
+    pub(crate) fn of(plan: &Plan<'_>, fit: &Fit, calibration: &Calibration, doubt: Option<Doubt>) -> Self {
         let classes = plan.labels.len();
         let [machine_factor, bayes_factor, ..] = calibration.factors[..] else {
             unreachable!("there are two experts on n-grams");
@@ -89,6 +92,15 @@ impl Model {
             row,
             (plan.max_weight_bytes / classes).max(MIN_ROWS),
         );
+        // Words of which no weight is kept count as unknown.
+        let has_all_words = kept.len() == fit.weighting.seen();
+        let doubt = doubt.map(|doubt| {
+            if has_all_words {
+                doubt
+            } else {
+                doubt.of_no_known_word()
+            }
+        });
         let largest = kept
             .iter()
             .flat_map(|&bucket| row(bucket))
@@ -114,6 +126,7 @@ impl Model {
                 .and_then(|encoder| VectorWeights::of(encoder, fit, calibration, &mut bias)),
             bias,
             rows: Rows::new(&present, weights),
+            doubt,
         }
     }
 
@@ -205,6 +218,13 @@ impl Model {
             add(&mut scores, &own.weights, vector.unit());
         }
         to_probabilities(self.mode, &mut scores);
+        if let Some(doubt) = &self.doubt {
+            let likeness = Likeness {
+                known_words: sums.known_words,
+                distance: doubt.distance(vector),
+            };
+            doubt.dampen(likeness, self.mode, &mut scores);
+        }
         scores
     }
 }
@@ -233,6 +253,7 @@ struct Sums {
     weights: Vec<f32>,
     /// n-grams of each group.
     sizes: [u32; GROUPS],
+    known_words: u32,
     classes: usize,
 }
 
@@ -241,6 +262,7 @@ impl Sums {
         Self {
             weights: vec![0.0; GROUPS * classes],
             sizes: [0; GROUPS],
+            known_words: 0,
             classes,
         }
     }
@@ -248,6 +270,7 @@ impl Sums {
     fn add(&mut self, rows: &Rows, group: usize, hash: u32, count: u32) {
         self.sizes[group] += count;
         if let Some(row) = rows.find(hash, self.classes) {
+            self.known_words += if group == WORDS { count } else { 0 };
             let sums = &mut self.weights[group * self.classes..][..self.classes];
             // Four at a time: the compiler makes one instruction of them.
             let (fours, rest) = row.as_chunks::<4>();

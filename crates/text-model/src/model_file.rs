@@ -9,6 +9,8 @@
 //! | 4 × 3 | `f32`: what a weight of 1 counts in words, pairs, character n-grams |
 //! | 4 × classes | `f32`: biases; padded with zeros to a multiple of 8 together with the line above |
 //! | 4 × dimensions × classes | `f32`: weights of vectors, where the header names an encoder; padded likewise |
+//! | 4 × dimensions | `f32`: the mean vector, where the header says which vectors are far away; padded likewise |
+//! | dimensions × directions | `i8`: in what the texts differ; padded likewise |
 //! | buckets ÷ 8 | `u64`: one bit a bucket, whether it has a row |
 //! | rows × classes | `i8`: weights |
 //! | 4 | CRC-32 of all before |
@@ -19,9 +21,11 @@ use active_learning_core::dataset::Mode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    doubt::{Doubt, Far},
     features::{GROUPS, HASH_BITS, Revision},
     model::{Model, Rows, VectorWeights},
-    model_format::{FORMAT_VERSION, ModelError, WITHOUT_SIGNS, WITHOUT_VECTORS},
+    model_format::{FORMAT_VERSION, ModelError, WITHOUT_DOUBT, WITHOUT_SIGNS, WITHOUT_VECTORS},
+    region::Region,
 };
 
 const MAGIC: &[u8; 8] = b"txtmodel";
@@ -36,12 +40,46 @@ struct Header {
     rows: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     encoder: Option<EncoderHeader>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    doubt: Option<DoubtHeader>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct EncoderHeader {
     identity: String,
     dimensions: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DoubtHeader {
+    enough_words: f32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    far: Option<FarHeader>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FarHeader {
+    usual: f32,
+    limit: f32,
+    scale: f32,
+    dimensions: usize,
+    directions: usize,
+}
+
+impl DoubtHeader {
+    fn of(doubt: &Doubt) -> Self {
+        let of_far = |far: &Far| FarHeader {
+            usual: far.usual,
+            limit: far.limit,
+            scale: far.region.scale,
+            dimensions: far.region.mean.len(),
+            directions: far.region.directions.len() / far.region.mean.len().max(1),
+        };
+        Self {
+            enough_words: doubt.enough_words,
+            far: doubt.far.as_ref().map(of_far),
+        }
+    }
 }
 
 impl Model {
@@ -57,14 +95,16 @@ impl Model {
                 identity: vectors.encoder.clone(),
                 dimensions: vectors.weights.len() / self.labels.len(),
             }),
+            doubt: self.doubt.as_ref().map(DoubtHeader::of),
         })
         .expect("strings and numbers always serialise");
         header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
         let mut file = MAGIC.to_vec();
-        let version = match (self.revision, &self.vectors) {
-            (Revision::Words, _) => WITHOUT_SIGNS,
-            (Revision::Signs, None) => WITHOUT_VECTORS,
-            (Revision::Signs, Some(_)) => FORMAT_VERSION,
+        let version = match (self.revision, &self.vectors, &self.doubt) {
+            (Revision::Words, _, _) => WITHOUT_SIGNS,
+            (Revision::Signs, _, Some(_)) => FORMAT_VERSION,
+            (Revision::Signs, Some(_), None) => WITHOUT_DOUBT,
+            (Revision::Signs, None, None) => WITHOUT_VECTORS,
         };
         file.extend(version.to_le_bytes());
         file.extend((header.len() as u32).to_le_bytes());
@@ -78,6 +118,12 @@ impl Model {
         file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
         if let Some(vectors) = &self.vectors {
             file.extend(vectors.weights.iter().flat_map(|float| float.to_le_bytes()));
+            file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
+        }
+        if let Some(Far { region, .. }) = self.doubt.as_ref().and_then(|doubt| doubt.far.as_ref()) {
+            file.extend(region.mean.iter().flat_map(|float| float.to_le_bytes()));
+            file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
+            file.extend(region.directions.iter().map(|value| value.cast_unsigned()));
             file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
         }
         file.extend(self.rows.present().flat_map(u64::to_le_bytes));
@@ -97,7 +143,7 @@ impl Model {
         let version = take_u32(&mut rest)?;
         let revision = match version {
             WITHOUT_SIGNS => Revision::Words,
-            WITHOUT_VECTORS | FORMAT_VERSION => Revision::Signs,
+            WITHOUT_VECTORS | WITHOUT_DOUBT | FORMAT_VERSION => Revision::Signs,
             _ => return Err(ModelError::UnsupportedFormat(version)),
         };
         let (body, checksum) = file
@@ -120,6 +166,7 @@ fn read_body(mut rest: &[u8], revision: Revision) -> Option<Model> {
         buckets,
         rows,
         encoder,
+        doubt,
     } = serde_json::from_slice(rest.split_off(..header_length)?).ok()?;
     let classes = labels.len();
     let sorted = labels.is_sorted_by(|left, right| left < right);
@@ -139,6 +186,10 @@ fn read_body(mut rest: &[u8], revision: Revision) -> Option<Model> {
         }),
         None => None,
     };
+    let doubt = match doubt {
+        Some(header) => Some(take_doubt(&mut rest, header, vectors.as_ref(), classes)?),
+        None => None,
+    };
     let (words, _) = rest.split_off(..buckets / 8)?.as_chunks();
     let present: Vec<u64> = words.iter().map(|&bytes| u64::from_le_bytes(bytes)).collect();
     let set: usize = present.iter().map(|word| word.count_ones() as usize).sum();
@@ -154,6 +205,43 @@ fn read_body(mut rest: &[u8], revision: Revision) -> Option<Model> {
         bias,
         rows: Rows::new(&present, weights),
         vectors,
+        doubt,
+    })
+}
+
+/// Takes what a model doubts; `None` where it contradicts itself or the weights of vectors.
+fn take_doubt(
+    rest: &mut &[u8],
+    header: DoubtHeader,
+    vectors: Option<&VectorWeights>,
+    classes: usize,
+) -> Option<Doubt> {
+    let far = match header.far {
+        Some(far) => {
+            let numbers = [far.usual, far.limit, far.scale];
+            let fits = vectors?.weights.len() == far.dimensions.checked_mul(classes)?;
+            if !fits || far.limit < far.usual || !numbers.iter().all(|number| number.is_finite()) {
+                return None;
+            }
+            let mean = take_floats(rest, far.dimensions)?;
+            let values = far.dimensions.checked_mul(far.directions)?;
+            let padded = rest.split_off(..values.checked_next_multiple_of(ALIGNMENT)?)?;
+            let directions = padded.iter().take(values).map(|byte| byte.cast_signed());
+            Some(Far {
+                region: Region {
+                    mean,
+                    scale: far.scale,
+                    directions: directions.collect(),
+                },
+                usual: far.usual,
+                limit: far.limit,
+            })
+        }
+        None => None,
+    };
+    header.enough_words.is_finite().then_some(Doubt {
+        enough_words: header.enough_words,
+        far,
     })
 }
 

@@ -41,6 +41,25 @@ impl Squares {
             .sum()
     }
 
+    pub(crate) fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    /// Returns the product with a column.
+    pub(crate) fn times(&self, column: &[f32]) -> Vec<f32> {
+        let mut product = vec![0.0; self.dimensions];
+        for (at, value) in column.iter().enumerate() {
+            let (before, own) = self.matrix[at * self.dimensions..][..=at].split_at(at);
+            let mut sum = own[0] * value;
+            for ((product, cell), other) in product.iter_mut().zip(before).zip(column) {
+                *product += cell * value;
+                sum += cell * other;
+            }
+            product[at] += sum;
+        }
+        product
+    }
+
     /// Adds the ridge to each square, and factorises.
     pub(crate) fn factorised(self, ridge: f32) -> Factor {
         let Self {
@@ -107,6 +126,8 @@ mod tests {
         squares.add(&[-0.25, 1.0]);
 
         assert_eq!(squares.trace(), 2.3125);
+
+        assert_eq!(squares.times(&[2.0, 1.0]), [2.375, 1.75]);
 
         // With a ridge of 1: 2.0625 and 0.25, 0.25 and 2.25.
         let mut rows = vec![3.0, -2.0];

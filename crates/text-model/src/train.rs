@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     calibration::{Calibration, Judged},
+    doubt::{Doubt, Likeness},
     features::Features,
     fit::{Fit, fit},
     labelled::Labelled,
@@ -148,17 +149,26 @@ fn train_on(plan: &Plan<'_>, texts: &[Labelled<'_>]) -> Trained {
         buckets,
         seed,
     };
-    let (all, mut judged) = work.fit_all(&folds);
+    let (all, judged) = work.fit_all(&folds);
+    let (mut judged, likeness): (Vec<Judged>, Vec<Likeness>) = judged.into_iter().unzip();
     let mut calibration = Calibration::of(&judged, mode, classes, &all.trust());
     let is_chosen = folds.iter().flatten().map(|&text| texts[text].is_chosen);
     if weighing::weigh(&mut judged, is_chosen) {
         calibration = calibration.sure_as(&judged, mode);
     }
+    let doubt = Doubt::of(&likeness, all.dense.as_ref().map(|dense| &dense.region));
     let outcomes: Vec<Outcome> = judged
         .into_iter()
-        .map(|text| Outcome {
-            probabilities: calibration.probabilities(mode, &text),
-            truth: text.truth.into_iter().map(|class| class as usize).collect(),
+        .zip(likeness)
+        .map(|(text, likeness)| {
+            let mut probabilities = calibration.probabilities(mode, &text);
+            if let Some(doubt) = &doubt {
+                doubt.dampen(likeness, mode, &mut probabilities);
+            }
+            Outcome {
+                probabilities,
+                truth: text.truth.into_iter().map(|class| class as usize).collect(),
+            }
         })
         .collect();
     let metrics = metrics::evaluate(mode, classes, &outcomes);
@@ -173,7 +183,7 @@ fn train_on(plan: &Plan<'_>, texts: &[Labelled<'_>]) -> Trained {
         "training ends"
     );
     Trained {
-        model: Model::of(plan, &all, &calibration),
+        model: Model::of(plan, &all, &calibration, doubt),
         metrics,
         confidence,
         held_out: outcomes.len(),
@@ -286,9 +296,9 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Fits all texts, and for each fold all but its own, which are judged; on all cores.
-    fn fit_all(&self, folds: &[Vec<usize>]) -> (Fit, Vec<Judged>) {
+    fn fit_all(&self, folds: &[Vec<usize>]) -> (Fit, Vec<(Judged, Likeness)>) {
         let all = Mutex::new(None);
-        let judged: Vec<Mutex<Vec<Judged>>> = folds.iter().map(|_| Mutex::default()).collect();
+        let judged: Vec<Mutex<Vec<(Judged, Likeness)>>> = folds.iter().map(|_| Mutex::default()).collect();
         let next = AtomicUsize::new(0);
         let work = || {
             // Number 0 is the fit of all texts: the longest comes first.
@@ -322,12 +332,16 @@ impl Work<'_> {
         (all, judged.collect())
     }
 
-    fn judge_fold(&self, fold: &[usize]) -> Vec<Judged> {
+    fn judge_fold(&self, fold: &[usize]) -> Vec<(Judged, Likeness)> {
         let fit = self.fit_without(fold);
-        let judge = |&index: &usize| Judged {
-            scores: fit.scores(&self.texts[index]),
-            truth: self.texts[index].labels.to_vec(),
-            weight: 1.0,
+        let judge = |&index: &usize| {
+            let text = &self.texts[index];
+            let judged = Judged {
+                scores: fit.scores(text),
+                truth: text.labels.to_vec(),
+                weight: 1.0,
+            };
+            (judged, fit.likeness(text))
         };
         fold.iter().map(judge).collect()
     }

@@ -67,6 +67,10 @@ impl Inputs {
         self.mean.len()
     }
 
+    pub(crate) fn mean(&self) -> &[f32] {
+        &self.mean
+    }
+
     pub(crate) fn rows(&self) -> impl Iterator<Item = &[f32]> {
         self.values.chunks_exact(self.mean.len().max(1))
     }

@@ -1,6 +1,6 @@
 //! Linear scores: one bias a class, one row of classes a bucket.
 
-use crate::features::{Features, GROUPS, HASH_BITS};
+use crate::features::{Counted, Features, GROUPS, HASH_BITS, WORDS};
 
 /// Most weights of a model in training (64 MB); more classes get fewer buckets.
 const MAX_WEIGHTS: usize = 1 << 24;
@@ -73,6 +73,17 @@ impl Weighting {
     /// Returns the number of buckets that a text has.
     pub(crate) fn seen(&self) -> usize {
         self.texts.iter().filter(|&&texts| texts > 0).count()
+    }
+
+    /// Returns how many of a text's words the training texts have, each as often as it occurs.
+    pub(crate) fn known_words(&self, features: &Features) -> u32 {
+        let mask = self.texts.len() - 1;
+        let words = features.groups().take(WORDS + 1).last();
+        let words = words.into_iter().flat_map(Counted::iter);
+        words
+            .filter(|(hash, _)| self.texts[*hash as usize & mask] > 0)
+            .map(|(_, count)| count)
+            .sum()
     }
 
     /// Calls with the bucket and the value, before rarity, of each n-gram.

@@ -16,6 +16,9 @@ static NEWS: LazyLock<Trained> = LazyLock::new(|| {
     train(&TrainingSet::read_csv(file).expect("sample data is good"), SEED)
 });
 
+/// Of texts enough to say which others are strange.
+static DOUBTING: LazyLock<Vec<u8>> = LazyLock::new(|| with_vectors("an encoder").model.to_bytes());
+
 static SMALL: LazyLock<Vec<u8>> = LazyLock::new(|| trained(SMALL_CSV).model.to_bytes());
 
 const SMALL_CSV: &str = "ham,lunch with the team on friday\nham,minutes of the meeting\nham,see you at the station\n\
@@ -273,7 +276,7 @@ fn other_files_and_other_formats_are_told_apart_from_damage() {
         Model::from_bytes(b"txtmodel\x01\0\0\0")
             .expect_err("of an older release")
             .to_string(),
-        "model format 1 is not supported, this release reads formats 3 to 5: train the model again"
+        "model format 1 is not supported, this release reads formats 3 to 6: train the model again"
     );
 }
 
@@ -518,12 +521,9 @@ fn a_model_is_refused_beside_another_encoder_and_says_what_to_do() {
 }
 
 #[test]
-fn a_model_without_vectors_has_the_file_that_the_release_before_reads() {
+fn a_model_that_doubts_nothing_has_the_file_that_the_release_before_reads() {
     assert_eq!(SMALL[8..12], 4_u32.to_le_bytes());
-    assert_eq!(
-        with_vectors("an encoder").model.to_bytes()[8..12],
-        5_u32.to_le_bytes()
-    );
+    assert_eq!(DOUBTING[8..12], 6_u32.to_le_bytes());
 }
 
 #[test]
@@ -591,11 +591,12 @@ proptest! {
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         length in any::<Option<prop::sample::Index>>(),
         text in any_text(),
+        is_doubting in any::<bool>(),
     ) {
         // Most changes into the header: that is where lengths and offsets are.
-        let mut file = SMALL.clone();
+        let mut file = if is_doubting { DOUBTING.clone() } else { SMALL.clone() };
         for (position, value) in changes {
-            let end = if value % 2 == 0 { file.len() } else { 200 };
+            let end = if value % 2 == 0 { file.len() } else { 300 };
             let position = position.index(end);
             file[position] = value;
         }
@@ -605,6 +606,7 @@ proptest! {
 
         if let Ok(model) = Model::from_bytes(&sealed(file)) {
             prop_assert!(model.predict(&text).len() >= 2);
+            prop_assert!(model.predict_with(&text, Some(&vector(true, 0.1))).len() >= 2);
         }
     }
 
