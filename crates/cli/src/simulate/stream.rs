@@ -8,7 +8,7 @@ use std::{
 };
 
 use active_learning_core::{
-    dataset::{ContentId, HeldOut, Mode, NearCopies, Row, TextId, is_test, read_csv},
+    dataset::{ContentId, HeldOut, Mode, NearCopies, Row, TextId, is_test, one_line, read_csv},
     random::Random,
 };
 
@@ -64,7 +64,9 @@ impl Texts {
         let mut rows = 0;
         // A file without a delimiter in its labels reads the same in both modes.
         for row in read_csv(BufReader::new(file), Mode::MultiLabel) {
-            let row = row.map_err(|bad| SimulateError::Row(path.to_owned(), bad))?;
+            let mut row = row.map_err(|bad| SimulateError::Row(path.to_owned(), bad))?;
+            // As a training file will hold it: what is known of a text is found by it.
+            row.text = one_line(&row.text);
             rows += 1;
             if seen.insert(TextId::of(&row.text)) {
                 texts.push((ContentId::of(&row.text), row));
@@ -187,6 +189,17 @@ mod tests {
         assert_eq!(with_near_copy.to_label, plain.to_label);
         assert!(plain.to_label.is_sorted_by_key(|row| ContentId::of(&row.text)));
         assert!(plain.to_test.iter().all(|row| is_test(&row.text, TEST_SHARE)));
+    }
+
+    #[test]
+    fn texts_are_those_that_a_training_file_holds() {
+        let csv = many(&["a", "b"], 20) + "a, in white space \nb,\"on two\nlines\"\n";
+
+        let texts = read(&csv).expect("a good file");
+
+        let all: Vec<&str> = texts.all().collect();
+        assert!(all.contains(&"in white space"), "{all:?}");
+        assert!(all.contains(&"on two lines"), "{all:?}");
     }
 
     #[test]
