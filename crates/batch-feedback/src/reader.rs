@@ -38,7 +38,7 @@ use tokio_util::io::SyncIoBridge;
 
 use crate::prepared::{NotPrepared, Preparation, Prepared, Preparing};
 
-/// Items behind which a repetition is always recognised; so much is remembered twice, at some 40 bytes each.
+/// Items behind which a repetition is always recognised; twice as much is remembered, at some 80 bytes each.
 ///
 /// Repetitions from further back are sent again; a2i-trigger recognises them by their ids.
 const REMEMBERED: usize = 50_000;
@@ -169,36 +169,65 @@ struct Collector<F> {
     outcome: Outcome,
 }
 
-/// What each user said of each text last, however long the file is.
+/// What each user said of each text last, and of which spelling, however long the file is.
 #[derive(Default)]
 struct Seen {
-    latest: HashMap<u128, LastWord>,
-    before: HashMap<u128, LastWord>,
+    minds: Remembered<Mind>,
+    /// Of each line how often its user had changed their mind by then.
+    lines: Remembered<u32>,
 }
 
+/// What a user holds of a text.
 #[derive(Clone, Copy)]
-struct LastWord {
+struct Mind {
     said: u128,
     /// Times that something else was said before.
     changes: u32,
 }
 
 impl Seen {
-    /// Takes what is said of a text, `of` names the text and the user. Returns how often that user has changed their mind;
-    /// `None` where it is what they said last.
-    fn insert(&mut self, of: u128, said: u128) -> Option<u32> {
-        if self.latest.len() == REMEMBERED {
-            std::mem::swap(&mut self.latest, &mut self.before);
-            self.latest.clear();
-        }
-        let last = self.latest.get(&of).or_else(|| self.before.get(&of)).copied();
-        let changes = match last {
+    /// Takes a line: `of` names the text, in whatever spelling, and the user; `said` is what they hold of it; `line` names the
+    /// spelling and all that is said. Returns how often that user has changed their mind; `None` where they have not since they
+    /// said the same of the same spelling.
+    fn insert(&mut self, of: u128, said: u128, line: u128) -> Option<u32> {
+        let changes = match self.minds.get(of) {
             Some(last) if last.said == said => last.changes,
             Some(last) => last.changes + 1,
             None => 0,
         };
-        self.latest.insert(of, LastWord { said, changes });
-        last.is_none_or(|last| last.said != said).then_some(changes)
+        self.minds.insert(of, Mind { said, changes });
+        let before = self.lines.get(line);
+        self.lines.insert(line, changes);
+        (before != Some(changes)).then_some(changes)
+    }
+}
+
+/// The entries that came last: at least [`REMEMBERED`], at most twice as many.
+struct Remembered<T> {
+    latest: HashMap<u128, T>,
+    before: HashMap<u128, T>,
+}
+
+impl<T> Default for Remembered<T> {
+    fn default() -> Self {
+        Self {
+            latest: HashMap::new(),
+            before: HashMap::new(),
+        }
+    }
+}
+
+impl<T: Copy> Remembered<T> {
+    fn get(&self, key: u128) -> Option<T> {
+        self.latest.get(&key).or_else(|| self.before.get(&key)).copied()
+    }
+
+    fn insert(&mut self, key: u128, value: T) {
+        if self.latest.len() == REMEMBERED {
+            std::mem::swap(&mut self.latest, &mut self.before);
+            self.latest.clear();
+        }
+        self.latest.insert(key, value);
     }
 }
 
@@ -272,13 +301,20 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
     }
 
     /// Returns how often a user of the file has changed their mind on a text, in whatever spelling; `None` where a record
-    /// repeats what they said last: of the same spelling and prediction, with the same label and signal.
+    /// repeats what was said of the same spelling and prediction, and they have not changed their mind since.
     fn changes_of_mind(&mut self, record: &FeedbackRecord) -> Option<u32> {
         let user = label_key(record.user.as_deref().unwrap_or_default());
+        let signal = record.signal.needs_review();
+        let mind = match (&record.suggested_label, &record.prediction, &record.prediction_id) {
+            (Some(label), _, _) => format!("label {} {signal}", label_key(label)),
+            (None, Some(prediction), _) => format!("prediction {prediction} {signal}"),
+            (None, None, id) => format!("{id:?} {signal}"),
+        };
         let said = [&record.suggested_label, &record.prediction, &record.prediction_id];
-        let said = format!("{said:?} {}", record.signal.needs_review());
+        let line = format!("{user:?} {said:?} {signal}");
         let form = form_of(&record.classifier, &record.utterance);
-        self.seen.insert(hash(&form, &user), hash(&record.id, &said))
+        self.seen
+            .insert(hash(&form, &user), hash(&form, &mind), hash(&record.id, &line))
     }
 
     fn count_classifier(&mut self, record: &FeedbackRecord) {
@@ -522,6 +558,51 @@ mod tests {
     }
 
     #[test]
+    fn a_repetition_is_counted_also_where_other_spellings_of_the_text_stand_between() {
+        let of = |sentences: &[&str]| {
+            let items = sentences.iter().zip(1..);
+            let (_, outcome) = collect(items.map(|(sentence, number)| item(number, sentence)));
+            (outcome.accepted, outcome.duplicates)
+        };
+
+        let spellings = [
+            "It is cold",
+            "IT IS COLD",
+            "It is cold.",
+            "It is cold",
+            "IT IS COLD",
+        ];
+        assert_eq!(of(&spellings), (3, 2));
+        assert_eq!(of(&["It is cold", "IT IS COLD", " It is cold "]), (2, 1));
+    }
+
+    #[test]
+    fn who_says_the_same_of_a_spelling_again_after_another_word_has_changed_their_mind() {
+        let says = |sentence: &str, label: &str| serde_json::json!({"sentence": sentence, "label": label, "user": "ada"});
+
+        let changed = said(&[
+            says("Rates rise", "World"),
+            says("RATES RISE!", "Sports"),
+            says("Rates rise", "World"),
+            says("Rates rise", "world"),
+        ]);
+        let unchanged = said(&[
+            says("Rates rise", "World"),
+            says("RATES RISE!", "World"),
+            says("Rates rise", "World"),
+        ]);
+
+        let times = |taken: &[FeedbackRecord]| -> Vec<String> {
+            taken
+                .iter()
+                .map(|record| record.received_at[20..].to_owned())
+                .collect()
+        };
+        assert_eq!(times(&changed), ["000Z", "001Z", "002Z", "002Z"]);
+        assert_eq!(times(&unchanged), ["000Z", "000Z"]);
+    }
+
+    #[test]
     fn a_line_that_likes_a_renamed_class_by_its_new_name_is_taken() {
         let mut set = LabelSet::seed(["World"], Origin::Parameter, "2026-11-20T10:00:00Z");
         set.rename("World", "World news").expect("free");
@@ -588,15 +669,15 @@ mod tests {
     fn a_repetition_is_recognised_behind_very_many_others_and_not_from_the_beginning_of_a_long_file() {
         let mut seen = Seen::default();
         for said in 0..1_000_000 {
-            assert_eq!(seen.insert(said, said), Some(0));
+            assert_eq!(seen.insert(said, said, said), Some(0));
         }
 
-        assert_eq!(
-            seen.insert(1_000_000 - REMEMBERED as u128, 1_000_000 - REMEMBERED as u128),
-            None
-        );
-        assert_eq!(seen.insert(0, 0), Some(0));
-        assert!(seen.latest.len() + seen.before.len() <= 2 * REMEMBERED);
+        let still_known = 1_000_000 - REMEMBERED as u128;
+        assert_eq!(seen.insert(still_known, still_known, still_known), None);
+        assert_eq!(seen.insert(0, 0, 0), Some(0));
+        let (minds, lines) = (&seen.minds, &seen.lines);
+        assert!(minds.latest.len() + minds.before.len() <= 2 * REMEMBERED);
+        assert!(lines.latest.len() + lines.before.len() <= 2 * REMEMBERED);
     }
 
     #[test]
