@@ -1,4 +1,6 @@
 //! How far reviewers agree with one another, and each of them with the consensus.
+//!
+//! What users say, and a file that does not say whose its labels are, is nobody's answer to the question and is not compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::labels::{
     consolidation::{Ballot, Consensus, Consolidated, Votes},
     human_loop::Answer,
+    vote::VoteSource,
 };
 
-/// Agreement on records that at least two people answered; unsure answers do not count.
+/// Agreement on records that at least two reviewers answered; unsure answers do not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Agreement {
@@ -34,28 +37,33 @@ pub struct AgreementReport {
     pub by_label: BTreeMap<String, Agreement>,
 }
 
-/// Measures agreement on many records.
+/// Measures agreement on many records, of reviewers and of annotators whose labels were imported with their names.
+///
+/// Users say something mostly where they contradict, and an adjudicator has seen what the others said: neither tells how far
+/// people agree who look at the same texts.
 ///
 /// Source: K. Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), nominal metric with missing data.
 pub fn agreement(votes: &Votes) -> AgreementReport {
-    let sure = |ballots: &[Ballot]| -> Vec<&Answer> {
-        let answers = ballots.iter().map(|ballot| votes.answer(ballot));
-        answers.filter(|answer| **answer != Answer::Unsure).collect()
+    let answers = votes.answers();
+    let sure = |ballots: &[Ballot]| -> Vec<usize> {
+        let independent = ballots.iter().filter(|ballot| votes.is_independent(ballot));
+        let said = independent.map(|ballot| votes.meaning(ballot));
+        said.filter(|said| *answers[*said] != Answer::Unsure).collect()
     };
-    let units: Vec<Vec<&Answer>> = votes
+    let units: Vec<Vec<usize>> = votes
         .records()
         .map(|(_, ballots)| sure(ballots))
-        .filter(|answers| answers.len() > 1)
+        .filter(|said| said.len() > 1)
         .collect();
     let labels: BTreeSet<&String> = units
         .iter()
         .flatten()
-        .flat_map(|answer| labels_of(answer))
+        .flat_map(|said| labels_of(answers[*said]))
         .collect();
     let on_label = |label: &String| {
-        let fits = |unit: &Vec<&Answer>| {
+        let fits = |unit: &Vec<usize>| {
             unit.iter()
-                .map(|answer| labels_of(answer).contains(label))
+                .map(|said| labels_of(answers[*said]).contains(label))
                 .collect()
         };
         nominal(&units.iter().map(fits).collect::<Vec<_>>())
@@ -115,7 +123,7 @@ pub struct ReviewerReport {
     pub answers: usize,
     /// Of these, records on which they were unsure.
     pub unsure: usize,
-    /// Of these, records with a consensus in which somebody else took part too.
+    /// Of these, records with a consensus in which another reviewer took part too.
     pub compared: usize,
     /// Share of the compared records on which their answer is the consensus.
     pub agreement: Option<f64>,
@@ -123,15 +131,17 @@ pub struct ReviewerReport {
     pub median_seconds: Option<f64>,
 }
 
-/// Reports on each reviewer, by worker id: votes of users who gave feedback count as company only.
+/// Reports on each reviewer, by worker id.
 ///
-/// A consensus of one's own single vote proves nothing and is not compared.
+/// A consensus of one's own single vote proves nothing and is not compared. That users said something too makes it no other:
+/// they decide nothing against a reviewer. Nor is an adjudicator compared with what they decided by themselves.
 pub fn reviewers(votes: &Votes, consolidated: &Consolidated<'_>) -> BTreeMap<String, ReviewerReport> {
     let mut reports: BTreeMap<u32, (ReviewerReport, usize, Vec<f64>)> = BTreeMap::new();
     for (id, ballots) in votes.records() {
+        let is_reviewer = |ballot: &&Ballot| ballot.is_review() && votes.is_signed(ballot);
         let is_sure = |ballot: &&Ballot| *votes.answer(ballot) != Answer::Unsure;
-        let sure = ballots.iter().filter(is_sure).count();
-        for ballot in ballots.iter().filter(|ballot| ballot.is_review()) {
+        let sure = ballots.iter().filter(is_reviewer).filter(is_sure).count();
+        for ballot in ballots.iter().filter(is_reviewer) {
             let (report, agreed, all_seconds) = reports.entry(ballot.worker).or_default();
             let answer = votes.answer(ballot);
             report.answers += 1;
@@ -142,9 +152,10 @@ pub fn reviewers(votes: &Votes, consolidated: &Consolidated<'_>) -> BTreeMap<Str
             } = consolidated.of(id)
                 && sure > 1
                 && *answer != Answer::Unsure
+                && ballot.source != VoteSource::Adjudicator
             {
                 report.compared += 1;
-                *agreed += usize::from(answer == consensus);
+                *agreed += usize::from(answer.says_the_same(consensus));
             }
         }
     }
@@ -176,7 +187,7 @@ mod tests {
             Settings, consolidate,
             tests::{counted, vote},
         },
-        vote::Vote,
+        vote::{UNSIGNED, Vote},
     };
 
     /// Turns rows of answers, one a worker, into votes by record; a dot is a missing answer.
@@ -239,6 +250,68 @@ mod tests {
 
         assert_eq!(report.overall, Agreement::default());
         assert_eq!(measured(&["X X", "X X"]).overall.alpha, None);
+    }
+
+    /// One reviewer who is contradicted by users, by an unsigned file and at last by an adjudicator.
+    fn among_others() -> Vec<Vote> {
+        let said = |worker: &str, label: &str, source| Vote {
+            source,
+            ..vote(worker, label)
+        };
+        vec![
+            vote("ann", "X"),
+            said("user:u", "Y", VoteSource::Feedback),
+            said("user:v", "Y", VoteSource::Feedback),
+        ]
+    }
+
+    #[test]
+    fn what_users_and_unsigned_files_say_makes_a_single_reviewer_neither_disagree_nor_agree() {
+        let mut with_a_file = among_others();
+        with_a_file.push(Vote {
+            source: VoteSource::Import,
+            ..vote(UNSIGNED, "X")
+        });
+        let votes = counted(&BTreeMap::from([(1, among_others()), (2, with_a_file)]));
+        let consensus = consolidate(&votes, Settings::default());
+
+        let reports = reviewers(&votes, &consensus);
+
+        assert_eq!(agreement(&votes), AgreementReport::default());
+        let names: Vec<&String> = reports.keys().collect();
+        assert_eq!(names, ["ann"], "a file without names is no reviewer");
+        assert_eq!((reports["ann"].answers, reports["ann"].compared), (2, 0));
+        assert_eq!(reports["ann"].agreement, None);
+    }
+
+    #[test]
+    fn a_signed_annotator_of_a_file_is_compared_and_an_adjudicator_is_only_whom_others_are_compared_with() {
+        let mut signed = among_others();
+        signed.push(Vote {
+            source: VoteSource::Import,
+            ..vote("prodigy:zoe", "x")
+        });
+        let mut adjudicated = among_others();
+        adjudicated.push(Vote {
+            source: VoteSource::Adjudicator,
+            ..vote("adjudicator:lea", "Y")
+        });
+        let votes = counted(&BTreeMap::from([(1, signed), (2, adjudicated)]));
+        let consensus = consolidate(&votes, Settings::default());
+
+        let report = agreement(&votes);
+        let reports = reviewers(&votes, &consensus);
+
+        assert_eq!((report.overall.records, report.overall.answers), (1, 2));
+        assert_eq!(
+            report.overall.percent_agreement,
+            Some(1.0),
+            "one label in two spellings"
+        );
+        let compared = |name: &str| (reports[name].compared, reports[name].agreement);
+        assert_eq!(compared("ann"), (2, Some(0.5)));
+        assert_eq!(compared("prodigy:zoe"), (1, Some(1.0)));
+        assert_eq!(compared("adjudicator:lea"), (0, None), "they decide themselves");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Several people's votes on a record become one consensus.
 
 mod dawid_skene;
+mod spelling;
 mod votes;
 mod weighing;
 
@@ -12,6 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use dawid_skene::{DawidSkene, Observation, Record, SMOOTHING, dawid_skene};
+use spelling::spelt_alike;
 pub(crate) use votes::Ballot;
 use votes::Time;
 pub use votes::{Ballots, Votes};
@@ -79,8 +81,12 @@ impl Consensus {
     /// they are right together or not at all. An adjudicator's answer is final. Otherwise the most frequent
     /// answer of the reviewers counts; what users hold right breaks their ties and decides nothing else. An imported
     /// proposal that is a label by now counts as a reviewer's answer where there is none, else as a user's word.
+    /// Answers that name the same labels are one, however these are spelt; of the spellings that reviewers gave the most
+    /// frequent is kept, of equal ones the earliest.
     pub fn by_majority(votes: &[Vote]) -> (Self, Option<DecidedBy>) {
-        let (consensus, rule) = decide(last_vote_of_each_worker(votes).into_iter());
+        let given = last_vote_of_each_worker(votes);
+        let meanings: Vec<_> = given.iter().map(|(.., answer)| answer.meaning()).collect();
+        let (consensus, rule) = decide(spelt_alike(given, meanings.into_iter()));
         (consensus.cloned(), rule)
     }
 }
@@ -123,10 +129,8 @@ impl<A: Borrow<Answer>> Consensus<A> {
 /// An answer, where it comes from and when it was given.
 type Given<'a, T> = (VoteSource, T, &'a Answer);
 
-/// Decides by majority, of one answer a worker.
-fn decide<'a, T: Ord>(
-    given: impl Iterator<Item = Given<'a, T>>,
-) -> (Consensus<&'a Answer>, Option<DecidedBy>) {
+/// Decides by majority, of one answer a worker; those that say the same are [spelt alike](spelt_alike).
+fn decide<'a, T: Ord>(given: Vec<Given<'a, T>>) -> (Consensus<&'a Answer>, Option<DecidedBy>) {
     let (mut last_word, mut reviewers, mut users) = (None, Vec::new(), Vec::new());
     for (source, at, answer) in given {
         match source {
@@ -339,10 +343,13 @@ pub fn consolidate(votes: &Votes, settings: Settings) -> Consolidated<'_> {
     }
 }
 
-fn given<'a>(votes: &'a Votes, ballots: &[Ballot]) -> impl Iterator<Item = Given<'a, Time>> {
-    ballots
+/// Returns what was given to one record, in the order of its ballots.
+fn given<'a>(votes: &'a Votes, ballots: &[Ballot]) -> Vec<Given<'a, Time>> {
+    let given = ballots
         .iter()
-        .map(|ballot| (ballot.source, ballot.at, votes.answer(ballot)))
+        .map(|ballot| (ballot.source, ballot.at, votes.answer(ballot)));
+    let meanings = ballots.iter().map(|ballot| votes.meaning(ballot));
+    spelt_alike(given.collect(), meanings)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod name;
 mod offered;
 mod output;
 
-pub use answer::{Answer, COMMENT_OF, FLAG_OF, NONE_FITS, UNSURE, is_answer_word};
+pub use answer::{Answer, COMMENT_OF, FLAG_OF, Meaning, NONE_FITS, UNSURE, is_answer_word};
 pub use fields::is_comment_name;
 pub use input::{
     AnsweredBy, Delivery, DrivingWords, HumanLoop, HumanLoopInput, MAX_INPUT_CONTENT_BYTES, Making,

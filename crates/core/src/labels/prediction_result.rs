@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     consolidation::{Consensus, DecidedBy, last_votes},
-    human_loop::Answer,
+    human_loop::{Answer, Meaning},
     label_set::LabelSet,
     question::{Question, State},
 };
@@ -328,10 +328,11 @@ fn called_now(prediction: Option<&str>, set: Option<&LabelSet>) -> Option<String
 ///
 /// Source: P. Jaccard, "The Distribution of the Flora in the Alpine Zone" (New Phytologist, 1912).
 fn alike(vote: &Answer, answer: &Answer) -> f64 {
-    let (Answer::Labels { labels: said }, Answer::Labels { labels }) = (vote, answer) else {
+    let (vote, answer) = (vote.meaning(), answer.meaning());
+    let (Meaning::Labels(said), Meaning::Labels(labels)) = (&vote, &answer) else {
         return f64::from(u8::from(vote == answer));
     };
-    let both = said.iter().filter(|label| labels.contains(label)).count();
+    let both = said.intersection(labels).count();
     let either = said.len() + labels.len() - both;
     if either == 0 {
         1.0

@@ -407,7 +407,7 @@ impl Question {
     pub fn contradicts(&self, class: &Answer, labels: &LabelSet) -> bool {
         let votes = labels.counting(&self.votes);
         let mut answers = votes.iter().map(|vote| &vote.answer);
-        answers.any(|answer| !matches!(answer, Answer::Unsure) && answer != class)
+        answers.any(|answer| !matches!(answer, Answer::Unsure) && !answer.says_the_same(class))
     }
 
     /// Returns what users hold right today, with how many of them do: the most frequent first, of equal ones the newest.

@@ -14,6 +14,9 @@ use crate::feedback::{FeedbackRecord, Signal, prediction::split_labels};
 /// Worker name of feedback that does not say whose it is.
 const ANONYMOUS_USER: &str = "user";
 
+/// Worker name of an imported vote of which the file does not say whose it is.
+pub const UNSIGNED: &str = "import";
+
 /// Where a vote comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

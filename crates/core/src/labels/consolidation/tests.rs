@@ -109,6 +109,151 @@ fn users_break_a_tie_of_reviewers_and_add_no_answer_of_their_own() {
     assert_eq!(with(&[user("a", "X"), user("b", "Y")]), (Consensus::Tie, None));
 }
 
+/// A vote for a label that is proposed, at a second.
+fn proposing(worker: &str, label: &str, second: u32) -> Vote {
+    Vote {
+        answer: Answer::proposal(label.split('|')),
+        at: format!("2026-11-20T10:00:{second:02}Z"),
+        ..vote(worker, "-")
+    }
+}
+
+/// Decides on votes by themselves and among those on many records; both have to say the same.
+fn decided(votes: &[Vote]) -> (Consensus, Option<DecidedBy>) {
+    let by_majority = Consensus::by_majority(votes);
+    let many = counted(&BTreeMap::from([(1, votes.to_vec())]));
+    let consolidated = consolidate(&many, Settings::default());
+    assert_eq!(consolidated.of(1).cloned(), by_majority.0, "for datasets too");
+    assert_eq!(consolidated.decided_by(1), by_majority.1);
+    by_majority
+}
+
+#[test]
+fn reviewers_who_propose_one_label_in_two_spellings_agree_on_the_one_that_came_first() {
+    let sure = |label: &str| Consensus::Agreed {
+        answer: proposing("", label, 0).answer,
+        confidence: 1.0,
+    };
+    for (first, other) in [
+        ("gift card", "Gift card"),
+        ("Gift card", "gift card"),
+        ("Gift card", "Gift  Card "),
+        ("Gift card", "ＧＩＦＴ ＣＡＲＤ"),
+        ("Billing|Neu: ärger", "billing|NEU: Ärger"),
+    ] {
+        let two = [proposing("a", first, 1), proposing("b", other, 2)];
+        let turned = [two[1].clone(), two[0].clone()];
+
+        assert_eq!(decided(&two), (sure(first), Some(DecidedBy::Majority)), "{other}");
+        assert_eq!(decided(&turned), decided(&two), "{other}");
+        let with_another = [&two[..], &[proposing("c", "Voucher", 0)]].concat();
+        assert!(
+            matches!(decided(&with_another).0, Consensus::Agreed { answer, .. } if answer == two[0].answer),
+            "{other}"
+        );
+    }
+    let most = [
+        proposing("a", "gift card", 1),
+        proposing("b", "Gift Card", 2),
+        proposing("c", "Gift Card", 3),
+    ];
+    assert_eq!(decided(&most).0, sure("Gift Card"));
+    let at_once = [proposing("a", "gift card", 1), proposing("b", "Gift card", 1)];
+    assert_eq!(decided(&at_once).0, sure("Gift card"));
+}
+
+#[test]
+fn users_add_no_spelling_to_what_a_reviewer_proposed_and_break_a_tie_in_theirs() {
+    let of_user = |name: &str, label: &str| Vote {
+        source: VoteSource::Feedback,
+        ..proposing(&format!("user:{name}"), label, 0)
+    };
+    let users = [of_user("a", "GIFT CARD"), of_user("b", "GIFT CARD")];
+    let one = [&users[..], &[proposing("r", "Gift card", 5)]].concat();
+    let tie = [&one[..], &[proposing("s", "Voucher", 6)]].concat();
+    let other = [&one[..], &[proposing("s", "Gift cards", 6)]].concat();
+
+    let is_gift_card = |votes: &[Vote]| {
+        let (consensus, rule) = decided(votes);
+        let answer = proposing("", "Gift card", 0).answer;
+        (
+            matches!(consensus, Consensus::Agreed { answer: kept, .. } if kept == answer),
+            rule,
+        )
+    };
+    assert_eq!(is_gift_card(&one), (true, Some(DecidedBy::SingleReviewer)));
+    assert_eq!(is_gift_card(&tie), (true, Some(DecidedBy::UserBrokeTie)));
+    assert_eq!(
+        is_gift_card(&other),
+        (true, Some(DecidedBy::UserBrokeTie)),
+        "another label"
+    );
+}
+
+#[test]
+fn an_adjudicator_s_spelling_stays_as_they_wrote_it() {
+    let last_word = Vote {
+        source: VoteSource::Adjudicator,
+        ..proposing("adjudicator:lea", "GIFT card", 9)
+    };
+    let votes = [
+        proposing("a", "Gift card", 1),
+        proposing("b", "Gift card", 2),
+        last_word.clone(),
+    ];
+
+    let (consensus, rule) = decided(&votes);
+
+    assert_eq!(rule, Some(DecidedBy::Adjudicator));
+    assert!(matches!(consensus, Consensus::Agreed { answer, .. } if answer == last_word.answer));
+}
+
+#[test]
+fn error_rates_are_those_of_labels_however_they_are_spelt() {
+    let spelt = |record: u128, label: &str| {
+        if record % 3 == 0 {
+            label.to_lowercase()
+        } else {
+            label.to_owned()
+        }
+    };
+    let mut votes = with_an_adversary(60);
+    for (record, votes) in &mut votes {
+        let answer = match &votes[1].answer {
+            Answer::Labels { labels } => Answer::labels([spelt(*record, &labels[0])]),
+            other => other.clone(),
+        };
+        votes[1].answer = answer;
+    }
+    let plain = counted(&with_an_adversary(60));
+    let counted = counted(&votes);
+
+    let (plain, spelt) = (
+        consolidate(&plain, Settings::default()),
+        consolidate(&counted, Settings::default()),
+    );
+
+    assert_eq!(spelt.method, Method::DawidSkene);
+    for record in 0..60 {
+        let (
+            Consensus::Agreed { answer, confidence },
+            Consensus::Agreed {
+                answer: same,
+                confidence: as_sure,
+            },
+        ) = (spelt.of(record), plain.of(record))
+        else {
+            panic!("{record}: one of them does not agree");
+        };
+        assert!(answer.says_the_same(same), "{record}: {answer:?}");
+        assert!((confidence - as_sure).abs() < 1e-9, "{record}");
+        assert!(
+            votes[&record].iter().any(|vote| vote.answer == *answer),
+            "a spelling of the record"
+        );
+    }
+}
+
 #[test]
 fn a_user_alone_is_no_review() {
     assert_eq!(

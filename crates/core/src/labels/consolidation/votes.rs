@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{binds, counted_as};
 use crate::labels::{
-    human_loop::Answer,
-    vote::{Vote, VoteSource},
+    human_loop::{Answer, Meaning},
+    vote::{UNSIGNED, Vote, VoteSource},
 };
 
 /// Bytes of an RFC 3339 time that are kept: down to the millisecond.
@@ -113,11 +113,19 @@ impl Ballots {
             }
         }
         Votes {
+            meanings: meanings(&answers),
             workers,
             answers,
             ballots,
         }
     }
+}
+
+/// Numbers what answers say, those that say the same alike, in the order of the answers.
+fn meanings(answers: &[Answer]) -> Vec<u32> {
+    let mut numbers: BTreeMap<Meaning, u32> = BTreeMap::new();
+    let meanings = answers.iter().map(Answer::meaning);
+    meanings.map(|meaning| number(&mut numbers, &meaning)).collect()
 }
 
 fn kept_time(time: &str) -> Time {
@@ -154,7 +162,9 @@ pub struct Votes {
     /// Sorted; ballots number them.
     pub(crate) workers: Vec<String>,
     /// Sorted; ballots number them.
-    pub(crate) answers: Vec<Answer>,
+    answers: Vec<Answer>,
+    /// Number of what each answer says, see [`Votes::meaning`].
+    meanings: Vec<u32>,
     /// By record, then by worker.
     ballots: Vec<Ballot>,
 }
@@ -188,5 +198,37 @@ impl Votes {
 
     pub(crate) fn answer(&self, ballot: &Ballot) -> &Answer {
         &self.answers[ballot.answer as usize]
+    }
+
+    /// Returns the number of what a ballot says: the same for all spellings of an answer.
+    pub(crate) fn meaning(&self, ballot: &Ballot) -> usize {
+        self.meanings[ballot.answer as usize] as usize
+    }
+
+    /// Returns an answer of each meaning, by its number: the first in the order of answers.
+    pub(crate) fn answers(&self) -> Vec<&Answer> {
+        let mut answers: Vec<&Answer> = Vec::new();
+        for (answer, meaning) in self.answers.iter().zip(&self.meanings) {
+            // They are numbered as they come.
+            if *meaning as usize == answers.len() {
+                answers.push(answer);
+            }
+        }
+        answers
+    }
+
+    /// Returns whether a ballot is the word of somebody who looked at the text because they were asked, here or elsewhere: of a
+    /// reviewer, or of a file that says whose it is. Who adjudicates has seen what the others said.
+    pub(crate) fn is_independent(&self, ballot: &Ballot) -> bool {
+        match ballot.source {
+            VoteSource::HumanReview => true,
+            VoteSource::Import => self.is_signed(ballot),
+            VoteSource::Adjudicator | VoteSource::Feedback => false,
+        }
+    }
+
+    /// Returns whether it is known whose ballot it is.
+    pub(crate) fn is_signed(&self, ballot: &Ballot) -> bool {
+        ballot.source != VoteSource::Import || self.workers[ballot.worker as usize] != UNSIGNED
     }
 }

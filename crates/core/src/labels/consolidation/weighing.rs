@@ -13,8 +13,11 @@ pub(super) struct Weighing<'a> {
     votes: &'a Votes,
     /// Annotator of each worker: reviewers are numbered, users are [`USERS`].
     annotators: Vec<usize>,
-    decisions: BTreeMap<Vec<Observation>, Decision<'a>>,
+    decisions: BTreeMap<Vec<Observation>, Weighed>,
 }
+
+/// A consensus on the number of what is said, and the rule that decided it.
+type Weighed = (Consensus<usize>, Option<DecidedBy>);
 
 /// The annotator that all users are.
 const USERS: usize = 0;
@@ -24,11 +27,11 @@ impl<'a> Weighing<'a> {
     pub(super) fn of(votes: &'a Votes, settings: Settings) -> Option<Self> {
         let annotators = annotators(votes);
         let count = annotators.iter().max()? + 1;
-        let answers = votes.answers.len();
-        let sure_answers = votes
-            .answers
+        let all_answers = votes.answers();
+        let answers = all_answers.len();
+        let sure_answers = all_answers
             .iter()
-            .filter(|answer| **answer != Answer::Unsure)
+            .filter(|answer| ***answer != Answer::Unsure)
             .count();
         if sure_answers < 2 || count.saturating_mul(answers * answers) > MAX_ESTIMATES {
             return None;
@@ -59,7 +62,7 @@ impl<'a> Weighing<'a> {
         weighing.decisions = records
             .into_iter()
             .map(|record| {
-                let decision = weigh(&model, &record.votes, &votes.answers, settings.min_posterior);
+                let decision = weigh(&model, &record.votes, &all_answers, settings.min_posterior);
                 (record.votes, decision)
             })
             .collect();
@@ -76,7 +79,7 @@ impl<'a> Weighing<'a> {
                     true => self.annotators[ballot.worker as usize],
                     false => USERS,
                 },
-                answer: ballot.answer as usize,
+                answer: self.votes.meaning(ballot),
             })
             .collect();
         observations.sort_unstable();
@@ -92,10 +95,21 @@ impl<'a> Weighing<'a> {
             return decide(given(self.votes, ballots));
         }
         match self.decisions[&observations] {
+            (Consensus::Agreed { answer, confidence }, rule) => {
+                let answer = self.as_spelt(ballots, answer);
+                (Consensus::Agreed { answer, confidence }, rule)
+            }
             // The question is answered, and nobody will be asked again: so their word counts, improbable as it is.
-            (Consensus::Tie, _) => decide(given(self.votes, ballots)),
-            decision => decision,
+            (Consensus::Tie | Consensus::Unanswered, _) => decide(given(self.votes, ballots)),
         }
+    }
+
+    /// Returns an answer to a record in the spelling that is kept there.
+    fn as_spelt(&self, ballots: &[Ballot], meaning: usize) -> &'a Answer {
+        let mut given = given(self.votes, ballots).into_iter().zip(ballots);
+        let answer = given.find(|(_, ballot)| self.votes.meaning(ballot) == meaning);
+        let ((.., answer), _) = answer.expect("only what a reviewer of the record said is chosen");
+        answer
     }
 }
 
@@ -119,12 +133,7 @@ fn annotators(votes: &Votes) -> Vec<usize> {
 
 /// Decides on a set of votes: the reviewers by themselves, with the users where as many reviewers are for one answer as for
 /// another. Only answers that a reviewer gave are chosen from; a tie where none is probable enough.
-fn weigh<'a>(
-    model: &DawidSkene,
-    votes: &[Observation],
-    answers: &'a [Answer],
-    min_posterior: f64,
-) -> Decision<'a> {
+fn weigh(model: &DawidSkene, votes: &[Observation], answers: &[&Answer], min_posterior: f64) -> Weighed {
     let reviewers: Vec<Observation> = votes
         .iter()
         .copied()
@@ -136,7 +145,7 @@ fn weigh<'a>(
         best.filter(|(probability, _)| *probability > min_posterior)
             .map(|(_, answer)| answer)
     };
-    let is_tie = most_frequent(&counts(reviewers.iter().map(|vote| &answers[vote.answer]))).len() > 1;
+    let is_tie = most_frequent(&counts(reviewers.iter().map(|vote| answers[vote.answer]))).len() > 1;
     let among_all = model.posterior(votes);
     let (alone, with_users) = (best(&model.posterior(&reviewers)), best(&among_all));
     let (answer, rule) = match (alone, with_users) {
@@ -147,7 +156,7 @@ fn weigh<'a>(
         (_, None) => return (Consensus::Tie, None),
     };
     let agreed = Consensus::Agreed {
-        answer: &answers[answer],
+        answer,
         confidence: among_all[answer],
     };
     (agreed, Some(rule))

@@ -48,6 +48,21 @@ pub enum Answer {
     Unsure,
 }
 
+/// What an answer says, however its labels are spelt and in whatever order they stand.
+///
+/// Ordered as answers are.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Meaning {
+    /// The labels with these keys fit.
+    Labels(BTreeSet<String>),
+    /// None of the labels fits.
+    NoneFits,
+    /// The names with these keys are proposed.
+    NewLabel(BTreeSet<String>),
+    /// The reviewer could not tell.
+    Unsure,
+}
+
 impl Answer {
     /// Makes the answer that names these labels, in any order.
     pub fn labels(labels: impl IntoIterator<Item = impl Into<String>>) -> Self {
@@ -69,17 +84,21 @@ impl Answer {
         }
     }
 
-    /// Returns whether two answers name the same labels, however they are spelt and in whatever order they stand.
+    /// Returns what it says: answers with the same meaning are one answer, and are counted together.
     ///
     /// Older votes have the names of a proposal in the order in which somebody wrote them.
-    pub fn says_the_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Labels { labels }, Self::Labels { labels: others }) => keys(labels) == keys(others),
-            (Self::NewLabel { label }, Self::NewLabel { label: other }) => {
-                label == other || keys(&split_labels(label)) == keys(&split_labels(other))
-            }
-            _ => self == other,
+    pub fn meaning(&self) -> Meaning {
+        match self {
+            Self::Labels { labels } => Meaning::Labels(keys(labels)),
+            Self::NoneFits => Meaning::NoneFits,
+            Self::NewLabel { label } => Meaning::NewLabel(keys(&split_labels(label))),
+            Self::Unsure => Meaning::Unsure,
         }
+    }
+
+    /// Returns whether two answers name the same labels, however they are spelt and in whatever order they stand.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        self == other || self.meaning() == other.meaning()
     }
 }
 
