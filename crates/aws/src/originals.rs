@@ -5,7 +5,10 @@
 
 use active_learning_core::{
     keys,
-    labels::question::{Question, State},
+    labels::{
+        question::{Question, State},
+        vote::VoteSource,
+    },
     sampling::duplicates::{Duplicate, MAX_STEPS},
 };
 
@@ -26,7 +29,9 @@ pub struct Asked {
 
 /// Finds the question whose answer a record gets: its own, or that of its original.
 ///
-/// `form_owner` tells whose the form of its text is, and is asked only where the record has no question.
+/// `form_owner` tells whose the form of its text is, and is asked only where the record has no question, or one that a file
+/// alone has answered. Earlier versions imported such a question beside what people had answered in another spelling, and
+/// their answer counts.
 ///
 /// # Errors
 ///
@@ -40,6 +45,7 @@ pub async fn question_of(
     let original = match &own {
         None => original_of(feedback, record_id, form_owner).await?,
         Some(own) if has_votes_alone(own) => duplicate_of(feedback, record_id).await?,
+        Some(own) if is_of_files_alone(own) => form_owner.await?.filter(|owner| owner != record_id),
         Some(_) => None,
     };
     let end = match original {
@@ -49,11 +55,21 @@ pub async fn question_of(
             question: None,
         },
     };
+    let counts_instead = |own: &Question, other: &Question| {
+        !is_of_files_alone(own) || other.state == State::Answered && !is_of_files_alone(other)
+    };
     match own {
-        Some(own) if end.question.is_none() => Ok(Asked {
-            id: record_id.to_owned(),
-            question: Some(own),
-        }),
+        Some(own)
+            if !end
+                .question
+                .as_ref()
+                .is_some_and(|other| counts_instead(&own, other)) =>
+        {
+            Ok(Asked {
+                id: record_id.to_owned(),
+                question: Some(own),
+            })
+        }
         _ => Ok(end),
     }
 }
@@ -88,6 +104,19 @@ pub fn has_votes_alone(question: &Question) -> bool {
         && question.human_loop.is_none()
         && question.reopened == 0
         && !question.votes.is_empty()
+}
+
+/// Returns whether a question was answered by imported files, and by nobody who was asked here.
+fn is_of_files_alone(question: &Question) -> bool {
+    let mut reviews = question
+        .votes
+        .iter()
+        .filter(|vote| vote.source.is_review())
+        .peekable();
+    question.state == State::Answered
+        && question.human_loop.is_none()
+        && reviews.peek().is_some()
+        && reviews.all(|vote| vote.source == VoteSource::Import)
 }
 
 /// Returns the record that a record is a copy of, if any.

@@ -1005,6 +1005,45 @@ async fn the_answer_to_a_copy_is_that_of_the_text_at_the_end_of_the_way() {
 }
 
 #[tokio::test]
+async fn what_people_answered_in_another_spelling_counts_before_what_a_file_says_of_this_one() {
+    let question = |text: &str, human_loop: Option<&str>, label: &str, source| {
+        let line = json!({"classifier": "news", "utterance": text}).to_string();
+        let mut question = Question::known(FeedbackRecord::parse(line.as_bytes()).expect("a record"));
+        question.human_loop = human_loop.map(str::to_owned);
+        question.answer_with(&[Vote {
+            worker: "w1".to_owned(),
+            answer: Answer::labels([label]),
+            source,
+            at: "2026-11-20T10:30:00Z".to_owned(),
+            seconds: None,
+            note: Default::default(),
+        }]);
+        serde_json::from_slice::<Value>(&question.to_json()).expect("JSON")
+    };
+    let key = |id: &str| format!("questions/{id}.json");
+    let of_people = question("RATES rise!", Some("review-1"), "Sports", VoteSource::HumanReview);
+    let of_file = || question("Rates rise", None, "World", VoteSource::Import);
+    let of_other_file = question("RATES rise!", None, "Sports", VoteSource::Import);
+
+    for (owner, other, label) in [
+        ("o", Some(of_people), "Sports"),
+        ("o", Some(of_other_file), "World"),
+        ("o", None, "World"),
+        ("own", None, "World"),
+    ] {
+        let other = other.map(|question| (key("o"), question));
+        let written: Vec<_> = other.into_iter().chain([(key("own"), of_file())]).collect();
+
+        let result = result_of_copy(owner, &written).await;
+
+        assert_eq!(
+            (&result["status"], &result["label"]),
+            (&json!("answered"), &json!(label))
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_text_that_was_erased_is_not_waited_for() {
     let aws = with_feedback_bucket();
     let mut erased = ErasedTexts::default();

@@ -1,6 +1,7 @@
 //! Texts and labels out of what somebody has, into a stack here or on AWS: shown first, then done.
 
 mod fates;
+mod known;
 mod plan;
 mod preview;
 mod store;
@@ -22,9 +23,9 @@ use active_learning_core::{
     text::personal_data::Treatment,
 };
 use clap::Args;
+use known::Known;
 use plan::Plan;
 use serde_json::{Value, json};
-use store::Known;
 use text_import::{Import, LabelDelimiter, Rejected, Summary};
 
 use crate::{

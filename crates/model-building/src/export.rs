@@ -112,7 +112,8 @@ struct HumanLoop<'a> {
 /// Writes the labels of people, the votes of all human loops on a record together, in the order of record ids.
 ///
 /// In a CSV `|` stands between the labels of a text, and `\|` for one within a name, as training files and imports are read.
-/// CSV and manifest hold each text once, however many copies it has, with the last answer, if reviewers agree on labels; it is what
+/// CSV and manifest hold each text once, however many copies it has, with the last answer, if reviewers agree on labels: an
+/// adjudicator's before a reviewer's, and that before the label of a file; it is what
 /// [`assemble`](crate::assemble::assemble) makes of the same labels; texts may have `several` labels as there, or where the
 /// newest dataset has. Texts lie in the temporary folder meanwhile.
 ///
@@ -160,7 +161,7 @@ struct Export<'a> {
     labels: &'a Labels,
     consolidated: &'a Consolidated<'a>,
     mode: Mode,
-    last_answers: LastAnswers,
+    last_answers: LastAnswers<'a>,
 }
 
 impl<'a> Export<'a> {
@@ -173,7 +174,7 @@ impl<'a> Export<'a> {
             labels,
             consolidated,
             mode,
-            last_answers: LastAnswers::of(counting),
+            last_answers: LastAnswers::of(counting, consolidated),
         }
     }
 
@@ -194,10 +195,11 @@ impl<'a> Export<'a> {
         let copies = self.labels.copies_by_text();
         let mut summary = self.summary();
         for record in self.labels.records() {
-            let reason = match self.outcome(record) {
-                outcome if outcome.counts() && !self.last_answers.is_last(record) => "older-answer",
-                Outcome::NoClass(name) | Outcome::Open(name) => name,
-                Outcome::Labels(labels) => {
+            let outcome = self.outcome(record);
+            let counts_not = outcome.counts().then(|| self.last_answers.why_not(record));
+            let reason = match (counts_not.flatten(), outcome) {
+                (Some(reason), _) | (None, Outcome::NoClass(reason) | Outcome::Open(reason)) => reason,
+                (None, Outcome::Labels(labels)) => {
                     let last = &record[record.len() - 1];
                     let labelled = self.line(last)?;
                     let row = Row {

@@ -10,7 +10,7 @@ use active_learning_aws::bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES};
 use active_learning_core::{
     dataset::{ContentId, Mode, TextId},
     labels::{
-        consolidation::{Consensus, Consolidated, Votes},
+        consolidation::{Consensus, Consolidated, DecidedBy, Votes},
         human_loop::Answer,
         label_set::{LabelSet, Mapped, Resolution},
     },
@@ -63,6 +63,8 @@ pub(crate) struct Line {
     not_in_use: Option<&'static str>,
     /// Whether what reviewers say in it comes from a file only.
     pub is_import: bool,
+    /// Tells the classifiers of texts apart.
+    classifier: u64,
     /// Tells feedback on the same text apart.
     occurrence: u64,
     /// Place of its object among all by their keys, and its number in it.
@@ -80,7 +82,7 @@ pub(crate) enum Keep {
     Line,
 }
 
-/// All labels. Memory: about 170 bytes a line and 100 a copy; texts lie on disk.
+/// All labels. Memory: about 180 bytes a line and 100 a copy; texts lie on disk.
 pub(crate) struct Labels {
     pub votes: Votes,
     /// By record, those of a record by the time of the answer.
@@ -132,35 +134,106 @@ impl Labels {
     }
 }
 
-/// Tells the lines of a record that has the last answer to a text from those of older ones.
+/// Why the answer to a record is no row: people answered the same text once more.
+const OLDER_ANSWER: &str = "older-answer";
+/// Why it is none: the word of somebody who comes before is another one, whenever it was given.
+const OVERRULED_ANSWER: &str = "overruled-answer";
+/// Why it is none: the same text has another label under another classifier.
+const OTHER_CLASSIFIER: &str = "other-classifier-answer";
+
+/// Tells the lines of a record that has the answer to a text which counts from those of others.
 ///
-/// Records of another classifier, or whose texts have the same normal form, ask about the same text.
-pub(crate) struct LastAnswers(HashMap<TextId, Answered>);
+/// Records of another classifier, or whose texts have the same normal form, ask about the same text. An adjudicator's word
+/// counts before that of reviewers, and theirs before that of files; among equals the last.
+pub(crate) struct LastAnswers<'a> {
+    by_text: HashMap<TextId, Answered>,
+    consolidated: &'a Consolidated<'a>,
+}
 
-/// When a record was answered; of two at the same instant the greater id is the later.
-type Answered = ([u8; TIME_BYTES], u128);
+/// Whose word the answer to a record is; the greater counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Word {
+    File,
+    Reviewers,
+    Adjudicator,
+}
 
-impl LastAnswers {
-    /// Takes the records whose answers count.
-    pub(crate) fn of<'a>(records: impl Iterator<Item = &'a [Line]>) -> Self {
-        let mut last_answers: HashMap<TextId, Answered> = HashMap::new();
-        for (content, answered) in records.map(answered) {
-            let last = last_answers.entry(content).or_insert(answered);
-            *last = answered.max(*last);
+impl Word {
+    fn of(record: &[Line], decided_by: Option<DecidedBy>) -> Self {
+        let is_of_reviewer = |line: &Line| line.reviewed && !line.is_import;
+        match decided_by {
+            Some(DecidedBy::Adjudicator) => Self::Adjudicator,
+            _ if record.iter().any(is_of_reviewer) => Self::Reviewers,
+            _ => Self::File,
         }
-        Self(last_answers)
-    }
-
-    /// Returns whether the answer on a record is the last one on its text.
-    pub(crate) fn is_last(&self, record: &[Line]) -> bool {
-        let (content, answered) = answered(record);
-        self.0.get(&content) == Some(&answered)
     }
 }
 
-fn answered(record: &[Line]) -> (TextId, Answered) {
-    let last = &record[record.len() - 1];
-    (last.text_id, (last.answered_at, last.id))
+/// By whom and when a record was answered; of two at the same instant the greater id is the later.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Answered {
+    word: Word,
+    at: [u8; TIME_BYTES],
+    id: u128,
+    classifier: u64,
+}
+
+impl Answered {
+    fn of(record: &[Line], consolidated: &Consolidated<'_>) -> Self {
+        let last = &record[record.len() - 1];
+        Self {
+            word: Word::of(record, consolidated.decided_by(last.id)),
+            at: last.answered_at,
+            id: last.id,
+            classifier: last.classifier,
+        }
+    }
+}
+
+impl<'a> LastAnswers<'a> {
+    /// Takes the records whose answers count.
+    pub(crate) fn of<'l>(
+        records: impl Iterator<Item = &'l [Line]>,
+        consolidated: &'a Consolidated<'a>,
+    ) -> Self {
+        let mut by_text: HashMap<TextId, Answered> = HashMap::new();
+        for record in records {
+            let answered = Answered::of(record, consolidated);
+            let last = by_text.entry(text_of(record)).or_insert(answered);
+            *last = answered.max(*last);
+        }
+        Self {
+            by_text,
+            consolidated,
+        }
+    }
+
+    /// Returns why the answer on a record is not the one that counts of its text; `None` where it is.
+    pub(crate) fn why_not(&self, record: &[Line]) -> Option<&'static str> {
+        let last = self.by_text.get(&text_of(record))?;
+        let own = Answered::of(record, self.consolidated);
+        if last.id == own.id {
+            return None;
+        }
+        Some(match self.say_the_same(last.id, own.id) {
+            false if last.word > own.word => OVERRULED_ANSWER,
+            false if last.classifier != own.classifier => OTHER_CLASSIFIER,
+            _ => OLDER_ANSWER,
+        })
+    }
+
+    fn say_the_same(&self, one: u128, other: u128) -> bool {
+        match (self.consolidated.of(one), self.consolidated.of(other)) {
+            (Consensus::Agreed { answer: one, .. }, Consensus::Agreed { answer: other, .. }) => {
+                one.says_the_same(other)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn text_of(record: &[Line]) -> TextId {
+    record[record.len() - 1].text_id
 }
 
 /// What the votes on a record mean for training.

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
+    known::Known,
     plan::{Fate, Plan},
-    store::Known,
 };
 use crate::wording::{counted, counted_as, listed};
 
@@ -97,6 +97,13 @@ pub(super) fn known(known: &Known) -> Vec<(&'static str, String)> {
         said.push((
             "known",
             format!("{counts} (asked, answered or waiting): they stay as they are"),
+        ));
+    }
+    if known.spelt_otherwise() > 0 {
+        let texts = counted(known.spelt_otherwise(), "text");
+        said.push((
+            "joined",
+            format!("{texts} known here in another spelling (case, signs, spaces): the labels are votes on what is known"),
         ));
     }
     if changed > 0 {

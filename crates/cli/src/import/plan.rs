@@ -10,7 +10,7 @@ use active_learning_core::{
         human_loop::Answer,
         label_key::label_key,
         label_set::{LabelSet, LabelSetError, Resolution, can_be_label},
-        vote::{Vote, VoteSource},
+        vote::{UNSIGNED, Vote, VoteSource},
     },
     text::look_alike,
 };
@@ -18,9 +18,6 @@ use serde::Serialize;
 use text_import::{Summary, Tool};
 
 use super::{Counts, DEFAULT_CLASSIFIER, File, Options};
-
-/// Worker of a vote of which the file does not say whose it is.
-pub(super) const UNNAMED: &str = "import";
 
 /// A label that is new.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -142,7 +139,7 @@ impl Plan {
             match said.unnamed.values().collect::<Vec<_>>()[..] {
                 [] => {}
                 [(at, labels)] => {
-                    votes.extend(answer(labels).map(|answer| vote(set, UNNAMED, (at, &now), answer)))
+                    votes.extend(answer(labels).map(|answer| vote(set, UNSIGNED, (at, &now), answer)))
                 }
                 _ if votes.is_empty() => plan.contradictory += 1,
                 _ => {}
@@ -361,7 +358,7 @@ fn said(files: &[File], set: &LabelSet, options: &Options) -> Vec<Said> {
 /// Names a person of another tool: told apart from the reviewers of this stack.
 fn worker(tool: Option<Tool>, by: &str) -> String {
     let tool = tool.map_or_else(
-        || UNNAMED.to_owned(),
+        || UNSIGNED.to_owned(),
         |tool| tool.name().to_lowercase().replace(' ', "-"),
     );
     format!("{tool}:{}", label_key(by))

@@ -8,8 +8,9 @@ use text_import::{Conflict, Import, LabelCount, Role, Row, Summary};
 use super::{
     File,
     fates::{by_name, fates, known},
+    known::Known,
     plan::{Fate, Plan},
-    store::{Done, Known},
+    store::Done,
 };
 use crate::{
     labels::Added,
@@ -265,6 +266,7 @@ pub(super) fn as_json(files: &[File], plan: &Plan, known: Option<&Known>) -> Val
         "retired": by_name(plan, |fate| match fate { Fate::Retired(name) => Some(name), _ => None }),
         "known": known.map(|known| json!({"labels": known.labelled(), "questions": known.asked()})),
         "changed": known.map(Known::changed),
+        "knownInAnotherSpelling": known.map(Known::spelt_otherwise),
         "addsLabels": plan.adds_labels,
         "masked": plan.masked,
         "keepsWhatTheStackMasks": plan.keeps_what_the_stack_masks,

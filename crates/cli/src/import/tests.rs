@@ -10,7 +10,7 @@ use clap::Parser;
 use text_import::read;
 
 use super::{
-    store::{Before, Known, Standing, before},
+    known::{Before, Known, Standing, before},
     *,
 };
 
@@ -20,11 +20,11 @@ struct Line {
     options: Options,
 }
 
-fn options(arguments: &[&str]) -> Options {
+pub(super) fn options(arguments: &[&str]) -> Options {
     Line::parse_from([&["import", "file"], arguments].concat()).options
 }
 
-fn files(contents: &[&str]) -> Vec<File> {
+pub(super) fn files(contents: &[&str]) -> Vec<File> {
     let file = |content: &&str| File {
         name: "file.csv".to_owned(),
         import: read(content.as_bytes(), &text_import::Options::default()).expect("it is read"),
@@ -32,7 +32,7 @@ fn files(contents: &[&str]) -> Vec<File> {
     contents.iter().map(file).collect()
 }
 
-fn set(names: &[&str]) -> LabelSet {
+pub(super) fn set(names: &[&str]) -> LabelSet {
     let mut set = LabelSet::none();
     names.iter().for_each(|name| set.add(name, "").expect("free"));
     set

@@ -57,7 +57,7 @@ pub fn check_dataset(manifest: &DatasetManifest, rules: &Rules, needs_test_rows:
 }
 
 /// What is said of labels that are left out: the reason as datasets count it, and what one is and several are.
-const LEFT_OUT: [(&str, &str, &str); 10] = [
+const LEFT_OUT: [(&str, &str, &str); 12] = [
     (
         "unreadable-line",
         "labelled line cannot be read; the log names it",
@@ -82,6 +82,18 @@ const LEFT_OUT: [(&str, &str, &str); 10] = [
         "overruled-initial-row",
         "initial row is left out, since another file, whose key comes later, gives its text another label",
         "initial rows are left out, since other files, whose keys come later, give their texts other labels",
+    ),
+    (
+        "overruled-answer",
+        "answer is left out, since the same text, spelt otherwise, has another one by a reviewer or an adjudicator, whose word \
+         comes first",
+        "answers are left out, since the same texts, spelt otherwise, have other ones by reviewers or adjudicators, whose \
+         word comes first",
+    ),
+    (
+        "other-classifier-answer",
+        "answer is left out, since the same text has another label under another classifier, which was given later",
+        "answers are left out, since the same texts have other labels under another classifier, which were given later",
     ),
     (
         "several-labels",

@@ -79,8 +79,8 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Consolidates votes and takes of each text the row that counts: the last human answer before older ones,
-    /// and those before initial rows; of initial rows the last.
+    /// Consolidates votes and takes of each text the row that counts: the last human answer before older ones, a reviewer's
+    /// before that of a file, an adjudicator's before both, and all of them before initial rows; of initial rows the last.
     ///
     /// That none of the labels fits, or only one that is no class yet, is an answer too: the text has no row then.
     /// Where people do not agree or cannot tell, what was known before stays.
@@ -169,27 +169,27 @@ impl Answers {
     ) -> Self {
         let outcome =
             |record: &[Line]| Outcome::of(record, consolidated.of(record[0].id), mode, labels.set.as_deref());
-        let last_answers = LastAnswers::of(labels.records().filter(|record| outcome(record).counts()));
+        let counting = labels.records().filter(|record| outcome(record).counts());
+        let last_answers = LastAnswers::of(counting, consolidated);
         let copies = labels.copies_by_text();
         let (mut rows, mut outcomes) = (HashMap::new(), BTreeMap::new());
         for record in labels.records() {
             let outcome = outcome(record);
             *outcomes.entry(outcome.name().to_owned()).or_default() += 1;
             let text = record[record.len() - 1].text_id;
-            match outcome {
-                Outcome::Labels(_) | Outcome::NoClass(_) if !last_answers.is_last(record) => {
-                    counts.add("older-answer", 1);
-                }
-                Outcome::Labels(labels) => {
+            let counts_not = outcome.counts().then(|| last_answers.why_not(record)).flatten();
+            match (counts_not, outcome) {
+                (Some(reason), _) => counts.add(reason, 1),
+                (None, Outcome::Labels(labels)) => {
                     let copies = copies.get(&text).copied().unwrap_or_default();
                     let row = row_of(record, classes.number(labels.to_vec()), copies);
                     rows.insert(text, Some(row));
                 }
-                Outcome::NoClass(name) => {
+                (None, Outcome::NoClass(name)) => {
                     rows.insert(text, None);
                     counts.add(name, 1);
                 }
-                Outcome::Open(name) => counts.add(name, 1),
+                (None, Outcome::Open(name)) => counts.add(name, 1),
             }
         }
         Self { rows, outcomes }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    hash::{DefaultHasher, Hash, Hasher},
     io,
     sync::Arc,
 };
@@ -103,6 +104,13 @@ async fn list_copies(bucket: &Bucket) -> Result<Vec<KeptCopy>, LabelsError> {
         .await
 }
 
+/// Returns a number by which names are told apart in this run.
+fn number_of(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}
+
 struct Reader {
     ballots: Ballots,
     lines: Vec<Line>,
@@ -189,6 +197,7 @@ impl Reader {
             was_asked: labelled.votes.iter().any(|vote| vote.source.is_review()),
             is_import: reviews.clone().next().is_some()
                 && reviews.all(|vote| vote.source == VoteSource::Import),
+            classifier: number_of(&labelled.record.classifier),
             occurrence: duplicates::occurrence(&labelled.record),
             place,
             kept,

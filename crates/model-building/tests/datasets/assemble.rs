@@ -4,16 +4,22 @@ use std::collections::BTreeMap;
 
 use active_learning_core::{
     dataset::{DatasetManifest, Mode, Problem, Rules, Severity, TrainingFileState},
-    feedback::Signal,
+    feedback::{Signal, record_id},
     labels::{
         labelled::LabelledRecord,
         vote::{Vote, VoteSource},
     },
 };
-use model_building::assemble::{AssemblePolicy, check_dataset};
+use model_building::{
+    assemble::{AssemblePolicy, check_dataset},
+    export::Format,
+};
 use serde_json::Value;
 
-use crate::bucket::{BUCKET, Bucket, POLICY, audited, doubted, record, vote};
+use crate::{
+    bucket::{BUCKET, Bucket, POLICY, audited, doubted, record, vote},
+    export::exported,
+};
 
 fn labels(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
     let owned = |(text, label): &(&str, &str)| ((*text).to_owned(), (*label).to_owned());
@@ -166,6 +172,90 @@ async fn the_last_human_answer_wins_over_older_ones_and_over_initial_rows() {
         ("older-answer", 2),
         ("unsure", 1),
     ];
+    let left_out = left_out.map(|(reason, count)| (reason.to_owned(), count));
+    assert_eq!(manifest.left_out, left_out.into());
+}
+
+/// Stores one vote on a text of a classifier, in a human loop or an import of its own.
+async fn say(bucket: &Bucket, (classifier, text): (&str, &str), name: &str, vote: Vote) {
+    let mut record = record(text, Signal::Unlabelled);
+    record.id = record_id(classifier, text);
+    record.classifier = classifier.to_owned();
+    let labelled = LabelledRecord::new(record, vec![vote], name, "");
+    bucket.label(name, &[labelled]).await;
+}
+
+fn imported(label: &str, minute: usize) -> Vote {
+    Vote {
+        source: VoteSource::Import,
+        ..vote("import", label, minute)
+    }
+}
+
+#[tokio::test]
+async fn a_later_label_of_a_file_takes_no_answer_of_people_away_that_was_given_in_another_spelling() {
+    let bucket = Bucket::new();
+    bucket.put("initial/a.csv", initial(4)).await;
+    let last_word = Vote {
+        source: VoteSource::Adjudicator,
+        ..vote("adjudicator:lea", "World", 1)
+    };
+    for (text, name, vote) in [
+        ("Holiday request", "review-1", vote("ada", "World", 0)),
+        ("HOLIDAY request!", "import-1", imported("Sports", 9)),
+        ("holiday request.", "import-2", imported("World", 10)),
+        ("Two submitted", "adjudication-1", last_word),
+        ("Two submitted!", "review-2", vote("ada", "Sports", 5)),
+        ("One of a file", "import-3", imported("World", 1)),
+        ("ONE of a file", "import-4", imported("Sports", 2)),
+        ("Nothing fits here", "review-3", vote("ada", "-", 0)),
+        ("nothing fits here!", "import-5", imported("Sports", 9)),
+    ] {
+        say(&bucket, ("news", text), name, vote).await;
+    }
+
+    let manifest = bucket.assemble(&POLICY).await;
+    let (csv, summary) = exported(&bucket, Format::ComprehendCsv).await;
+
+    let mut rows = bucket.labels(&manifest).await;
+    rows.retain(|text, _| !initial(4).contains(text.as_str()));
+    let counting = [
+        ("Holiday request", "World"),
+        ("Two submitted", "World"),
+        ("ONE of a file", "Sports"),
+    ];
+    assert_eq!(rows, labels(&counting));
+    let csv = String::from_utf8(csv).expect("UTF-8");
+    let csv = csv.lines().filter_map(|line| line.split_once(','));
+    let csv: Vec<(&str, &str)> = csv.map(|(label, text)| (text, label)).collect();
+    assert_eq!(labels(&csv), rows, "an export is what a dataset is made of");
+    let left_out = [("none-fits", 1), ("older-answer", 2), ("overruled-answer", 3)];
+    let left_out: BTreeMap<String, u64> = left_out.map(|(reason, count)| (reason.to_owned(), count)).into();
+    assert_eq!((&manifest.left_out, &summary.left_out), (&left_out, &left_out));
+    let problems = check_dataset(&manifest, &Rules::comprehend(Mode::MultiClass), true);
+    let said = problems
+        .iter()
+        .any(|problem| problem.message.starts_with("3 answers are left out"));
+    assert!(said, "{problems:?}");
+}
+
+#[tokio::test]
+async fn labels_of_one_text_under_two_classifiers_that_differ_are_counted_apart() {
+    let bucket = Bucket::new();
+    bucket.put("initial/a.csv", initial(4)).await;
+    for (classifier, text, name, label, minute) in [
+        ("ca", "One text", "import-1", "World", 1),
+        ("cb", "One text", "import-2", "Sports", 2),
+        ("ca", "Another text", "import-3", "World", 1),
+        ("cb", "Another text", "import-4", "World", 2),
+    ] {
+        say(&bucket, (classifier, text), name, imported(label, minute)).await;
+    }
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    assert_eq!(bucket.labels(&manifest).await["One text"], "Sports");
+    let left_out = [("older-answer", 1), ("other-classifier-answer", 1)];
     let left_out = left_out.map(|(reason, count)| (reason.to_owned(), count));
     assert_eq!(manifest.left_out, left_out.into());
 }
