@@ -3,12 +3,11 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use active_learning_aws::{
+    claims::ClaimRetention,
     classifier::ClassifierSettings,
     env::{ConfigError, Env},
 };
 use active_learning_core::feedback::review_policy::{AuditSampleRate, ReviewPolicy};
-
-const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
 /// What an operator decides.
 #[derive(Clone, Debug)]
@@ -40,7 +39,7 @@ impl Config {
     ///
     /// [`ConfigError`] naming the variable that is missing or wrong.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let retention_days: u32 = env.required("CLAIM_RETENTION_DAYS")?;
+        let claim_retention: ClaimRetention = env.required("CLAIM_RETENTION_DAYS")?;
         Ok(Self {
             workflow_arn: env.required("HUMAN_REVIEW_WORKFLOW_ARN")?,
             human_review_url: env.optional("HUMAN_REVIEW_URL")?,
@@ -48,7 +47,7 @@ impl Config {
             training_bucket: env.required("TRAINING_BUCKET_NAME")?,
             items_per_task: env.required("ITEMS_PER_TASK")?,
             classes: env.list("CLASSES")?,
-            claim_retention: Duration::from_secs(u64::from(retention_days) * SECONDS_A_DAY),
+            claim_retention: claim_retention.get(),
             review_budget: env.required("REVIEW_BUDGET_PER_DAY")?,
             pool_texts_in_review: env.required("POOL_TEXTS_IN_REVIEW")?,
             policy: ReviewPolicy {

@@ -280,14 +280,15 @@ impl A2iTrigger {
         Ok(())
     }
 
-    /// Returns whether somebody has said since that the class is wrong which makes a text a copy of another.
+    /// Returns whether a text is asked although it is a copy of another: somebody has said since that the class is wrong which
+    /// makes it one, or the other was asked so long ago that nothing is left of its question.
     async fn is_contradicted(
         &self,
         record: &FeedbackRecord,
         original: &str,
     ) -> Result<bool, A2iTriggerError> {
         let Some(mut question) = self.questions.read(original).await? else {
-            return Ok(false);
+            return Ok(self.claims.holder(original).await?.is_none());
         };
         let labels = self.labels().await?;
         labels.use_own_names(&mut question);

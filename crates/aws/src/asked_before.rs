@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use crate::{
     bucket::Bucket,
-    claims::Claims,
+    claims::{ClaimRetention, Claims},
     class_names::ClassNames,
     env::{ConfigError, Env},
     failure::chain,
@@ -31,8 +31,6 @@ use crate::{
 
 /// Time for the reads. Without an answer by then it is decided on delivery, as for every text of which they tell nothing.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
-
-const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
 /// Why a text is not put to a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -95,12 +93,12 @@ impl Settings {
     ///
     /// [`ConfigError`] naming the variable that is missing or wrong.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let retention_days: u32 = env.required("CLAIM_RETENTION_DAYS")?;
+        let claim_retention: ClaimRetention = env.required("CLAIM_RETENTION_DAYS")?;
         let budget: u64 = env.required("REVIEW_BUDGET_PER_DAY")?;
         let pool: u64 = env.required("POOL_TEXTS_IN_REVIEW")?;
         Ok(Self {
             bucket: env.required("FEEDBACK_BUCKET_NAME")?,
-            claim_retention: Duration::from_secs(u64::from(retention_days) * SECONDS_A_DAY),
+            claim_retention: claim_retention.get(),
             has_budget: budget > 0,
             has_pool: pool > 0,
         })
@@ -182,7 +180,9 @@ impl AskedBefore {
         if let Some(original) = original.filter(|_| record.signal != Signal::Audit) {
             let asked = originals::follow(&self.bucket, original).await?;
             let Some(mut question) = asked.question else {
-                return Ok(Some(NotAsked::Duplicate));
+                // What was asked so long ago that its question and its claim are gone is asked again.
+                let is_held = self.claims.holder(&asked.id).await?.is_some();
+                return Ok(is_held.then_some(NotAsked::Duplicate));
             };
             let set = set_for(&question, names).await;
             let asks = makes_people_be_asked(&mut question, record, set.as_deref());

@@ -1,6 +1,6 @@
 //! Claims in S3: who of several runs may do something once.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use active_learning_core::keys;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,38 @@ use crate::{
 pub struct Claims {
     bucket: Bucket,
     retention: Duration,
+}
+
+/// How long claims count (`CLAIM_RETENTION_DAYS`): the least of some numbers of days, of which 0 says nothing. A claim that
+/// outlived the question of its text would say that people are asked, and nothing would tell what they answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimRetention(Duration);
+
+/// Why a setting was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected days, or several numbers of days separated by commas, one of them above 0, got `{0}`")]
+pub struct NotARetention(String);
+
+const SECONDS_A_DAY: u64 = 24 * 60 * 60;
+
+impl ClaimRetention {
+    /// Returns the time for which a claim counts.
+    pub fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl FromStr for ClaimRetention {
+    type Err = NotARetention;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let days: Result<Vec<u32>, _> = text.split(',').map(|days| days.trim().parse()).collect();
+        let least = days
+            .ok()
+            .and_then(|days| days.into_iter().filter(|days| *days > 0).min());
+        let least = least.ok_or_else(|| NotARetention(text.to_owned()))?;
+        Ok(Self(Duration::from_secs(u64::from(least) * SECONDS_A_DAY)))
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -156,4 +188,25 @@ pub async fn release(bucket: &Bucket, name: &str, owner: &str) -> Result<(), Cla
 /// [`ClaimError`] when S3 does not answer.
 pub async fn withdraw(bucket: &Bucket, name: &str) -> Result<(), ClaimError> {
     Ok(bucket.delete(&keys::claim(name)).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_count_no_longer_than_texts_are_kept() {
+        let days = |text: &str| {
+            text.parse()
+                .map(|retention: ClaimRetention| retention.get().as_secs() / SECONDS_A_DAY)
+        };
+
+        assert_eq!(days("90"), Ok(90));
+        assert_eq!(days("90,0"), Ok(90), "texts are kept for good");
+        assert_eq!(days("90,30"), Ok(30));
+        assert_eq!(days("30, 365"), Ok(30));
+        for wrong in ["", "0", "0,0", "90,", "90,ten", "-1"] {
+            assert_eq!(days(wrong), Err(NotARetention(wrong.to_owned())));
+        }
+    }
 }

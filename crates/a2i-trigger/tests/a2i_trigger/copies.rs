@@ -269,3 +269,25 @@ async fn a_vote_that_came_after_a_text_was_asked_keeps_near_duplicates_apart_fro
     assert_eq!(asked(&[&script]), [STORY.replace("again", "again (Agency)")]);
     assert!(asked(&[&again]).is_empty(), "the form counts still");
 }
+
+#[tokio::test]
+async fn a_text_is_no_copy_of_one_of_whose_question_nothing_is_left() {
+    for (is_claim_gone, asked_texts) in [(true, 1), (false, 0)] {
+        let services = Services::start();
+        let first = services.deliver("feedback/a", story("Oil", "Oil")).await;
+        services.work_off(&first).await;
+        let id = record_id("news", STORY);
+        let mut gone = vec![keys::question(&id)];
+        gone.extend(is_claim_gone.then(|| keys::claim(&id)));
+        for key in gone {
+            let delete = services.s3.delete_object().bucket(BUCKET).key(key);
+            delete.send().await.expect("expired");
+        }
+
+        let copy = story("again", "again (Agency)");
+        let copy = services.deliver("feedback/b", copy).await;
+        let script = services.work_off(&copy).await;
+
+        assert_eq!(asked(&[&script]).len(), asked_texts);
+    }
+}
