@@ -207,6 +207,18 @@ async fn a_confidence_equal_to_the_threshold_is_queued_for_review_with_all_that_
     assert_eq!(sent["classes"].as_array().map(Vec::len), Some(3));
 }
 
+#[tokio::test]
+async fn a_record_says_whether_every_prediction_goes_to_review() {
+    let (some, all) = (healthy("0.7"), healthy("0.7"));
+
+    classify(&some).handle(event(LOW_CONFIDENCE)).await;
+    let auditing = classify_auditing(&all, &with_feedback_bucket(), "1");
+    auditing.handle(event(LOW_CONFIDENCE)).await;
+
+    assert_eq!(record_sent(&some)["isOfAll"], Value::Null);
+    assert_eq!(record_sent(&all)["isOfAll"], true);
+}
+
 fn record_sent(script: &Script) -> Value {
     use base64::{Engine, prelude::BASE64_STANDARD};
     let calls = script.calls("PutRecord");
