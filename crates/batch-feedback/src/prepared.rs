@@ -10,7 +10,7 @@ use active_learning_aws::{
 };
 use active_learning_core::{
     erasure::ErasedTexts,
-    feedback::{FeedbackRequest, Source, record_id},
+    feedback::{FeedbackRecord, FeedbackRequest, Source},
     keys,
     labels::{
         label_set::{LabelSet, check_suggestion},
@@ -49,6 +49,8 @@ pub(crate) struct Prepared {
     pub(crate) masked: Kinds,
     /// Whether it names a prediction by an id alone, and that one is not kept: what it says is held against nothing.
     pub(crate) is_of_unknown_prediction: bool,
+    /// Its record, where it had to be made to hold it against a prediction.
+    pub(crate) record: Option<FeedbackRecord>,
 }
 
 /// What items are prepared with.
@@ -60,6 +62,8 @@ pub(crate) struct Preparing {
     pub(crate) predictions: Bucket,
     /// Texts that are not taken again.
     pub(crate) erased: Arc<ErasedTexts>,
+    /// When the file was received.
+    pub(crate) received_at: String,
 }
 
 /// Collects items, prepares some at a time, and hands them on in their order.
@@ -90,6 +94,7 @@ impl<F: FnMut(Prepared) -> ControlFlow<()>> Preparation<F> {
                 is_of_unknown_prediction: names_by_id_alone(&item),
                 item,
                 masked: Kinds::new(),
+                record: None,
             });
         }
         self.waiting.push(item);
@@ -141,9 +146,13 @@ impl Preparing {
         let mut marks = HashSet::new();
         for ((mut item, masked), kept) in items.into_iter().zip(kinds).zip(kept) {
             let is_of_unknown_prediction = kept.is_none() && names_by_id_alone(&item);
+            let mut record = None;
             if let (Some(kept), Ok(request)) = (&kept, &mut item.content) {
                 match request.hold_against(kept, self.set.as_deref()) {
-                    Ok(()) => marks.extend(self.mark_of(request, kept)),
+                    Ok(()) => {
+                        record = self.record(request);
+                        marks.extend(record.as_ref().and_then(|record| self.mark_of(record, kept)));
+                    }
                     Err(error) => {
                         let is_left_out = self.masking.apply_to_raw(&mut item.raw).await?;
                         let left_out = if is_left_out { LEFT_OUT } else { "" };
@@ -155,6 +164,7 @@ impl Preparing {
                 item,
                 masked,
                 is_of_unknown_prediction,
+                record,
             });
         }
         let marked = stream::iter(marks)
@@ -166,12 +176,16 @@ impl Preparing {
     }
 
     /// Returns the key of the mark that people are asked about a prediction, so that its client is told what they answer.
-    fn mark_of(&self, request: &FeedbackRequest, kept: &KeptPrediction) -> Option<String> {
-        let record = (request.clone()).into_record_by(self.set.as_deref(), Source::ExplicitBatch, "");
-        let is_asked = record.is_ok_and(|record| record.signal.needs_review());
-        let id = record_id(&request.classifier, &request.sentence);
-        (is_asked && !self.erased.contains(&request.sentence))
-            .then(|| keys::prediction_of(&id, &kept.prediction_id))
+    fn mark_of(&self, record: &FeedbackRecord, kept: &KeptPrediction) -> Option<String> {
+        let is_asked = record.signal.needs_review() && !self.erased.contains(&record.utterance);
+        is_asked.then(|| keys::prediction_of(&record.id, &kept.prediction_id))
+    }
+
+    /// Makes the record of a request; none where it cannot be used, which is told where it is counted.
+    fn record(&self, request: &FeedbackRequest) -> Option<FeedbackRecord> {
+        let request = request.clone();
+        let record = request.into_record_by(self.set.as_deref(), Source::ExplicitBatch, &self.received_at);
+        record.ok()
     }
 }
 

@@ -125,12 +125,13 @@ pub(crate) fn start(
             set,
         } = making;
         let send = |chunk| sender.blocking_send(chunk).is_ok();
-        let mut collector = Collector::new(received_at, erased.clone(), set.clone(), send);
+        let mut collector = Collector::new(received_at.clone(), erased.clone(), set.clone(), send);
         let with = Preparing {
             masking,
             set,
             predictions,
             erased,
+            received_at,
         };
         let mut preparation = Preparation::new(with, runtime, |prepared| collector.take(prepared));
         let mut repairs = feedback::read(body, &whole, &classifier, &mut |item| preparation.take(item))?;
@@ -252,8 +253,13 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
             item,
             masked,
             is_of_unknown_prediction,
+            record,
         } = prepared;
-        let goes_on = match item.content.and_then(|request| self.record(request)) {
+        let made = match record {
+            Some(record) => self.checked(record),
+            None => item.content.and_then(|request| self.record(request)),
+        };
+        let goes_on = match made {
             Err(_) if self.rejected.count >= MAX_REJECTED => {
                 self.outcome.rejected_not_kept += 1;
                 true
@@ -292,8 +298,11 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
     fn record(&self, request: FeedbackRequest) -> Result<FeedbackRecord, String> {
         let set = self.set.as_deref();
         let record = request.into_record_by(set, Source::ExplicitBatch, &self.received_at);
-        let checked = record.and_then(|record| check_suggestion(&record).map(|()| record));
-        let record = checked.map_err(|error| error.to_string())?;
+        self.checked(record.map_err(|error| error.to_string())?)
+    }
+
+    fn checked(&self, record: FeedbackRecord) -> Result<FeedbackRecord, String> {
+        check_suggestion(&record).map_err(|error| error.to_string())?;
         match self.erased.contains(&record.utterance) {
             true => Err(ERASED.to_owned()),
             false => Ok(record),
@@ -402,6 +411,7 @@ mod tests {
             item,
             masked: Kinds::new(),
             is_of_unknown_prediction: false,
+            record: None,
         }
     }
 
