@@ -368,6 +368,20 @@ mod tests {
     }
 
     #[test]
+    fn models_read_what_labels_are_called() {
+        let encoder = Encoder::built_in();
+        let mut set = TrainingSet::read_csv("food,one\nsport,two\n".as_bytes()).expect("good rows");
+
+        Vectors::of(Arc::clone(&encoder), ["one", "two"]).give_to(&mut set);
+
+        let names = encoder.encode(&["food", "sport"]);
+        assert_eq!(
+            set.names,
+            names.iter().map(|name| Vector::of(name)).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
     fn a_folder_is_described_or_refused_with_what_it_lacks() {
         let folder = tempfile::tempdir().expect("a temporary folder");
 

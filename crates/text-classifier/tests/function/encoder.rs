@@ -16,7 +16,11 @@ const FOOD_AND_SPORT: &str = "food,pasta with tomato sauce\nsport,the striker sc
     food,bread with butter and cheese\nsport,the marathon runner came first\n";
 
 async fn best(function: &Function, text: &str) -> String {
-    let request = json!({"EndpointArn": ENDPOINT_ARN, "Text": text});
+    best_at(function, ENDPOINT_ARN, text).await
+}
+
+async fn best_at(function: &Function, endpoint: &str, text: &str) -> String {
+    let request = json!({"EndpointArn": endpoint, "Text": text});
     let answer = function.call("ClassifyDocument", &request).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.body["Classes"][0]["Name"]
@@ -41,6 +45,31 @@ async fn a_model_understands_words_that_training_never_saw() {
         ("swimming championship", "sport"),
     ] {
         assert_eq!(best(&function, text).await, class, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_model_understands_what_its_labels_are_called() {
+    // The rows say nothing of either. Were names not read, the other way round would give the other answers.
+    for labels in [["food", "sport"], ["sport", "food"]] {
+        let rows: String = (0..4)
+            .map(|row| format!("{},row {row} of the table\n", labels[row % 2]))
+            .collect();
+        let function = Function::with_encoder(TextEncoder::BuiltIn);
+
+        function.train("initial/rows.csv", &rows).await.expect("trained");
+        let model = function.trained_classifier("one", &rows).await;
+        let endpoint = function.endpoint_of("late", &model).await;
+
+        for endpoint in [ENDPOINT_ARN, &endpoint] {
+            for (text, class) in [("lasagne and roast chicken", "food"), ("basketball", "sport")] {
+                assert_eq!(
+                    best_at(&function, endpoint, text).await,
+                    class,
+                    "{text}, {labels:?}"
+                );
+            }
+        }
     }
 }
 
