@@ -124,8 +124,8 @@ fn string(raw: &str) -> String {
 
 fn number(raw: &str) -> Value {
     let number = serde_json::from_str::<Value>(raw).ok();
-    let number = number.filter(|number| number.to_string() == raw);
-    number.unwrap_or_else(|| raw.into())
+    let is_as_written = |number: &Value| number.to_string().as_str() == raw;
+    number.filter(is_as_written).unwrap_or_else(|| raw.into())
 }
 
 /// Returns the elements or members of a valid array or object.

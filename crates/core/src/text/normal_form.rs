@@ -293,9 +293,8 @@ impl Tokens {
             }
         } else if is_minus_of_number_word(at.characters, at.place)
             || at.c != '—' && !at.is_cut_off(1) && has_trailing_minus(&self.word, at.before, at.after)
+            || is_minus_by_itself(at.characters, at.place)
         {
-            self.sign('-');
-        } else if is_minus_by_itself(at.characters, at.place) {
             self.sign('-');
         } else if is_symbol(at.c) && !is_part_of_word(at.before) {
             self.sign(at.c);

@@ -79,6 +79,7 @@ pub fn record(text: &str, signal: Signal) -> FeedbackRecord {
         selection_probability: Some(0.05),
         accepted_above: None,
         user: None,
+        is_of_all: false,
         received_at: "2026-11-20T10:00:00.000Z".into(),
     }
 }

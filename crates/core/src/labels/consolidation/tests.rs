@@ -211,7 +211,7 @@ fn an_adjudicator_s_spelling_stays_as_they_wrote_it() {
 #[test]
 fn error_rates_are_those_of_labels_however_they_are_spelt() {
     let spelt = |record: u128, label: &str| {
-        if record % 3 == 0 {
+        if record.is_multiple_of(3) {
             label.to_lowercase()
         } else {
             label.to_owned()
