@@ -174,10 +174,10 @@ impl<'a> Place<'a> {
         self.after.is_numeric() || (self.after == '.' && self.ahead(2).is_numeric())
     }
 
-    /// Returns whether a mark here sets the words before it apart from those behind it. A full stop within a word, as in
-    /// `example.com`, does not.
+    /// Returns whether a mark here sets the words before it apart from those behind it. A full stop does so without a space too:
+    /// `No.Funciona`.
     fn sets_apart(&self) -> bool {
-        MARKS_APART.contains(self.c) || (self.c == '.' && !self.after.is_alphanumeric())
+        MARKS_APART.contains(self.c) || self.c == '.'
     }
 
     /// Returns whether a dash here stands between words: `No - I like it`, `No—I like it`.
@@ -338,6 +338,7 @@ impl Tokens {
         if !word.is_empty() && self.kept == Kept::All {
             if is_number(word) && self.done.ends_with(&[MARK.to_owned(), NUMBER.to_owned()]) {
                 self.done.remove(self.done.len() - 2);
+                self.apart_at = None;
             }
             if self.apart_at == Some(self.done.len()) && self.has_negation_at_mark(word) {
                 self.done.push(MARK.to_owned());
