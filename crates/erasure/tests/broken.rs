@@ -27,11 +27,12 @@ fn left(shape: Shape, content: &str) -> Option<(String, u64)> {
 const KEPT: &str = "{\"sentence\": \"Other\", \"user\": \"bob\"}\n";
 
 /// Lines that hold the name or the text, and are no JSON or no object.
-const BROKEN: [&str; 12] = [
+const BROKEN: [&str; 13] = [
     r#"{"sentence": "Any", "user": "jane""#,
     r#"{"sentence": "Any", "user": "jane",}"#,
     r#"{'sentence': 'Any', 'user': 'jane'}"#,
     r#"["Any", "jane"]"#,
+    r#"{"sentence": "Elm 4, café", "sentence": "Other", "user": "bob"}"#,
     r#"["Elm 4, café", "bob"]"#,
     r#"{"sentence": "Elm 4, caf\u00e9", "user": "bob",}"#,
     r#"{"sentence": "I live in 4 Elm Street, next\nto the old mill.", "user": "bob""#,
