@@ -20,6 +20,7 @@ pub(crate) struct Objects<R> {
     inner: R,
     /// Whether a comma stood before the last value, as in a list.
     pub had_comma: bool,
+    is_over: bool,
 }
 
 impl<R: BufRead> Objects<R> {
@@ -27,12 +28,16 @@ impl<R: BufRead> Objects<R> {
         Self {
             inner,
             had_comma: false,
+            is_over: false,
         }
     }
 
     /// Returns what comes next; none at the end.
     pub(crate) fn next(&mut self) -> io::Result<Option<Found>> {
         self.had_comma = false;
+        if self.is_over {
+            return Ok(None);
+        }
         let first = loop {
             match self.peek()? {
                 None => return Ok(None),
@@ -51,6 +56,7 @@ impl<R: BufRead> Objects<R> {
         Ok(Some(match first {
             _ if !is_whole || bytes.len() > MAX_ITEM_BYTES => {
                 bytes.truncate(MAX_ITEM_BYTES);
+                self.is_over = true;
                 Found::Endless(bytes)
             }
             b'{' | b'[' | b'"' => Found::Value(bytes),
@@ -134,5 +140,15 @@ mod tests {
                 (Found::Endless(b"{\"b\": \n".to_vec()), false)
             ]
         );
+    }
+
+    #[test]
+    fn nothing_within_or_behind_an_object_that_is_too_long_is_read() {
+        let long = "x".repeat(MAX_ITEM_BYTES);
+        let content = format!("{{\"a\": \"{long}\",\n\"label\": \"Billing\"\n}}\n{{\"c\": 1}}");
+
+        let found = found(&content);
+
+        assert!(matches!(&found[..], [(Found::Endless(_), false)]));
     }
 }
