@@ -509,13 +509,14 @@
         task.isAhead = false;
         task.isWarned = false;
         if (task === current) say('lease-warning', '');
-      } else if (['task_held', 'task_closed'].includes(reply.code)) {
+      } else if (['task_held', 'task_closed', 'task_not_found'].includes(reply.code)) {
         task.leaseLength = 0;
         if (task === next) {
           next = null;
           form.dataset.ready = 'no';
           lookAhead();
-        } else if (task === current) say('lease-warning', 'Somebody else has answered or opened this task meanwhile. Your answer counts beside theirs.');
+        } else if (task === current && reply.code === 'task_not_found') say('lease-warning', 'This task is gone: it was deleted, or its text was erased. It takes no answer any more.');
+        else if (task === current) say('lease-warning', 'Somebody else has answered or opened this task meanwhile. Your answer counts beside theirs.');
       } else if (status === 401) waitForSignIn('ended');
     } catch { /* the next key tries again */ } finally {
       isRenewing = false;

@@ -394,7 +394,7 @@ pub(super) fn to_json_lines(texts: &[FoundText]) -> String {
 /// Writes cells as RFC 4180 has them. One that a spreadsheet would take for a formula begins with an apostrophe.
 fn csv_line(cells: &[String]) -> String {
     let cell = |cell: &String| {
-        let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
         let mark = if is_formula { "'" } else { "" };
         format!("\"{mark}{}\"", cell.replace('"', "\"\""))
     };

@@ -100,9 +100,17 @@ fn mark_json(before: &mut String, output: &str) {
     }
     let begun = before.trim_end_matches(['"', '\'']).trim_end().strip_suffix('=');
     let begun = begun.map(str::trim_end).unwrap_or_default();
+    // In a tag of a crowd element: scripts may have the same words.
+    let is_in_tag = begun
+        .rfind('<')
+        .is_some_and(|at| begun[at..].starts_with("<crowd-"));
+    let is_named = |name: &&str| {
+        let rest = begun.strip_suffix(*name);
+        rest.is_some_and(|rest| rest.ends_with(char::is_whitespace))
+    };
     let named = TEXT_ATTRIBUTES
         .into_iter()
-        .find(|name| begun.ends_with(name) && !begun[..begun.len() - name.len()].ends_with('-'));
+        .find(|name| is_in_tag && is_named(name));
     if let Some(name) = named {
         before.insert_str(begun.len() - name.len(), &format!("json-{name} "));
     }

@@ -64,6 +64,11 @@ fn a_text_that_a_template_writes_as_json_is_marked_and_one_that_is_only_quoted_i
         "<crowd-input json-initial-value initial-value = '&quot;\\&quot;Quoted\\&quot;&quot;'>"
     );
     assert!(!html(elsewhere, &input).contains("json-"));
+    let script = "<crowd-form></crowd-form><script>const header = {{ task.input.text | to_json }};</script>";
+    let other = "<crowd-input subheader='{{ task.input.text | to_json | escape }}'>";
+    for template in [script, other] {
+        assert!(!html(template, &input).contains("json-"), "{template}");
+    }
 }
 
 #[test]
