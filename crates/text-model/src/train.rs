@@ -157,12 +157,13 @@ fn train_on(plan: &Plan<'_>, texts: &[Labelled<'_>]) -> Trained {
         calibration = calibration.sure_as(&judged, mode);
     }
     let doubt = Doubt::of(&likeness, all.dense.as_ref().map(|dense| &dense.region));
+    let model = Model::of(plan, &all, &calibration, doubt);
     let outcomes: Vec<Outcome> = judged
         .into_iter()
         .zip(likeness)
         .map(|(text, likeness)| {
             let mut probabilities = calibration.probabilities(mode, &text);
-            if let Some(doubt) = &doubt {
+            if let Some(doubt) = &model.doubt {
                 doubt.dampen(likeness, mode, &mut probabilities);
             }
             Outcome {
@@ -183,7 +184,7 @@ fn train_on(plan: &Plan<'_>, texts: &[Labelled<'_>]) -> Trained {
         "training ends"
     );
     Trained {
-        model: Model::of(plan, &all, &calibration, doubt),
+        model,
         metrics,
         confidence,
         held_out: outcomes.len(),
