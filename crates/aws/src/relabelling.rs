@@ -292,7 +292,7 @@ impl Relabelling {
     ///
     /// [`BucketError`].
     pub async fn resume(&self, now: &str) -> Result<Resumed, BucketError> {
-        let mut resumed = Resumed::default();
+        let (mut resumed, mut failed) = (Resumed::default(), None);
         for object in self.feedback.list(keys::RELABEL_FOLDER).await? {
             if keys::change_of_relabel(&object.key).is_none() {
                 continue;
@@ -301,7 +301,15 @@ impl Relabelling {
             let Some(change) = planned else { continue };
 
             if self.was_made(&change).await? {
-                let late = self.deliver(&change).await?;
+                let late = match self.deliver(&change).await {
+                    Ok(late) => late,
+                    Err(error) => {
+                        // The others are not to wait for it.
+                        lambda_runtime::tracing::error!(%error, change = change.id, "a change of the label set is not delivered yet");
+                        failed.get_or_insert(error);
+                        continue;
+                    }
+                };
                 if !keys::is_withdrawal(&change.id) {
                     let asked = change.texts.saturating_sub(change.decided_anew);
                     resumed.texts += asked + late.asked + late.contradicted;
@@ -311,7 +319,7 @@ impl Relabelling {
                 resumed.dropped += 1;
             }
         }
-        Ok(resumed)
+        failed.map_or(Ok(resumed), Err)
     }
 
     /// Returns whether a version of the set was made at the time of a change.

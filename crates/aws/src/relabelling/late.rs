@@ -15,6 +15,7 @@ use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     keys,
     labels::{
+        consolidation::Consensus,
         human_loop::Answer,
         label_set::{LabelSet, Mapped, Resolution, version_key},
         labelled::LabelledRecord,
@@ -26,7 +27,7 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::{BEFORE_ALL_ANSWERS, PlannedChange, Relabelling};
+use super::{BEFORE_ALL_ANSWERS, PlannedChange, RECORDS_PER_OBJECT, Relabelling};
 use crate::{
     bucket::{BucketError, JSON_LINES},
     questions,
@@ -150,11 +151,11 @@ impl Relabelling {
     }
 
     async fn deliver_lines(&self, name: &str, lines: &[String]) -> Result<(), BucketError> {
-        if lines.is_empty() {
-            return Ok(());
+        for (part, lines) in lines.chunks(RECORDS_PER_OBJECT).enumerate() {
+            let key = keys::relabelled_feedback(name, part);
+            self.feedback.put(&key, JSON_LINES, lines.concat()).await?;
         }
-        let key = keys::relabelled_feedback(name, 0);
-        self.feedback.put(&key, JSON_LINES, lines.concat()).await
+        Ok(())
     }
 
     /// Returns a text whose answer names a retired label, if that was retired when the answer was given.
@@ -269,7 +270,8 @@ impl Relabelling {
 
     /// Returns the ids of the texts in some of these objects, and those texts, by id, with an answer in doubt there; of several
     /// answers the last. Where they are all objects, the ids are only of texts with a vote that may mean something else once a
-    /// proposal is a name of a label.
+    /// proposal is a name of a label, and the texts only those that no label fits by the last that was decided of them: their
+    /// questions may be gone.
     async fn answers_in(
         &self,
         new: Vec<String>,
@@ -282,6 +284,7 @@ impl Relabelling {
             .buffered(READS_AT_ONCE);
         let mut ids = BTreeSet::new();
         let mut last: BTreeMap<String, Doubtful> = BTreeMap::new();
+        let mut decided: BTreeMap<String, (String, bool)> = BTreeMap::new();
         while let Some(object) = objects.try_next().await? {
             let content = object.map(|object| object.bytes).unwrap_or_default();
             // Whoever reads all labels says which lines are damaged.
@@ -289,6 +292,12 @@ impl Relabelling {
             for labelled in lines.filter_map(|line| LabelledRecord::parse(line).ok()) {
                 if !are_all || labelled.votes.iter().any(may_propose) {
                     ids.insert(labelled.record.id.clone());
+                }
+                if let (true, Consensus::Agreed { answer, .. }) = (are_all, &labelled.consensus) {
+                    let known = decided.entry(labelled.record.id.clone()).or_default();
+                    if known.0 <= labelled.labelled_at {
+                        *known = (labelled.labelled_at.clone(), *answer == Answer::NoneFits);
+                    }
                 }
                 let found =
                     doubt.and_then(|doubt| Doubtful::of(set, &labelled.record, &labelled.votes, doubt));
@@ -298,6 +307,9 @@ impl Relabelling {
                     last.insert(found.record.id.clone(), found);
                 }
             }
+        }
+        if are_all && doubt == Some(Doubt::NoneFits) {
+            last.retain(|id, _| decided.get(id).is_some_and(|(_, none_fits)| *none_fits));
         }
         Ok((ids, last))
     }
