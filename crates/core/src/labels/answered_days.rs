@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::feedback::Signal;
+
 use super::{consolidation::Consensus, human_loop::Answer, labelled::LabelledRecord, vote::VoteSource};
 
 /// Days that are kept, the newest ones.
@@ -13,7 +15,8 @@ const DAYS_KEPT: usize = 35;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DayOfAnswers {
-    /// Texts that a human loop decided: people agree, and can tell. One that is decided anew counts again.
+    /// Texts that a human loop decided: people agree, and can tell. One that a label change asks anew counts again; a correction
+    /// does not.
     pub texts: u64,
     /// Texts of the human loops that were answered, decided or not.
     pub items: u64,
@@ -38,7 +41,9 @@ impl AnsweredDays {
     pub fn add(&mut self, records: &[LabelledRecord], since: &str, today: &str) {
         let answered = |record: &&LabelledRecord| {
             let mut sources = record.votes.iter().map(|vote| vote.source);
-            sources.any(|source| source == VoteSource::HumanReview)
+            let was_answered = record.was_right.is_some() || !record.replaces.is_empty();
+            let is_asked_anew = record.record.signal == Signal::Relabel;
+            sources.any(|source| source == VoteSource::HumanReview) && (!was_answered || is_asked_anew)
         };
         let mut is_task = true;
         for record in records.iter().filter(answered) {

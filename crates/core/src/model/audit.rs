@@ -112,6 +112,9 @@ impl FullReview {
 
     fn remove(&mut self, right: bool, weight: f64) {
         let sums = if right { &mut self.right } else { &mut self.wrong };
+        if self.judged == 0 || !holds(sums.0, weight) {
+            return;
+        }
         sums.0 = (sums.0 - weight).max(0.0);
         sums.1 = (sums.1 - weight * weight).max(0.0);
         self.judged = self.judged.saturating_sub(1);
@@ -159,17 +162,20 @@ impl AuditTally {
         }
     }
 
-    /// Takes out a prediction that was added, since it is judged otherwise by now.
+    /// Takes out a prediction that was added, since it is judged otherwise by now; nothing where the sums cannot hold it.
     pub fn remove(&mut self, judged: JudgedPrediction) {
         let weight = 1.0 / judged.selection_probability;
+        if judged.of_all {
+            self.of_all.remove(judged.right, weight);
+        }
         let sums = self.sums_of(judged);
+        if !holds(sums.0, weight) {
+            return;
+        }
         sums.0 = (sums.0 - weight).max(0.0);
         sums.1 = (sums.1 - weight * weight).max(0.0);
         self.judged = self.judged.saturating_sub(1);
         self.audited = self.audited.saturating_sub(u64::from(judged.audited));
-        if judged.of_all {
-            self.of_all.remove(judged.right, weight);
-        }
     }
 
     fn sums_of(&mut self, judged: JudgedPrediction) -> &mut (f64, f64) {
@@ -214,6 +220,11 @@ impl AuditTally {
             interval: wilson(accuracy, effective, CONFIDENCE),
         })
     }
+}
+
+/// Returns whether a sum may hold a weight, but for rounding.
+fn holds(sum: f64, weight: f64) -> bool {
+    sum >= weight * (1.0 - 1e-9)
 }
 
 /// Estimates the accuracy of each model, by ARN; a record that was reviewed again must come once, its last time.

@@ -54,7 +54,7 @@ impl Confusions {
     /// Adds what people agree on, where a model predicted something.
     ///
     /// Of several labels each that both have stands against itself, and each that only the model has against each that only
-    /// people have.
+    /// people have. A prediction that was judged before, as of a text whose answer is corrected, is counted once.
     pub fn add_labelled(&mut self, labelled: &LabelledRecord) {
         let (Some(model), Consensus::Agreed { answer, .. }) =
             (&labelled.record.model_arn, &labelled.consensus)
@@ -71,6 +71,11 @@ impl Confusions {
             return;
         }
         let of_model = self.0.entry(model.clone()).or_default();
+        match labelled.was_right {
+            Some(true) => of_model.remove(&predicted, &predicted),
+            Some(false) => of_model.remove(&predicted, &labelled.replaces),
+            None => {}
+        }
         of_model.add(&predicted, said, &labelled.labelled_at);
         self.forget_old_models();
     }
@@ -91,18 +96,25 @@ impl ModelConfusion {
         if at > self.newest.as_str() {
             at.clone_into(&mut self.newest);
         }
-        let (right, wrong): (Vec<_>, Vec<_>) = predicted.iter().partition(|label| said.contains(label));
-        let missed: Vec<&String> = said.iter().filter(|label| !predicted.contains(label)).collect();
-        let none = String::new();
-        let missed = if missed.is_empty() { vec![&none] } else { missed };
+        for (predicted, said) in pairs_of(predicted, said) {
+            self.count(&predicted, &said);
+        }
+    }
 
-        let of_right = right.into_iter().map(|label| (label, label));
-        let of_wrong = wrong
-            .into_iter()
-            .flat_map(|label| missed.iter().map(move |said| (label, *said)));
-        let pairs: Vec<_> = of_right.chain(of_wrong).collect();
-        for (predicted, said) in pairs {
-            self.count(predicted, said);
+    /// Takes out what was added for a text, since it is answered otherwise by now; nothing where it is not there.
+    fn remove(&mut self, predicted: &[String], said: &[String]) {
+        self.texts = self.texts.saturating_sub(1);
+        for (predicted, said) in pairs_of(predicted, said) {
+            let Some(row) = self.pairs.get_mut(&predicted) else {
+                continue;
+            };
+            if let Some(count) = row.get_mut(&said) {
+                *count = count.saturating_sub(1);
+            }
+            row.retain(|_, count| *count > 0);
+            if row.is_empty() {
+                self.pairs.remove(&predicted);
+            }
         }
     }
 
@@ -136,6 +148,20 @@ impl ModelConfusion {
         pairs.sort_by_key(|pair| (std::cmp::Reverse(pair.texts), pair.predicted, pair.said));
         pairs
     }
+}
+
+/// Returns the pairs of labels that a text counts for; people's is empty where no label fits.
+fn pairs_of(predicted: &[String], said: &[String]) -> Vec<(String, String)> {
+    let (right, wrong): (Vec<_>, Vec<_>) = predicted.iter().partition(|label| said.contains(label));
+    let missed: Vec<&String> = said.iter().filter(|label| !predicted.contains(label)).collect();
+    let none = String::new();
+    let missed = if missed.is_empty() { vec![&none] } else { missed };
+
+    let of_right = right.into_iter().map(|label| (label.clone(), label.clone()));
+    let of_wrong = wrong
+        .into_iter()
+        .flat_map(|label| missed.iter().map(move |said| (label.clone(), (*said).clone())));
+    of_right.chain(of_wrong).collect()
 }
 
 #[cfg(test)]

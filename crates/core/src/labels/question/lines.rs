@@ -42,11 +42,16 @@ impl Question {
     /// Remembers what the lines of the version before have said, of which none is noted: that is the answer. To be called before
     /// anything else decides the question.
     pub fn remember_answer_of_before(&mut self) {
-        let by_people =
-            |source: VoteSource| matches!(source, VoteSource::HumanReview | VoteSource::Adjudicator);
-        let is_noted = !self.lines.is_empty() || !self.votes.iter().any(|vote| by_people(vote.source));
+        let by_people = self
+            .votes
+            .iter()
+            .any(|vote| matches!(vote.source, VoteSource::HumanReview | VoteSource::Adjudicator));
+        let is_noted = !self.lines.is_empty() || !self.votes.iter().any(|vote| vote.source.is_review());
         if let Some(consensus) = self.consensus.as_ref().filter(|_| !is_noted) {
-            self.lines.push(Line::of("", &self.record, consensus));
+            let line = Line::of("", &self.record, consensus);
+            // A file gives a label, and judges no prediction.
+            let right = line.right.filter(|_| by_people);
+            self.lines.push(Line { right, ..line });
         }
     }
 
