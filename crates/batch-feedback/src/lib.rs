@@ -14,6 +14,7 @@ use std::{collections::BTreeMap, future::ready};
 use active_learning_aws::{
     self as aws,
     bucket::{Bucket, BucketError},
+    claims::ClaimRetention,
     class_names::ClassNames,
     env::{ConfigError, Env},
     erased::ErasedList,
@@ -70,6 +71,7 @@ impl Config {
     ///
     /// [`ConfigError`] naming the variable that is missing or wrong.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let claim_retention: ClaimRetention = env.required("CLAIM_RETENTION_DAYS")?;
         Ok(Self {
             feedback_stream: env.required("FEEDBACK_STREAM_NAME")?,
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
@@ -77,7 +79,7 @@ impl Config {
             several_labels: env.required("SEVERAL_LABELS")?,
             personal_data: personal_data::Settings::from_env(env)?,
             default_classifier: env.required("DEFAULT_CLASSIFIER_NAME")?,
-            claim_retention: TimeDelta::days(env.required::<u32>("CLAIM_RETENTION_DAYS")?.into()),
+            claim_retention: TimeDelta::from_std(claim_retention.get()).unwrap_or(TimeDelta::MAX),
         })
     }
 }

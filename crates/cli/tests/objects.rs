@@ -278,11 +278,15 @@ fn texts_expire_as_the_parameter_says_and_nothing_else_does() {
         let expires = days_after.is_some_and(|days| days <= 30);
         let is_right = match holds_texts {
             true => expires && days_before.is_none_or(|days| days > 30 || days_after == Some(days)),
-            // Beside them in the same folder: vectors of texts, and what is told of a change of labels.
+            // Beside them in the same folder: vectors of texts, and what is told of a change of labels. And claims, which say
+            // nothing without the question of their text.
             false => {
                 days_before == days_after
                     || kind.key.starts_with("backlog/")
-                    || expires && kind.key.starts_with("relabel/")
+                    || expires
+                        && ["relabel/", "claims/"]
+                            .iter()
+                            .any(|folder| kind.key.starts_with(folder))
             }
         };
         if !is_right {
