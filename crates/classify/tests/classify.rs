@@ -581,10 +581,15 @@ async fn a_text_that_will_not_be_asked_again_says_why() {
             review(Some("already-asked"), false),
         ),
         (
-            vec![claim(&form, "another id", &now)],
+            vec![
+                claim(&form, "another id", &now),
+                claim("another id", "feedback/feedback/a", &now),
+            ],
             "0",
             review(Some("duplicate"), false),
         ),
+        // What was asked first has expired.
+        (vec![claim(&form, "another id", &now)], "0", review(None, false)),
         (vec![claim(&form, &id, &now)], "0", review(None, false)),
         (vec![question("asked")], "0", review(Some("already-asked"), false)),
         (

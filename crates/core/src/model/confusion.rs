@@ -213,6 +213,32 @@ mod tests {
     }
 
     #[test]
+    fn a_text_whose_answer_is_corrected_counts_once_and_as_it_is_answered_now() {
+        let mut confusions = Confusions::default();
+        let at = "2026-11-20T10:00:00Z";
+        let first = labelled("m", "World", &label("World"), at);
+        let sports = LabelledRecord {
+            was_right: Some(true),
+            replaces: vec!["World".into()],
+            ..labelled("m", "World", &label("Sports"), at)
+        };
+        let business = LabelledRecord {
+            was_right: Some(false),
+            replaces: vec!["Sports".into()],
+            ..labelled("m", "World", &label("Business"), at)
+        };
+
+        for line in [first, sports, business] {
+            confusions.add_labelled(&line);
+        }
+
+        let of_model = confusions.of("m").expect("judged");
+        assert_eq!(of_model.texts, 1);
+        let pairs = [("World".to_owned(), [("Business".to_owned(), 1)].into())];
+        assert_eq!(of_model.pairs, pairs.into());
+    }
+
+    #[test]
     fn of_several_labels_those_that_both_have_are_right() {
         let mut model = ModelConfusion::default();
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();

@@ -510,6 +510,50 @@ async fn a_change_of_which_nothing_was_counted_asks_about_all_that_it_puts_in_do
 }
 
 #[tokio::test]
+async fn what_no_label_fitted_once_and_what_was_decided_since_is_not_asked_though_its_question_is_gone() {
+    let (services, sets, relabelling) = with_labels(&["Sports", "World"]).await;
+    let mut answers = vec!["World"; 20];
+    answers[..2].fill(NONE_FITS);
+    let output = output(LOOP, &input().to_string(), &[("w1", 1, &answers)]);
+    services.answered(LOOP, output).await;
+    let mut none_fitted = services.labelled(LOOP).await;
+    none_fitted.retain(|line| line.votes.iter().any(|vote| vote.answer == Answer::NoneFits));
+    let open = none_fitted.pop().expect("one of two");
+    let since = none_fitted.pop().expect("one of two");
+    let vote = Vote {
+        answer: Answer::labels(["World"]),
+        at: AT_LATER.into(),
+        ..since.votes[0].clone()
+    };
+    let since = LabelledRecord::new(since.record, vec![vote], &format!("{LOOP}-corrected-1"), "");
+    let key = format!("labelled/{LOOP}-corrected-1.jsonl");
+    services.put(TRAINING, &key, since.to_line()).await;
+    for key in services.keys(FEEDBACK, "questions/").await {
+        let delete = services.s3.delete_object().bucket(FEEDBACK).key(key);
+        delete.send().await.expect("expired");
+    }
+    let set = sets.current().await.expect("a set").expect("a set");
+
+    let planned = relabelling
+        .plan_uncounted(&set, AT_LATER, Some(Doubt::NoneFits))
+        .await;
+    planned.expect("written");
+    sets.edit(AT_LATER, |set| set.add("Weather", ""))
+        .await
+        .expect("accepted");
+    services.sweep().await;
+    services.sweep().await;
+
+    let asked = services.keys(FEEDBACK, "feedback/relabel/").await;
+    let lines = services.get(FEEDBACK, &asked[0]).await;
+    let ids: Vec<String> = lines
+        .lines()
+        .map(|line| FeedbackRecord::parse(line.as_bytes()).expect("a record").id)
+        .collect();
+    assert_eq!(ids, [open.record.id]);
+}
+
+#[tokio::test]
 async fn what_contradicts_itself_by_a_change_is_delivered_with_its_votes_by_the_sweep_where_the_command_was_stopped()
  {
     let (services, sets, relabelling) = with_labels(&["Sports", "World"]).await;
