@@ -21,8 +21,8 @@ const ENOUGH_WORDS_SHARE: f64 = 0.99;
 const MIN_WORDS: f32 = 4.0;
 /// Share of these at which a text is as strange as one of which no word is known.
 const FEW_WORDS: f32 = 0.5;
-/// How sure a model is of the strangest text at most: in doubt by any usual threshold, and above that of a
-/// label.
+/// How sure a model is of the strangest text at most: in doubt by thresholds above it, which the default of the stack is not,
+/// and above that of a label.
 ///
 /// Of held-out news that are this far away some 70 % are right: on these the calibration error hardly grows.
 const LEAST_CEILING: f32 = 0.6;
