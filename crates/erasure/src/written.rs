@@ -1,7 +1,7 @@
 //! JSON as it is written: where its values stand in the bytes, so that one can be taken out while the others stay as they are,
 //! with their numbers, their order and their spaces.
 
-use std::{collections::HashMap, ops::Range};
+use std::ops::Range;
 
 use serde_json::{Map, Value, value::RawValue};
 
@@ -42,7 +42,7 @@ impl Document<'_> {
     /// Returns where a member of it stands.
     pub(crate) fn member(&self, name: &str) -> Option<Range<usize>> {
         self.value.as_object()?;
-        let mut parts = parts(self.raw).into_iter().rev();
+        let mut parts = parts(self.raw).into_iter();
         let part = parts.find(|part| part.name.as_deref() == Some(name))?;
         Some(self.range.start + part.value.start..self.range.start + part.value.end)
     }
@@ -215,13 +215,17 @@ fn spliced_array(raw: &str, before: &[Value], after: &[Value]) -> String {
 
 fn spliced_object(raw: &str, before: &Map<String, Value>, after: &Map<String, Value>) -> String {
     let parts = parts(raw);
-    let names = || parts.iter().map(|part| part.name.as_deref().unwrap_or_default());
-    let last: HashMap<&str, usize> = names().zip(0..).collect();
-    let values = names().zip(&parts).enumerate().map(|(at, (name, part))| {
-        let (before, after) = (before.get(name)?, after.get(name)?);
-        (last.get(name) == Some(&at)).then(|| spliced(&raw[part.value.clone()], before, after))
+    let values = parts.iter().map(|part| {
+        let name = part.name.as_deref()?;
+        Some(spliced(
+            &raw[part.value.clone()],
+            before.get(name)?,
+            after.get(name)?,
+        ))
     });
-    let added = after.iter().filter(|(name, _)| !last.contains_key(name.as_str()));
+    let added = after
+        .iter()
+        .filter(|(name, _)| !before.contains_key(name.as_str()));
     let added = added.map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())));
     joined(raw, &parts, values.collect(), added.collect())
 }
