@@ -284,6 +284,7 @@ impl Relabelling {
             .buffered(READS_AT_ONCE);
         let mut ids = BTreeSet::new();
         let mut last: BTreeMap<String, Doubtful> = BTreeMap::new();
+        let is_by_last = are_all && doubt == Some(Doubt::NoneFits);
         let mut decided: BTreeMap<String, (String, bool)> = BTreeMap::new();
         while let Some(object) = objects.try_next().await? {
             let content = object.map(|object| object.bytes).unwrap_or_default();
@@ -293,7 +294,7 @@ impl Relabelling {
                 if !are_all || labelled.votes.iter().any(may_propose) {
                     ids.insert(labelled.record.id.clone());
                 }
-                if let (true, Consensus::Agreed { answer, .. }) = (are_all, &labelled.consensus) {
+                if let (true, Consensus::Agreed { answer, .. }) = (is_by_last, &labelled.consensus) {
                     let known = decided.entry(labelled.record.id.clone()).or_default();
                     if known.0 <= labelled.labelled_at {
                         *known = (labelled.labelled_at.clone(), *answer == Answer::NoneFits);
@@ -308,7 +309,7 @@ impl Relabelling {
                 }
             }
         }
-        if are_all && doubt == Some(Doubt::NoneFits) {
+        if is_by_last {
             last.retain(|id, _| decided.get(id).is_some_and(|(_, none_fits)| *none_fits));
         }
         Ok((ids, last))

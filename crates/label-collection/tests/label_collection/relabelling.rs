@@ -469,6 +469,20 @@ async fn a_text_that_the_count_has_seen_was_not_answered_since_whatever_the_coun
     }
 }
 
+/// Makes a proposal a label as the console does, which counts nothing before; two sweeps ask.
+async fn accept_weather_uncounted(services: &Services, sets: &LabelSets, relabelling: &Relabelling) {
+    let set = sets.current().await.expect("a set").expect("a set");
+    let planned = relabelling
+        .plan_uncounted(&set, AT_LATER, Some(Doubt::NoneFits))
+        .await;
+    planned.expect("written");
+    sets.edit(AT_LATER, |set| set.add("Weather", ""))
+        .await
+        .expect("accepted");
+    services.sweep().await;
+    services.sweep().await;
+}
+
 #[tokio::test]
 async fn a_change_of_which_nothing_was_counted_asks_about_all_that_it_puts_in_doubt_at_the_next_sweep() {
     let (services, sets, relabelling) = with_labels(&["Sports", "World"]).await;
@@ -482,17 +496,8 @@ async fn a_change_of_which_nothing_was_counted_asks_about_all_that_it_puts_in_do
         votes.any(|vote| vote.answer == Answer::NoneFits)
     });
     let none_fitted: Vec<&str> = none_fitted.map(|line| line.record.id.as_str()).collect();
-    let set = sets.current().await.expect("a set").expect("a set");
 
-    let planned = relabelling
-        .plan_uncounted(&set, AT_LATER, Some(Doubt::NoneFits))
-        .await;
-    planned.expect("written");
-    sets.edit(AT_LATER, |set| set.add("Weather", ""))
-        .await
-        .expect("accepted");
-    services.sweep().await;
-    services.sweep().await;
+    accept_weather_uncounted(&services, &sets, &relabelling).await;
 
     let asked = services.keys(FEEDBACK, "feedback/relabel/").await;
     assert_eq!(
@@ -532,17 +537,8 @@ async fn what_no_label_fitted_once_and_what_was_decided_since_is_not_asked_thoug
         let delete = services.s3.delete_object().bucket(FEEDBACK).key(key);
         delete.send().await.expect("expired");
     }
-    let set = sets.current().await.expect("a set").expect("a set");
 
-    let planned = relabelling
-        .plan_uncounted(&set, AT_LATER, Some(Doubt::NoneFits))
-        .await;
-    planned.expect("written");
-    sets.edit(AT_LATER, |set| set.add("Weather", ""))
-        .await
-        .expect("accepted");
-    services.sweep().await;
-    services.sweep().await;
+    accept_weather_uncounted(&services, &sets, &relabelling).await;
 
     let asked = services.keys(FEEDBACK, "feedback/relabel/").await;
     let lines = services.get(FEEDBACK, &asked[0]).await;
