@@ -222,7 +222,11 @@ fn written_on() -> String {
         .collect()
 }
 
-/// Finds personal data in a text, in order, without overlaps.
+/// What stands in the place of each byte that was found. Like the bracket that ends `[PHONE]` it is part of no form.
+const FOUND: &str = "}";
+
+/// Finds personal data in a text, in order, without overlaps. What is found is the same after it was masked: a masked
+/// text has none.
 pub fn find(text: &str) -> Vec<Found> {
     let searched = Searched::of(text);
     let text = searched.text();
@@ -234,18 +238,18 @@ pub fn find(text: &str) -> Vec<Found> {
     {
         return found;
     }
-    // In a pattern `_` is a letter, but nobody's number goes on with it.
-    let without_lines = match text.contains('_') {
-        true => Cow::Owned(text.replace('_', ";")),
-        false => Cow::Borrowed(text),
-    };
-    for kind in PersonalData::ALL {
-        let haystack = match kind {
-            PersonalData::Email => text,
-            _ => &without_lines,
-        };
-        for pattern in kind.patterns() {
-            find_all(kind, pattern, (text, haystack), &mut found);
+    // What was found ends what stands beside it, so that the rest may have a form that the whole had not: it is searched
+    // until nothing more is found, as if the text were masked and came again.
+    let mut rest = text.to_owned();
+    loop {
+        let known = found.len();
+        for kind in PersonalData::ALL {
+            for pattern in kind.patterns() {
+                find_all(kind, pattern, &mut rest, &mut found);
+            }
+        }
+        if found.len() == known {
+            break;
         }
     }
     found.sort_unstable_by_key(|found| found.begin);
@@ -255,26 +259,39 @@ pub fn find(text: &str) -> Vec<Found> {
     found
 }
 
-/// Adds what has a form, unless something else was found there. `haystack` is the text, byte for byte, as it is searched.
-fn find_all(kind: PersonalData, pattern: &Regex, (text, haystack): (&str, &str), found: &mut Vec<Found>) {
+/// Adds what has a form, and leaves marks in its place in the rest of the text.
+fn find_all(kind: PersonalData, pattern: &Regex, rest: &mut String, found: &mut Vec<Found>) {
+    // In a pattern `_` is a letter, but nobody's number goes on with it.
+    let haystack = match kind {
+        PersonalData::Email => rest.clone(),
+        _ => rest.replace('_', ";"),
+    };
+    let text = std::mem::take(rest);
+    let known = found.len();
     let mut from = 0;
-    while let Some(form) = pattern.find_at(haystack, from) {
+    while let Some(form) = pattern.find_at(&haystack, from) {
         let next = form.start() + text[form.start()..].chars().next().map_or(1, char::len_utf8);
         // What was found already is no part of a number that goes on.
-        let ends = found.iter().map(|found| found.end);
-        let last = ends.filter(|end| *end <= form.start()).max().unwrap_or_default();
+        let last = found[known..].last().map_or(0, |found| found.end);
         let is_inner =
             kind == PersonalData::Phone && is_rest_of_a_number(&text[last..form.start()], form.as_str());
-        let Some(length) = kind.length_of(text, &form.range()).filter(|_| !is_inner) else {
+        let Some(length) = kind.length_of(&text, &form.range()).filter(|_| !is_inner) else {
             from = next;
             continue;
         };
         let (begin, end) = (form.start(), form.start() + length);
         from = end.max(next);
-        if found.iter().all(|other| end <= other.begin || begin >= other.end) {
-            found.push(Found { kind, begin, end });
-        }
+        found.push(Found { kind, begin, end });
     }
+    *rest = without(text, &found[known..]);
+}
+
+/// Returns a text with marks that are part of no form in the place of what was found in it, byte for byte.
+fn without(mut text: String, found: &[Found]) -> String {
+    for Found { begin, end, .. } in found {
+        text.replace_range(*begin..*end, &FOUND.repeat(end - begin));
+    }
+    text
 }
 
 /// Replaces personal data in a text by its kind in square brackets.

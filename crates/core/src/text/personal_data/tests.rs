@@ -310,6 +310,19 @@ fn overlapping_pieces_are_replaced_once() {
     assert_eq!(replace("abcdefghijk", &pieces), "[NAME]g[AGE]jk");
 }
 
+/// A number beside one that is found for itself has another form alone than with it.
+#[test]
+fn what_is_left_beside_a_number_that_was_found_is_searched_again() {
+    assert_eq!(
+        masked("0+1000000-2418396-462436"),
+        "0[PHONE]-[CREDIT_DEBIT_NUMBER]"
+    );
+    assert_eq!(
+        masked("41111111-11111111 0049 30 901820"),
+        "[CREDIT_DEBIT_NUMBER] [PHONE]"
+    );
+}
+
 proptest! {
     #[test]
     fn a_masked_text_is_not_changed_again(text in "[a-z0-9@. :+()/\\-]{0,60}") {
