@@ -138,6 +138,17 @@ impl Field {
             && (self.shape == Shape::Choice || self.is_named(&ANSWER_NAMES) || offers_a_label())
     }
 
+    /// Returns whether labels could be chosen in it, whether or not one was: what a text beside it says is none then.
+    pub fn is_choice_of_labels(&self, resolve: Resolve<'_>) -> bool {
+        let is_box_of_label = || self.shape == Shape::Marks && resolve(self.name()).is_some();
+        self.shape != Shape::Text && (self.is_for_answer(resolve) || is_box_of_label())
+    }
+
+    /// Returns whether somebody typed something that the form does not ask as the answer.
+    pub fn is_typed_aside(&self, resolve: Resolve<'_>) -> bool {
+        self.shape == Shape::Text && !self.is_for_answer(resolve)
+    }
+
     fn is_named(&self, parts: &[&str]) -> bool {
         let name = self.path.join(".").to_lowercase();
         parts.iter().any(|part| name.contains(part))

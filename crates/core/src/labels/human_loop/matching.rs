@@ -42,7 +42,7 @@ pub fn answer_of_one(content: &Map<String, Value>, offered: &OfferedLabels) -> O
 /// of an item those count whose values are labels. What is not plain is no answer.
 pub(crate) fn read(items: &[Vec<&str>], content: &Map<String, Value>, resolve: Resolve<'_>) -> Reading {
     let all = fields(content);
-    let filled: Vec<&Field> = all.iter().filter(|field| !field.is_blank()).collect();
+    let mut filled: Vec<&Field> = all.iter().filter(|field| !field.is_blank()).collect();
     let by_id: Vec<Vec<&Field>> = items.iter().map(|ids| named_by(ids, &filled)).collect();
     let is_by_id = by_id.iter().any(|fields| !fields.is_empty());
     let by_number = numbered(&all, items, is_by_id, resolve);
@@ -52,7 +52,15 @@ pub(crate) fn read(items: &[Vec<&str>], content: &Map<String, Value>, resolve: R
         read: BTreeSet::new(),
         is_filled: !filled.is_empty(),
     };
-    for (place, fields) in by_id.into_iter().enumerate() {
+    for (place, mut fields) in by_id.into_iter().enumerate() {
+        let shown = match items.len() {
+            1 => all.iter().collect(),
+            _ => named_by(&items[place], &all.iter().collect::<Vec<_>>()),
+        };
+        if is_left_blank(&shown, resolve) {
+            fields.retain(|field| !field.is_typed_aside(resolve));
+            filled.retain(|field| items.len() > 1 || !field.is_typed_aside(resolve));
+        }
         let picked = match fields.as_slice() {
             [field] if items[place].contains(&field.name()) => field
                 .answer_or_proposal(resolve)
@@ -70,6 +78,13 @@ pub(crate) fn read(items: &[Vec<&str>], content: &Map<String, Value>, resolve: R
         reading.answers.push(answer);
     }
     reading
+}
+
+/// Returns whether labels could be chosen and none was.
+fn is_left_blank(fields: &[&Field], resolve: Resolve<'_>) -> bool {
+    let mut choices = fields.iter().filter(|field| field.is_choice_of_labels(resolve));
+    let is_blank = choices.next().is_some_and(|first| first.is_blank());
+    is_blank && choices.all(|field| field.is_blank())
 }
 
 /// Returns the fields that are named by an id, whole or, if it is long, as part of a name.
@@ -166,6 +181,14 @@ impl Series<'_> {
         self.fields.values().any(|field| field.is_comment(resolve))
     }
 
+    fn has_choice_of_labels(&self, resolve: Resolve<'_>) -> bool {
+        (self.fields.values()).any(|field| field.is_choice_of_labels(resolve))
+    }
+
+    fn is_typed_aside(&self, resolve: Resolve<'_>) -> bool {
+        (self.fields.values()).all(|field| field.is_typed_aside(resolve))
+    }
+
     fn says_the_same(&self, other: &Self, resolve: Resolve<'_>) -> bool {
         let say = |series: &Self, number| series.fields.get(number)?.answer_or_proposal(resolve);
         let mut numbers = self.fields.keys().chain(other.fields.keys());
@@ -202,9 +225,13 @@ fn numbered<'a>(
         .any(|series| series.fields.len() > 1 && series.fields.contains_key(&0));
 
     let is_known = |name: &(String, String)| KNOWN_PREFIXES.contains(&name.0.as_str()) && name.1.is_empty();
+    let has_choices = series.values().any(|series| series.has_choice_of_labels(resolve));
+    let is_aside = |name: &(String, String), series: &Series<'_>| {
+        series.is_comment(resolve) || has_choices && !is_known(name) && series.is_typed_aside(resolve)
+    };
     let mut ranked: Vec<(Rank, Series<'a>)> = series
         .into_iter()
-        .filter(|(name, series)| !series.is_comment(resolve) && (!is_by_id || is_known(name)))
+        .filter(|(name, series)| !is_aside(name, series) && (!is_by_id || is_known(name)))
         .filter_map(|(name, series)| Some((series.rank(is_known(&name), resolve)?, series)))
         .collect();
     ranked.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
@@ -378,6 +405,36 @@ mod tests {
             "a button beside those of labels"
         );
         assert_eq!(answers(1, json!({"World": {"yes": false, "no": true}})), [None]);
+    }
+
+    #[test]
+    fn what_is_typed_beside_choices_that_were_left_blank_is_no_label() {
+        for content in [
+            json!({"World": {"World": false}, "Sports": {"Sports": false}, "why": "World"}),
+            json!({"World": {"on": false}, "Sports": {"on": false}, "seen": "Sports"}),
+            json!({"World": false, "Sports": false, "comment": "World"}),
+            json!({"topics": {"World": false, "Sports": false}, "why": "World"}),
+            json!({"topics": {"labels": []}, "why": "World"}),
+            json!({"id-a": {"World": false, "Sports": false}, "why": "World"}),
+        ] {
+            assert_eq!(answers(1, content.clone()), [None], "{content}");
+        }
+        for content in [
+            json!({"topics": {"World": false, "Sports": false}, "otherLabel": "World"}),
+            json!({"sure": {"on": false}, "topic": "World"}),
+        ] {
+            assert_eq!(answers(1, content.clone()), [label("World")], "{content}");
+        }
+        for content in [
+            json!({"id-record-a": {"World": true, "Sports": false}, "why-id-record-a": "Sports",
+                "id-record-b": {"World": false, "Sports": false}, "why-id-record-b": "World"}),
+            json!({"q_1": {"World": true, "Sports": false}, "why_1": "Sports",
+                "q_2": {"World": false, "Sports": false}, "why_2": "World"}),
+        ] {
+            let items = [vec!["id-record-a"], vec!["id-record-b"]];
+            let given = read(&items, content.as_object().expect("an object"), &resolve).answers;
+            assert_eq!(given, [label("World"), None], "{content}");
+        }
     }
 
     #[test]
