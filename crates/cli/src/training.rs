@@ -9,16 +9,23 @@ use std::{
 
 use active_learning_aws::{
     bucket::{Bucket, BucketError, CSV, Listed},
+    erased::ErasedList,
     label_set::LabelSets,
     overview::FAILED_EVENTS,
 };
-use active_learning_core::dataset::{
-    TrainingFileReport, TrainingFileState, is_initial_file, is_shipped_sample,
+use active_learning_core::{
+    dataset::{TrainingFileReport, TrainingFileState, is_initial_file, is_shipped_sample},
+    erasure::ErasedTexts,
+    text::counted_as,
 };
 use aws_sdk_comprehend::{
     error::{DisplayErrorContext, SdkError},
     operation::classify_document::ClassifyDocumentError,
     primitives::DateTime,
+};
+use erasure::{
+    rewrite::{Left, Shape, rewrite},
+    wanted::Wanted,
 };
 use text_classifier::{SERVICE_FAILED, STATE_MAX_AGE};
 use text_model::{TrainingDataError, TrainingSet};
@@ -43,6 +50,9 @@ const FOLDER: &str = "initial/";
 const KEY: &str = "initial/training-data.csv";
 /// Where the sample is put: its name says that it is one, so that data of the user's own replaces it.
 const SAMPLE_KEY: &str = "initial/sample-news.csv";
+
+/// Largest training file that is compared with one of before, as the classifier reads them.
+const MAX_TRAINING_FILE_BYTES: u64 = 1 << 30;
 
 /// Failed events and training files that are counted.
 const MAX_LISTED: usize = 1_000;
@@ -72,6 +82,9 @@ pub enum TrainingError {
     /// Personal data could not be taken out of the user's file.
     #[error("personal data could not be taken out of the training data")]
     NotMasked(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The user's file holds erased texts only.
+    #[error("every text of the training data was erased at a person's wish: give a file of others")]
+    Erased,
     /// No file can be trained on.
     #[error("{0}")]
     Refused(String),
@@ -141,7 +154,12 @@ pub async fn prepare(
     };
     let bucket = Bucket::new(aws_sdk_s3::Client::new(&stack.aws.sdk_config()), bucket);
     let data = match data {
-        Some(data) => Some((KEY, without_personal_data(stack, data).await?)),
+        Some(data) => {
+            let data = without_personal_data(stack, data).await?;
+            let erased = ErasedList::new(bucket.clone()).current().await?;
+            let data = without_erased_texts(data, &erased)?;
+            is_new(stack, &bucket, &data).await?.then_some((KEY, data))
+        }
         None if !bucket.list_after(FOLDER, "", 1).await?.is_empty() => None,
         None if has_labels(&bucket).await? => {
             return wait_or_tell(stack).await;
@@ -171,6 +189,26 @@ pub async fn prepare(
     Ok(HasModel(true))
 }
 
+/// Returns whether the user's file is to be learned from, and tells what that means for the model that serves: the file of
+/// the start before has done its work, and would only take back what people have taught since.
+async fn is_new(stack: &Running, training: &Bucket, data: &[u8]) -> Result<bool, TrainingError> {
+    if !matches!(wait_until_it_answers(stack).await, Ok(HasModel(true))) {
+        return Ok(true);
+    }
+    let stored = training.read(KEY, MAX_TRAINING_FILE_BYTES).await?;
+    let is_new = stored.is_none_or(|stored| stored.bytes != data);
+    println!(
+        "Training data: {}",
+        match is_new {
+            true =>
+                "a model that learns from this file takes the place of the one that serves; `rollback` undoes it.",
+            false =>
+                "the file is that of before. The model that serves stays; `versions` says what it learned from.",
+        }
+    );
+    Ok(is_new)
+}
+
 /// Takes personal data out of the user's file where the stack does so, and tells what.
 async fn without_personal_data(stack: &Running, data: Vec<u8>) -> Result<Vec<u8>, TrainingError> {
     let masking = personal_data::of_starting(stack).map_err(TrainingError::NotMasked)?;
@@ -179,6 +217,24 @@ async fn without_personal_data(stack: &Running, data: Vec<u8>) -> Result<Vec<u8>
     if !counts.is_empty() {
         println!("Training data: {}.", personal_data::in_words(&counts));
     }
+    Ok(data)
+}
+
+/// Takes texts out of the user's file that were erased at a person's wish, and tells how many: the file is likely the one
+/// of before.
+fn without_erased_texts(data: Vec<u8>, erased: &ErasedTexts) -> Result<Vec<u8>, TrainingError> {
+    let wanted = Wanted::new([], erased.clone());
+    let (data, rows) = match rewrite(Shape::Rows, &data, &wanted) {
+        Left::All | Left::Unread { .. } => return Ok(data),
+        Left::Nothing { .. } => return Err(TrainingError::Erased),
+        Left::Rest { bytes, pieces } => (bytes, pieces),
+    };
+    let rows = counted_as(
+        rows,
+        "row is left out, whose text was",
+        "rows are left out, whose texts were",
+    );
+    println!("Training data: {rows} erased at a person's wish. Take them out of the file too.");
     Ok(data)
 }
 
@@ -415,5 +471,23 @@ mod tests {
 
         assert!(is_shipped_sample(SAMPLE_KEY, "") && is_shipped_sample(KEY, &sha256));
         assert!(!is_shipped_sample(KEY, ""));
+    }
+
+    #[test]
+    fn a_file_given_again_brings_no_erased_text_back() {
+        let mut erased = ErasedTexts::default();
+        erased.insert("Where is my parcel?");
+        let left = |file: &str| without_erased_texts(file.as_bytes().to_vec(), &erased);
+
+        let rest = left("billing,Pay twice\ndelivery,\"where is  my PARCEL?\"\nlogin,No way in\n");
+        let others = left("billing,Pay twice\n");
+        let none = left("delivery,Where is my parcel?\n");
+
+        assert_eq!(
+            rest.expect("texts are left"),
+            b"billing,Pay twice\nlogin,No way in\n"
+        );
+        assert_eq!(others.expect("texts are left"), b"billing,Pay twice\n");
+        assert!(matches!(none, Err(TrainingError::Erased)), "{none:?}");
     }
 }
