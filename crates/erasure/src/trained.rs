@@ -1,10 +1,11 @@
 //! Which models have learnt from a dataset version, and what one has learnt from a training file.
 
-use std::collections::BTreeSet;
+use std::{cell::Cell, collections::BTreeSet};
 
 use active_learning_aws::bucket::{Bucket, BucketError};
 use active_learning_core::{
     dataset::{TrainingCheck, TrainingRow, TrainingRows, text_id},
+    erasure::rows_without,
     feedback::prediction::LABEL_DELIMITER,
 };
 use serde::Deserialize;
@@ -36,9 +37,18 @@ pub(crate) async fn models_of(training: &Bucket, dataset: &str) -> Result<BTreeS
 }
 
 /// Returns from how many rows that are to be erased a model learnt that a training file became: a text whose rows have
-/// different labels was left out with all of them.
-pub(crate) fn learnt_rows(file: &[u8], wanted: &Wanted) -> u64 {
-    let Ok(rows) = TrainingRows::new(file, Some(LABEL_DELIMITER)) else {
+/// different labels was left out with all of them, and so were rows, by number, whose texts had been erased before.
+pub(crate) fn learnt_rows(file: &[u8], erased_before: &[usize], wanted: &Wanted) -> u64 {
+    let row = Cell::new(None);
+    let is_erased_before = |place, _: &str| {
+        if place == 0 {
+            row.set(Some(row.get().map_or(0, |row: usize| row + 1)));
+        }
+        row.get()
+            .is_some_and(|row| erased_before.binary_search(&row).is_ok())
+    };
+    let (file, _) = rows_without(file, is_erased_before);
+    let Ok(rows) = TrainingRows::new(&file[..], Some(LABEL_DELIMITER)) else {
         return 0;
     };
     let rows: Vec<TrainingRow> = rows.flatten().filter(|row| wanted.is_text(&row.text)).collect();

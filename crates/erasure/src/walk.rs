@@ -370,9 +370,10 @@ impl Erase<'_> {
         }
         let report = self.report_of(&listed.key).await?;
         let taken = report.filter(|report| report.state == TrainingFileState::Taken);
-        if let Some(model) = taken.and_then(|report| report.model_arn) {
+        let taken = taken.and_then(|report| Some((report.model_arn?, report.erased_rows)));
+        if let Some((model, erased_before)) = taken {
             let version = model.rsplit('/').next().unwrap_or_default();
-            let rows = learnt_rows(content, &self.wanted);
+            let rows = learnt_rows(content, &erased_before, &self.wanted);
             if rows > 0 {
                 self.note_learnt(version, rows).await?;
             }
@@ -396,7 +397,11 @@ impl Erase<'_> {
         };
         if report.etag != now.etag {
             report.etag = now.etag;
-            report.repairs.push(format!("rows were taken out: {ERASED}"));
+            report.erased_rows.clear();
+            let told = format!("rows were taken out: {ERASED}");
+            if !report.repairs.contains(&told) {
+                report.repairs.push(told);
+            }
             training.put_document(&report_key(&listed.key), &report).await?;
         }
         Ok(())

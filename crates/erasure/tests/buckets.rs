@@ -613,6 +613,29 @@ async fn rows_that_no_model_learnt_from_are_not_counted_as_learnt() {
 }
 
 #[tokio::test]
+async fn rows_that_were_left_out_since_they_had_been_erased_are_not_counted_as_learnt() {
+    let world = World::new();
+    let training = &world.buckets.training;
+    let again = "call me back";
+    let file = format!("World,{again}\nWorld,\"{TEXT}\"\nSports,{again}\nWorld,{OTHER}\nWorld,{again}\n");
+    put(training, "initial/own.csv", file).await;
+    let model = "arn:aws:comprehend:r:1:document-classifier/news/version/v7";
+    let report = json!({"key": "initial/own.csv", "etag": "e", "state": "taken", "at": "t", "modelArn": model,
+        "erasedRows": [0, 2, 4]});
+    put(training, "initial-reports/own.csv.json", report.to_string()).await;
+    let texts = [TEXT.to_owned(), again.to_owned()];
+    let job = erase::find(&world.buckets, &texts, &[], Utc::now()).await;
+
+    let report = erase::erase(&world.buckets, job.expect("looked through"))
+        .await
+        .expect("erased");
+
+    assert_eq!(report.learnt, [("v7".to_owned(), 1)].into());
+    let left = content(training, "initial/own.csv").await;
+    assert_eq!(left, Some(format!("World,{OTHER}\n")));
+}
+
+#[tokio::test]
 async fn the_end_of_one_erasure_leaves_the_hold_of_another() {
     let world = World::new();
     for id in ["one", "other"] {

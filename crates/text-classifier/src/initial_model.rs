@@ -95,6 +95,7 @@ async fn build_of(
         state: TrainingFileState::Taken,
         reason: None,
         repairs: Vec::new(),
+        erased_rows: Vec::new(),
         model_arn: None,
         at: active_learning_aws::rfc3339(upload.time),
     };
@@ -111,6 +112,7 @@ async fn build_of(
         Ok((arn, repairs)) => {
             report.repairs = repairs;
             report.repairs.extend(told_of_erased(rows.len()));
+            report.erased_rows = rows;
             arn
         }
         Err(refusal) => {

@@ -45,6 +45,9 @@ pub struct TrainingFileReport {
     /// What was read otherwise than it is written, and what to mind.
     #[serde(default)]
     pub repairs: Vec<String>,
+    /// Numbers, from 0, of the rows of the file that the model did not learn from, since their texts had been erased before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub erased_rows: Vec<usize>,
     /// ARN of the model that was made of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_arn: Option<String>,
@@ -73,6 +76,7 @@ pub fn report_on_other_file(key: &str, etag: &str) -> Option<TrainingFileReport>
         state: TrainingFileState::Refused,
         reason: Some(NOT_CSV.to_owned()),
         repairs: Vec::new(),
+        erased_rows: Vec::new(),
         model_arn: None,
         at: String::new(),
     })

@@ -269,6 +269,7 @@ impl Initial {
             state,
             reason: Some(reason),
             repairs: Vec::new(),
+            erased_rows: Vec::new(),
             model_arn: None,
             at: String::new(),
         });
