@@ -33,6 +33,21 @@ impl TemplateFiles {
     }
 }
 
+impl TemplateFiles {
+    /// Returns the program of a function of one's own by the path of its package, relative to the template: the file
+    /// itself, or `bootstrap` in the folder, as in the package of a function on AWS. None where there is neither.
+    pub fn program(&self, package: &str) -> Option<PathBuf> {
+        let Self::Folder(folder) = self else {
+            return None;
+        };
+        let path = folder.join(package.strip_suffix(".zip").unwrap_or(package));
+        let found = [path.join("bootstrap"), path]
+            .into_iter()
+            .find(|path| path.is_file())?;
+        std::path::absolute(found).ok()
+    }
+}
+
 /// Reads a file; an error names it.
 ///
 /// # Errors

@@ -252,6 +252,57 @@ async fn a_state_machine_runs_from_the_file_beside_the_template() {
     stack.stop().await;
 }
 
+const OWN_FUNCTION: &str = "
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Statement: [{ Effect: Allow, Principal: { Service: lambda.amazonaws.com }, Action: sts:AssumeRole }]
+  Function:
+    Type: AWS::Lambda::Function
+    Properties: { Code: own, Runtime: provided.al2023, Handler: shout, Role: !GetAtt Role.Arn, Timeout: 60 }
+Outputs: { Function: { Value: !Ref Function } }
+";
+/// Answers one event with its text in capitals.
+const BOOTSTRAP: &str = r#"#!/usr/bin/env python3
+import http.client, json, os
+assert os.path.isfile(os.environ["LAMBDA_TASK_ROOT"] + "/bootstrap")
+runtime = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+while True:
+    runtime.request("GET", "/2018-06-01/runtime/invocation/next")
+    event = runtime.getresponse()
+    answer = json.dumps({"taskInput": json.load(event)["dataObject"]["source"].upper()})
+    runtime.request("POST", f"/2018-06-01/runtime/invocation/{event.headers['Lambda-Runtime-Aws-Request-Id']}/response", answer)
+    runtime.getresponse().read()
+"#;
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_function_of_ones_own_runs_from_the_folder_beside_the_template() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let bootstrap = folder.path().join("own/bootstrap");
+    std::fs::create_dir(folder.path().join("own")).expect("made");
+    std::fs::write(&bootstrap, BOOTSTRAP).expect("written");
+    std::fs::set_permissions(&bootstrap, PermissionsExt::from_mode(0o755)).expect("it is ours");
+    let state = folder.path().join("state");
+    let settings = Settings {
+        template: OWN_FUNCTION.to_owned(),
+        template_files: TemplateFiles::Folder(folder.path().to_owned()),
+        ..settings(&state)
+    };
+    let stack = start(&settings).await.expect("it starts");
+
+    let event = r#"{"dataObject": {"source": "a draw"}}"#.into();
+    let answer = stack.aws.lambda.invoke(&stack.outputs["Function"], event).await;
+    stack.stop().await;
+
+    let answer = answer.expect("it answers").payload;
+    assert_eq!(answer, r#"{"taskInput": "A DRAW"}"#);
+}
+
 #[tokio::test]
 async fn a_role_that_step_functions_cannot_assume_is_refused_at_start() {
     let folder = tempfile::tempdir().expect("temporary folder");

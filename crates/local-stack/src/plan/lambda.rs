@@ -13,7 +13,11 @@ use crate::{
     problems::Problems,
     stack::Stack,
     template::{Resource, attributes::function_url_id, join, parameters},
+    template_files::TemplateFiles,
 };
+
+/// Variable in which a function finds the folder of its package.
+const TASK_ROOT: &str = "LAMBDA_TASK_ROOT";
 
 /// The programs that functions run.
 #[derive(Debug, Clone)]
@@ -39,7 +43,7 @@ pub struct WrongVariable {
 pub(super) fn function(
     resource: &Resource,
     mut properties: Properties<'_>,
-    programs: &Programs,
+    (programs, files): (&Programs, &TemplateFiles),
 ) -> FunctionSpec {
     // The process is of this machine's architecture and has its disk.
     properties.ignore(&[
@@ -54,7 +58,7 @@ pub(super) fn function(
     properties.one_of("PackageType", &["Zip"]);
     properties.one_of("Runtime", &["provided.al2023", "provided.al2"]);
     let mut environment = properties.nested("Environment");
-    let environment = environment
+    let mut environment = environment
         .as_mut()
         .map(|environment| environment.texts_by_key("Variables"))
         .unwrap_or_default();
@@ -64,7 +68,11 @@ pub(super) fn function(
         logging.ignore(&["LogGroup"]);
         logging.one_of("LogFormat", &["JSON", "Text"])
     });
-    let command = command(&mut properties, programs);
+    let command = command(&mut properties, programs, files);
+    if let ([program], None) = (command.as_slice(), environment.get(TASK_ROOT)) {
+        let folder = Path::new(program).parent().unwrap_or(Path::new("/"));
+        environment.insert(TASK_ROOT.to_owned(), folder.to_string_lossy().into_owned());
+    }
     check_environment(resource, &properties, programs, &command, &environment);
     FunctionSpec {
         name: resource.reference.clone(),
@@ -106,8 +114,9 @@ fn check_environment(
 }
 
 /// Finds the program by the last component of the package's path: `../target/lambda/classify`,
-/// `classify.zip` or, as cargo-lambda lays it out, `classify/bootstrap.zip`.
-fn command(properties: &mut Properties<'_>, programs: &Programs) -> Vec<OsString> {
+/// `classify.zip` or, as cargo-lambda lays it out, `classify/bootstrap.zip`. A package of another name is a function of
+/// one's own, in the folder of the template.
+fn command(properties: &mut Properties<'_>, programs: &Programs, files: &TemplateFiles) -> Vec<OsString> {
     let package = properties.required_text("Code");
     let mut path = Path::new(&package).with_extension("");
     if path.ends_with("bootstrap") {
@@ -115,10 +124,16 @@ fn command(properties: &mut Properties<'_>, programs: &Programs) -> Vec<OsString
     }
     let name = path.file_name().unwrap_or_default();
     if !package.is_empty() && !programs.names.iter().any(|known| name == *known) {
+        if let Some(own) = files.program(&package) {
+            return vec![own.into()];
+        }
         let known = programs.names.join(", ");
         properties.report(
             "Code",
-            &format!("`{package}` names none of the functions in this program: {known}"),
+            &format!(
+                "`{package}` names none of the functions in this program ({known}), nor a program beside the template, \
+                 or a folder with one that is called bootstrap"
+            ),
         );
     }
     vec![

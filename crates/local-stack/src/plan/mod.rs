@@ -177,9 +177,10 @@ impl Draft<'_> {
                     .push(firehose::delivery_stream(resource, properties));
             }
             "AWS::Lambda::Function" => {
+                let of = (self.programs, self.files);
                 self.plan
                     .functions
-                    .push(lambda::function(resource, properties, self.programs));
+                    .push(lambda::function(resource, properties, of));
             }
             "AWS::Lambda::EventInvokeConfig" => {
                 self.plan.event_invokes.push(lambda::event_invoke(properties));

@@ -294,7 +294,7 @@ fn what_is_not_understood_is_refused_by_its_path() {
         (
             "classify/bootstrap.zip",
             "unknown.zip",
-            "Resources.Function.Properties.Code: `../target/lambda/unknown.zip` names none of the functions in this program: classify, feedback-api",
+            "Resources.Function.Properties.Code: `../target/lambda/unknown.zip` names none of the functions in this program (classify, feedback-api), nor a program beside the template, or a folder with one that is called bootstrap",
         ),
         (
             "Variables: { STREAM: !Ref Stream, RATE: 0.10 }",
