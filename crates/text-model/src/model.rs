@@ -6,7 +6,7 @@ use active_learning_core::{dataset::Mode, text::Vector};
 
 use crate::{
     calibration::{Calibration, to_probabilities},
-    doubt::{Doubt, Likeness},
+    doubt::{Doubt, Likeness, least_ceiling},
     features::{self, Features, GROUPS, Revision, WORDS},
     fit::Fit,
     model_format::ModelError,
@@ -73,8 +73,9 @@ pub struct Prediction<'a> {
 }
 
 impl Model {
-    /// Joins all experts, drops the buckets that matter least and rounds their weights.
-    pub(crate) fn of(plan: &Plan<'_>, fit: &Fit, calibration: &Calibration, doubt: Option<Doubt>) -> Self {
+    /// Joins all experts, drops the buckets that matter least and rounds their weights; held-out texts say which others it
+    /// doubts.
+    pub(crate) fn of(plan: &Plan<'_>, fit: &Fit, calibration: &Calibration, held_out: &[Likeness]) -> Self {
         let classes = plan.labels.len();
         let [machine_factor, bayes_factor, ..] = calibration.factors[..] else {
             unreachable!("there are two experts on n-grams");
@@ -94,13 +95,8 @@ impl Model {
         );
         // Words of which no weight is kept count as unknown.
         let has_all_words = kept.len() == fit.weighting.seen();
-        let doubt = doubt.map(|doubt| {
-            if has_all_words {
-                doubt
-            } else {
-                doubt.of_no_known_word()
-            }
-        });
+        let region = fit.dense.as_ref().map(|dense| &dense.region);
+        let doubt = Doubt::of(held_out, region, has_all_words, least_ceiling(plan.mode, classes));
         let largest = kept
             .iter()
             .flat_map(|&bucket| row(bucket))

@@ -21,10 +21,10 @@ use active_learning_core::dataset::Mode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    doubt::{Doubt, Far},
+    doubt::{Doubt, Far, FewerWords, LEAST_CEILING_OF_HALVES},
     features::{GROUPS, HASH_BITS, Revision},
     model::{Model, Rows, VectorWeights},
-    model_format::{FORMAT_VERSION, ModelError, WITHOUT_DOUBT, WITHOUT_SIGNS, WITHOUT_VECTORS},
+    model_format::{BY_VECTORS, FORMAT_VERSION, ModelError, WITHOUT_DOUBT, WITHOUT_SIGNS, WITHOUT_VECTORS},
     region::Region,
 };
 
@@ -53,6 +53,8 @@ struct EncoderHeader {
 #[derive(Serialize, Deserialize)]
 struct DoubtHeader {
     enough_words: f32,
+    #[serde(default = "least_of_the_format_before")]
+    least: f32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     far: Option<FarHeader>,
 }
@@ -64,6 +66,15 @@ struct FarHeader {
     scale: f32,
     dimensions: usize,
     directions: usize,
+    /// 0, as the next one, in the format before: words do not count.
+    #[serde(default)]
+    middle_words: f32,
+    #[serde(default)]
+    half_of_words: f32,
+}
+
+fn least_of_the_format_before() -> f32 {
+    LEAST_CEILING_OF_HALVES
 }
 
 impl DoubtHeader {
@@ -74,9 +85,12 @@ impl DoubtHeader {
             scale: far.region.scale,
             dimensions: far.region.mean.len(),
             directions: far.region.directions.len() / far.region.mean.len().max(1),
+            middle_words: far.words.middle,
+            half_of_words: far.words.of_half,
         };
         Self {
             enough_words: doubt.enough_words,
+            least: doubt.least,
             far: doubt.far.as_ref().map(of_far),
         }
     }
@@ -143,7 +157,7 @@ impl Model {
         let version = take_u32(&mut rest)?;
         let revision = match version {
             WITHOUT_SIGNS => Revision::Words,
-            WITHOUT_VECTORS | WITHOUT_DOUBT | FORMAT_VERSION => Revision::Signs,
+            WITHOUT_VECTORS | WITHOUT_DOUBT | BY_VECTORS | FORMAT_VERSION => Revision::Signs,
             _ => return Err(ModelError::UnsupportedFormat(version)),
         };
         let (body, checksum) = file
@@ -218,9 +232,17 @@ fn take_doubt(
 ) -> Option<Doubt> {
     let far = match header.far {
         Some(far) => {
-            let numbers = [far.usual, far.limit, far.scale];
+            let words = FewerWords {
+                middle: far.middle_words,
+                of_half: far.half_of_words,
+            };
+            let numbers = [far.usual, far.limit, far.scale, words.middle, words.of_half];
             let fits = vectors?.weights.len() == far.dimensions.checked_mul(classes)?;
-            if !fits || far.limit < far.usual || !numbers.iter().all(|number| number.is_finite()) {
+            if !fits
+                || far.limit < far.usual
+                || words.middle < 0.0
+                || !numbers.iter().all(|number| number.is_finite())
+            {
                 return None;
             }
             let mean = take_floats(rest, far.dimensions)?;
@@ -233,14 +255,17 @@ fn take_doubt(
                     scale: far.scale,
                     directions: directions.collect(),
                 },
+                words,
                 usual: far.usual,
                 limit: far.limit,
             })
         }
         None => None,
     };
-    header.enough_words.is_finite().then_some(Doubt {
+    let fits = header.enough_words.is_finite() && (0.0..=1.0).contains(&header.least);
+    fits.then_some(Doubt {
         enough_words: header.enough_words,
+        least: header.least,
         far,
     })
 }

@@ -3,10 +3,12 @@
 /// Also stands for how features and probabilities are made: a change there needs a new number.
 ///
 /// A model that is as sure of all texts is written in a format before, which is the same without doubt.
-pub(crate) const FORMAT_VERSION: u32 = 6;
-/// The format before: as sure of all texts.
+pub(crate) const FORMAT_VERSION: u32 = 7;
+/// The format before: doubts by vectors alone where there are some, and down to 0.6.
+pub(crate) const BY_VECTORS: u32 = 6;
+/// The one before that: as sure of all texts.
 pub(crate) const WITHOUT_DOUBT: u32 = 5;
-/// The one before that, which looks at no vectors.
+/// The one before, which looks at no vectors.
 pub(crate) const WITHOUT_VECTORS: u32 = 4;
 /// The first that is still read, which is the same but for what a model sees: no signs.
 pub(crate) const WITHOUT_SIGNS: u32 = 3;

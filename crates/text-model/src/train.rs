@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     calibration::{Calibration, Judged},
-    doubt::{Doubt, Likeness},
+    doubt::Likeness,
     features::Features,
     fit::{Fit, fit},
     labelled::Labelled,
@@ -156,8 +156,7 @@ fn train_on(plan: &Plan<'_>, texts: &[Labelled<'_>]) -> Trained {
     if weighing::weigh(&mut judged, is_chosen) {
         calibration = calibration.sure_as(&judged, mode);
     }
-    let doubt = Doubt::of(&likeness, all.dense.as_ref().map(|dense| &dense.region));
-    let model = Model::of(plan, &all, &calibration, doubt);
+    let model = Model::of(plan, &all, &calibration, &likeness);
     let outcomes: Vec<Outcome> = judged
         .into_iter()
         .zip(likeness)

@@ -276,7 +276,7 @@ fn other_files_and_other_formats_are_told_apart_from_damage() {
         Model::from_bytes(b"txtmodel\x01\0\0\0")
             .expect_err("of an older release")
             .to_string(),
-        "model format 1 is not supported, this release reads formats 3 to 6: train the model again"
+        "model format 1 is not supported, this release reads formats 3 to 7: train the model again"
     );
 }
 
@@ -523,7 +523,7 @@ fn a_model_is_refused_beside_another_encoder_and_says_what_to_do() {
 #[test]
 fn a_model_that_doubts_nothing_has_the_file_that_the_release_before_reads() {
     assert_eq!(SMALL[8..12], 4_u32.to_le_bytes());
-    assert_eq!(DOUBTING[8..12], 6_u32.to_le_bytes());
+    assert_eq!(DOUBTING[8..12], 7_u32.to_le_bytes());
 }
 
 #[test]
