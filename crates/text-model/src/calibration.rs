@@ -62,13 +62,14 @@ impl Calibration {
             .map(|trust| (PRIOR * trust / all_trust).ln())
             .collect();
         prior.push(prior_level(mode));
-        fitted.fit(judged, mode, &spreads, &prior);
+        fitted.fit(judged, mode, &spreads, &prior, 1.0);
         fitted
     }
 
     /// Fits anew how sure the experts may be together, and how frequent each class is; how much each has to say stays.
     ///
-    /// For texts that are a sample where those before were not. While they are few, little changes.
+    /// For texts that are a sample where those before were not. While they are few, little changes: it begins from the fit
+    /// before, whose truth was softened. Softened once more, it was too low by 6 points after 20 to 100 chosen labels of news.
     pub(crate) fn sure_as(&self, sample: &[Judged], mode: Mode) -> Self {
         let joined: Vec<Judged> = sample
             .iter()
@@ -93,7 +94,7 @@ impl Calibration {
             factors: vec![1.0],
             bias: vec![0.0; self.bias.len()],
         };
-        sure.fit(&joined, mode, &[1.0], &[0.0, level]);
+        sure.fit(&joined, mode, &[1.0], &[0.0, level], 0.0);
         Self {
             factors: self
                 .factors
@@ -104,13 +105,13 @@ impl Calibration {
         }
     }
 
-    /// Fits from a prior: of each expert the logarithm of its factor, and the level.
-    fn fit(&mut self, judged: &[Judged], mode: Mode, spreads: &[f64], prior: &[f64]) {
+    /// Fits from a prior: of each expert the logarithm of its factor, and the level; of so many texts the truth is wrong.
+    fn fit(&mut self, judged: &[Judged], mode: Mode, spreads: &[f64], prior: &[f64], wrong_texts: f64) {
         let classes = self.bias.len();
         let mut unknowns = prior.to_vec();
         let mut offsets = vec![0.0; classes];
         let hold = 1.0 + TEXTS_WITHOUT_BIAS * classes as f64 / all_weights(judged).max(f64::MIN_POSITIVE);
-        let targets = Targets::of(judged, mode, classes);
+        let targets = Targets::of(judged, mode, classes, wrong_texts);
         for _ in 0..ROUNDS {
             self.set(&unknowns, spreads, &offsets);
             let Derivatives {
@@ -293,8 +294,8 @@ struct Targets {
 }
 
 impl Targets {
-    fn of(judged: &[Judged], mode: Mode, classes: usize) -> Self {
-        let softened = 1.0 / (all_weights(judged) + 2.0);
+    fn of(judged: &[Judged], mode: Mode, classes: usize, wrong_texts: f64) -> Self {
+        let softened = wrong_texts / (all_weights(judged) + 2.0);
         let wrong = match mode {
             Mode::MultiClass => softened / (classes - 1) as f64,
             Mode::MultiLabel => softened,

@@ -8,7 +8,9 @@
 use crate::calibration::Judged;
 
 /// Texts of the traffic that all chosen ones stand for at most.
-const CHOSEN_COUNT_AS: f64 = 10.0;
+///
+/// Of 5 to all of them: the calibration error after 20 to 100 chosen labels of news falls up to here, and after 300 no more.
+const CHOSEN_COUNT_AS: f64 = 40.0;
 
 /// Weighs texts, of which it is known whether they were chosen; returns whether some were, and others not.
 pub(crate) fn weigh(judged: &mut [Judged], is_chosen: impl Iterator<Item = bool>) -> bool {
@@ -26,20 +28,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_chosen_texts_together_count_as_ten() {
+    fn all_chosen_texts_together_count_as_forty() {
         let judged = || Judged {
             scores: vec![vec![1.0, -1.0]],
             truth: vec![0],
             weight: 1.0,
         };
-        let mut texts: Vec<Judged> = (0..50).map(|_| judged()).collect();
+        let mut texts: Vec<Judged> = (0..100).map(|_| judged()).collect();
 
-        let any = weigh(&mut texts, (0..50).map(|n| n >= 20));
+        let any = weigh(&mut texts, (0..100).map(|n| n >= 20));
 
         let weights = texts.iter().map(|text| text.weight);
         assert!(any);
-        assert!((weights.sum::<f64>() - 30.0).abs() < 1e-9);
-        assert!(!weigh(&mut texts, (0..50).map(|_| false)));
+        assert!((weights.sum::<f64>() - 60.0).abs() < 1e-9);
+        assert!(!weigh(&mut texts, (0..100).map(|_| false)));
         assert!(texts.iter().all(|text| text.weight == 1.0));
     }
 }

@@ -29,6 +29,31 @@ fn confidence_becomes_the_share_of_right_answers() {
 }
 
 #[test]
+fn a_small_sample_that_is_right_as_often_as_all_texts_changes_nothing() {
+    // Three of four are right.
+    let texts = |count: usize| -> Vec<Judged> {
+        let text = |n: usize| {
+            let said = [[9.0, -9.0], [-9.0, 9.0]][n % 2];
+            let is_right = n % 8 < 6;
+            judged(
+                &said,
+                &said,
+                &[if is_right { n as u32 % 2 } else { 1 - n as u32 % 2 }],
+            )
+        };
+        (0..count).map(text).collect()
+    };
+    let all = Calibration::of(&texts(400), Mode::MultiClass, 2, &[1.0, 1.0]);
+
+    let sure = all.sure_as(&texts(16), Mode::MultiClass);
+
+    let probability =
+        |calibration: &Calibration| calibration.probabilities(Mode::MultiClass, &texts(1)[0])[0];
+    let [before, after] = [&all, &sure].map(probability);
+    assert!((before - after).abs() < 0.005, "{before} {after}");
+}
+
+#[test]
 fn the_better_classifier_has_more_to_say() {
     let texts: Vec<Judged> = (0..200)
         .map(|n| {
