@@ -69,7 +69,7 @@ impl Calibration {
     /// Fits anew how sure the experts may be together, and how frequent each class is; how much each has to say stays.
     ///
     /// For texts that are a sample where those before were not. While they are few, little changes: it begins from the fit
-    /// before, whose truth was softened. Softened once more, it was too low by 6 points after 20 to 100 chosen labels of news.
+    /// before, whose truth was softened. Softened once more, it was too low by 6 points after 25 to 100 labels of news.
     pub(crate) fn sure_as(&self, sample: &[Judged], mode: Mode) -> Self {
         let joined: Vec<Judged> = sample
             .iter()

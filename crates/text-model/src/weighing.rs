@@ -9,7 +9,7 @@ use crate::calibration::Judged;
 
 /// Texts of the traffic that all chosen ones stand for at most.
 ///
-/// Of 5 to all of them: the calibration error after 20 to 100 chosen labels of news falls up to here, and after 300 no more.
+/// Of 5 to all of them: the calibration error after 25 to 100 labels of news falls up to here, and after 300 no more.
 const CHOSEN_COUNT_AS: f64 = 40.0;
 
 /// Weighs texts, of which it is known whether they were chosen; returns whether some were, and others not.
