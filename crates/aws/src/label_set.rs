@@ -6,11 +6,13 @@ use std::{
 };
 
 use active_learning_core::labels::label_set::{LABEL_SET_KEY, LabelSet, LabelSetError, Origin, version_key};
+use chrono::{DateTime, TimeDelta};
 use tokio::sync::Mutex;
 
 use crate::{
     backoff::Tries,
     bucket::{Bucket, BucketError, Created, JSON},
+    rfc3339,
 };
 
 #[cfg(test)]
@@ -44,6 +46,18 @@ pub enum ChangeError {
     /// The bucket failed.
     #[error(transparent)]
     Bucket(#[from] BucketError),
+}
+
+/// Returns the time of a change that is made of a set at a time: later than the change before it, also where the clock of whoever
+/// makes it is behind. So nothing that was answered by the set before is younger than what the change asks about it.
+pub fn time_of_change(set: &LabelSet, now: &str) -> String {
+    if now > set.updated_at() {
+        return now.to_owned();
+    }
+    match DateTime::parse_from_rfc3339(set.updated_at()) {
+        Ok(before) => rfc3339(before.to_utc() + TimeDelta::milliseconds(1)),
+        Err(_) => now.to_owned(),
+    }
 }
 
 /// Returns the set that data made, which refuses nothing.

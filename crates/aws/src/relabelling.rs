@@ -328,12 +328,12 @@ impl Relabelling {
         let Some(current) = self.sets.current().await? else {
             return Ok(false);
         };
-        if current.updated_at() == change.at && current.version() > change.from_version {
+        if current.was_made_at(&change.at) && current.version() > change.from_version {
             return Ok(true);
         }
         for version in change.from_version + 1..current.version() {
             let kept: Option<LabelSet> = self.training.read_document(&version_key(version)).await?;
-            if kept.is_some_and(|kept| kept.updated_at() == change.at) {
+            if kept.is_some_and(|kept| kept.was_made_at(&change.at)) {
                 return Ok(true);
             }
         }

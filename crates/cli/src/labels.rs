@@ -8,9 +8,11 @@ mod listing;
 mod made;
 mod plan;
 
+use std::collections::HashMap;
+
 use active_learning_aws::{
     self as aws,
-    label_set::{ChangeError, LabelSets},
+    label_set::{ChangeError, LabelSets, time_of_change},
     relabelling::{Late, Relabelling},
 };
 use active_learning_core::labels::{
@@ -274,9 +276,14 @@ impl Labels {
         plan: &Plan,
         change: impl FnMut(&mut LabelSet) -> Result<(), LabelSetError>,
     ) -> Result<Made, Failure> {
-        let at = aws::now();
+        let at = time_of_change(set, &aws::now());
         let records = |rows| relabel::again(rows, self.place.default_classifier.as_deref(), &at);
-        let (again, taken_back) = (records(&plan.again), records(&plan.taken_back));
+        // A withdrawal has the time of the change.
+        let taken_back = relabel::Rows {
+            reviewed_at: HashMap::new(),
+            ..plan.taken_back.clone()
+        };
+        let (again, taken_back) = (records(&plan.again), records(&taken_back));
 
         // Written down first: whatever happens after the change, its questions are asked.
         let mut planned = Vec::new();

@@ -1,6 +1,9 @@
 //! What a change of the label set means for what people have answered, counted before it is made.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use active_learning_aws::bucket::Bucket;
 use active_learning_core::{
@@ -12,6 +15,7 @@ use active_learning_core::{
         label_key::label_key,
         label_set::LabelSet,
         labelled::LabelledRecord,
+        vote::{Vote, VoteSource},
     },
 };
 
@@ -45,6 +49,8 @@ pub enum Doubt<'a> {
 pub struct Rows {
     /// Answers of people.
     pub answers: Vec<FeedbackRecord>,
+    /// When people answered these last, by the id of the record: RFC 3339 in UTC.
+    pub reviewed_at: HashMap<String, String>,
     /// Rows of training files that people have not answered.
     pub initial: Vec<String>,
     /// Name of the classifier that people answered about last, whatever their answers are.
@@ -123,11 +129,28 @@ fn take_answers(
                 _ => false,
             };
             if is_meant {
-                rows.answers.push(line(labels, last)?);
+                let answer = line(labels, last)?;
+                if let Some(newest) = newest_review(labels, record)? {
+                    rows.reviewed_at.insert(answer.id.clone(), newest);
+                }
+                rows.answers.push(answer);
             }
         }
     }
     Ok(answered)
+}
+
+/// Returns when reviewers or an adjudicator answered last in some lines; what a file says has the time of another clock.
+fn newest_review(labels: &Labels, lines: &[labels::Line]) -> Result<Option<String>, Failure> {
+    let mut newest: Option<String> = None;
+    for line in lines {
+        let kept = labels.kept.read(line.kept)?;
+        let votes = LabelledRecord::parse(kept.as_bytes())?.votes.into_iter();
+        let given_here =
+            |vote: &Vote| matches!(vote.source, VoteSource::HumanReview | VoteSource::Adjudicator);
+        newest = newest.max(votes.filter(given_here).map(|vote| vote.at).max());
+    }
+    Ok(newest)
 }
 
 /// Returns the name of the classifier of the newest label.
@@ -159,6 +182,9 @@ fn proposes(consensus: &Consensus<&Answer>, name: &str, set: Option<&LabelSet>) 
 /// Returns the records that ask about rows again when the set is changed at this time, each text once: the most doubtful
 /// first, by the confidence that the model had; rows on which none said anything, as those of training files, last.
 ///
+/// What was said before a text is asked anew counts no more. So none is asked before its newest answer, also where the clock of
+/// whoever makes the change is behind.
+///
 /// Rows of training files name no classifier: they are the one's that people answered about, here or else last of all, or
 /// where nobody has answered yet the one's that the stack has by default.
 pub fn again(rows: &Rows, default_classifier: Option<&str>, at: &str) -> Vec<FeedbackRecord> {
@@ -174,7 +200,11 @@ pub fn again(rows: &Rows, default_classifier: Option<&str>, at: &str) -> Vec<Fee
     });
     let mut asked = HashSet::new();
     records.retain(|record| asked.insert(record.id.clone()));
-    records.iter().map(|record| record.asked_anew(at)).collect()
+    let asked_at = |id: &str| rows.reviewed_at.get(id).map_or(at, |newest| at.max(newest));
+    records
+        .iter()
+        .map(|record| record.asked_anew(asked_at(&record.id)))
+        .collect()
 }
 
 /// Makes the record of a text that nobody was asked about.
@@ -242,6 +272,7 @@ mod tests {
             answers: answers.to_vec(),
             initial: vec!["from a file".to_owned()],
             classifier: Some("news".to_owned()),
+            ..Rows::default()
         };
 
         let asked = again(&rows, None, AT);
@@ -254,6 +285,28 @@ mod tests {
         assert!(asked.iter().all(|record| record.signal == Signal::Relabel));
         assert!(asked.iter().all(|record| record.received_at == AT));
         assert!(asked.iter().all(|record| record.classifier == "news"));
+    }
+
+    #[test]
+    fn what_was_answered_after_the_change_by_a_clock_that_is_ahead_of_it_is_asked_as_of_its_newest_answer() {
+        let (early, late) = (answered("early", None), answered("late", None));
+        let reviewed = [
+            (early.id.clone(), "2026-11-28T09:59:00.000Z".to_owned()),
+            (late.id.clone(), "2026-11-28T10:05:00.000Z".to_owned()),
+        ];
+        let rows = Rows {
+            answers: vec![early, late],
+            reviewed_at: reviewed.into(),
+            ..Rows::default()
+        };
+
+        let asked = again(&rows, None, AT);
+
+        let mut times: Vec<(&str, &str)> = (asked.iter())
+            .map(|record| (record.utterance.as_str(), record.received_at.as_str()))
+            .collect();
+        times.sort_unstable();
+        assert_eq!(times, [("early", AT), ("late", "2026-11-28T10:05:00.000Z")]);
     }
 
     #[test]
@@ -279,7 +332,7 @@ mod tests {
                 answered("other", Some(0.5)),
             ],
             initial: vec!["torn".to_owned()],
-            classifier: None,
+            ..Rows::default()
         };
 
         let asked = again(&rows, Some("news"), AT);

@@ -80,3 +80,22 @@ async fn of_two_who_add_the_same_label_at_once_one_is_told_that_it_is_there() {
         .expect("a set");
     assert_eq!((newest.version(), newest.active().count()), (2, 2));
 }
+
+#[test]
+fn a_change_is_made_after_the_one_before_it_whatever_the_clock_says() {
+    let set = LabelSet::seed(["World"], Origin::Edited, "2026-11-28T10:00:05.000Z");
+
+    assert_eq!(
+        time_of_change(&set, "2026-11-28T10:00:06.000Z"),
+        "2026-11-28T10:00:06.000Z"
+    );
+    for behind in ["2026-11-28T10:00:05.000Z", "2026-11-28T09:55:00.000Z"] {
+        assert_eq!(
+            time_of_change(&set, behind),
+            "2026-11-28T10:00:05.001Z",
+            "{behind}"
+        );
+    }
+    let now = "2026-11-28T09:55:00.000Z";
+    assert_eq!(time_of_change(&LabelSet::none(), now), now);
+}

@@ -107,6 +107,8 @@ pub struct LabelSet {
     version: u64,
     origin: Origin,
     updated_at: String,
+    /// When it was changed last by the clock of whoever did it, where that was behind.
+    said_at: Option<String>,
     labels: Vec<Label>,
     refused: Vec<Refused>,
     /// Index of the label that has each key.
@@ -133,6 +135,9 @@ struct Stored {
     version: u64,
     origin: Origin,
     updated_at: String,
+    /// When it was changed last by the clock of whoever did it, where that was behind. None in sets of the version before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    said_at: Option<String>,
     labels: Vec<Label>,
     /// Proposed names that somebody has refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -165,6 +170,7 @@ impl LabelSet {
             version: 1,
             origin,
             updated_at: at.to_owned(),
+            said_at: None,
             labels: Vec::new(),
             refused: Vec::new(),
             by_key: HashMap::new(),
@@ -242,9 +248,14 @@ impl LabelSet {
         self.origin
     }
 
-    /// Returns when it was changed last, RFC 3339 in UTC.
+    /// Returns when it was changed last, RFC 3339 in UTC; never before the time of the version before.
     pub fn updated_at(&self) -> &str {
         &self.updated_at
+    }
+
+    /// Returns whether it was made by the change that whoever made it says is of this time: their clock may be behind.
+    pub fn was_made_at(&self, at: &str) -> bool {
+        self.said_at.as_deref().unwrap_or(&self.updated_at) == at
     }
 
     /// Returns all labels, also those no longer in use, in their order.
@@ -316,6 +327,7 @@ impl From<LabelSet> for Stored {
             version: set.version,
             origin: set.origin,
             updated_at: set.updated_at,
+            said_at: set.said_at,
             labels: set.labels,
             refused_at: times.collect(),
             several_labels: set.several_in_data,
@@ -354,6 +366,7 @@ impl TryFrom<Stored> for LabelSet {
             version: stored.version,
             origin: stored.origin,
             updated_at: stored.updated_at,
+            said_at: stored.said_at,
             labels: stored.labels,
             by_key,
             several: true,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use active_learning_aws::label_set::ChangeError;
+use active_learning_aws::label_set::{ChangeError, time_of_change};
 use active_learning_aws::overview::Tally;
 use active_learning_aws::relabelling::{Doubt, Relabelling};
 use active_learning_aws::rfc3339;
@@ -167,7 +167,7 @@ impl Console<'_> {
         mut change: impl FnMut(&mut LabelSet) -> Result<(), LabelSetError>,
     ) -> Result<(), ConsoleError> {
         change(&mut set.clone()).map_err(|refused| ConsoleError::Invalid(refused.to_string()))?;
-        let at = rfc3339(self.now);
+        let at = time_of_change(set, &rfc3339(self.now));
         let relabelling = Relabelling::new(self.feedback.clone(), self.training.clone());
         let planned = relabelling.plan_uncounted(set, &at, doubt).await?;
         let changed = self.change_labels(&at, change).await;

@@ -129,13 +129,18 @@ impl LabelSet {
         self.renew(Origin::Edited, at);
     }
 
-    /// Marks the next version, made from data or by a person.
+    /// Marks the next version, made from data or by a person. Where the clock of who makes it is behind, the time of the version
+    /// before stays: what was answered by that one is not younger than this one.
     pub(super) fn renew(&mut self, origin: Origin, at: &str) {
         self.version += 1;
         self.origin = origin;
-        at.clone_into(&mut self.updated_at);
+        let is_behind = at < self.updated_at.as_str();
+        self.said_at = is_behind.then(|| at.to_owned());
+        if !is_behind {
+            at.clone_into(&mut self.updated_at);
+        }
         for refused in self.refused.iter_mut().filter(|refused| refused.at.is_none()) {
-            refused.at = Some(at.to_owned());
+            refused.at = Some(self.updated_at.clone());
         }
     }
 
@@ -196,6 +201,7 @@ impl LabelSet {
         }
         let origin = after.origin;
         after.version = self.version;
+        after.updated_at.clone_from(&self.updated_at);
         after.renew(origin, at);
         *self = after;
         true

@@ -236,7 +236,7 @@ fn a_refused_proposal_is_proposed_no_more_until_it_is_added() {
 
 #[test]
 fn who_proposes_a_refused_name_later_proposes_it_again_also_where_an_older_version_refused_it() {
-    let mut set = set(&["A"]);
+    let mut set = LabelSet::seed(["A"], Origin::Parameter, "2026-11-19T10:00:00.000Z");
     set.refuse("Wether").expect("no label");
     let while_it_is_made = set.was_refused_since("wether", "2026-11-20T12:00:00.000Z");
     set.edited("2026-11-20T10:00:00.000Z");
@@ -1019,4 +1019,24 @@ fn a_label_has_one_place_and_one_that_is_not_in_use_has_none() {
     assert!(matches!(set.order(&["X"]), Err(LabelSetError::Unknown(_))));
 
     assert_eq!(set, before);
+}
+
+#[test]
+fn a_change_by_a_clock_that_is_behind_takes_no_time_back_and_is_known_by_what_its_maker_says() {
+    let mut set = LabelSet::seed(["World", "Sports"], Origin::Edited, "2026-11-28T10:00:05.000Z");
+    let (at, later) = ("2026-11-28T10:00:00.000Z", "2026-11-28T10:01:00.000Z");
+
+    set.refuse("Fog").expect("refused");
+    set.edited(at);
+    let read = LabelSet::parse(&set.to_json()).expect("a set");
+    let mut next = read.clone();
+    next.edited(later);
+
+    assert_eq!(read.updated_at(), "2026-11-28T10:00:05.000Z");
+    assert!(read.was_made_at(at) && !read.was_made_at(read.updated_at()));
+    assert!(read.was_refused_since("Fog", "2026-11-28T10:00:04.000Z"));
+    assert_eq!(next.updated_at(), later);
+    assert!(next.was_made_at(later) && !next.was_made_at(at));
+    let json = String::from_utf8(next.to_json()).expect("UTF-8");
+    assert!(!json.contains("saidAt"), "{json}");
 }
