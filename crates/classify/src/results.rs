@@ -10,12 +10,13 @@ use active_learning_aws::{
     claims::Claims,
     classifier::Classifier,
     kept_predictions::{self, PredictionId},
-    originals,
+    originals, rfc3339,
 };
 use active_learning_core::{
     keys,
     labels::prediction_result::{KeptPrediction, PredictionResult},
 };
+use chrono::{TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -24,6 +25,10 @@ pub const MAX_WAIT_SECONDS: u64 = 20;
 
 /// Time between two looks while a request waits.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Days within which what goes to people has a question, also where it is sent again after a failure. A question that is not
+/// there after that is kept no longer.
+const DELIVERED_WITHIN_DAYS: i64 = 3;
 
 /// The predictions that were kept, and the questions they led to.
 #[derive(Clone, Debug)]
@@ -111,7 +116,8 @@ impl Results {
         let form = format!("text-{}", kept.form);
         let asked = originals::question_of(&self.bucket, &kept.record_id, self.claims.holder(&form)).await?;
         let set = self.classifier.label_set().await;
-        Ok(kept.result(asked.question.as_ref(), set.as_deref()))
+        let asked_if_before = rfc3339(Utc::now() - TimeDelta::days(DELIVERED_WITHIN_DAYS));
+        Ok(kept.result_once_asked(asked.question.as_ref(), set.as_deref(), &asked_if_before))
     }
 }
 

@@ -954,6 +954,43 @@ async fn what_became_of_a_prediction_is_kept_without_its_text() {
     assert_eq!(problem(&wrong_wait).0, 400);
 }
 
+#[tokio::test]
+async fn who_waits_for_a_prediction_whose_question_is_kept_no_longer_is_told_so_at_once() {
+    let aws = with_feedback_bucket();
+    let classify = classify_auditing(&healthy("0.4"), &aws, "0");
+    let answer = body(&classify.handle(sentence("Rates rise")).await);
+    let id = answer["predictionId"].as_str().expect("an id");
+    let on_its_way = body(&classify.handle(get_result(id, "")).await);
+    let s3 = aws_sdk_s3::Client::new(&aws.sdk_config());
+    let object = || {
+        s3.get_object()
+            .bucket("feedback")
+            .key(format!("predictions/{id}.json"))
+    };
+    let kept = object()
+        .send()
+        .await
+        .expect("kept")
+        .body
+        .collect()
+        .await
+        .expect("a body");
+    let mut kept: Value = serde_json::from_slice(&kept.to_vec()).expect("JSON");
+    kept["predictedAt"] = "2020-01-01T00:00:00.000Z".into();
+    let put = s3
+        .put_object()
+        .bucket("feedback")
+        .key(format!("predictions/{id}.json"));
+    let put = put.body(kept.to_string().into_bytes().into());
+    put.send().await.expect("stored");
+
+    let result = body(&classify.handle(get_result(id, "20")).await);
+
+    assert_eq!(on_its_way["status"], "in-review");
+    assert_eq!(result["status"], "expired", "{result}");
+    assert_eq!(result["prediction"], on_its_way["prediction"]);
+}
+
 /// Whose answer a prediction's result gives, where the form of its text is held by `owner` and these are written.
 async fn result_of_copy(owner: &str, written: &[(String, Value)]) -> Value {
     let aws = with_feedback_bucket();

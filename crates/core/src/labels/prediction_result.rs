@@ -75,6 +75,8 @@ pub enum Status {
     Erased,
     /// It could not be stored for people: no answer will come.
     NotStored,
+    /// What people were asked, and what they answered, is kept no longer: no answer will come.
+    Expired,
 }
 
 impl Status {
@@ -239,6 +241,22 @@ impl KeptPrediction {
             Some(question) => result.with(question, set),
             None => result,
         }
+    }
+
+    /// Returns what became of it as [`KeptPrediction::result`] does. Of one that was made before a time, RFC 3339 in UTC, by which
+    /// its question had to be there, the question is kept no longer where there is none.
+    pub fn result_once_asked(
+        &self,
+        question: Option<&Question>,
+        set: Option<&LabelSet>,
+        asked_if_before: &str,
+    ) -> PredictionResult {
+        let mut result = self.result(question, set);
+        let was_asked = self.predicted_at.as_str() < asked_if_before;
+        if question.is_none() && was_asked && result.status == Status::InReview {
+            result.status = Status::Expired;
+        }
+        result
     }
 }
 
@@ -456,6 +474,43 @@ mod tests {
         // Should it have been stored after all, the answer counts.
         let question = question(&[Answer::labels(["World"])]);
         assert_eq!(not_stored.result(Some(&question), None).status, Status::Answered);
+    }
+
+    #[test]
+    fn a_prediction_whose_question_is_kept_no_longer_is_expired_and_final_and_one_that_is_on_its_way_is_in_review()
+     {
+        let made_at = |at: &str| KeptPrediction {
+            predicted_at: at.to_owned(),
+            ..kept(Some(Signal::LowConfidence))
+        };
+        let limit = "2026-11-25T10:00:00.000Z";
+        let status = |kept: &KeptPrediction, question: Option<&Question>| {
+            kept.result_once_asked(question, None, limit).status
+        };
+        let (old, new) = (
+            made_at("2026-11-20T10:00:00Z"),
+            made_at("2026-11-25T10:00:00.001Z"),
+        );
+        let open = Question {
+            state: State::Asked,
+            ..question(&[])
+        };
+
+        assert_eq!(status(&old, None), Status::Expired);
+        assert!(Status::Expired.is_final());
+        assert_eq!(serde_json::to_value(Status::Expired).expect("JSON"), "expired");
+        assert_eq!(status(&new, None), Status::InReview);
+        assert_eq!(
+            status(&old, Some(&open)),
+            Status::InReview,
+            "people are asked still"
+        );
+        let trusted = KeptPrediction {
+            review: None,
+            ..old.clone()
+        };
+        assert_eq!(status(&trusted, None), Status::Predicted);
+        assert_eq!(status(&old.that_was_not_stored(), None), Status::NotStored);
     }
 
     #[test]
