@@ -236,7 +236,7 @@ async fn note(questions: &Questions, set: &LabelSet, labelled: &LabelledRecord) 
     let add = |question: &mut Option<Question>| {
         let question = question.get_or_insert_with(|| Question::known(record.clone()));
         let was_disputed = question.state == State::Disputed;
-        question.take_imported(&labelled.votes, set);
+        question.take_imported_line(labelled, set);
         (question.clone(), was_disputed)
     };
     let (question, was_disputed) = questions.change(&record.id, add).await?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Question;
 use crate::{
     feedback::FeedbackRecord,
-    labels::{consolidation::Consensus, labelled::LabelledRecord, vote::VoteSource},
+    labels::{consolidation::Consensus, label_set::LabelSet, labelled::LabelledRecord, vote::VoteSource},
     model::audit::JudgedPrediction,
 };
 
@@ -53,6 +53,14 @@ impl Question {
             let right = line.right.filter(|_| by_people);
             self.lines.push(Line { right, ..line });
         }
+    }
+
+    /// Takes in a line of an imported file, which is written: its votes, as [`Question::take_imported`] does, and what it says. What
+    /// comes after it takes the place of that.
+    pub fn take_imported_line(&mut self, line: &LabelledRecord, labels: &LabelSet) {
+        self.remember_answer_of_before();
+        self.take_imported(&line.votes, labels);
+        self.note_line(&line.human_loop, line.clone());
     }
 
     /// Notes what a line of this object says, and has it say what it takes the place of: the labels that those before it gave
@@ -135,6 +143,22 @@ mod tests {
         );
         assert_eq!((again, second_again), (first, second));
         assert_eq!(question.lines.len(), 2);
+    }
+
+    #[test]
+    fn an_answer_after_an_import_takes_the_place_of_the_label_that_the_file_gave() {
+        let set = LabelSet::none();
+        let mut question = Question::asked(audited(AT), "review-1", 1);
+        question.note_line("review-1", line(audited(AT), Answer::labels(["World"])));
+        let mut imported = line(audited(AT), Answer::labels(["Sports"]));
+        imported.human_loop = "import-1".into();
+
+        question.take_imported_line(&imported, &set);
+        question.take_imported_line(&imported, &set);
+        let after = question.note_line("review-2", line(audited(AT), Answer::labels(["Business"])));
+
+        assert_eq!(after.replaces, ["Sports"]);
+        assert_eq!(question.lines.len(), 3);
     }
 
     #[test]
