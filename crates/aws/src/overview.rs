@@ -11,6 +11,7 @@ use active_learning_core::{
     dataset::{INITIAL_PREFIX, TrainingFileReport, TrainingFileState},
     feedback::arrivals::Arrivals,
     keys,
+    labels::human_loop::LoopName,
     model::{audit::AuditedAccuracy, first_model::FirstModel},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -83,6 +84,9 @@ pub struct Waiting {
     pub oldest_at: Option<DateTime<Utc>>,
     /// Its age in seconds. Where there are more tasks than were looked at, one of those may be older.
     pub oldest_age_seconds: Option<i64>,
+    /// Tasks among those that were looked at which ask for one more opinion: who has answered before is not asked.
+    #[serde(default)]
+    pub for_somebody_else: usize,
     /// Tasks of the stack that were started within the last 24 hours, finished or not; none of labelling jobs, nor of
     /// flow definitions that the API made.
     #[serde(default)]
@@ -354,8 +358,11 @@ impl Waiting {
         let started = review.list_after(keys::STARTED_FOLDER, &after, PAGE).await?;
         let oldest = marks.iter().filter_map(|mark| keys::queued_at(&mark.key)).min();
         let oldest_at = oldest.and_then(DateTime::from_timestamp_millis);
+        let names = marks.iter().filter_map(|mark| keys::queued_loop(&mark.key));
+        let is_further = |name: &&str| LoopName::parse(name).is_some_and(|name| name.is_further_round());
         Ok(Self {
             tasks: Bounded::of(marks.len()),
+            for_somebody_else: names.filter(is_further).count(),
             oldest_at,
             started_last_day: Bounded::of(started.len()),
             oldest_age_seconds: oldest_at.map(|at| (now - at).max(TimeDelta::zero()).num_seconds()),

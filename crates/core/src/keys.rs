@@ -349,6 +349,13 @@ pub fn queued_at(key: &str) -> Option<i64> {
     mark.split('-').nth(1)?.parse().ok()
 }
 
+/// Returns the name of the human loop whose mark in the queue has this key.
+pub fn queued_loop(key: &str) -> Option<&str> {
+    let name = key.strip_prefix(QUEUE_FOLDER)?.splitn(4, '-').nth(3)?;
+    // Its team follows after a dot, which no name has.
+    Some(name.split_once('.').map_or(name, |(name, _)| name))
+}
+
 /// Returns the key of what is known of a reviewer, by the id of their worker.
 pub fn reviewer(worker_id: &str) -> String {
     format!("{REVIEWERS_FOLDER}{worker_id}.json")
@@ -464,6 +471,11 @@ mod tests {
             assert!(OBJECTS.iter().any(|kind| kind.example("x") == key), "{key}");
         }
         assert_eq!(loop_of_asked(&asked("loop-1")), Some("loop-1"));
+        for team in ["", ".team-1"] {
+            let mark = format!("{QUEUE_FOLDER}04210-1790000000123-ab12-tc-a--b-again-1{team}");
+            assert_eq!(queued_loop(&mark), Some("tc-a--b-again-1"));
+            assert_eq!(queued_at(&mark), Some(1_790_000_000_123));
+        }
         assert_eq!(record_of_question(&question("r")), Some("r"));
         assert_eq!(record_of_question(&damaged_question("r", b"")), None);
         assert_eq!(record_of_duplicate(&duplicate("r")), Some("r"));

@@ -355,6 +355,7 @@ mod tests {
             },
             oldest_at: None,
             oldest_age_seconds: None,
+            for_somebody_else: 0,
             started_last_day: Bounded::default(),
         }
     }

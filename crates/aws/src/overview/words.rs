@@ -106,7 +106,7 @@ fn waiting(waiting: Option<&Waiting>) -> String {
         return "nothing yet (Amazon A2I, where it reviews, keeps a queue of its own)".to_owned();
     };
     let tasks = waiting.tasks;
-    match waiting.oldest_age_seconds {
+    let waits = match waiting.oldest_age_seconds {
         None => "nothing".to_owned(),
         Some(seconds) if tasks.has_more => {
             format!(
@@ -117,6 +117,19 @@ fn waiting(waiting: Option<&Waiting>) -> String {
         }
         Some(seconds) if tasks.count == 1 => format!("1 task, {} old", age(seconds)),
         Some(seconds) => format!("{tasks} tasks, the oldest {} old", age(seconds)),
+    };
+    waits + &for_somebody_else(waiting)
+}
+
+/// Says how many of the tasks are not for those who have answered before: a reviewer alone gets none of them.
+fn for_somebody_else(waiting: &Waiting) -> String {
+    let who = "for somebody who has not answered their texts before";
+    match waiting.for_somebody_else {
+        0 => String::new(),
+        1 if waiting.tasks.count == 1 => format!("; it is {who}"),
+        all if all == waiting.tasks.count && !waiting.tasks.has_more => format!("; all are {who}"),
+        1 => format!("; 1 of them is {who}"),
+        some => format!("; {some} of them are {who}"),
     }
 }
 
@@ -271,4 +284,35 @@ fn day(at: DateTime<Utc>) -> String {
 
 fn minute(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_that_a_reviewer_alone_does_not_get_are_said_to_be_for_somebody_else() {
+        let said = |count, has_more, for_somebody_else| {
+            waiting(Some(&Waiting {
+                tasks: Bounded { count, has_more },
+                oldest_at: None,
+                oldest_age_seconds: Some(10_800),
+                for_somebody_else,
+                started_last_day: Bounded::default(),
+            }))
+        };
+        let who = "for somebody who has not answered their texts before";
+
+        assert_eq!(said(1, false, 0), "1 task, 3 h old");
+        assert_eq!(said(1, false, 1), format!("1 task, 3 h old; it is {who}"));
+        assert_eq!(
+            said(5, false, 1),
+            format!("5 tasks, the oldest 3 h old; 1 of them is {who}")
+        );
+        assert_eq!(
+            said(5, false, 5),
+            format!("5 tasks, the oldest 3 h old; all are {who}")
+        );
+        assert!(said(5, true, 5).ends_with(&format!("; 5 of them are {who}")));
+    }
 }
