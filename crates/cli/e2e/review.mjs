@@ -95,15 +95,45 @@ async function showsEveryTextAsText(page) {
   return new Map(shown);
 }
 
+/** Presses a key twice at the first text: the second text has no answer, and the page says so. */
+async function answersOneTextWhereAKeyIsPressedTwice(page) {
+  // Within the page: between two keys of this script there may be any time.
+  const told = await page.evaluate(() => {
+    const items = [...document.querySelectorAll('.review-item')];
+    const press = (key) => document.activeElement.dispatchEvent(
+      new KeyboardEvent('keydown', { key, code: `Digit${key}`, bubbles: true, cancelable: true }));
+    items[0].focus();
+    press('1');
+    press('1');
+    const chosen = items.slice(0, 2).map((item) => item.querySelector('.review-chosen').textContent);
+    const says = document.getElementById('review-status').textContent;
+    // Another key was meant for the next text.
+    press('2');
+    const other = items[1].querySelector('.review-chosen').textContent;
+    // As it was before.
+    document.dispatchEvent(new CustomEvent('portal-restore', { detail: {}, cancelable: true }));
+    items[0].focus();
+    return { chosen, says, other };
+  });
+  assert.notEqual(told.chosen[0], '');
+  assert.equal(told.chosen[1], '', 'the text after the one that a key was pressed twice for');
+  assert.match(told.says, /Not taken.*choose again/);
+  assert.notEqual(told.other, '', 'another key is taken at once');
+  ok('a key that is pressed twice answers one text');
+}
+
 /** Answers by keyboard and returns record id to expected answer. */
 async function answerByKeyboard(page, ids) {
   const answers = new Map(ITEMS.map(([text, , keys, answer]) => [text, { keys, answer }]));
   const focused = () => page.evaluate(() => document.activeElement.querySelector?.('.review-text')?.textContent);
   // Not complete yet: the first open item is shown instead.
   await page.keyboard.press('Control+Enter');
+  await answersOneTextWhereAKeyIsPressedTwice(page);
   for (const text of ids.keys()) {
     assert.equal(await focused(), text, 'the item with the focus');
     for (const key of answers.get(text).keys) await page.keyboard.press(key);
+    // The same key may be meant for the next text once that can have been read.
+    await page.waitForTimeout(250);
   }
   assert.match(await page.locator('#review-status').textContent(), /All answered/);
   // The last item again: another answer, then the first one once more.
