@@ -23,6 +23,9 @@ use crate::{
 /// What the worker of an adjudicator's vote begins with; their name follows.
 pub const ADJUDICATOR: &str = "adjudicator:";
 
+/// What the name of the labelled object of a decision begins with; the record's id and the time follow.
+const NAME: &str = "adjudication-";
+
 /// What an adjudicator decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
@@ -70,7 +73,8 @@ fn options(labels: &[String]) -> String {
 /// Decides a dispute, or corrects what was decided before; returns the answer. `function` says who counts a question that is
 /// damaged. The first bucket holds labels, the second one questions.
 ///
-/// The label is written first: whoever comes after a crash finds the dispute, and decides it again.
+/// The question notes first what is written then: whoever comes after a crash finds the dispute, decides it again, and writes
+/// the line that is noted already.
 ///
 /// # Errors
 ///
@@ -106,25 +110,34 @@ pub async fn adjudicate(
     let record = &dispute.record;
     let called = |set: Arc<LabelSet>| set.with_own_names(record.clone());
     let predicted = set.map_or_else(|| record.clone(), called);
-    let name = format!("adjudication-{}-{}", record.id, at.replace([':', '.'], ""));
+    let name = match unfinished(training, questions.read(&record.id).await?).await? {
+        Some(name) => name,
+        None => format!("{NAME}{}-{}", record.id, at.replace([':', '.'], "")),
+    };
     let mut line = LabelledRecord::new(predicted, vec![vote.clone()], &name, "");
     line.votes = vec![vote.clone()];
-    let mut known = questions
-        .read(record_id)
-        .await?
-        .unwrap_or_else(|| dispute.clone());
-    known.remember_answer_of_before();
-    let line = known.note_line(&name, line);
-    labelled::put(training, &name, line.to_line()).await?;
-    let settle = |question: &mut Option<Question>| {
+    let decide = |question: &mut Option<Question>| {
         let question = question.get_or_insert_with(|| dispute.clone());
         question.remember_answer_of_before();
-        question.note_line(&name, line.clone());
+        let line = question.note_line(&name, line.clone());
         question.answer_with(std::slice::from_ref(&vote));
+        line
     };
-    questions.change(&record.id, settle).await?;
+    let line = questions.change(&record.id, decide).await?;
+    labelled::put(training, &name, line.to_line()).await?;
     questions.settle(&record.id).await?;
     Ok(vote.answer)
+}
+
+/// Returns the name of a line that a decision which broke off has noted in the question, and not written: the next one writes
+/// it, so that what is counted of it is counted once.
+async fn unfinished(training: &Bucket, question: Option<Question>) -> Result<Option<String>, BucketError> {
+    let last = question.and_then(|question| question.lines.into_iter().next_back());
+    let Some(name) = last.map(|line| line.name).filter(|name| name.starts_with(NAME)) else {
+        return Ok(None);
+    };
+    let is_written = training.exists(&keys::labelled(&name)).await?;
+    Ok((!is_written).then_some(name))
 }
 
 fn is_adjudicated(question: &Question) -> bool {

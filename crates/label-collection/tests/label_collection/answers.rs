@@ -575,3 +575,50 @@ async fn a_comment_that_a_correction_adds_is_before_the_adjudicator_of_a_dispute
         Some("I am sure")
     );
 }
+
+#[tokio::test]
+async fn a_decision_that_broke_off_between_the_question_and_its_line_is_counted_once_when_it_is_made_again() {
+    let services = Services::start();
+    let id = input()["comprehendPredictions"][0]["id"].clone();
+    let id = id.as_str().expect("an id");
+    let labels: Vec<&str> = vec!["World"; 20];
+    services
+        .answered(LOOP, output(LOOP, &input().to_string(), &[("w1", 1, &labels)]))
+        .await;
+    let key = active_learning_core::keys::question(id);
+    let disputed = services.get(FEEDBACK, &key).await;
+    let dispute_key = active_learning_core::keys::disputed(id);
+    services.put(TRAINING, &dispute_key, disputed.clone()).await;
+    let bucket = |name: &str| Bucket::new(services.s3.clone(), name);
+    let (training, feedback) = (bucket(TRAINING), bucket(FEEDBACK));
+    let sets = LabelSets::new(training.clone());
+    let decide = async |label: &str, at: &str| {
+        let choice = Choice::Labels(vec![label.to_owned()]);
+        let buckets = (&training, &feedback);
+        let decided = adjudicate("test", buckets, &sets, id, &choice, "eve", at).await;
+        decided.expect("decided")
+    };
+    let lines = async || services.keys(TRAINING, "labelled/adjudication-").await;
+    let line_of = async |key: &str| {
+        let line = services.get(TRAINING, key).await;
+        LabelledRecord::parse(line.trim_end().as_bytes()).expect("a labelled record")
+    };
+
+    // As if it had died when the question had noted the line.
+    decide("Business", "2026-11-20T11:00:00.000Z").await;
+    let written = lines().await;
+    training.delete(&written[0]).await.expect("deleted");
+    services.put(TRAINING, &dispute_key, disputed).await;
+    decide("Sports", "2026-11-20T11:01:00.000Z").await;
+    let after_death = lines().await;
+    decide("Business", "2026-11-20T11:02:00.000Z").await;
+
+    assert_eq!(after_death, written, "the line that was noted is written");
+    let first = line_of(&written[0]).await;
+    assert_eq!(first.replaces, ["World"]);
+    assert_eq!(first.consensus.labels(), Some(&["Sports".to_owned()][..]));
+    let all = lines().await;
+    assert_eq!(all.len(), 2, "what is decided after that has a line of its own");
+    assert_eq!(line_of(&all[1]).await.replaces, ["Sports"]);
+    assert!(services.keys(TRAINING, "disputed/").await.is_empty());
+}
