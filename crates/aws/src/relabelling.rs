@@ -5,6 +5,7 @@
 //! label-collection deliver it ([`Relabelling::resume`]). Twice is once: the same change has the same objects. What is
 //! answered while the set is being changed is asked too: see `late.rs`.
 
+mod all;
 mod asked;
 mod late;
 
@@ -18,6 +19,8 @@ use active_learning_core::{
         labelled::LabelledRecord,
     },
 };
+use all::Place;
+pub use all::{ANSWERS_PER_SWEEP, Pace};
 pub use asked::AskedAnew;
 use chrono::{DateTime, TimeDelta, Utc};
 pub use late::{Doubt, Late};
@@ -49,6 +52,7 @@ pub struct Relabelling {
     feedback: Bucket,
     training: Bucket,
     sets: LabelSets,
+    pace: Pace,
 }
 
 /// A change that is about to be made: `relabel/<change>.json`.
@@ -72,6 +76,9 @@ pub struct PlannedChange {
     /// What was counted before it; none in plans of the version before, and in those that ask nothing of what comes later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     counted: Option<Counted>,
+    /// How far the look at all answers is, where nothing was counted; none before it has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    looked: Option<Place>,
 }
 
 /// When answers were counted, and which of them a change asks again: later ones are looked for when it is made.
@@ -105,7 +112,14 @@ impl Relabelling {
             sets: LabelSets::new(training.clone()),
             feedback,
             training,
+            pace: Pace::default(),
         }
+    }
+
+    /// Says how much of all answers is looked at before somebody else goes on.
+    #[must_use]
+    pub fn with_pace(self, pace: Pace) -> Self {
+        Self { pace, ..self }
     }
 
     /// Says whether a text may have several labels, as unless it is said otherwise.
@@ -235,6 +249,7 @@ impl Relabelling {
             parts: lines.len().div_ceil(RECORDS_PER_OBJECT),
             decided_anew,
             counted,
+            looked: None,
         };
         let key = keys::relabel_change(&change.id);
         self.feedback.put_document(&key, &change).await?;
@@ -246,8 +261,9 @@ impl Relabelling {
         Ok(change)
     }
 
-    /// Delivers what a change asks that was made, with what was answered since it was counted, and forgets the plan. Returns
-    /// which texts it asks beyond those of the plan. Idempotent.
+    /// Delivers what a change asks that was made, with what was answered since it was counted, and forgets the plan. Where nothing
+    /// was counted, some of all answers are looked at, and the plan stays until all were. Returns which texts it asks beyond those
+    /// of the plan. Idempotent.
     ///
     /// # Errors
     ///
@@ -266,7 +282,13 @@ impl Relabelling {
                 self.feedback.delete(&key).await?;
             }
         }
-        let late = self.ask_late(change, counted).await?;
+        let (late, is_done) = match change.has_counted_nothing() {
+            true => self.look_at_all(change).await?,
+            false => (self.ask_late(change, counted).await?, true),
+        };
+        if !is_done {
+            return Ok(late); // The next one goes on.
+        }
         self.feedback.delete(&keys::relabel_change(&change.id)).await?;
         Ok(late)
     }
@@ -373,6 +395,12 @@ impl PlannedChange {
     /// Returns how many texts the change asks again.
     pub fn texts(&self) -> usize {
         self.texts
+    }
+
+    /// Returns whether all answers are to be looked at.
+    fn has_counted_nothing(&self) -> bool {
+        let counted = self.counted.as_ref();
+        counted.is_some_and(|counted| counted.at == BEFORE_ALL_ANSWERS)
     }
 
     /// Returns what was counted, and since when S3 may hold answers that were not.

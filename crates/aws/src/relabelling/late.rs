@@ -15,7 +15,6 @@ use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     keys,
     labels::{
-        consolidation::Consensus,
         human_loop::Answer,
         label_set::{LabelSet, Mapped, Resolution, version_key},
         labelled::LabelledRecord,
@@ -27,17 +26,17 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::{BEFORE_ALL_ANSWERS, PlannedChange, RECORDS_PER_OBJECT, Relabelling};
+use super::{PlannedChange, RECORDS_PER_OBJECT, Relabelling};
 use crate::{
     bucket::{BucketError, JSON_LINES},
     questions,
 };
 
 /// Largest labelled object that is read, in bytes.
-const MAX_LABELLED_BYTES: u64 = 64 << 20;
+pub(super) const MAX_LABELLED_BYTES: u64 = 64 << 20;
 
 /// Objects that are read at a time.
-const READS_AT_ONCE: usize = 16;
+pub(super) const READS_AT_ONCE: usize = 16;
 
 /// Versions of the label set that are looked at for the one by which an answer was given.
 const VERSIONS: u64 = 10;
@@ -52,6 +51,8 @@ pub enum Doubt {
     NoneFits,
     /// Those that name a label which is retired. No change asks about them: see [`Relabelling::ask_anew`].
     RetiredLabel,
+    /// Those that propose what is refused. Only a change of which nothing was counted asks about them.
+    RefusedProposal,
 }
 
 /// Texts that were answered while the label set was being changed, and of which somebody is asked.
@@ -64,11 +65,11 @@ pub struct Late {
 }
 
 /// A text whose answer is in doubt.
-struct Doubtful {
-    record: FeedbackRecord,
+pub(super) struct Doubtful {
+    pub record: FeedbackRecord,
     doubt: Doubt,
     /// When the answer was given here; empty for one of an imported file, whose time is that of another clock.
-    answered_at: String,
+    pub answered_at: String,
 }
 
 impl Relabelling {
@@ -114,29 +115,33 @@ impl Relabelling {
         }
         Ok(Late {
             asked: lines.len(),
-            contradicted: self.contradict_late(name, &set, set.updated_at(), others).await?,
+            contradicted: self
+                .contradict_late(name, &set, set.updated_at(), others)
+                .await?
+                .0,
         })
     }
 
     /// Delivers the answers among these, by id, that are other ones by a set than by the one that decided them. Returns in how
-    /// many votes contradict one another by it, so that one more reviewer is asked.
-    async fn contradict_late(
+    /// many votes contradict one another by it, so that one more reviewer is asked, and the ids of all that are other ones.
+    pub(super) async fn contradict_late(
         &self,
         name: &str,
         set: &LabelSet,
         changed_at: &str,
         ids: Vec<String>,
-    ) -> Result<usize, BucketError> {
-        let found: Vec<(bool, String)> = stream::iter(ids)
-            .map(async |id| questions::read(&self.feedback, &id).await)
-            .buffered(READS_AT_ONCE)
-            .try_filter_map(|question| {
-                ready(Ok(
-                    question.and_then(|question| changed(question, set, changed_at))
-                ))
+    ) -> Result<(usize, Vec<String>), BucketError> {
+        let found: Vec<(String, (bool, String))> = stream::iter(ids)
+            .map(async |id| {
+                let question = questions::read(&self.feedback, &id).await?;
+                let changed = question.and_then(|question| changed(question, set, changed_at));
+                Ok::<_, BucketError>(changed.map(|changed| (id, changed)))
             })
+            .buffered(READS_AT_ONCE)
+            .try_filter_map(|changed| ready(Ok(changed)))
             .try_collect()
             .await?;
+        let (ids, found): (Vec<String>, Vec<(bool, String)>) = found.into_iter().unzip();
         let (contradicted, decided): (Vec<_>, Vec<_>) = found
             .into_iter()
             .partition(|(is_contradicted, _)| *is_contradicted);
@@ -147,10 +152,10 @@ impl Relabelling {
             let lines: Vec<String> = found.iter().map(|(_, line)| line.clone()).collect();
             self.deliver_lines(&name, &lines).await?;
         }
-        Ok(contradicted.len())
+        Ok((contradicted.len(), ids))
     }
 
-    async fn deliver_lines(&self, name: &str, lines: &[String]) -> Result<(), BucketError> {
+    pub(super) async fn deliver_lines(&self, name: &str, lines: &[String]) -> Result<(), BucketError> {
         for (part, lines) in lines.chunks(RECORDS_PER_OBJECT).enumerate() {
             let key = keys::relabelled_feedback(name, part);
             self.feedback.put(&key, JSON_LINES, lines.concat()).await?;
@@ -228,8 +233,7 @@ impl Relabelling {
         // What the count has seen was asked, or need not be.
         let seen: HashSet<&String> = count.seen.iter().collect();
         new.retain(|key| !seen.contains(key));
-        let is_whole = count.at == BEFORE_ALL_ANSWERS;
-        let (mut ids, mut late) = self.answers_in(new, &set, count.doubt, is_whole).await?;
+        let (mut ids, mut late) = self.answers_in(new, &set, count.doubt).await?;
         late.retain(|id, found| {
             // Who answered later that none fits could have chosen the new label.
             let is_in_doubt = found.doubt == Doubt::SplitLabel || found.answered_at <= change.at;
@@ -254,7 +258,7 @@ impl Relabelling {
         let ids = ids.into_iter().collect();
         Ok(Late {
             asked: lines.len(),
-            contradicted: self.contradict_late(&name, &set, &change.at, ids).await?,
+            contradicted: self.contradict_late(&name, &set, &change.at, ids).await?.0,
         })
     }
 
@@ -269,37 +273,24 @@ impl Relabelling {
     }
 
     /// Returns the ids of the texts in some of these objects, and those texts, by id, with an answer in doubt there; of several
-    /// answers the last. Where they are all objects, the ids are only of texts with a vote that may mean something else once a
-    /// proposal is a name of a label, and the texts only those that no label fits by the last that was decided of them: their
-    /// questions may be gone.
+    /// answers the last.
     async fn answers_in(
         &self,
         new: Vec<String>,
         set: &LabelSet,
         doubt: Option<Doubt>,
-        are_all: bool,
     ) -> Result<(BTreeSet<String>, BTreeMap<String, Doubtful>), BucketError> {
         let mut objects = stream::iter(new)
             .map(async |key| self.training.read(&key, MAX_LABELLED_BYTES).await)
             .buffered(READS_AT_ONCE);
         let mut ids = BTreeSet::new();
         let mut last: BTreeMap<String, Doubtful> = BTreeMap::new();
-        let is_by_last = are_all && doubt == Some(Doubt::NoneFits);
-        let mut decided: BTreeMap<String, (String, bool)> = BTreeMap::new();
         while let Some(object) = objects.try_next().await? {
             let content = object.map(|object| object.bytes).unwrap_or_default();
             // Whoever reads all labels says which lines are damaged.
             let lines = content.split(|byte| *byte == b'\n');
             for labelled in lines.filter_map(|line| LabelledRecord::parse(line).ok()) {
-                if !are_all || labelled.votes.iter().any(may_propose) {
-                    ids.insert(labelled.record.id.clone());
-                }
-                if let (true, Consensus::Agreed { answer, .. }) = (is_by_last, &labelled.consensus) {
-                    let known = decided.entry(labelled.record.id.clone()).or_default();
-                    if known.0 <= labelled.labelled_at {
-                        *known = (labelled.labelled_at.clone(), *answer == Answer::NoneFits);
-                    }
-                }
+                ids.insert(labelled.record.id.clone());
                 let found =
                     doubt.and_then(|doubt| Doubtful::of(set, &labelled.record, &labelled.votes, doubt));
                 let Some(found) = found else { continue };
@@ -308,9 +299,6 @@ impl Relabelling {
                     last.insert(found.record.id.clone(), found);
                 }
             }
-        }
-        if is_by_last {
-            last.retain(|id, _| decided.get(id).is_some_and(|(_, none_fits)| *none_fits));
         }
         Ok((ids, last))
     }
@@ -322,18 +310,24 @@ impl Relabelling {
             return Ok(false);
         };
         let is_open = question.state == State::Asked && question.record.signal == Signal::Relabel;
-        let is_split = |label: &String| matches!(set.resolve(label), Resolution::Split(_));
-        let is_in_doubt = match (found.doubt, question.answer()) {
-            (Doubt::SplitLabel, Some(Answer::Labels { labels })) => labels.iter().any(is_split),
-            (Doubt::NoneFits, Some(answer)) => *answer == Answer::NoneFits,
-            _ => false,
-        };
+        let is_in_doubt = (question.answer()).is_some_and(|answer| is_about(set, found.doubt, answer));
         Ok(is_open || !is_in_doubt)
     }
 }
 
+/// Returns whether an answer is one that a change puts in doubt, as far as the set tells.
+pub(super) fn is_about(set: &LabelSet, doubt: Doubt, answer: &Answer) -> bool {
+    let is_split = |label: &String| matches!(set.resolve(label), Resolution::Split(_));
+    match (doubt, answer) {
+        (Doubt::SplitLabel, Answer::Labels { labels }) => labels.iter().any(is_split),
+        (Doubt::NoneFits, answer) => *answer == Answer::NoneFits,
+        (Doubt::RefusedProposal, answer) => matches!(answer, Answer::NewLabel { .. }),
+        (Doubt::SplitLabel | Doubt::RetiredLabel, _) => false,
+    }
+}
+
 /// Returns whether a vote may name what is no label: what a user or a file says is kept as it was said.
-fn may_propose(vote: &Vote) -> bool {
+pub(super) fn may_propose(vote: &Vote) -> bool {
     match vote.source {
         VoteSource::Feedback | VoteSource::Import => true,
         VoteSource::HumanReview | VoteSource::Adjudicator => matches!(vote.answer, Answer::NewLabel { .. }),
@@ -359,13 +353,16 @@ fn changed(mut question: Question, set: &LabelSet, changed_at: &str) -> Option<(
 
 impl Doubtful {
     /// Returns a text if a reviewer's answer to it is in doubt.
-    fn of(set: &LabelSet, record: &FeedbackRecord, votes: &[Vote], doubt: Doubt) -> Option<Self> {
+    pub(super) fn of(set: &LabelSet, record: &FeedbackRecord, votes: &[Vote], doubt: Doubt) -> Option<Self> {
         let is_in_doubt = |vote: &&Vote| {
             vote.source.is_review()
                 && match doubt {
                     Doubt::SplitLabel => set.map(record, vote) == Mapped::Split,
                     Doubt::NoneFits => vote.answer == Answer::NoneFits,
                     Doubt::RetiredLabel => set.map(record, vote) == Mapped::Retired,
+                    Doubt::RefusedProposal => {
+                        vote.source != VoteSource::Import && matches!(vote.answer, Answer::NewLabel { .. })
+                    }
                 }
         };
         let given_here = |vote: &Vote| match vote.source {
@@ -382,7 +379,7 @@ impl Doubtful {
 
     /// Writes the record that asks about the text anew since a change at this time. What is said before a text is asked anew
     /// counts no more: so it is never asked before the answer that is in doubt.
-    fn asked_anew(&self, changed_at: &str) -> String {
+    pub(super) fn asked_anew(&self, changed_at: &str) -> String {
         let at = changed_at.max(&self.answered_at);
         self.record.asked_anew(at).to_line()
     }

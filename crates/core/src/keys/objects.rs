@@ -372,7 +372,7 @@ pub const OBJECTS: &[ObjectKind] = &[
     ObjectKind {
         key: "relabel/<change>.json",
         bucket: Feedback,
-        writers: &[Operator, HUMAN_REVIEW],
+        writers: &[Operator, HUMAN_REVIEW, LABEL_COLLECTION],
         readers: &[Operator, LABEL_COLLECTION],
         shape: "JSON: PlannedChange",
         lifetime: UntilDone,

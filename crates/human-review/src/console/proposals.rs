@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use active_learning_aws::label_set::{ChangeError, time_of_change};
 use active_learning_aws::overview::Tally;
-use active_learning_aws::relabelling::{Doubt, Relabelling};
+use active_learning_aws::relabelling::{ANSWERS_PER_SWEEP, Doubt, Relabelling};
 use active_learning_aws::rfc3339;
 use active_learning_core::labels::label_key::label_key;
 use active_learning_core::labels::label_set::{LabelSet, LabelSetError, can_be_label};
@@ -70,8 +70,8 @@ impl Console<'_> {
             "What reviewers proposed, as of the last look of the function that builds models. To accept makes the proposal a \
              label of its own; a merge makes it another name of one. Votes that proposed it count for that then, and what \
              contradicts itself by it is asked. Whatever a file proposed, the answers of reviewers stay. `labels accept` and \
-             `labels merge` do the same at the command line, and count exactly before. `labels proposed` counts what users \
-             suggested as well, and `labels refuse` asks texts again that were answered by what it refuses.",
+             `labels merge` do the same at the command line, and count exactly before; `labels proposed` counts what users \
+             suggested as well. To refuse has texts asked again that were answered by what is refused.",
         ));
         if proposals.is_empty() {
             blocks.push(Block::text("Nothing is proposed."));
@@ -98,10 +98,7 @@ impl Console<'_> {
         let then = match address {
             "merge-label" => "They count for the label that is chosen.",
             "accept-label" => "They count for it.",
-            "refuse-label" => {
-                "Texts that were answered by it are not asked again here: `active-learning labels refuse` says before how \
-                 many these are, and asks them."
-            }
+            "refuse-label" => "It is proposed no more.",
             _ => return Ok(None),
         };
         let tally = Tally::read(self.training).await?;
@@ -117,7 +114,7 @@ impl Console<'_> {
         let asked = match address {
             "merge-label" => asked(votes, None),
             "accept-label" => asked(votes, Some(tally.none_fits)),
-            _ => String::new(),
+            _ => asked_by_refusal(votes),
         };
         let votes = counted_as(votes, "vote proposes it", "votes propose it");
         Ok(Some(format!(
@@ -177,9 +174,11 @@ impl Console<'_> {
         changed
     }
 
-    /// Refuses a proposal: it is proposed no more.
+    /// Refuses a proposal: it is proposed no more, and texts that were answered by it are asked again.
     pub(super) async fn refuse_label(&self, name: &str) -> Result<(), ConsoleError> {
-        self.change_labels(&rfc3339(self.now), |set| set.refuse(name))
+        let set = self.label_set().await?;
+        let refuse = |set: &mut LabelSet| set.refuse(name);
+        self.change_and_ask(&set, Some(Doubt::RefusedProposal), refuse)
             .await
     }
 
@@ -205,9 +204,27 @@ fn asked(votes: u64, none_fits: Option<u64>) -> String {
     let again = again.unwrap_or_default();
     let texts = counted(votes, "text");
     format!(
-        " Where votes contradict one another then, one more reviewer is asked: about at most {texts}.{again} This is asked within \
-         some hour, by the sweep of label-collection. A text whose question is kept no longer is not found by it: `active-learning \
-         labels` counts exactly before, and asks about these too."
+        " Where votes contradict one another then, one more reviewer is asked: about at most {texts}.{again} {} A text whose \
+         question is kept no longer is not found where votes contradict one another: `active-learning labels` counts exactly \
+         before, and asks about these too.",
+        asked_when()
+    )
+}
+
+/// Says of how many texts at most people are asked by a refusal, and when.
+fn asked_by_refusal(votes: u64) -> String {
+    let texts = counted(votes, "text");
+    format!(
+        " Texts that were answered by it are asked again: at most {texts}. {} `active-learning labels refuse` says exactly before \
+         how many these are.",
+        asked_when()
+    )
+}
+
+fn asked_when() -> String {
+    format!(
+        "This is asked from within some hour on, by the hourly sweep of label-collection, which looks at some \
+         {ANSWERS_PER_SWEEP} answers each time."
     )
 }
 

@@ -666,7 +666,8 @@ async fn what_is_known_of_a_proposal_and_of_how_many_texts_people_are_asked_is_s
     }
     for said in [
         "1 vote proposes it, as of the last look",
-        "labels refuse` says before how many",
+        "answered by it are asked again: at most 1 text.",
+        "within some hour",
     ] {
         assert!(refuse.contains(said), "{said}: {refuse}");
     }
@@ -704,7 +705,12 @@ async fn a_proposal_is_accepted_and_what_that_puts_in_doubt_is_left_to_be_asked(
     let after_accepting = planned().await;
     review.wait(Duration::seconds(1));
     let merged = act(&admin, "merge-label", "Football", "Sports").await;
+    let before_refusing = planned().await;
+    review.wait(Duration::seconds(1));
+    act(&admin, "refuse-label", "Fog", "").await;
+    let after_refusing = planned().await;
 
+    assert_eq!(after_refusing[2]["counted"]["doubt"], "refused-proposal");
     assert_eq!(
         (accepted.status(), merged.status()),
         (303, 303),
@@ -715,12 +721,11 @@ async fn a_proposal_is_accepted_and_what_that_puts_in_doubt_is_left_to_be_asked(
     let set: Value =
         serde_json::from_str(&read(&review, TRAINING_BUCKET, "label-set.json").await).expect("JSON");
     assert_eq!(set["labels"][2]["name"], "Weather");
-    assert_eq!(after_accepting.len(), 1, "what was refused asks nothing");
+    assert_eq!(after_accepting.len(), 1, "what cannot be done asks nothing");
     assert_eq!(after_accepting[0]["counted"]["doubt"], "none-fits");
-    let plans = planned().await;
-    assert_eq!(plans.len(), 2);
-    assert_eq!(plans[1]["counted"]["doubt"], Value::Null);
-    assert_eq!(plans[1]["at"], set["updatedAt"]);
+    assert_eq!((before_refusing.len(), after_refusing.len()), (2, 3));
+    assert_eq!(before_refusing[1]["counted"]["doubt"], Value::Null);
+    assert_eq!(after_refusing[2]["at"], set["updatedAt"]);
 }
 
 #[tokio::test]

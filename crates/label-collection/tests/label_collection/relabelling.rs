@@ -3,10 +3,10 @@
 use active_learning_aws::{
     bucket::Bucket,
     label_set::LabelSets,
-    relabelling::{Counted, Doubt, Relabelling},
+    relabelling::{Counted, Doubt, Pace, Relabelling},
 };
 use active_learning_core::{
-    feedback::{FeedbackRecord, FeedbackRequest, Signal, Source},
+    feedback::{FeedbackRecord, FeedbackRequest, Signal, Source, record_id},
     keys,
     labels::{
         human_loop::{Answer, NONE_FITS},
@@ -745,4 +745,141 @@ async fn what_a_change_has_delivered_is_known_before_anybody_is_asked() {
     assert!(!delivered.is_on_its_way(id, Some(&asked)), "its question tells");
     assert!(!delivered.is_on_its_way("another", None));
     assert!(!taken_back.is_on_its_way(id, Some(&earlier)));
+}
+
+/// A stack in which each of these loops has answered all its texts, which are its own, in this way.
+async fn answered_in_loops(services: &Services, loops: &[(&str, &str)]) -> Vec<String> {
+    let mut ids = Vec::new();
+    for (name, label) in loops {
+        let mut input = input();
+        let items = input["comprehendPredictions"].as_array_mut().expect("items");
+        items.truncate(2);
+        for item in items {
+            let text = format!("Text {}", ids.len());
+            let id = record_id(item["classifier"].as_str().expect("a name"), &text);
+            item["id"] = id.as_str().into();
+            item["utterance"] = text.into();
+            ids.push(id);
+        }
+        input["rowCount"] = 2.into();
+        let output = output(name, &input.to_string(), &[("w1", 1, &[label, label])]);
+        services.answered(name, output).await;
+    }
+    ids
+}
+
+const LOOPS: [&str; 4] = ["review-a", "review-b", "review-c", "review-d"];
+
+/// Delivers what is planned, object by object, until all is delivered; returns what each step has asked.
+async fn deliver_in_steps(services: &Services, relabelling: &Relabelling) -> Vec<usize> {
+    let mut steps = Vec::new();
+    while !services.keys(FEEDBACK, "relabel/").await.is_empty() {
+        assert!(steps.len() < 30, "it comes to an end: {steps:?}");
+        steps.push(relabelling.resume(AT_LATER).await.expect("gone on").texts);
+    }
+    steps
+}
+
+/// The ids of the texts that are asked anew, as often as they are delivered.
+async fn delivered_ids(services: &Services) -> Vec<String> {
+    let mut ids = Vec::new();
+    for key in services.keys(FEEDBACK, "feedback/relabel/0").await {
+        let lines = services.get(FEEDBACK, &key).await;
+        let record = |line: &str| FeedbackRecord::parse(line.as_bytes()).expect("a record").id;
+        ids.extend(lines.lines().map(record));
+    }
+    ids.sort();
+    ids
+}
+
+fn sorted(ids: &[String]) -> Vec<String> {
+    let mut ids = ids.to_vec();
+    ids.sort();
+    ids
+}
+
+#[tokio::test]
+async fn a_look_at_all_answers_goes_on_where_it_was_and_asks_each_text_once_also_when_it_breaks_off() {
+    for has_questions in [true, false] {
+        let (services, sets, relabelling) = with_labels(&["Sports", "World"]).await;
+        let ids = answered_in_loops(&services, &LOOPS.map(|name| (name, NONE_FITS))).await;
+        if !has_questions {
+            for key in services.keys(FEEDBACK, "questions/").await {
+                let delete = services.s3.delete_object().bucket(FEEDBACK).key(key);
+                delete.send().await.expect("expired");
+            }
+        }
+        let relabelling = relabelling.with_pace(Pace {
+            objects: 1,
+            answers: 1,
+        });
+        let set = sets.current().await.expect("a set").expect("a set");
+        let planned = relabelling
+            .plan_uncounted(&set, AT_LATER, Some(Doubt::NoneFits))
+            .await;
+        planned.expect("written");
+        let add = |set: &mut LabelSet| set.add("Weather", "");
+        sets.edit(AT_LATER, add).await.expect("accepted");
+
+        let first = relabelling.resume(AT_LATER).await.expect("begun");
+        let key = services.keys(FEEDBACK, "relabel/").await.remove(0);
+        let place = services.get(FEEDBACK, &key).await;
+        relabelling.resume(AT_LATER).await.expect("gone on");
+        // As if it had died before it said how far it is.
+        services.put(FEEDBACK, &key, place.clone()).await;
+        let steps = deliver_in_steps(&services, &relabelling).await;
+
+        assert!(!place.contains("Text "), "it holds no text");
+        let place: Value = serde_json::from_str(&place).expect("JSON");
+        assert_eq!(place["looked"]["after"], "review-a.jsonl");
+        assert!(steps.len() >= 3, "{steps:?}");
+        let asked: usize = steps.iter().sum();
+        assert_eq!(first.texts + asked, ids.len(), "{has_questions}: {steps:?}");
+        assert_eq!(delivered_ids(&services).await, sorted(&ids), "{has_questions}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_stands_in_several_objects_is_asked_once_by_a_look_that_goes_on() {
+    let (services, sets, relabelling) = with_labels(&["Sports", "World"]).await;
+    let ids = answered_in_loops(&services, &[("review-a", NONE_FITS)]).await;
+    let line = services.get(TRAINING, "labelled/review-a.jsonl").await;
+    services.put(TRAINING, "labelled/review-b.jsonl", line).await;
+    let relabelling = relabelling.with_pace(Pace {
+        objects: 1,
+        answers: 1,
+    });
+    let set = sets.current().await.expect("a set").expect("a set");
+    let planned = relabelling
+        .plan_uncounted(&set, AT_LATER, Some(Doubt::NoneFits))
+        .await;
+    planned.expect("written");
+    let add = |set: &mut LabelSet| set.add("Weather", "");
+    sets.edit(AT_LATER, add).await.expect("accepted");
+
+    let steps = deliver_in_steps(&services, &relabelling).await;
+
+    assert_eq!(steps.iter().sum::<usize>(), 2, "{steps:?}");
+    assert_eq!(delivered_ids(&services).await, sorted(&ids));
+}
+
+#[tokio::test]
+async fn texts_that_were_answered_by_a_refused_proposal_are_asked_anew_and_those_of_other_proposals_are_not()
+{
+    let (services, sets, relabelling) = with_labels(&["Sports", "World"]).await;
+    let loops = [("review-a", "Fog"), ("review-b", "Rain"), ("review-c", "Sports")];
+    let ids = answered_in_loops(&services, &loops).await;
+    let set = sets.current().await.expect("a set").expect("a set");
+
+    let planned = relabelling
+        .plan_uncounted(&set, AT_LATER, Some(Doubt::RefusedProposal))
+        .await;
+    planned.expect("written");
+    let refuse = |set: &mut LabelSet| set.refuse("fog");
+    sets.edit(AT_LATER, refuse).await.expect("refused");
+    services.sweep().await;
+    services.sweep().await;
+
+    assert_eq!(delivered_ids(&services).await, sorted(&ids[..2]));
+    assert!(services.keys(FEEDBACK, "relabel/").await.is_empty());
 }
