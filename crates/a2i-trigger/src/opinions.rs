@@ -8,7 +8,7 @@ use std::{
     future::ready,
 };
 
-use active_learning_aws::{claims, copies::Copies, labelled, originals};
+use active_learning_aws::{bucket::Created, claims, copies::Copies, labelled, originals};
 use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     keys::ASKED_FOLDER,
@@ -370,7 +370,12 @@ impl A2iTrigger {
         if self.was_asked_again(question, &human_loop.name).await? {
             return Ok(false);
         }
-        // Before it is asked: its page shows only what the question says is asked there.
+        // Kept before it is noted: whoever finds it noted sees that somebody is being asked. Noted before it is started: its page
+        // shows only what the question says is asked there.
+        let kept = self
+            .human_loops
+            .keep_new(&human_loop.name, &human_loop.input_content)
+            .await?;
         let note = |known: &mut Option<Question>| {
             let is_open =
                 |known: &&mut Question| known.state == State::Asked && known.reopened == question.reopened;
@@ -381,10 +386,13 @@ impl A2iTrigger {
             true
         };
         if !self.questions.change(&question.record.id, note).await? {
+            if kept == Created::Created {
+                self.human_loops.forget(&human_loop.name).await?;
+            }
             return Ok(false);
         }
         self.human_loops
-            .ask(&human_loop.name, &human_loop.input_content)
+            .start_kept(&human_loop.name, &human_loop.input_content)
             .await?;
         info!(
             human_loop.name,

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use crate::{
     backoff::full_jitter,
-    bucket::{Bucket, JSON, Listed},
+    bucket::{Bucket, Created, JSON, Listed},
     failure::Refusal,
 };
 
@@ -150,9 +150,18 @@ impl HumanLoops {
     ///
     /// [`AskError::Store`].
     pub async fn keep(&self, name: &str, input_content: &str) -> Result<(), AskError> {
+        self.keep_new(name, input_content).await.map(drop)
+    }
+
+    /// Keeps an input as [`HumanLoops::keep`] does. Returns whether there was none.
+    ///
+    /// # Errors
+    ///
+    /// As [`HumanLoops::keep`].
+    pub async fn keep_new(&self, name: &str, input_content: &str) -> Result<Created, AskError> {
         let body = input_content.as_bytes().to_vec();
         let created = self.bucket.create(&keys::asked(name), JSON, body).await;
-        created.map(drop).map_err(|error| AskError::Store(error.into()))
+        created.map_err(|error| AskError::Store(error.into()))
     }
 
     /// Starts a human loop, also when the service is busy for a moment; one of that name is left as it is.

@@ -21,7 +21,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use local_aws::script::Script;
 use serde_json::{Value, json};
 
-use crate::harness::{BUCKET, START, Services, TRAINING_BUCKET, asked, line, loops, starting};
+use crate::harness::{BUCKET, START, STARTED, Services, TRAINING_BUCKET, asked, line, loops, starting};
 
 const STOP: &str = "POST /human-loops/stop";
 const TEXT: &str = "The minister opened the velodrome.";
@@ -1107,4 +1107,59 @@ async fn a_complaint_that_was_taken_back_and_that_nobody_answered_is_asked_when_
 
     assert_eq!(said, None);
     assert_eq!(loops(&script).len(), 1);
+}
+
+#[tokio::test]
+async fn a_further_loop_is_kept_before_it_is_noted_so_that_no_correction_takes_it_for_one_that_nobody_asks() {
+    let services = Services::start();
+    services
+        .delivered("feedback/1.gz", &line(TEXT, "low-confidence", 0.1))
+        .await;
+    services.answered("World").await;
+    let first = services.question().await.human_loop;
+    let correction = feedback(json!({"suggestedLabel": "Sports", "user": "ada"}));
+    let event = services.deliver("feedback/2.gz", correction).await;
+    let script = starting();
+    script.always(&format!("PUT /{BUCKET}/asked/"), 403, "");
+
+    let outcome = services.function(&script).handle(event.clone()).await;
+    let broken_off = services.question().await;
+    let again = starting();
+    services.function(&again).handle(event).await.expect("worked off");
+
+    assert!(outcome.is_err());
+    assert_eq!(broken_off.state, State::Asked);
+    assert_eq!(broken_off.human_loop, first, "what is not kept is not noted");
+    let further = loops(&again);
+    assert_eq!(further.len(), 1);
+    assert_eq!(
+        services.question().await.human_loop.as_ref(),
+        further.first().map(|(name, _)| name)
+    );
+}
+
+#[tokio::test]
+async fn the_loop_of_an_unanswered_text_that_a_label_change_asks_anew_is_closed_by_the_retry_too() {
+    let services = Services::start();
+    services
+        .delivered("feedback/1.gz", &line(TEXT, "low-confidence", 0.1))
+        .await;
+    let first = services.question().await.human_loop.expect("a loop");
+    let lines = anew("2026-11-21T10:00:00.000Z");
+    let event = services.deliver("feedback/relabel/2-0000.jsonl", lines).await;
+    // The first that fits a call answers it.
+    let refusing = Script::default();
+    refusing.always(STOP, 403, r#"{"__type": "AccessDeniedException"}"#);
+    refusing.always(START, 201, STARTED);
+
+    let outcome = services.function(&refusing).handle(event.clone()).await;
+    let retry = starting();
+    retry.always(STOP, 200, "{}");
+    services.function(&retry).handle(event).await.expect("worked off");
+
+    assert!(outcome.is_err());
+    let stopped: Vec<Value> = (retry.calls(STOP).iter())
+        .map(|call| serde_json::from_slice(call).expect("JSON"))
+        .collect();
+    assert_eq!(stopped, [json!({"HumanLoopName": first})]);
 }

@@ -3,7 +3,7 @@
 use super::{Question, State};
 use crate::{
     feedback::{FeedbackRecord, Signal},
-    labels::{human_loop::LoopName, vote::Vote},
+    labels::vote::Vote,
 };
 
 impl Question {
@@ -63,12 +63,10 @@ impl Question {
         Some(open.clone())
     }
 
-    /// Returns the loop that this one took the question over from, where that had opened it again.
+    /// Returns the loop that asked the question before this one: this one may have taken it over from there.
     pub fn loop_before(&self, human_loop: &str) -> Option<String> {
         let place = self.asked_in.iter().position(|name| name == human_loop)?;
-        let before = self.asked_in.get(place.checked_sub(1)?)?;
-        let is_first = LoopName::parse(before).is_none_or(|name| name.first() == before);
-        (!is_first).then(|| before.clone())
+        self.asked_in.get(place.checked_sub(1)?).cloned()
     }
 
     /// Remembers in which loops an earlier question about the same text was asked, and what was written of it.

@@ -1002,3 +1002,20 @@ fn an_answer_that_was_decided_by_an_older_set_is_held_against_that_of_now_once()
 
     assert_eq!(is_contradicted, [true, true, false, false, false, false]);
 }
+
+#[test]
+fn the_loop_that_asked_before_is_known_whether_it_was_a_first_one_or_a_further_round() {
+    let mut question = Question::asked(dislike(), "review-1", 1);
+    question.asked_in = vec!["review-1".into(), "review-1-again-1".into(), "relabel-1".into()];
+
+    assert_eq!(
+        question.loop_before("review-1-again-1").as_deref(),
+        Some("review-1")
+    );
+    assert_eq!(
+        question.loop_before("relabel-1").as_deref(),
+        Some("review-1-again-1")
+    );
+    assert_eq!(question.loop_before("review-1"), None);
+    assert_eq!(question.loop_before("another"), None);
+}
