@@ -8,7 +8,7 @@ use std::{
     future::ready,
 };
 
-use active_learning_aws::{bucket::Created, claims, copies::Copies, labelled, originals};
+use active_learning_aws::{bucket::Created, claims, copies::Copies, labelled, metrics, originals};
 use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     keys::ASKED_FOLDER,
@@ -21,9 +21,9 @@ use active_learning_core::{
     sampling::duplicates::{occurrence, same_form},
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use lambda_runtime::tracing::info;
+use lambda_runtime::tracing::{info, warn};
 
-use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT};
+use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, FUNCTION};
 
 /// What became of some opinions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -251,8 +251,16 @@ impl A2iTrigger {
             Opinion::For(vote) | Opinion::Past { vote, .. } => Some(vote.clone()),
             Opinion::Against(_) | Opinion::AgainstAll | Opinion::None => question.retract(&opinion, record),
         };
+        let is_left_out = effect == Effect::LeftOut;
+        if is_left_out {
+            warn!(
+                record.id = question.record.id,
+                "more users vote on a text than its question keeps: the vote stands in `labelled/` alone"
+            );
+            metrics::count(FUNCTION, &[("VotesLeftOut", 1)]);
+        }
         // What its user has called wrong since is no vote.
-        if let Some(vote) = vote.filter(|vote| question.votes.contains(vote)) {
+        if let Some(vote) = vote.filter(|vote| is_left_out || question.votes.contains(vote)) {
             self.keep_vote(&question, vote, occurrence(record)).await?;
         }
 

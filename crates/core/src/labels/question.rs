@@ -7,6 +7,7 @@ mod complaints;
 mod lines;
 mod loops;
 mod news;
+mod room;
 
 use std::collections::BTreeSet;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use complaints::{are_of_one_user, complaint_of};
 pub use lines::Line;
+pub use room::MAX_USERS;
 
 use super::{
     consolidation::{Consensus, DecidedBy, last_vote_of_each_worker, last_votes},
@@ -104,6 +106,14 @@ pub struct Question {
     /// What lines of labelled objects have said of it, in order. None in questions of the version before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
+    /// Votes of users that are not kept here, since [`MAX_USERS`] others are: they stand in `labelled/` alone. One that is delivered
+    /// again is counted again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub votes_left_out: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a vote of a user does to a question.
@@ -113,6 +123,8 @@ pub enum Effect {
     Known,
     /// It is kept, and counts when people have answered, or with what they answered.
     Counted,
+    /// It is a vote that the question has no room for: it is kept as a line of its own alone, and decides nothing here.
+    LeftOut,
     /// It contradicts the answer: somebody else is asked.
     Reopens,
     /// It contradicts the answer, which was opened again as often as may be: an adjudicator decides.
@@ -187,6 +199,7 @@ impl Question {
             taken_back_at: None,
             contradicted_at: None,
             lines: Vec::new(),
+            votes_left_out: 0,
         }
     }
 
@@ -211,6 +224,10 @@ impl Question {
             }
             Opinion::For(vote) | Opinion::Past { vote, .. } if self.was_called_wrong_since(vote) => {
                 return Effect::Known;
+            }
+            Opinion::For(vote) | Opinion::Past { vote, .. } if !self.makes_room_for(vote) => {
+                self.votes_left_out += 1;
+                return Effect::LeftOut;
             }
             Opinion::For(vote) | Opinion::Past { vote, .. } if self.has_later_vote_than(vote) => {
                 self.votes.push(vote.clone());

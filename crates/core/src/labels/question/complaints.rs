@@ -1,6 +1,6 @@
 //! What users call wrong, and what they have said since.
 
-use super::{Opinion, Question, State};
+use super::{MAX_USERS, Opinion, Question, State};
 use crate::{
     feedback::{FeedbackRecord, Signal},
     labels::{
@@ -11,13 +11,15 @@ use crate::{
 };
 
 impl Question {
-    /// Remembers what users call wrong, of each of them the last complaint.
+    /// Remembers what users call wrong, of each of them the last complaint, of the first [`MAX_USERS`] who complain.
     pub fn remember_complaints(&mut self, complaints: &[Vote]) {
         for complaint in complaints {
+            let is_full = self.complaints.len() >= MAX_USERS;
             let is_of_user = |known: &&mut Vote| known.voter() == complaint.voter();
             match self.complaints.iter_mut().find(is_of_user) {
                 Some(known) if known.at > complaint.at => {}
                 Some(known) => known.clone_from(complaint),
+                None if is_full => {}
                 None => self.complaints.push(complaint.clone()),
             }
         }
