@@ -14,7 +14,7 @@ use active_learning_aws::{
     overview::FAILED_EVENTS,
 };
 use active_learning_core::{
-    dataset::{TrainingFileReport, TrainingFileState, is_initial_file, is_shipped_sample},
+    dataset::{Mode, TrainingFileReport, TrainingFileState, is_initial_file, is_shipped_sample},
     erasure::ErasedTexts,
     text::counted_as,
 };
@@ -128,7 +128,7 @@ pub enum TrainingError {
 /// [`TrainingError::File`] and [`TrainingError::Data`].
 pub fn read(path: &Path) -> Result<Vec<u8>, TrainingError> {
     let data = std::fs::read(path).map_err(|error| TrainingError::File(path.to_owned(), error))?;
-    let set = TrainingSet::read_csv(&data[..]);
+    let set = TrainingSet::read_csv_where(&data[..], Mode::MultiClass, &|_| None, &|_| true);
     let set = set.map_err(|error| TrainingError::Data(path.to_owned(), error))?;
     for repair in &set.repairs {
         eprintln!("{}: {repair}", path.display());

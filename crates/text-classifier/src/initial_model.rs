@@ -6,10 +6,13 @@ use active_learning_aws::metrics;
 use active_learning_core::{
     dataset::{
         HeldOut, INITIAL_PREFIX, NearCopies, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState,
-        TrainingRows, is_initial_file, is_shipped_sample, is_test, label_column, report_key,
+        TrainingRow, TrainingRows, is_initial_file, is_shipped_sample, is_test, label_column, report_key,
     },
     erasure::{ERASED, rows_without},
-    labels::label_set::{Label, LabelSet, Origin, Resolution},
+    labels::{
+        label_set::{Label, LabelSet, Origin, Resolution},
+        missing::is_missing,
+    },
     text::counted_as,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -36,7 +39,7 @@ use crate::{
 };
 
 /// Raise it when training changes: the same file then makes a new version.
-const TRAINER_REVISION: u32 = 7;
+const TRAINER_REVISION: u32 = 8;
 const SEED: u64 = 1;
 
 /// A new object of the bucket.
@@ -424,7 +427,10 @@ fn training_set(
     }
     let mut held_out = HeldOut::default();
     for row in TrainingRows::new(file, None)? {
-        let text = row?.text;
+        let TrainingRow { label, text, .. } = row?;
+        if is_missing(&label) && own_name(&label).is_none() {
+            continue;
+        }
         if is_test(&text, test_share) {
             held_out.insert(&text);
         }

@@ -1,7 +1,12 @@
 //! Makes rows of what a file gives: labels cut, texts checked, repairs counted.
 
 use active_learning_core::{
-    MAX_CLASSIFIER_BYTES, MAX_UTTERANCE_BYTES, labels::label_key::whole_number, text::is_blank,
+    MAX_CLASSIFIER_BYTES, MAX_UTTERANCE_BYTES,
+    labels::{
+        label_key::whole_number,
+        missing::{MissingLabels, is_missing},
+    },
+    text::is_blank,
 };
 
 use crate::{
@@ -9,7 +14,7 @@ use crate::{
     collected::Collected,
     draft::Draft,
     encoding::reason,
-    labels::{Cut, Written, is_nothing},
+    labels::{Cut, Written},
     tools::{NUMBERED, questions},
 };
 
@@ -74,6 +79,7 @@ impl Collected<'_> {
         if labels.clone().count() > 1 && labels.all(|label| label.trim().parse::<u64>().is_ok()) {
             self.notes.push(NUMBERS.to_owned());
         }
+        self.notes.extend(told_of_doubtful(&import.rows));
         self.rejected.sort_by_key(|rejected| rejected.line);
         import.rejected = self.rejected;
         import.columns = self.columns;
@@ -97,7 +103,7 @@ impl Collected<'_> {
         });
         let is_whole = |cell: &str| {
             let cell = whole_number(cell).unwrap_or(cell.trim());
-            is_nothing(cell) || cell.parse::<i64>().is_ok()
+            is_missing(cell) || cell.parse::<i64>().is_ok()
         };
         if !cells.all(is_whole) {
             return;
@@ -151,7 +157,7 @@ impl Collected<'_> {
             // One of control characters alone is none.
             let labels = written.into_iter().map(without_controls);
             let labels: Vec<String> = labels
-                .filter(|label| !is_blank(label) && !is_nothing(label))
+                .filter(|label| !is_blank(label) && !is_missing(label))
                 .collect();
             if labels.len() < count && !std::mem::replace(&mut is_told, true) {
                 self.counted.add(NO_LABEL, line);
@@ -171,6 +177,17 @@ impl Collected<'_> {
             votes,
         })
     }
+}
+
+/// Tells of labels that count, and may say that there is none.
+fn told_of_doubtful(rows: &[Row]) -> Vec<String> {
+    let mut doubtful = MissingLabels::default();
+    for row in rows {
+        for label in row.votes.iter().flat_map(|vote| &vote.labels) {
+            doubtful.taken(label, row.line);
+        }
+    }
+    doubtful.told()
 }
 
 fn without_controls(label: String) -> String {

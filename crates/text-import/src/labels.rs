@@ -9,7 +9,7 @@ use active_learning_core::{
 };
 use serde_json::Value;
 
-use crate::{draft::Fields, workbook::is_error};
+use crate::draft::Fields;
 
 /// What stands between labels in one cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,15 +31,6 @@ const ESCAPED: &str = "\\|";
 
 /// Fields of an object that name a label.
 const NAMES: [&str; 6] = ["name", "label", "title", "value", "text", "id"];
-
-/// What programs write where there is nothing, in lower case; `\N` is of MySQL, Hive and PostgreSQL. `none` is not among
-/// them: it may be a class.
-const NOTHING: [&str; 7] = ["null", "nan", "n/a", "#n/a", "<na>", "(null)", "\\n"];
-
-/// Returns whether a cell or a label is what programs write where there is none.
-pub(crate) fn is_nothing(label: &str) -> bool {
-    NOTHING.contains(&label.trim().to_lowercase().as_str()) || is_error(label)
-}
 
 /// Labels as one cell or field gives them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,6 +17,8 @@ use crate::{
     table::{MAX_TITLES, NO_VALUE, Table},
 };
 
+pub(crate) use active_learning_core::labels::missing::is_spreadsheet_error as is_error;
+
 /// Of one that a person imports.
 pub(crate) const LIMITS: Limits = Limits {
     bytes: 256 << 20,
@@ -27,24 +29,6 @@ const MAX_COLUMNS: usize = 1_000;
 
 /// Told of a row whose text is an error of a spreadsheet.
 pub(crate) const ERROR: &str = "the text is an error of the spreadsheet, such as `#N/A`";
-
-/// What spreadsheets show where a formula failed.
-const ERRORS: [&str; 9] = [
-    "#N/A",
-    "#REF!",
-    "#VALUE!",
-    "#NAME?",
-    "#DIV/0!",
-    "#NULL!",
-    "#NUM!",
-    "#DATA!",
-    "#GETTING_DATA",
-];
-
-/// Returns whether a cell is an error of a spreadsheet.
-pub(crate) fn is_error(cell: &str) -> bool {
-    ERRORS.contains(&cell.trim())
-}
 
 /// A sheet: its rows with their numbers, from 1.
 pub(crate) struct Sheet {

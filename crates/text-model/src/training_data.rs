@@ -17,7 +17,11 @@ use active_learning_core::{
         warn_of_single_rows,
     },
     feedback::prediction::{cut_labels, split_labels},
-    labels::{label_key::label_key, label_set::is_written_as_others},
+    labels::{
+        label_key::label_key,
+        label_set::is_written_as_others,
+        missing::{MissingLabels, is_missing},
+    },
     text::{Vector, VectorId, counted, counted_as, is_blank, look_alike, vector_id},
 };
 
@@ -192,6 +196,8 @@ pub struct Collector {
     rows: Vec<Collected>,
     check: TrainingCheck,
     repairs: Vec<String>,
+    /// Whether what programs write where there is no label is left out.
+    leaves_out_missing: bool,
     /// Rows that were found to have several labels.
     cut_rows: u64,
     /// Labels as they are written, with the name that they got, and their rows.
@@ -219,14 +225,17 @@ impl TrainingSet {
     /// The first row that cannot be used, or too few or too many labels in the whole file.
     /// Source: Amazon Comprehend, "Preparing classifier training data".
     pub fn read_csv(reader: impl Read) -> Result<Self, TrainingDataError> {
-        Self::read_csv_where(reader, Mode::MultiClass, &|_| None, &|_| true)
+        let mut collector = Collector::new(LabelSyntax::Detect);
+        collector.read_csv(reader)?;
+        collector.training_set()
     }
 
     /// Reads Comprehend CSV as [`TrainingSet::read_csv`] does, and leaves texts out that are not to be
     /// trained on.
     ///
     /// Labels are those of the whole file: one may be without an example. `own_name` returns the name that a label has
-    /// elsewhere, which it gets here too; what it knows is one label although it holds the delimiter. With
+    /// elsewhere, which it gets here too; what it knows is one label although it holds the delimiter. What programs write
+    /// where there is none, such as `NaN`, is left out and told, unless it is known. With
     /// [`Mode::MultiLabel`] the set is of that mode also where each text has one label.
     ///
     /// # Errors
@@ -240,6 +249,7 @@ impl TrainingSet {
     ) -> Result<Self, TrainingDataError> {
         let mut collector = Collector::new(LabelSyntax::Detect);
         collector.mode = mode;
+        collector.leaves_out_missing = true;
         collector.read_csv_where(reader, own_name, is_wanted)?;
         collector.training_set()
     }
@@ -311,6 +321,13 @@ fn names_in(label: &str, own_name: &dyn Fn(&str) -> Option<String>) -> Vec<Strin
     }
 }
 
+/// Leaves out what programs write where there is no label, unless it is known as one. Returns whether there was any.
+fn leave_out_missing(names: &mut Vec<String>, own_name: &dyn Fn(&str) -> Option<String>) -> bool {
+    let before = names.len();
+    names.retain(|name| !is_missing(name) || own_name(name).is_some());
+    names.len() < before
+}
+
 /// Returns the texts in order; `None` unless all were kept.
 pub fn texts(examples: &[Example]) -> Option<Vec<&str>> {
     examples.iter().map(|example| example.text.as_deref()).collect()
@@ -342,6 +359,7 @@ impl Collector {
             rows: Vec::new(),
             check: TrainingCheck::default(),
             repairs: Vec::new(),
+            leaves_out_missing: false,
             cut_rows: 0,
             renamed: BTreeMap::new(),
         }
@@ -392,6 +410,7 @@ impl Collector {
             LabelSyntax::Detect | LabelSyntax::One => None,
             LabelSyntax::Several(delimiter) => Some(delimiter),
         };
+        let mut missing = MissingLabels::default();
         let mut rows = TrainingRows::new(reader, label_delimiter)?;
         for row in rows.by_ref() {
             let row = row?;
@@ -403,6 +422,13 @@ impl Collector {
             match self.syntax {
                 LabelSyntax::Detect => {
                     let mut names = names_in(label, own_name);
+                    if self.leaves_out_missing && leave_out_missing(&mut names, own_name) {
+                        missing.left_out(row.line);
+                        if names.is_empty() {
+                            continue;
+                        }
+                    }
+                    names.iter().for_each(|name| missing.taken(name, row.line));
                     for name in &mut names {
                         self.use_own_name(name, own_name);
                     }
@@ -412,13 +438,19 @@ impl Collector {
                     }
                     self.add(names.iter().map(String::as_str), text, row.line, is_wanted)?;
                 }
-                LabelSyntax::One => self.add([label], text, row.line, is_wanted)?,
+                LabelSyntax::One => {
+                    missing.taken(label, row.line);
+                    self.add([label], text, row.line, is_wanted)?;
+                }
                 LabelSyntax::Several(delimiter) => {
+                    let names = label.split(delimiter);
+                    names.for_each(|name| missing.taken(name, row.line));
                     self.add(label.split(delimiter), text, row.line, is_wanted)?;
                 }
             }
         }
         self.repairs.extend(rows.repairs());
+        self.repairs.extend(missing.told());
         Ok(())
     }
 

@@ -57,7 +57,7 @@ pub fn check_dataset(manifest: &DatasetManifest, rules: &Rules, needs_test_rows:
 }
 
 /// What is said of labels that are left out: the reason as datasets count it, and what one is and several are.
-const LEFT_OUT: [(&str, &str, &str); 12] = [
+const LEFT_OUT: [(&str, &str, &str); 13] = [
     (
         "unreadable-line",
         "labelled line cannot be read; the log names it",
@@ -72,6 +72,11 @@ const LEFT_OUT: [(&str, &str, &str); 12] = [
         "refused-initial-file",
         "training file under initial/ cannot be used and is left out; initial-reports/ says why",
         "training files under initial/ cannot be used and are left out; initial-reports/ says why",
+    ),
+    (
+        "unlabelled-initial-row",
+        "initial row is left out, since its label says that there is none, such as `NULL` or `NaN`",
+        "initial rows are left out, since their labels say that there is none, such as `NULL` or `NaN`",
     ),
     (
         "conflicting-initial-row",

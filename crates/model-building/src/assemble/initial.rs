@@ -17,7 +17,7 @@ use active_learning_core::{
     },
     erasure::ErasedTexts,
     feedback::prediction::{LABEL_DELIMITER, cut_labels, join_labels, split_labels},
-    labels::label_set::LabelSet,
+    labels::{label_set::LabelSet, missing::is_missing},
 };
 use sha2::{Digest, Sha256};
 
@@ -160,7 +160,8 @@ impl Initial {
 
     fn rows(&mut self, file: impl Read) -> Result<(Vec<Row>, u64), Refusal> {
         let mut check = TrainingCheck::default();
-        let (mut rows, mut texts, mut erased) = (Vec::new(), Vec::new(), 0);
+        let (mut rows, mut texts) = (Vec::new(), Vec::new());
+        let (mut erased, mut unlabelled) = (0, 0);
         for row in TrainingRows::new(file, Some(LABEL_DELIMITER))? {
             let row = row?;
             if self.erased.contains(&row.text) {
@@ -168,7 +169,12 @@ impl Initial {
                 continue;
             }
             let bad = |reason: &str| Refusal::Reason(format!("line {}: {reason}", row.line));
-            let labels = self.names_in(&row.label);
+            let mut labels = self.names_in(&row.label);
+            labels.retain(|label| !is_missing(label) || self.is_known(label));
+            if labels.is_empty() {
+                unlabelled += 1;
+                continue;
+            }
             if self.mode == Some(Mode::MultiClass) && labels.len() > 1 {
                 return Err(bad(
                     "the label holds the delimiter `|`, but texts have one class each (in a name it is written `\\|`)",
@@ -197,6 +203,7 @@ impl Initial {
             .finish()
             .map_err(|unusable| Refusal::Reason(unusable.to_string()))?;
         self.count("erased", erased);
+        self.count("unlabelled-initial-row", unlabelled);
         let mut texts = texts.into_iter();
         let before = rows.len();
         rows.retain(|_| texts.next().is_some_and(|text| !findings.is_conflicting(text)));
@@ -208,6 +215,11 @@ impl Initial {
     fn names_in(&self, label: &str) -> Vec<String> {
         let known = |part: &str| self.set.as_ref()?.find(part).map(|_| part.to_owned());
         cut_labels(label, known).unwrap_or_else(|| split_labels(label))
+    }
+
+    /// Returns whether the label set has a label.
+    fn is_known(&self, label: &str) -> bool {
+        self.set.as_ref().is_some_and(|set| set.find(label).is_some())
     }
 
     /// Returns the name that the label set has for a label now.

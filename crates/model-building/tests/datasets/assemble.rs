@@ -635,3 +635,19 @@ async fn nothing_held_out_is_an_error_before_money_is_spent() {
         ["no row is held out, so models cannot be compared: is the parameter TestShare greater than 0?"]
     );
 }
+
+#[tokio::test]
+async fn a_row_whose_label_says_that_there_is_none_is_in_no_dataset_and_is_counted() {
+    let bucket = Bucket::new();
+    let rows = "World,one\nWorld,two\nSports,three\nNULL,four\nnan,five\nSports,six\n";
+    bucket.put("initial/a.csv", rows).await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    let labels = bucket.labels(&manifest).await;
+    assert!(
+        labels.values().all(|label| label == "World" || label == "Sports"),
+        "{labels:?}"
+    );
+    assert_eq!(manifest.left_out["unlabelled-initial-row"], 2);
+}

@@ -5,6 +5,7 @@ use active_learning_core::feedback::{
     prediction::{join_labels, split_labels},
     unknown_field,
 };
+use active_learning_core::labels::missing::is_missing;
 use active_learning_core::repeated_field::repeated_field;
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use crate::{
     draft::{self, Draft},
     elements::Head,
     finish::aside_note,
-    labels::{Written, is_nothing, name},
+    labels::{Written, name},
     tools::{Tool, questions},
 };
 
@@ -87,7 +88,7 @@ fn leave_out_nothing(fields: &mut Fields) -> bool {
             "label" | "prediction" => split_labels(text),
             _ => vec![text.clone()],
         };
-        let kept: Vec<String> = parts.iter().filter(|part| !is_nothing(part)).cloned().collect();
+        let kept: Vec<String> = parts.iter().filter(|part| !is_missing(part)).cloned().collect();
         if kept.len() < parts.len() {
             left_out = true;
             *value = match kept.is_empty() {

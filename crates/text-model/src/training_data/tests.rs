@@ -163,3 +163,48 @@ fn what_is_repaired_within_the_file_is_told_too() {
         ]
     );
 }
+
+fn read_initial(csv: &str, known: &[&str]) -> TrainingSet {
+    let own_name = |name: &str| known.contains(&name).then(|| name.to_owned());
+    let set = TrainingSet::read_csv_where(csv.as_bytes(), Mode::MultiClass, &own_name, &|_| true);
+    set.expect("good file")
+}
+
+#[test]
+fn a_label_that_says_that_there_is_none_is_no_class_of_a_users_file_and_is_told() {
+    let csv = "World,one\nNULL,two\nSports,three\nnan,four\nn/a,five\nNA,six\nWorld|NaN,seven\n";
+
+    let set = read_initial(csv, &[]);
+
+    assert_eq!(set.labels, ["NA", "Sports", "World"]);
+    assert_eq!(set.len(), 4);
+    let says = |words: &str| set.repairs.iter().any(|repair| repair.contains(words));
+    assert!(
+        says("line 2 and 3 more: a label such as `NULL`")
+            && says("line 6: `NA` (1 row) was taken for a class"),
+        "{:?}",
+        set.repairs
+    );
+    assert_eq!(set.mode, Mode::MultiClass, "a missing value is no second label");
+}
+
+#[test]
+fn a_label_of_the_label_set_is_a_class_however_it_is_called() {
+    let set = read_initial("World,one\nN/A,two\n", &["N/A"]);
+
+    assert_eq!(set.labels, ["N/A", "World"]);
+}
+
+#[test]
+fn a_service_takes_a_missing_value_for_a_class_as_comprehend_does_and_says_so() {
+    let set = read("World,one\nnan,two\nnan,three\n").expect("good file");
+
+    assert_eq!(set.labels, ["World", "nan"]);
+    assert!(
+        set.repairs
+            .iter()
+            .any(|repair| repair.starts_with("line 2 and 1 more: `nan` (2 rows) was taken for a class")),
+        "{:?}",
+        set.repairs
+    );
+}
