@@ -1,11 +1,18 @@
 //! Excel workbooks: each sheet is a table, its cells read as they are shown, as far as the file says how.
+//!
+//! A merged cell stands for each row that it covers. Hidden rows are read as all others are, and told; hidden sheets are
+//! read only where they are named, or where there is no other.
+
+mod parts;
 
 use std::{
+    collections::BTreeSet,
     io::{Cursor, Read},
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use calamine::{DataRef, ExcelDateTime, Reader, Xlsx};
+use active_learning_core::text::counted;
+use calamine::{DataRef, Dimensions, ExcelDateTime, Reader, SheetVisible, Xlsx};
 
 use crate::{
     Refusal,
@@ -34,6 +41,10 @@ pub(crate) const ERROR: &str = "the text is an error of the spreadsheet, such as
 pub(crate) struct Sheet {
     pub name: String,
     pub rows: Vec<(u64, Vec<String>)>,
+    /// Whether people do not see it, and others there are.
+    pub is_hidden: bool,
+    /// What of it was read otherwise than it is seen.
+    pub notes: Vec<String>,
 }
 
 /// Reads the sheets with something in them into `collected`: the one that is named, or all with the columns
@@ -42,6 +53,7 @@ pub(crate) fn read(source: Source<'_>, collected: &mut Collected<'_>) -> Result<
     let bytes = bytes(source.content, LIMITS).map_err(OpenError::into_refusal)?;
     let sheets = sheets(&bytes)?;
     let names: Vec<String> = sheets.iter().map(|sheet| sheet.name.clone()).collect();
+    let mut hidden = Vec::new();
     let wanted: Vec<Sheet> = match &collected.options.sheet {
         Some(name) if !names.contains(name) => {
             return Err(Refusal::NoSheet {
@@ -50,11 +62,17 @@ pub(crate) fn read(source: Source<'_>, collected: &mut Collected<'_>) -> Result<
             });
         }
         Some(name) => sheets.into_iter().filter(|sheet| sheet.name == *name).collect(),
-        None => sheets
-            .into_iter()
-            .filter(|sheet| !sheet.rows.is_empty())
-            .collect(),
+        None => {
+            let filled = sheets.into_iter().filter(|sheet| !sheet.rows.is_empty());
+            let (unseen, seen) = filled.partition(|sheet| sheet.is_hidden);
+            hidden = unseen;
+            seen
+        }
     };
+    for Sheet { name, .. } in hidden {
+        let note = format!("sheet `{name}` is hidden and was not read; --sheet reads it");
+        collected.notes.push(note);
+    }
     let mut read: Vec<String> = Vec::new();
     let model = first_row(&wanted[model(&wanted)..]);
     for sheet in wanted {
@@ -67,6 +85,7 @@ pub(crate) fn read(source: Source<'_>, collected: &mut Collected<'_>) -> Result<
             collected.notes.push(note);
             continue;
         }
+        collected.notes.extend(sheet.notes);
         let columns = sheet.rows.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0);
         let pad = |(line, mut cells): (u64, Vec<String>)| {
             cells.resize(columns, String::new());
@@ -165,9 +184,79 @@ fn read_sheets(bytes: &[u8]) -> Option<Vec<Sheet>> {
         }
         drop(cells);
         mark_formulas(&mut workbook, &name, &mut rows);
-        sheets.push(Sheet { name, rows });
+        let merged = workbook.merge_cells_by_sheet_name(&name).unwrap_or_default();
+        let filled = fill_merged(&merged, &mut rows);
+        let mut hidden = parts::hidden_rows(bytes, &name);
+        hidden.retain(|number| rows.binary_search_by_key(number, |(row, _)| *row).is_ok());
+        let notes = [
+            told(
+                &name,
+                &filled,
+                "got the value of the merged cell that covers it",
+                "got the values of the merged cells that cover them",
+            ),
+            told(
+                &name,
+                &hidden,
+                "is hidden, and was read",
+                "are hidden, and were read",
+            ),
+        ];
+        sheets.push(Sheet {
+            is_hidden: is_hidden(&workbook, &name),
+            notes: notes.into_iter().flatten().collect(),
+            name,
+            rows,
+        });
+    }
+    // Where nothing else is to be read, they are meant.
+    if sheets
+        .iter()
+        .all(|sheet| sheet.is_hidden || sheet.rows.is_empty())
+    {
+        sheets.iter_mut().for_each(|sheet| sheet.is_hidden = false);
     }
     Some(sheets)
+}
+
+fn is_hidden(workbook: &Xlsx<Cursor<&[u8]>>, name: &str) -> bool {
+    let mut sheets = workbook.sheets_metadata().iter();
+    sheets.any(|sheet| sheet.name == name && sheet.visible != SheetVisible::Visible)
+}
+
+/// Says how many rows of a sheet something was done with, and which is the first.
+fn told(sheet: &str, rows: &BTreeSet<u64>, one: &str, several: &str) -> Option<String> {
+    let first = rows.first()?;
+    let what = if rows.len() == 1 { one } else { several };
+    Some(format!(
+        "sheet `{sheet}`: {} {what}, the first is row {first}",
+        counted(rows.len(), "row")
+    ))
+}
+
+/// Gives each row that a merged cell covers its value, as people see it, and returns these rows. Names of columns stand for
+/// no rows, and a row without other cells is none.
+fn fill_merged(merged: &[Dimensions], rows: &mut [(u64, Vec<String>)]) -> BTreeSet<u64> {
+    let mut filled = BTreeSet::new();
+    for Dimensions { start, end } in merged {
+        let (first, last, column) = (u64::from(start.0) + 1, u64::from(end.0) + 1, start.1 as usize);
+        let Ok(place) = rows.binary_search_by_key(&first, |(row, _)| *row) else {
+            continue;
+        };
+        let value = rows[place].1.get(column).filter(|value| !value.is_empty());
+        let Some(value) = value.filter(|_| place > 0).cloned() else {
+            continue;
+        };
+        let covered = rows[place + 1..].iter_mut();
+        for (number, cells) in covered.take_while(|(number, _)| *number <= last) {
+            cells.resize(cells.len().max(column + 1), String::new());
+            if cells[column].is_empty() {
+                cells[column].clone_from(&value);
+                filled.insert(*number);
+            }
+        }
+    }
+    filled
 }
 
 /// Marks the cells that hold a formula and no value, as programs write workbooks that no spreadsheet has opened.

@@ -187,9 +187,9 @@ fn row(record: Record, columns: usize) -> RawRow {
 fn sheets(source: Source<'_>, is_read: bool) -> Result<Vec<RawRow>, Refusal> {
     let bytes = workbook::bytes(source.content, workbook::LIMITS).map_err(OpenError::into_refusal)?;
     let mut all = Vec::new();
-    for Sheet { rows, .. } in workbook::sheets(&bytes)? {
+    for Sheet { rows, is_hidden, .. } in workbook::sheets(&bytes)? {
         let names = rows.first().map(|(_, names)| names.clone()).unwrap_or_default();
-        if is_read && is_known(&names) {
+        if is_read && is_known(&names) && !is_hidden {
             continue;
         }
         let (text, user) = (named(&names, "sentence"), named(&names, "user"));

@@ -184,8 +184,15 @@ pub(super) fn workbook(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), Re
     };
     let mut first_reason = None;
     let mut is_read = false;
-    for Sheet { name, rows } in sheets {
+    for sheet in sheets {
+        let Sheet { name, rows, .. } = sheet;
         let Some((_, names)) = rows.first() else { continue };
+        if sheet.is_hidden {
+            sink.repairs.push(format!(
+                "sheet `{name}` is hidden and was not read; unhide it to have it read"
+            ));
+            continue;
+        }
         match Columns::of(names, &mut sink.repairs) {
             Err(reason) => {
                 sink.repairs
@@ -194,6 +201,7 @@ pub(super) fn workbook(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), Re
             }
             Ok(columns) => {
                 is_read = true;
+                sink.repairs.extend(sheet.notes);
                 let width = names.len();
                 for (number, mut cells) in rows.into_iter().skip(1) {
                     let raw = cells.join("\t");

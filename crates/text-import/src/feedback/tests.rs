@@ -896,3 +896,24 @@ fn rows_of_doccano_without_comments_are_read_as_those_with() {
 
     assert_eq!(sentences(&items), ["One", "Two"]);
 }
+
+#[test]
+fn of_a_workbook_hidden_sheets_are_told_and_merged_cells_stand_for_their_rows() {
+    let (found, repairs) = read_all(include_bytes!("../../tests/files/merged-and-hidden.xlsx"));
+
+    assert_eq!(
+        labels(&found),
+        [
+            Some("Billing"),
+            Some("Billing"),
+            Some("Login"),
+            Some("Login"),
+            None
+        ]
+    );
+    let says = |words: &str| repairs.iter().any(|repair| repair.contains(words));
+    assert!(
+        says("sheet `Old` is hidden and was not read") && says("1 row is hidden, and was read"),
+        "{repairs:?}"
+    );
+}

@@ -160,3 +160,42 @@ fn whole_numbers_with_a_point_are_labels_without_it_and_it_is_told() {
         "numbers of versions"
     );
 }
+
+#[test]
+fn a_merged_cell_stands_for_each_of_its_rows_and_what_is_hidden_is_told() {
+    let import = import_file("merged-and-hidden.xlsx");
+
+    assert_eq!(
+        rows(&import),
+        [
+            "The invoice is wrong => ?: Billing",
+            "The invoice came twice => ?: Billing",
+            "I cannot log in => ?: Login",
+            "My password expired => ?: Login",
+            "Who can help me",
+        ]
+    );
+    for said in [
+        "sheet `Q&A`: 1 row got the value of the merged cell that covers it, the first is row 3",
+        "sheet `Q&A`: 1 row is hidden, and was read, the first is row 4",
+        "sheet `Old` is hidden and was not read; --sheet reads it",
+    ] {
+        assert!(
+            import.notes.iter().any(|note| note == said),
+            "{said}: {:?}",
+            import.notes
+        );
+    }
+}
+
+#[test]
+fn a_hidden_sheet_is_read_where_it_is_named() {
+    let options = Options {
+        sheet: Some("Old".to_owned()),
+        ..Options::default()
+    };
+
+    let import = import_with(file("merged-and-hidden.xlsx"), &options);
+
+    assert_eq!(rows(&import), ["An old complaint => ?: Legal"]);
+}
