@@ -9,14 +9,18 @@ use std::future::ready;
 
 use active_learning_aws::{
     bucket::{BucketError, Change, JSON, Listed},
-    metrics,
+    metrics, originals,
     rejected::{self, RejectedLines},
 };
 use active_learning_core::{
-    feedback::{FeedbackRecord, batch::BadItem},
+    feedback::{FeedbackRecord, Signal, batch::BadItem},
     keys,
-    labels::human_loop::Delivery,
+    labels::{
+        human_loop::{Answer, Delivery},
+        question::Question,
+    },
     sampling::{
+        duplicates::same_form,
         query_strategy::MAX_ASKED_BEFORE,
         review_budget::{Queue, ReviewBudget, Selected, Selection, enqueue},
     },
@@ -294,7 +298,7 @@ impl A2iTrigger {
     }
 
     /// Takes an item unless it was selected before, since a run that broke off may have put it there twice, its user has taken
-    /// the complaint back, or its text was erased.
+    /// the complaint back, its text was erased, or has got its label meanwhile.
     pub(crate) async fn take(&self, mut item: Selected, next: &mut Next) -> Result<(), A2iTriggerError> {
         let owner = self.claims.owner(&item.record.claim_name()).await?;
         let selected = format!("{}/backlog/", self.feedback.name());
@@ -302,7 +306,11 @@ impl A2iTrigger {
         let is_erased = self.not_erased(vec![item.record.clone()]).await?.is_empty();
         let question = self.questions.read(&item.record.id).await?;
         let question = question.as_ref();
-        if was_selected || is_erased || self.is_taken_back(question, &item.record).await? {
+        if was_selected
+            || is_erased
+            || self.is_taken_back(question, &item.record).await?
+            || self.is_labelled_meanwhile(question, &item.record).await?
+        {
             let removed = self.feedback.delete(&item.key).await;
             removed.map_err(A2iTriggerError::Store)?;
             next.removed += 1;
@@ -314,6 +322,30 @@ impl A2iTrigger {
             next.items.push(item);
         }
         Ok(())
+    }
+
+    /// Returns whether a text that nobody doubts has got its label while it waited, by an import say: itself, or in the
+    /// spelling that has its form.
+    async fn is_labelled_meanwhile(
+        &self,
+        question: Option<&Question>,
+        record: &FeedbackRecord,
+    ) -> Result<bool, A2iTriggerError> {
+        if record.is_complaint() || record.signal == Signal::Relabel {
+            return Ok(false);
+        }
+        // An answer from before is of an asking that has expired.
+        let own = question.filter(|question| question.record.received_at == record.received_at);
+        if own.is_some_and(has_labels) {
+            return Ok(true);
+        }
+        let form = format!("text-{}", same_form(record));
+        let holder = self.claims.holder(&form).await?;
+        let Some(holder) = holder.filter(|holder| *holder != record.id) else {
+            return Ok(false);
+        };
+        let original = originals::follow(&self.feedback, holder).await?;
+        Ok(original.question.as_ref().is_some_and(has_labels))
     }
 
     async fn set_item_aside(&self, key: &str, content: &[u8], reason: String) -> Result<(), A2iTriggerError> {
@@ -329,4 +361,9 @@ impl A2iTrigger {
         let removed = self.feedback.delete(key).await;
         removed.map_err(A2iTriggerError::Store)
     }
+}
+
+/// Returns whether people agree on labels of a text.
+fn has_labels(question: &Question) -> bool {
+    matches!(question.answer(), Some(Answer::Labels { .. }))
 }

@@ -1,6 +1,16 @@
 //! The pool: texts to label, of which reviewers have only so many open at a time.
 
-use active_learning_core::{dataset::is_test, feedback::FeedbackRecord};
+use active_learning_core::{
+    dataset::is_test,
+    feedback::FeedbackRecord,
+    keys,
+    labels::{
+        human_loop::Answer,
+        question::Question,
+        vote::{UNSIGNED, Vote, VoteSource},
+    },
+    sampling::duplicates::same_form,
+};
 use local_aws::script::Script;
 use serde_json::{Value, json};
 
@@ -402,4 +412,60 @@ async fn a_text_of_the_pool_is_asked_when_a_user_complains_about_it() {
         .into_iter()
         .find(|(_, input)| input.contains(&text));
     assert!(input.expect("a loop").1.contains("suggestedLabel"));
+}
+
+/// Labels a text that waits, as an import does: in its own spelling, or in one that has its form.
+async fn label(services: &Services, waiting: &str, is_spelt_otherwise: bool) -> String {
+    let line = services.get(waiting).await;
+    let mut record = FeedbackRecord::parse(line.as_bytes()).expect("a record");
+    let text = record.utterance.clone();
+    let form = keys::claim(&format!("text-{}", same_form(&record)));
+    if is_spelt_otherwise {
+        record.id = "0123456789abcdef0123456789abcdef".to_owned();
+        record.utterance = text.to_uppercase();
+        let claim = json!({"owner": record.id, "claimedAt": chrono::Utc::now()});
+        put(services, &form, claim.to_string().into_bytes()).await;
+    }
+    let vote = Vote {
+        worker: UNSIGNED.to_owned(),
+        answer: Answer::labels(["World"]),
+        source: VoteSource::Import,
+        at: "2026-11-19T10:00:00.000Z".to_owned(),
+        seconds: None,
+        note: Default::default(),
+    };
+    let key = keys::question(&record.id);
+    let mut question = Question::known(record);
+    question.answer_with(&[vote]);
+    put(services, &key, question.to_json()).await;
+    text
+}
+
+async fn put(services: &Services, key: &str, content: Vec<u8>) {
+    let put = services.s3.put_object().bucket(BUCKET).key(key);
+    put.body(content.into()).send().await.expect("stored");
+}
+
+#[tokio::test]
+async fn a_text_of_the_pool_that_was_labelled_meanwhile_is_not_asked_in_whatever_spelling_it_was() {
+    let services = Services::start();
+    let script = without_a_model();
+    let function = services.function_with_pool(&script, IN_REVIEW);
+    let event = services.deliver("feedback/texts", unlabelled(40)).await;
+    function.handle(event).await.expect("worked off");
+    let waiting = services.keys("backlog/4-pool/").await;
+    let labelled = [
+        label(&services, &waiting[0], false).await,
+        label(&services, &waiting[1], true).await,
+    ];
+
+    while let [open, ..] = &services.keys("asked/").await[..] {
+        let event = done_with(&services, open).await;
+        function.handle(event).await.expect("selected");
+    }
+
+    let all = asked(&[&script]);
+    assert_eq!(all.len(), 38);
+    assert!(labelled.iter().all(|text| !all.contains(text)), "{labelled:?}");
+    assert_eq!(services.keys("backlog/4-pool/").await, Vec::<String>::new());
 }

@@ -142,12 +142,15 @@ impl Known {
         let pool = stream::iter(&plan.pool)
             .map(async |(classifier, text)| {
                 let id = record_id(classifier, text);
-                let (question, holder) = tokio::join!(questions.read(&id), claims.holder(&id));
+                let form = format!("text-{}", form_of(classifier, text));
+                // Another spelling of it may have been asked, or have a label.
+                let (question, holder, form_holder) =
+                    tokio::join!(questions.read(&id), claims.holder(&id), claims.holder(&form));
                 let is_open =
                     |question: Question| !matches!(question.state, State::Withdrawn | State::Abandoned);
                 let is_asked =
                     question?.is_some_and(|question| question.human_loop.is_some() && is_open(question));
-                Ok::<_, Failure>(is_asked || holder?.is_some())
+                Ok::<_, Failure>(is_asked || holder?.is_some() || form_holder?.is_some())
             })
             .buffered(TEXTS_IN_FLIGHT)
             .try_collect()

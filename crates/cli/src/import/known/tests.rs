@@ -222,3 +222,13 @@ async fn a_text_that_is_known_in_no_spelling_is_imported_as_it_is_written() {
     assert_eq!((done.labelled, done.training), (1, 1));
     assert_eq!(stack.exported().await.lines().count(), 2);
 }
+
+#[tokio::test]
+async fn a_text_without_a_label_that_has_one_in_another_spelling_is_not_asked() {
+    let stack = Stack::new();
+    stack.import("text,label\nHoliday request,Legal\n").await;
+
+    let (said, done) = stack.import("text\nHOLIDAY  request!\nA new matter\n").await;
+
+    assert_eq!(done.asked, 1, "{said}");
+}
