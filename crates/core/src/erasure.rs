@@ -10,6 +10,7 @@ use std::{
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::dataset::{TextId, declared_separator};
 
@@ -27,7 +28,11 @@ pub const LEFT_BY_ERASURE: &str = "left-by-erasure";
 /// Size of the hash of a text, in bytes.
 const ID_BYTES: usize = 16;
 
-/// The hashes of erased texts, each of a text's normal form: another spelling is the same text.
+/// Tells the hash of a text as it is written from that of a normal form.
+const AS_WRITTEN: &[u8] = b"as written\0";
+
+/// The hashes of erased texts, two of each: of its normal form, since another spelling is the same text, and of what is
+/// written, since a later version may make another form of it. Lists of earlier versions have the first alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ErasedTexts(BTreeSet<TextId>);
 
@@ -46,12 +51,13 @@ impl ErasedTexts {
         self.0.iter().flat_map(|id| id.to_bytes()).collect()
     }
 
-    /// Adds a text; returns whether it was not there.
+    /// Adds a text; returns whether it was not there, in whatever spelling.
     pub fn insert(&mut self, text: &str) -> bool {
+        self.0.insert(as_written(text));
         self.0.insert(TextId::of(text))
     }
 
-    /// Adds those of another list; returns how many were not there.
+    /// Adds the hashes of another list; returns how many were not there.
     pub fn extend(&mut self, other: &Self) -> usize {
         let before = self.0.len();
         self.0.extend(&other.0);
@@ -60,7 +66,7 @@ impl ErasedTexts {
 
     /// Returns whether a text was erased, in whatever spelling.
     pub fn contains(&self, text: &str) -> bool {
-        !self.0.is_empty() && self.0.contains(&TextId::of(text))
+        !self.0.is_empty() && (self.0.contains(&TextId::of(text)) || self.0.contains(&as_written(text)))
     }
 
     /// Returns whether the text of this identity was erased.
@@ -73,10 +79,17 @@ impl ErasedTexts {
         self.0.is_empty()
     }
 
-    /// Returns the number of texts.
+    /// Returns the number of hashes.
     pub fn len(&self) -> usize {
         self.0.len()
     }
+}
+
+/// Returns the hash of a text as it is written, but for white space around it.
+fn as_written(text: &str) -> TextId {
+    let hash = Sha256::new().chain_update(AS_WRITTEN).chain_update(text.trim());
+    let hash = hash.finalize();
+    TextId::from_bytes(*hash.first_chunk().expect("a digest has 32 bytes"))
 }
 
 /// Model versions that have learnt from texts which were erased since: the content of
@@ -236,10 +249,38 @@ mod tests {
 
         let read = ErasedTexts::read(&erased.write());
 
-        assert_eq!((read.len(), erased.write().len()), (1, 16));
+        assert_eq!(
+            (read.len(), erased.write().len()),
+            (2, 32),
+            "its form, and as it is written"
+        );
         assert!(read.contains("  i LIVE in\nElm Street."));
         assert!(!read.contains("I live in Oak Street"));
         assert_eq!(read, erased);
+    }
+
+    #[test]
+    fn a_text_stays_known_as_it_was_written_when_its_form_has_become_another() {
+        let text = "I live in Elm Street";
+        let mut erased = ErasedTexts::default();
+        erased.insert(text);
+        let form = TextId::of(text).to_bytes();
+
+        let of_another_form: Vec<u8> = erased
+            .write()
+            .chunks_exact(ID_BYTES)
+            .filter(|hash| **hash != form)
+            .flatten()
+            .copied()
+            .collect();
+        let read = ErasedTexts::read(&of_another_form);
+        let of_before = ErasedTexts::read(&form);
+
+        assert!(read.contains(&format!(" {text}\n")) && !read.contains("i live in elm street"));
+        assert!(
+            of_before.contains("i live in ELM street"),
+            "a list of an earlier version"
+        );
     }
 
     #[test]
