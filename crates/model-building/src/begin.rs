@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What the last build began with.
-const LAST_KEY: &str = "builds/last.json";
+pub(crate) const LAST_KEY: &str = "builds/last.json";
 
 /// Who builds.
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! What starts executions: enough new labels, a long time since the last build, a model that is worse in service.
 
+use active_learning_aws::approval::approval_key;
 use active_learning_core::{
     erasure::{Erasing, LearntAndErased},
     keys,
@@ -11,6 +12,7 @@ use crate::{
     ModelBuilding,
     begin::LastBuild,
     build::{Action, Notification, Reason, Request},
+    build_record::RECORD,
     deployment::{self, Deployment, SwitchedBy, token},
     error::StepError,
     executions::{self, ExecutionError},
@@ -61,7 +63,11 @@ impl ModelBuilding {
         let tally = self.tally().await?;
         let serving = self.serving().await?;
         let considered = match self.last_build().await {
-            Ok(last) => self.start_if_due(last, &tally, serving.as_deref(), now).await,
+            Ok(last) => {
+                let forgotten = self.forget_stopped_approval(last.as_ref()).await;
+                let started = self.start_if_due(last, &tally, serving.as_deref(), now).await;
+                forgotten.and(started)
+            }
             Err(error) => Err(error),
         };
         let watched = match deployment::read_newest(&self.bucket, now).await {
@@ -73,6 +79,26 @@ impl ModelBuilding {
         };
         let told = self.tell_notices().await;
         considered.and(watched).and(told)
+    }
+
+    /// Forgets that the last build waits for a person where its execution was stopped, or failed: nobody can approve it any
+    /// more, and it writes no record.
+    async fn forget_stopped_approval(&self, last: Option<&LastBuild>) -> Result<(), StepError> {
+        let Some(LastBuild { id, .. }) = last else {
+            return Ok(());
+        };
+        let wanted = approval_key(id);
+        if !self.bucket.exists(&wanted).await?
+            || self.bucket.exists(&format!("builds/{id}/{RECORD}")).await?
+            || self.running_build().await?.is_some()
+        {
+            return Ok(());
+        }
+        warn!(
+            build = id,
+            "a build that waited for an approval was ended from outside"
+        );
+        Ok(self.bucket.delete(&wanted).await?)
     }
 
     /// Tells people what other functions have left for them, each once.

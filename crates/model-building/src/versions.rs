@@ -20,6 +20,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    begin::{LAST_KEY, LastBuild},
     build_record::{BuildRecord, Outcome, RECORD},
     decision_record::{DECISION, DecisionRecord},
     deployment::{self, Deployment, SwitchedBy},
@@ -167,8 +168,16 @@ impl VersionSummary {
     }
 }
 
-/// Returns whether a person was asked to approve what a build came to.
-async fn is_asked_about(bucket: &Bucket, build_id: &str) -> Result<bool, BucketError> {
+/// Returns whether a person was asked to approve what a build came to. Two builds never run at once, so that one before the
+/// last was stopped.
+async fn is_asked_about(
+    bucket: &Bucket,
+    build_id: &str,
+    last: Option<&LastBuild>,
+) -> Result<bool, BucketError> {
+    if last.is_some_and(|last| last.id != build_id) {
+        return Ok(false);
+    }
     let wanted: Option<Wanted> = bucket.read_document(&approval_key(build_id)).await?;
     Ok(wanted.is_some())
 }
@@ -184,12 +193,13 @@ async fn is_asked_about(bucket: &Bucket, build_id: &str) -> Result<bool, BucketE
 pub async fn versions(bucket: &Bucket, serving: Option<&str>) -> Result<Vec<VersionSummary>, BucketError> {
     let mut versions = Versions::default();
     let mut builds = Vec::new();
+    let last: Option<LastBuild> = bucket.read_document(LAST_KEY).await?;
     for folder in bucket.folders("builds/").await? {
         let record: Option<BuildRecord> = bucket.read_document(&format!("{folder}{RECORD}")).await?;
         let decision: Option<DecisionRecord> = bucket.read_document(&format!("{folder}{DECISION}")).await?;
         match (record, decision) {
             (Some(record), decision) => builds.push((record, decision)),
-            (None, Some(decision)) if is_asked_about(bucket, &decision.build_id).await? => {
+            (None, Some(decision)) if is_asked_about(bucket, &decision.build_id, last.as_ref()).await? => {
                 let model = decision.decision.challenger.model_arn.clone();
                 versions.of(&model).waiting(decision);
             }
