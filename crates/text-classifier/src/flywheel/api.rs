@@ -161,8 +161,8 @@ fn task(task: RequestedTask) -> Result<TaskConfig, ApiError> {
     let mode = required("taskConfig.documentClassificationConfig.mode", classes.mode)?;
     let mode: Mode = validation::enumeration("taskConfig.documentClassificationConfig.mode", &mode)?;
     let labels = classes.labels.unwrap_or_default();
-    if labels.len() > MAX_LABELS {
-        return Err(ApiError::InvalidRequest("a flywheel has at most 1,000 labels"));
+    if labels.len() == 1 || labels.len() > MAX_LABELS {
+        return Err(ApiError::InvalidRequest("a flywheel has 2 to 1,000 labels"));
     }
     for label in &labels {
         let member = "taskConfig.documentClassificationConfig.labels";

@@ -409,6 +409,14 @@ async fn each_bad_request_has_its_code() {
         ),
         (
             "CreateFlywheel",
+            flywheel(json!({"TaskConfig": {
+                "LanguageCode": "en",
+                "DocumentClassificationConfig": {"Mode": "MULTI_CLASS", "Labels": ["Cat"]},
+            }})),
+            "InvalidRequestException",
+        ),
+        (
+            "CreateFlywheel",
             flywheel(json!({"FlywheelName": "pets"})),
             "ResourceInUseException",
         ),
