@@ -65,12 +65,13 @@ impl ClassifyRequest {
 ///
 /// # Errors
 ///
-/// [`InvalidFeedback`] where it is no number of seconds that can be waited, and for any other parameter.
+/// [`InvalidFeedback`] where it is no number of seconds that can be waited, where it is given twice, and for any other parameter.
 pub fn wait_of_query<'a>(query: impl Iterator<Item = (&'a str, &'a str)>) -> Result<u64, InvalidFeedback> {
     let mut wait = None;
     for (name, value) in query {
         match name {
-            "wait" => wait = wait.or(Some(value)),
+            "wait" if wait.is_some() => return Err(InvalidFeedback::Twice("wait")),
+            "wait" => wait = Some(value),
             other => return Err(unknown_field(other, &QUERY)),
         }
     }
@@ -114,6 +115,12 @@ mod tests {
         assert!(said("99999").ends_with("not another number"), "{}", said("99999"));
         assert_eq!(read(("wait", "3")), Ok(3));
         assert_eq!(wait_of_query([].into_iter()), Ok(0));
+        let twice = wait_of_query([("wait", "1"), ("wait", "2")].into_iter());
+        assert_eq!(
+            twice,
+            Err(InvalidFeedback::Twice("wait")),
+            "which of them is meant?"
+        );
         let unknown = read(("foo", "1")).expect_err("refused").to_string();
         assert_eq!(unknown, "unknown field `foo`: the fields are `wait`");
     }
