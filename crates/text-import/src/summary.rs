@@ -28,7 +28,7 @@ pub struct Summary {
     pub duplicates: usize,
     /// Texts with different labels.
     pub conflicts: Vec<Conflict>,
-    /// Votes by who gave them; the empty name where the file does not say.
+    /// Votes by who gave them, a name in any case as it is written first; the empty name where the file does not say.
     pub annotators: BTreeMap<String, usize>,
 }
 
@@ -63,6 +63,7 @@ impl Summary {
         let mut texts: HashMap<(Option<&str>, TextId), Seen> = HashMap::new();
         let mut order = Vec::new();
         let mut spellings = Spellings::default();
+        let mut names: HashMap<String, String> = HashMap::new();
         let mut counts: BTreeMap<String, (String, u64)> = BTreeMap::new();
         for row in rows {
             let id = (row.classifier.as_deref(), TextId::of(&one_line(&row.text)));
@@ -77,10 +78,9 @@ impl Summary {
             seen.lines.push(row.line);
             for vote in &row.votes {
                 summary.votes += 1;
-                *summary
-                    .annotators
-                    .entry(vote.by.clone().unwrap_or_default())
-                    .or_default() += 1;
+                let by = vote.by.as_deref().unwrap_or_default().trim();
+                let name = names.entry(label_key(by)).or_insert_with(|| by.to_owned());
+                *summary.annotators.entry(name.clone()).or_default() += 1;
                 let keys: BTreeSet<String> = vote.labels.iter().map(|label| label_key(label)).collect();
                 seen.said
                     .entry(keys.into_iter().collect())
@@ -120,5 +120,31 @@ impl Summary {
             .sort_by(|a, b| b.votes.cmp(&a.votes).then_with(|| a.name.cmp(&b.name)));
         summary.joined = joined;
         summary
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Vote;
+
+    #[test]
+    fn an_annotator_is_one_person_in_any_case() {
+        let vote = |by: &str| Vote {
+            labels: vec!["Billing".to_owned()],
+            by: Some(by.to_owned()),
+            at: None,
+        };
+        let row = Row {
+            line: 2,
+            text: "The invoice is wrong".to_owned(),
+            classifier: None,
+            votes: vec![vote("Ann "), vote("ann"), vote("bob")],
+        };
+
+        let summary = Summary::of([&row]);
+
+        let expected = [("Ann".to_owned(), 2), ("bob".to_owned(), 1)];
+        assert_eq!(summary.annotators, BTreeMap::from(expected));
     }
 }
