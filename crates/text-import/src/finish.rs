@@ -86,6 +86,7 @@ impl Collected<'_> {
         import.tool = self.tool;
         import.notes = self.notes;
         import.notes.extend(cut.note);
+        import.notes.extend(cut.note_of_known);
         import.notes.extend(self.counted.notes());
         Ok(import)
     }

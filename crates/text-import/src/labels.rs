@@ -141,9 +141,16 @@ pub(crate) struct Cut {
     delimiter: Option<char>,
     /// Labels that are known, by their keys: one that holds the delimiter is one.
     known: BTreeSet<String>,
+    /// Whether a cell is cut wherever each part is a label that is known.
+    cuts_known: bool,
     /// What was cut, or what was not.
     pub note: Option<String>,
+    /// What was cut since each part is known.
+    pub note_of_known: Option<String>,
 }
+
+/// What may stand between labels that are all known: people write all of these.
+const BETWEEN_KNOWN: [char; 5] = [';', ',', '\n', '/', '+'];
 
 impl Cut {
     /// Decides how cells are cut; of a column that is called like a list, more readily. Where texts may have several of these
@@ -167,10 +174,22 @@ impl Cut {
             },
             LabelDelimiter::Auto => {
                 let cells: BTreeSet<&str> = cells.map(str::trim).collect();
+                let known = cells
+                    .iter()
+                    .filter(|cell| cut.known_parts(cell).is_some())
+                    .count();
                 let delimiter = cut.found(&cells, is_list, several.is_some());
                 Self {
                     delimiter,
+                    cuts_known: true,
                     note: cut.note(&cells, delimiter, is_list),
+                    note_of_known: (known > 0).then(|| {
+                        format!(
+                            "several labels in one cell were cut where each part is a label ({}); --label-delimiter none \
+                             keeps them whole",
+                            counted(known, "different cell")
+                        )
+                    }),
                     ..cut
                 }
             }
@@ -217,9 +236,26 @@ impl Cut {
         }
     }
 
+    /// Cuts a cell that is no label, and of which each part is one, whatever stands between them.
+    fn known_parts(&self, cell: &str) -> Option<Vec<String>> {
+        let is_known = |name: &str| self.known.contains(&label_key(name));
+        if self.known.is_empty() || is_known(cell) {
+            return None;
+        }
+        let mut ways = BETWEEN_KNOWN
+            .iter()
+            .map(|delimiter| cell.split(*delimiter).map(str::trim));
+        let parts = ways.find(|parts| parts.clone().count() > 1 && parts.clone().all(is_known))?;
+        Some(parts.map(str::to_owned).collect())
+    }
+
     /// Returns the labels, each once.
     pub(crate) fn labels(&self, written: Written) -> Vec<String> {
-        let labels = match (written, self.delimiter) {
+        let known = match &written {
+            Written::Cell(cell) if self.cuts_known => self.known_parts(cell),
+            Written::Cell(_) | Written::List(_) => None,
+        };
+        let labels = match (known.map_or(written, Written::List), self.delimiter) {
             (Written::List(labels), _) => labels,
             (Written::Cell(cell), None) => vec![unescaped(&cell)],
             (Written::Cell(cell), Some(delimiter)) => self.parts(&cell, delimiter),
@@ -345,6 +381,30 @@ mod tests {
             only_known.labels(Written::Cell("Home|Garden".into())),
             ["Home|Garden"]
         );
+    }
+
+    #[test]
+    fn a_cell_is_cut_where_each_part_is_a_label_of_the_stack_and_that_is_told() {
+        let cells = [
+            "Billing, login",
+            "Billing;Login",
+            "Login\nBilling",
+            "Rock + Roll",
+            "Billing, payments",
+        ];
+        let known = ["Billing", "Login", "Rock + Roll", "Rock", "Roll"].map(str::to_owned);
+        let read = |wanted| {
+            let cut = Cut::of(cells.into_iter(), wanted, false, Some(&known));
+            let labels = cells.map(|cell| cut.labels(Written::Cell(cell.to_owned())).len());
+            (
+                labels,
+                cut.note_of_known
+                    .is_some_and(|note| note.contains("3 different cells")),
+            )
+        };
+
+        assert_eq!(read(LabelDelimiter::Auto), ([2, 2, 2, 1, 1], true));
+        assert_eq!(read(LabelDelimiter::None), ([1; 5], false));
     }
 
     #[test]
