@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FileSummary, Mode};
+use super::{FileSummary, Mode, training_check::escaped};
 use crate::text::{counted, counted_as};
 
 /// Longest class name, in characters. Source: Amazon Comprehend, guidelines and quotas.
@@ -194,7 +194,7 @@ fn missing(from: &FileSummary, of: &FileSummary) -> String {
 fn shown(class: &str) -> String {
     let start: String = class.chars().take(60).collect();
     let dots = if start.len() < class.len() { "\u{2026}" } else { "" };
-    format!("`{}{dots}`", start.escape_debug())
+    format!("`{}{dots}`", escaped(&start))
 }
 
 #[cfg(test)]
@@ -281,6 +281,14 @@ mod tests {
         assert_eq!(
             messages(&summary(&[("One", 60)]), None, &multi_label, Severity::Error),
             ["the training data has 1 class, at least two are needed"]
+        );
+    }
+
+    #[test]
+    fn a_class_name_is_written_as_it_is_but_for_what_cannot_be_seen() {
+        assert_eq!(
+            [shown("Men's \"own\" A\\B"), shown("two\nlines")],
+            ["`Men's \"own\" A\\B`", "`two\\nlines`"]
         );
     }
 

@@ -313,7 +313,19 @@ fn told(mut things: Vec<String>, what: &str) -> Vec<String> {
 fn shown(class: &str) -> String {
     let start: String = class.chars().take(SHOWN_CHARACTERS).collect();
     let dots = if start.len() < class.len() { "…" } else { "" };
-    format!("`{}{dots}`", start.escape_debug())
+    format!("`{}{dots}`", escaped(&start))
+}
+
+/// Writes what cannot be seen as its escape, and all else as it is: a name is copied from a message.
+pub(super) fn escaped(name: &str) -> String {
+    let mut escaped = String::new();
+    for c in name.chars() {
+        match c {
+            '\'' | '"' | '\\' => escaped.push(c),
+            other => escaped.extend(other.escape_debug()),
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]
