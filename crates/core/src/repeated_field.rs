@@ -3,6 +3,7 @@
 use std::{collections::HashSet, fmt, io::Read};
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
 /// A field that is given twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,73 +19,94 @@ pub struct RepeatedField {
 /// Returns the first field that an object of a JSON document gives twice, at any depth; `None` also where the document is
 /// damaged before one.
 pub fn repeated_field(json: impl Read) -> Option<RepeatedField> {
-    let mut found = None;
-    let mut deserializer = serde_json::Deserializer::from_reader(json);
-    let error = Fields(&mut found).deserialize(&mut deserializer).err()?;
-    Some(RepeatedField {
-        name: found?,
-        line: error.line(),
-        column: error.column(),
-    })
+    read_once(json).err().flatten()
 }
 
-/// Looks through a value, and notes the first name that comes twice.
+/// Reads a JSON document, and sees in the same pass whether an object gives a field twice.
+///
+/// # Errors
+///
+/// The first field that an object gives twice, at any depth; `None` where the document is damaged before one, or goes on
+/// behind its end.
+pub fn read_once(json: impl Read) -> Result<Value, Option<RepeatedField>> {
+    let mut found = None;
+    let mut deserializer = serde_json::Deserializer::from_reader(json);
+    let read = Fields(&mut found).deserialize(&mut deserializer);
+    match read.and_then(|value| deserializer.end().map(|()| value)) {
+        Ok(value) => Ok(value),
+        Err(error) => Err(found.map(|name| RepeatedField {
+            name,
+            line: error.line(),
+            column: error.column(),
+        })),
+    }
+}
+
+/// Reads a value, and notes the first name that comes twice.
 struct Fields<'a>(&'a mut Option<String>);
 
 impl<'de> DeserializeSeed<'de> for Fields<'_> {
-    type Value = ();
+    type Value = Value;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Fields<'_> {
-    type Value = ();
+    type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a value")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
-        let mut names = HashSet::new();
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let (mut names, mut read) = (HashSet::new(), Map::new());
         while let Some(name) = fields.next_key::<String>()? {
             if !names.insert(name.clone()) {
                 *self.0 = Some(name);
                 return Err(A::Error::custom("a field is given twice"));
             }
-            fields.next_value_seed(Fields(&mut *self.0))?;
+            let value = fields.next_value_seed(Fields(&mut *self.0))?;
+            read.insert(name, value);
         }
-        Ok(())
+        Ok(Value::Object(read))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        while elements.next_element_seed(Fields(&mut *self.0))?.is_some() {}
-        Ok(())
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut read = Vec::new();
+        while let Some(element) = elements.next_element_seed(Fields(&mut *self.0))? {
+            read.push(element);
+        }
+        Ok(Value::Array(read))
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
     }
 }
 
@@ -115,5 +137,16 @@ mod tests {
         ] {
             assert_eq!(found(json), None, "{json}");
         }
+    }
+
+    #[test]
+    fn a_document_without_repetition_is_read_as_by_any_reader() {
+        let json = r#" {"a": [1, -2, 2.5, 18446744073709551615], "b": {"c": "\u00e4", "d": [null, true]}} "#;
+
+        assert_eq!(
+            read_once(json.as_bytes()),
+            Ok(serde_json::from_str(json).expect("JSON"))
+        );
+        assert_eq!(read_once(&b"{} {}"[..]), Err(None), "it goes on behind its end");
     }
 }

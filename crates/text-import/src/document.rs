@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use active_learning_core::repeated_field::{RepeatedField, repeated_field};
+use active_learning_core::repeated_field::{RepeatedField, read_once};
+use serde_json::Value;
 
 use crate::{
     Refusal,
@@ -122,15 +123,17 @@ impl Collected<'_> {
 
     /// Reads the whole document; none where it is damaged or no object.
     fn whole(&self, bytes: &[u8]) -> Result<Option<Fields>, Refusal> {
-        if let Some(field) = repeated_field(opened(bytes, self.options)?.content) {
-            let RepeatedField { line, column, .. } = field;
-            return Err(Refusal::Damaged(format!(
-                "{} (line {line}, column {column})",
-                twice(&field)
-            )));
+        match read_once(opened(bytes, self.options)?.content) {
+            Ok(Value::Object(fields)) => Ok(Some(fields)),
+            Ok(_) | Err(None) => Ok(None),
+            Err(Some(field)) => {
+                let RepeatedField { line, column, .. } = field;
+                let twice = twice(&field);
+                Err(Refusal::Damaged(format!(
+                    "{twice} (line {line}, column {column})"
+                )))
+            }
         }
-        let content = opened(bytes, self.options)?.content;
-        Ok(serde_json::from_reader(content).ok())
     }
 
     /// Lets the first row be the names of the columns.

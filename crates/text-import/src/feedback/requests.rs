@@ -6,7 +6,7 @@ use active_learning_core::feedback::{
     unknown_field,
 };
 use active_learning_core::labels::missing::is_missing;
-use active_learning_core::repeated_field::repeated_field;
+use active_learning_core::repeated_field::read_once;
 use serde_json::Value;
 
 use crate::{
@@ -181,10 +181,16 @@ pub(super) fn of_element(json: &str) -> Result<Requests, String> {
 }
 
 fn of_object(json: &str) -> Result<Requests, String> {
-    if let Ok(object) = serde_json::from_str::<draft::Fields>(json)
+    let (object, repeated) = match read_once(json.as_bytes()) {
+        Ok(Value::Object(object)) => (Some(object), None),
+        Ok(_) | Err(None) => (None, None),
+        // Whose export it is tells the object with the last of the two.
+        Err(repeated) => (serde_json::from_str::<draft::Fields>(json).ok(), repeated),
+    };
+    if let Some(object) = object
         && let Some(tool) = Tool::of(&object)
     {
-        if let Some(field) = repeated_field(json.as_bytes()) {
+        if let Some(field) = repeated {
             return Err(twice(&field));
         }
         let draft = tool.draft(&object, &Options::default())?;
