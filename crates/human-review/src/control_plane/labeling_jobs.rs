@@ -197,7 +197,7 @@ impl ControlPlane<'_> {
     /// Returns a page of jobs that are not final, of which there are few.
     async fn jobs_that_are_open(&self, request: &ListJobs) -> Result<Page<Job>, ControlError> {
         let names = self.jobs.open_names().await?;
-        let reads: Vec<_> = names.iter().map(|name| self.jobs.find(name)).collect();
+        let reads: Vec<_> = names.iter().map(|name| self.jobs.readable(name)).collect();
         let mut reads = pin!(stream::iter(reads).buffered(CONCURRENT_READS));
         let mut open = Vec::new();
         while let Some(job) = reads.try_next().await? {
@@ -253,7 +253,7 @@ impl ControlPlane<'_> {
         let reads: Vec<_> = listed
             .iter()
             .map(async |listed| {
-                let job = self.jobs.find(listed.name()).await?;
+                let job = self.jobs.readable(listed.name()).await?;
                 // A mark of a creation that came to nothing: the job has another one.
                 Ok::<_, BucketError>(job.filter(|job| listed.is_of(job)))
             })

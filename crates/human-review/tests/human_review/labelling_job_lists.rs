@@ -253,3 +253,23 @@ async fn a_work_team_is_told_of_its_own_jobs_and_how_much_of_them_waits() {
     assert_eq!(coded["LabelingJobSummaryList"], json!([]));
     assert_eq!(unknown.header("x-amzn-errortype"), "ResourceNotFound");
 }
+
+#[tokio::test]
+async fn a_job_that_cannot_be_read_keeps_no_other_from_the_lists() {
+    let review = Review::new();
+    started(&review, &sources(&["Rates rise"]), &request("good", json!({}))).await;
+    create(&review, &request("damaged", json!({}))).await;
+    review.put("human-review/labelling-jobs/damaged.json", "{").await;
+
+    for asked in [
+        json!({}),
+        json!({ "StatusEquals": "InProgress" }),
+        json!({ "SortBy": "Name" }),
+    ] {
+        let page = call(&review, "ListLabelingJobs", &asked).await.json();
+
+        let listed = page["LabelingJobSummaryList"].as_array().expect("a list");
+        let names: Vec<&Value> = listed.iter().map(|job| &job["LabelingJobName"]).collect();
+        assert_eq!(names, ["good"], "{asked}");
+    }
+}
