@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::event::{HttpReply, HttpRequest};
 use crate::flows::{Flow, Flows};
-use crate::human_loop::{HumanLoop, Status};
+use crate::human_loop::{HumanLoop, Status, excludes_workers};
 use crate::loops::{Listing, LoopError, Loops, MAX_LOOPS_IN_FLIGHT};
 use crate::output::{failure, iso_time, loop_arn, output_uri};
 use crate::task_template::TaskTemplate;
@@ -202,6 +202,12 @@ impl Api<'_> {
     /// completed by an empty page.
     async fn check_input(&self, flow: Option<&Flow>, name: &str, input: &str) -> Result<(), ApiError> {
         let input = serde_json::from_str(input).map_err(ApiError::Serialization)?;
+        if flow.is_none() && !excludes_workers(&input) {
+            let rule = "has `excludedWorkers` that are no list of worker ids";
+            return Err(ApiError::Validation(format!(
+                "HumanLoopInput.InputContent {rule}."
+            )));
+        }
         let erased = self.erased.current().await;
         let erased = erased.map_err(|error| ApiError::from_loop(LoopError::Storage(error), name))?;
         if holds_erased(&input, &erased) {

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::labelling_jobs::audits::worker_id;
 pub use crate::loop_end::Due;
 pub use crate::loop_flow::{FlowRules, LoopFlow};
+use crate::numbers;
 use crate::output::Answer;
 pub use crate::refusal::Refusal;
 pub use crate::worker::Worker;
@@ -168,6 +170,15 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
+/// Returns whether whom an input of the stack's own flow definition excludes is a list of workers, or nobody.
+pub fn excludes_workers(input: &Value) -> bool {
+    match &input["excludedWorkers"] {
+        Value::Null => true,
+        Value::Array(workers) => workers.iter().all(Value::is_string),
+        _ => false,
+    }
+}
+
 impl HumanLoop {
     /// Returns a new loop in progress, of the stack's own flow definition: its input may ask for fewer answers, one more
     /// opinion, say, and for nobody who has given theirs.
@@ -180,7 +191,7 @@ impl HumanLoop {
             .and_then(|count| usize::try_from(count).ok());
         Self {
             task_count: wanted.map_or(rules.task_count, |wanted| wanted.clamp(1, rules.task_count)),
-            excluded_workers: excluded.filter_map(Value::as_str).map(str::to_owned).collect(),
+            excluded_workers: excluded.filter_map(worker_id).collect(),
             ..human_loop
         }
     }
@@ -204,6 +215,7 @@ impl HumanLoop {
     fn of_opaque_input(id: String, name: &str, input: &str, now: DateTime<Utc>, rules: &FlowRules) -> Self {
         let created_at = DateTime::from_timestamp_millis(now.timestamp_millis()).unwrap_or(now);
         let (input_sha256, input_bytes) = (sha256(input), input.len());
+        let are_numbers_kept = numbers::are_kept(input);
         let input: Value = serde_json::from_str(input).unwrap_or_default();
         let items = input["comprehendPredictions"].as_array();
         Self {
@@ -227,8 +239,11 @@ impl HumanLoop {
             is_erased: false,
             ended_at: None,
             excluded_workers: rules.excluded_workers.clone(),
-            input: (input_bytes <= MAX_HELD_INPUT_BYTES && !input.is_null() && can_be_held(&input))
-                .then_some(input),
+            input: (input_bytes <= MAX_HELD_INPUT_BYTES
+                && are_numbers_kept
+                && !input.is_null()
+                && can_be_held(&input))
+            .then_some(input),
         }
     }
 

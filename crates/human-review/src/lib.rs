@@ -38,6 +38,7 @@ pub mod members;
 pub mod networks;
 pub mod not_in_use;
 mod notices;
+mod numbers;
 pub mod oidc;
 pub mod operations;
 pub mod output;

@@ -41,6 +41,7 @@ use self::queue_head::QueueHead;
 use crate::human_loop::{FlowRules, HumanLoop, LoopFlow, Refusal, Status, sha256};
 use crate::labelling_jobs::JOB_ARN_PART;
 use crate::marks::Mark;
+use crate::output::sorted;
 use crate::recent::Recent;
 use crate::records::Records;
 use crate::status_events::StatusEvents;
@@ -266,6 +267,19 @@ impl Loops {
         let input = input.ok_or(LoopError::NotFound)?;
         self.shown.keep(&human_loop.id, input.clone());
         Ok(input)
+    }
+
+    /// Returns the input content of a loop as its output has it: with the numbers that were sent, which a document may not keep.
+    pub(crate) async fn input_written(
+        &self,
+        human_loop: &HumanLoop,
+        input: Value,
+    ) -> Result<String, LoopError> {
+        let as_sent = match &human_loop.input {
+            Some(_) => None,
+            None => self.records.input_as_sent(&human_loop.id).await?,
+        };
+        Ok(as_sent.unwrap_or_else(|| sorted(input)))
     }
 
     /// Returns a loop that is not deleted, with what was due carried out, and its ETag.

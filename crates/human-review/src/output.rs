@@ -81,17 +81,20 @@ pub fn corrections_of(flow_definition_arn: &str, human_loop: &HumanLoop, worker_
     format!("{folder}corrections/{worker_id}-")
 }
 
-/// Returns the output document: keys in order at every level, no newline at the end.
+/// Returns the output document: keys in order at every level, no newline at the end. The input is JSON and stands in it as it
+/// is written.
 ///
 /// The same loop, input and answers give the same bytes.
-pub fn output_document(flow_definition_arn: &str, name: &str, input: Value, answers: &[Answer]) -> String {
-    let answers: Vec<Value> = answers.iter().map(human_answer).collect();
-    let mut document = json!({
-        "flowDefinitionArn": flow_definition_arn,
-        "humanAnswers": answers,
-        "humanLoopName": name,
-        "inputContent": input,
-    });
+pub fn output_document(flow_definition_arn: &str, name: &str, input: &str, answers: &[Answer]) -> String {
+    let answers = sorted(answers.iter().map(human_answer).collect());
+    let (flow, name) = (json!(flow_definition_arn), json!(name));
+    format!(
+        r#"{{"flowDefinitionArn":{flow},"humanAnswers":{answers},"humanLoopName":{name},"inputContent":{input}}}"#
+    )
+}
+
+/// Returns a document with keys in order at every level.
+pub(crate) fn sorted(mut document: Value) -> String {
     // serde_json may have been built to keep the order of insertion.
     document.sort_all_objects();
     document.to_string()

@@ -19,11 +19,15 @@ use uuid::Uuid;
 use crate::damaged::Damaged;
 use crate::human_loop::{AnswerEntry, HumanLoop, can_be_held};
 use crate::marks::{DueMark, Mark, Order};
+use crate::numbers;
 use crate::output::Answer;
 use crate::remarks::Remarks;
 
 /// Largest answer that a state holds itself, in bytes.
 const MAX_HELD_ANSWER_BYTES: usize = 4_096;
+
+/// Largest input, in bytes: 3 MiB of characters of four bytes each.
+const MAX_INPUT_BYTES: u64 = 12 << 20;
 
 /// A part of the queue.
 #[derive(Debug, Clone)]
@@ -160,6 +164,13 @@ impl Records {
     /// Reads the input content of a loop whose state does not hold it, if it is still there.
     pub async fn input(&self, id: &str) -> Result<Option<Value>, BucketError> {
         self.bucket.read_document(&input_key(id)).await
+    }
+
+    /// Reads the same as it was sent, where a document would write its numbers otherwise; an erasure may have taken texts out.
+    pub async fn input_as_sent(&self, id: &str) -> Result<Option<String>, BucketError> {
+        let object = self.bucket.read(&input_key(id), MAX_INPUT_BYTES).await?;
+        let text = object.and_then(|object| String::from_utf8(object.bytes).ok());
+        Ok(text.filter(|text| !numbers::are_kept(text)))
     }
 
     /// Returns what a state notes of an answer. One that it does not hold is written before: a large one or one that is nested

@@ -115,8 +115,8 @@ pub fn excludes_workers(line: &Line) -> bool {
     }
 }
 
-/// Returns a worker id without the names of workforce and Region.
-fn worker_id(value: &Value) -> Option<String> {
+/// Returns a worker id without the names of workforce and Region, as consolidation functions get it.
+pub fn worker_id(value: &Value) -> Option<String> {
     let text = value.as_str()?;
     let rest = text.strip_prefix(PRIVATE).and_then(|rest| rest.split_once('.'));
     Some(rest.map_or(text, |(_, id)| id).to_owned())

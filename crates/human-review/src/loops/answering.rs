@@ -186,7 +186,8 @@ impl Loops {
         let input = self.input_now(&current).await?;
         let key = correction_key(&self.flow_definition_arn, &current, &answer);
         let flow = current.flow_arn(&self.flow_definition_arn);
-        let document = output_document(flow, name, input, std::slice::from_ref(&answer));
+        let input = self.input_written(&current, input).await?;
+        let document = output_document(flow, name, &input, std::slice::from_ref(&answer));
         match self.write_correction(&current, &key, document).await {
             // What they said first stands, though it cannot be said again.
             Err(LoopError::Output { .. })

@@ -124,7 +124,8 @@ impl Loops {
             forget_erased(content, &input);
         }
         let flow = human_loop.flow_arn(&self.flow_definition_arn);
-        let document = output_document(flow, &human_loop.name, input, &answers);
+        let input = self.input_written(human_loop, input).await?;
+        let document = output_document(flow, &human_loop.name, &input, &answers);
 
         let written = self.put_output(human_loop, delivery, document).await;
         self.outputs.note(human_loop, &written, now);

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use chrono::Duration;
 use local_aws::transport::sdk_config;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{FLOW, Reply, Review, two_items, url_event};
 
@@ -291,6 +291,36 @@ async fn the_aws_sdk_drives_a_loop_through_its_life() {
         gone.as_service_error()
             .is_some_and(|error| error.is_resource_not_found_exception())
     );
+}
+
+#[tokio::test]
+async fn whom_an_input_excludes_is_a_list_of_worker_ids_in_any_form_or_it_is_refused() {
+    let review = Review::new();
+    let ada = human_review::human_loop::Worker::of("ada").id;
+    let input = |excluded: Value| {
+        let mut input = two_items();
+        input["excludedWorkers"] = excluded;
+        input
+    };
+
+    for wrong in [json!("ada"), json!([ada, 1]), json!({ "ada": true })] {
+        let refused = review.start("tc-1", &input(wrong)).await;
+        assert_eq!(refused.status(), 400, "{refused:?}");
+        assert!(
+            refused
+                .body()
+                .contains("`excludedWorkers` that are no list of worker ids"),
+            "{refused:?}"
+        );
+    }
+    let excluded = json!([format!("private.us-east-1.{ada}")]);
+    let started = review.start("tc-1", &input(excluded)).await;
+
+    assert_eq!(started.status(), 200, "{started:?}");
+    let session = review.sign_in("ada").await;
+    assert_eq!(session.get("next").await.header("location"), "queue");
+    let session = review.sign_in("bob").await;
+    assert_eq!(session.get("next").await.header("location"), "task?loop=tc-1");
 }
 
 /// Returns an A2I client whose requests become Function URL events.

@@ -359,3 +359,49 @@ async fn a_history_is_shown_though_a_role_of_it_cannot_be_assumed_any_more() {
         (409, "correction_refused")
     );
 }
+
+#[tokio::test]
+async fn the_numbers_of_an_input_stand_in_its_output_as_they_were_sent() {
+    let review = Review::new();
+    add_flow(&review).await;
+    let input = r#"{"taskObject":"Fine","id":123456789012345678901234567890,"z":1.10,"e":1e2,"a":{"y":1.0}}"#;
+    let body = json!({
+        "HumanLoopName": "tone-1", "FlowDefinitionArn": TONE, "HumanLoopInput": { "InputContent": input },
+    });
+    let started = review.api("POST", "/human-loops", &body.to_string()).await;
+    assert_eq!(started.status(), 200, "{started:?}");
+
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tone-1").await;
+    let submitted = ann.submit(&task, &positive()).await;
+
+    assert_eq!(submitted.status(), 303, "{submitted:?}");
+    let list = review
+        .s3
+        .list_objects_v2()
+        .bucket(FEEDBACK_BUCKET)
+        .prefix("tone/");
+    let listed = list.send().await.expect("a list");
+    let key = listed.contents()[0].key().expect("a key");
+    let output = review
+        .s3
+        .get_object()
+        .bucket(FEEDBACK_BUCKET)
+        .key(key)
+        .send()
+        .await;
+    let output = output
+        .expect("an output")
+        .body
+        .collect()
+        .await
+        .expect("a body")
+        .to_vec();
+    let output = String::from_utf8(output).expect("UTF-8");
+    assert!(
+        output.ends_with(&format!(r#""inputContent":{input}}}"#)),
+        "{output}"
+    );
+    let document: Value = serde_json::from_str(&output).expect("JSON");
+    assert_eq!(document["humanAnswers"][0]["answerContent"], positive());
+}
