@@ -1,6 +1,6 @@
 //! The last word on a disputed question: a vote that is final, and a labelled record of its own.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use active_learning_core::feedback::prediction::split_labels;
 use active_learning_core::keys;
@@ -9,15 +9,17 @@ use active_learning_core::labels::{
     human_loop::Answer,
     label_set::{LabelSet, Resolution},
     labelled::LabelledRecord,
-    question::Question,
+    question::{Question, State},
     vote::{Vote, VoteSource},
 };
+use chrono::DateTime;
 
 use crate::{
     bucket::{Bucket, BucketError},
     label_set::LabelSets,
     labelled,
     questions::Questions,
+    rfc3339,
 };
 
 /// What the worker of an adjudicator's vote begins with; their name follows.
@@ -25,6 +27,9 @@ pub const ADJUDICATOR: &str = "adjudicator:";
 
 /// What the name of the labelled object of a decision begins with; the record's id and the time follow.
 const NAME: &str = "adjudication-";
+
+/// Time after which a decision of which no line was written is one that broke off.
+const DECIDED_WITHIN: Duration = Duration::from_secs(30);
 
 /// What an adjudicator decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,8 +97,8 @@ pub async fn adjudicate(
     let questions = Questions::new(function, feedback.clone(), training.clone());
     let dispute = match dispute {
         Some(dispute) => Some(dispute),
-        // The newest answer is final: a slip can be mended.
-        None => questions.read(record_id).await?.filter(is_adjudicated),
+        // The newest answer is final: a slip can be mended. And what is disputed may be missing from the list.
+        None => questions.read(record_id).await?.filter(may_be_decided),
     };
     let dispute = dispute.ok_or_else(|| AdjudicationError::NotDisputed(record_id.to_owned()))?;
     label_sets.forget().await;
@@ -110,9 +115,11 @@ pub async fn adjudicate(
     let record = &dispute.record;
     let called = |set: Arc<LabelSet>| set.with_own_names(record.clone());
     let predicted = set.map_or_else(|| record.clone(), called);
-    let name = match unfinished(training, questions.read(&record.id).await?).await? {
+    let name_of = |at: &str| format!("{NAME}{}-{}", record.id, at.replace([':', '.'], ""));
+    let question = questions.read(&record.id).await?;
+    let name = match unfinished(training, question, &name_of(&broken_off_by(at))).await? {
         Some(name) => name,
-        None => format!("{NAME}{}-{}", record.id, at.replace([':', '.'], "")),
+        None => name_of(at),
     };
     let mut line = LabelledRecord::new(predicted, vec![vote.clone()], &name, "");
     line.votes = vec![vote.clone()];
@@ -130,18 +137,29 @@ pub async fn adjudicate(
 }
 
 /// Returns the name of a line that a decision which broke off has noted in the question, and not written: the next one writes
-/// it, so that what is counted of it is counted once.
-async fn unfinished(training: &Bucket, question: Option<Question>) -> Result<Option<String>, BucketError> {
+/// it, so that what is counted of it is counted once. A name that sorts after `latest` may be of one that is being made.
+async fn unfinished(
+    training: &Bucket,
+    question: Option<Question>,
+    latest: &str,
+) -> Result<Option<String>, BucketError> {
     let last = question.and_then(|question| question.lines.into_iter().next_back());
-    let Some(name) = last.map(|line| line.name).filter(|name| name.starts_with(NAME)) else {
+    let is_broken_off = |name: &String| name.starts_with(NAME) && name.as_str() <= latest;
+    let Some(name) = last.map(|line| line.name).filter(is_broken_off) else {
         return Ok(None);
     };
     let is_written = training.exists(&keys::labelled(&name)).await?;
     Ok((!is_written).then_some(name))
 }
 
-fn is_adjudicated(question: &Question) -> bool {
-    question.decided_by == Some(DecidedBy::Adjudicator)
+/// Returns before when a decision was begun that is made no more, of one that is made at a time.
+fn broken_off_by(at: &str) -> String {
+    let at = DateTime::parse_from_rfc3339(at).unwrap_or_default();
+    rfc3339((at - DECIDED_WITHIN).to_utc())
+}
+
+fn may_be_decided(question: &Question) -> bool {
+    question.state == State::Disputed || question.decided_by == Some(DecidedBy::Adjudicator)
 }
 
 fn answer(choice: &Choice, set: Option<&LabelSet>) -> Result<Answer, AdjudicationError> {

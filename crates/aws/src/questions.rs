@@ -1,6 +1,9 @@
 //! Questions and disputes: one object for each record that people were asked about.
 
-use active_learning_core::{keys, labels::question::Question};
+use active_learning_core::{
+    keys,
+    labels::question::{Question, State},
+};
 use lambda_runtime::tracing::error;
 
 use crate::{
@@ -104,20 +107,39 @@ impl Questions {
 
     /// Puts a question where an adjudicator finds it. Idempotent.
     ///
+    /// It is there then if it is disputed still, as it is by then: who has changed it meanwhile may have been faster.
+    ///
     /// # Errors
     ///
     /// [`BucketError`].
     pub async fn dispute(&self, question: &Question) -> Result<(), BucketError> {
-        let key = keys::disputed(&question.record.id);
-        self.training.put(&key, JSON, question.to_json()).await
+        self.show(&question.record.id, Some(question.clone())).await
     }
 
-    /// Takes a question from where an adjudicator finds it. Idempotent.
+    /// Takes a question from where an adjudicator finds it, unless it is disputed again by then. Idempotent.
     ///
     /// # Errors
     ///
     /// [`BucketError`].
     pub async fn settle(&self, record_id: &str) -> Result<(), BucketError> {
-        self.training.delete(&keys::disputed(record_id)).await
+        self.show(record_id, None).await
+    }
+
+    /// Writes what an adjudicator finds of a question, or that there is nothing, until the question says the same that is read
+    /// afterwards. Whoever writes last has read last: so what they leave is what the question has come to.
+    async fn show(&self, record_id: &str, mut shown: Option<Question>) -> Result<(), BucketError> {
+        let key = keys::disputed(record_id);
+        loop {
+            match &shown {
+                Some(question) => self.training.put(&key, JSON, question.to_json()).await?,
+                None => self.training.delete(&key).await?,
+            }
+            let current = self.read(record_id).await?;
+            let disputed = current.filter(|question| question.state == State::Disputed);
+            if disputed == shown {
+                return Ok(());
+            }
+            shown = disputed;
+        }
     }
 }

@@ -957,7 +957,7 @@ pub const OBJECTS: &[ObjectKind] = &[
     ObjectKind {
         key: "disputed/<record>.json",
         bucket: Training,
-        writers: &[A2I_TRIGGER, LABEL_COLLECTION],
+        writers: &[A2I_TRIGGER, LABEL_COLLECTION, HUMAN_REVIEW],
         readers: &[HUMAN_REVIEW, Operator],
         shape: "JSON: Question",
         lifetime: UntilDone,

@@ -622,3 +622,29 @@ async fn a_decision_that_broke_off_between_the_question_and_its_line_is_counted_
     assert_eq!(line_of(&all[1]).await.replaces, ["Sports"]);
     assert!(services.keys(TRAINING, "disputed/").await.is_empty());
 }
+
+#[tokio::test]
+async fn a_dispute_that_is_missing_from_the_list_can_be_decided_all_the_same() {
+    let services = Services::start();
+    let (mut question, id) = corrected_with(&services, |_| Vec::new()).await;
+    question.state = State::Disputed;
+    let key = active_learning_core::keys::question(&id);
+    services.put(FEEDBACK, &key, question.to_json()).await;
+    let training = Bucket::new(services.s3.clone(), TRAINING);
+
+    let decided = adjudicate(
+        "test",
+        (&training, &Bucket::new(services.s3.clone(), FEEDBACK)),
+        &LabelSets::new(training.clone()),
+        &id,
+        &Choice::Labels(vec!["Business".to_owned()]),
+        "eve",
+        "2026-11-20T11:00:00.000Z",
+    )
+    .await;
+
+    assert_eq!(decided.expect("decided"), Answer::labels(["Business"]));
+    let question = Question::parse(services.get(FEEDBACK, &key).await.as_bytes()).expect("a question");
+    assert_eq!(question.answer(), Some(&Answer::labels(["Business"])));
+    assert!(services.keys(TRAINING, "disputed/").await.is_empty());
+}

@@ -1,0 +1,171 @@
+//! Questions, and where an adjudicator finds those that are disputed.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use active_learning_aws::{
+    adjudication::{Choice, adjudicate},
+    bucket::Bucket,
+    label_set::LabelSets,
+    questions::Questions,
+};
+use active_learning_core::{
+    feedback::FeedbackRecord,
+    keys,
+    labels::{
+        human_loop::Answer,
+        labelled::LabelledRecord,
+        question::{Question, State},
+        vote::{Note, Vote, VoteSource},
+    },
+};
+use axum::{Router, body::Body, extract::Request, http::Response};
+use local_aws::{LocalAws, s3::BucketSpec, script::Script};
+use serde_json::json;
+use tower::ServiceExt;
+
+/// Returns the services, the questions and the bucket of disputes.
+fn world() -> (LocalAws, Questions, Bucket) {
+    let aws = LocalAws::in_memory();
+    for name in ["feedback", "training"] {
+        let name = name.to_owned();
+        let spec = BucketSpec {
+            name,
+            ..BucketSpec::default()
+        };
+        aws.s3.put_bucket(spec).expect("the index works");
+    }
+    let feedback = Bucket::new(aws_sdk_s3::Client::new(&aws.sdk_config()), "feedback");
+    let training = feedback.other("training");
+    let questions = Questions::new("test", feedback, training.clone());
+    (aws, questions, training)
+}
+
+fn question(state: State) -> Question {
+    let line = json!({ "classifier": "news", "utterance": "Rates rise", "signal": "dislike", "source": "explicit-api" });
+    let record = FeedbackRecord::parse(line.to_string().as_bytes()).expect("a record");
+    Question {
+        state,
+        ..Question::known(record)
+    }
+}
+
+/// Has the question be this one, whatever it was.
+async fn keep(questions: &Questions, kept: &Question) {
+    let change = |question: &mut Option<Question>| *question = Some(kept.clone());
+    questions.change(&kept.record.id, change).await.expect("written");
+}
+
+/// Reads what an adjudicator finds.
+async fn shown(training: &Bucket, record_id: &str) -> Option<Question> {
+    let shown = training.read_document(&keys::disputed(record_id)).await;
+    shown.expect("read")
+}
+
+#[tokio::test]
+async fn a_dispute_stays_on_the_list_that_another_run_has_just_begun_though_one_before_settles_it_late() {
+    let (_aws, questions, training) = world();
+    let disputed = question(State::Disputed);
+    let id = &disputed.record.id;
+    keep(&questions, &disputed).await;
+    questions.dispute(&disputed).await.expect("shown");
+
+    questions.settle(id).await.expect("answered");
+
+    assert_eq!(shown(&training, id).await, Some(disputed.clone()));
+}
+
+#[tokio::test]
+async fn a_dispute_that_was_decided_does_not_come_back_though_whoever_found_it_shows_it_late() {
+    let (_aws, questions, training) = world();
+    let found = question(State::Disputed);
+    let decided = Question {
+        state: State::Answered,
+        ..found.clone()
+    };
+    keep(&questions, &decided).await;
+    questions.settle(&found.record.id).await.expect("settled");
+
+    questions.dispute(&found).await.expect("answered");
+
+    assert_eq!(shown(&training, &found.record.id).await, None);
+}
+
+#[tokio::test]
+async fn an_adjudicator_is_shown_the_newest_votes_whoever_comes_last() {
+    let (_aws, questions, training) = world();
+    let before = question(State::Disputed);
+    let mut newest = before.clone();
+    newest.add(&[Vote {
+        worker: "ann".to_owned(),
+        answer: Answer::labels(["World"]),
+        source: VoteSource::HumanReview,
+        at: "2026-11-20T12:01:00.000Z".to_owned(),
+        seconds: None,
+        note: Note::default(),
+    }]);
+    keep(&questions, &newest).await;
+    questions.dispute(&newest).await.expect("shown");
+
+    questions.dispute(&before).await.expect("shown");
+
+    assert_eq!(shown(&training, &before.record.id).await, Some(newest));
+}
+
+/// Decides a dispute by a label, as this adjudicator at this time.
+async fn decide(training: &Bucket, record_id: &str, label: &str, by: &str, at: &str) {
+    let choice = Choice::Labels(vec![label.to_owned()]);
+    let sets = LabelSets::new(training.clone());
+    let feedback = training.other("feedback");
+    let buckets = (training, &feedback);
+    let decided = adjudicate("test", buckets, &sets, record_id, &choice, by, at).await;
+    decided.expect("decided");
+}
+
+/// Returns the bucket of labels as somebody sees it who is overtaken: just before their first label is written, another
+/// adjudicator decides.
+fn overtaken(aws: &LocalAws, training: &Bucket, record_id: &str) -> Bucket {
+    let (services, training) = (aws.router(), training.clone());
+    let (record_id, has_decided) = (record_id.to_owned(), Arc::new(AtomicBool::new(false)));
+    let router = Router::new().fallback(move |request: Request<Body>| {
+        let (services, training, record_id) = (services.clone(), training.clone(), record_id.clone());
+        let is_label = request.method() == "PUT" && request.uri().path().contains("/labelled/");
+        let decides = is_label && !has_decided.swap(true, Ordering::Relaxed);
+        async move {
+            if decides {
+                decide(&training, &record_id, "Sports", "bob", "2026-11-20T11:00:00.000Z").await;
+            }
+            let response: Result<Response<Body>, Infallible> = services.oneshot(request).await;
+            response.unwrap_or_else(|never| match never {})
+        }
+    });
+    let client = aws_sdk_s3::Client::new(&Script::default().sdk_config(router));
+    Bucket::new(client, "training")
+}
+
+#[tokio::test]
+async fn of_two_decisions_at_once_the_later_one_takes_the_place_of_the_other() {
+    let (aws, questions, training) = world();
+    let disputed = question(State::Disputed);
+    let id = &disputed.record.id;
+    keep(&questions, &disputed).await;
+    questions.dispute(&disputed).await.expect("shown");
+
+    let slow = overtaken(&aws, &training, id);
+    decide(&slow, id, "Business", "eve", "2026-11-20T11:00:01.000Z").await;
+
+    let key = format!("labelled/adjudication-{id}-2026-11-20T110001000Z.jsonl");
+    let line = training
+        .read(&key, 1 << 20)
+        .await
+        .expect("read")
+        .expect("it is there");
+    let line = LabelledRecord::parse(line.bytes.trim_ascii_end()).expect("a labelled record");
+    assert_eq!(line.votes[0].answer, Answer::labels(["Business"]));
+    assert_eq!(line.replaces, ["Sports"]);
+}
