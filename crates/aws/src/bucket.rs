@@ -15,12 +15,14 @@ mod leaving;
 mod listing;
 #[cfg(test)]
 mod tests;
+mod touch;
 mod versions;
 mod write;
 
 pub use change::Change;
 pub use leaving::Leaving;
 pub use listing::Listed;
+pub use touch::Touched;
 pub use versions::OldVersion;
 pub use write::{Created, Replaced, new_write_id};
 

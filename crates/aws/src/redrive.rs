@@ -4,8 +4,10 @@
 //! copied onto itself, so that S3 tells of it once more; then the record goes. Claims by content keep
 //! what had been done before from being done twice. A question is written as it is instead, unless somebody changes it
 //! meanwhile: its copy might undo that. What the receiver of the webhook refused is sent again likewise. Questions that were
-//! given up are delivered as new feedback. A call by a schedule needs no such thing: the next one does all that there is to
-//! do, so its record just goes.
+//! given up are delivered as new feedback, and corrections that could not be read are read again. A call by a schedule needs
+//! no such thing: the next one does all that there is to do, so its record just goes.
+//!
+//! A file that was replaced since its event failed is another one, with an event of its own: the record stays and says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +15,7 @@ use active_learning_core::{feedback::FeedbackRecord, keys};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    bucket::{Bucket, BucketError, Change, JSON, JSON_LINES},
+    bucket::{Bucket, BucketError, Change, JSON, JSON_LINES, Object, Replaced, Touched},
     failure::chain,
     human_loops::STATUS_CHANGE,
     s3_event::decode_key,
@@ -30,6 +32,9 @@ const GIVEN_UP: &str = crate::overview::GIVEN_UP;
 
 /// Largest object of questions that were given up, in bytes: a full one, and its last line.
 const MAX_GIVEN_UP_BYTES: u64 = 16 << 20;
+
+/// What the content of a correction begins with that was set aside: the URI of its output, no record.
+const OUTPUT: &str = "s3://";
 
 /// Largest question, in bytes.
 const MAX_QUESTION_BYTES: u64 = 4 << 20;
@@ -115,6 +120,9 @@ struct NamedBucket {
 #[derive(Deserialize)]
 struct KeyedObject {
     key: String,
+    /// Of what was written; empty where the event does not say it.
+    #[serde(rename = "eTag", default)]
+    etag: String,
 }
 
 /// Lists the keys of the failure records in a bucket, of the events that the receiver of the webhook refused, and of the
@@ -145,7 +153,7 @@ pub async fn redrive(bucket: &Bucket, keys: Vec<String>) -> Outcome {
         let done = if key.starts_with(REFUSED_WEBHOOKS) {
             resend(bucket, &key).await
         } else if is_given_up(&key) {
-            ask_anew(bucket, &key).await
+            see_to_given_up(bucket, &key).await
         } else {
             redrive_one(bucket, &key, &mut sent).await
         };
@@ -168,7 +176,7 @@ enum Done {
 async fn redrive_one(
     bucket: &Bucket,
     key: &str,
-    sent: &mut BTreeSet<(String, String)>,
+    sent: &mut BTreeSet<(String, String, String)>,
 ) -> Result<Done, String> {
     let record = match bucket.read_document(key).await {
         Ok(record) => record.ok_or_else(|| "it is gone".to_owned())?,
@@ -191,18 +199,36 @@ async fn redrive_one(
     for S3Record { s3: entity } in records {
         let key = decode_key(&entity.object.key);
         let key = key.ok_or_else(|| "the key of its object is not UTF-8".to_owned())?;
-        let source = (entity.bucket.name, key);
+        let etag = entity.object.etag.trim_matches('"').to_owned();
+        let source = (entity.bucket.name, key, etag);
         if !sent.contains(&source) {
-            let of_event = bucket.other(&source.0);
-            let is_there = touch(&of_event, &source.1).await;
-            if !is_there.map_err(|error| chain(&error))? {
-                return Err(format!("its object {} is gone", of_event.uri(&source.1)));
-            }
+            send_again(bucket, &source).await?;
             sent.insert(source);
         }
     }
     bucket.delete(key).await.map_err(|error| chain(&error))?;
     Ok(scheduled.map_or(Done::SentAgain, Done::Scheduled))
+}
+
+/// Has S3 tell once more of the object of an event: its bucket, its key and its ETag. What the feedback bucket holds is
+/// written by functions, which also write it anew; elsewhere another ETag is another file.
+async fn send_again(feedback: &Bucket, (name, key, etag): &(String, String, String)) -> Result<(), String> {
+    let of_event = feedback.other(name);
+    let touched = match name == feedback.name() {
+        true => touch(&of_event, key).await.map(|is_there| match is_there {
+            true => Touched::Told,
+            false => Touched::Gone,
+        }),
+        false => of_event.touch_version(key, etag).await,
+    };
+    match touched.map_err(|error| chain(&error))? {
+        Touched::Told => Ok(()),
+        Touched::Gone => Err(format!("its object {} is gone", of_event.uri(key))),
+        Touched::Replaced => Err(format!(
+            "its object {} was replaced before it was read: what it held is gone, and what is there has an event of its own",
+            of_event.uri(key)
+        )),
+    }
 }
 
 /// Has S3 tell of an object once more; returns whether it is there.
@@ -217,12 +243,47 @@ async fn touch(bucket: &Bucket, key: &str) -> Result<bool, BucketError> {
     bucket.change_bytes(key, JSON, MAX_QUESTION_BYTES, rewrite).await
 }
 
+/// What was set aside and is sent again now: in a version of its own, so that what is set aside meanwhile under the same key,
+/// since it is refused once more, is not taken for it.
+struct Resending {
+    content: Vec<u8>,
+    etag: String,
+}
+
+impl Resending {
+    /// Begins to send again what was set aside under this key.
+    async fn begin(bucket: &Bucket, key: &str) -> Result<Self, String> {
+        let set_aside = read_set_aside(bucket, key).await?;
+        // A blank line says nothing, and makes it another version.
+        let content = [set_aside.bytes.as_slice(), b"\n"].concat();
+        let replaced = bucket
+            .replace(key, &set_aside.etag, JSON_LINES, content.clone())
+            .await;
+        match replaced.map_err(|error| chain(&error))? {
+            Replaced::Written { etag: Some(etag) } => Ok(Self { content, etag }),
+            Replaced::Written { etag: None } => {
+                Err("S3 does not say which version it has written".to_owned())
+            }
+            Replaced::Changed => Err("it was set aside once more just now".to_owned()),
+        }
+    }
+
+    /// Removes what was sent again.
+    async fn end(self, bucket: &Bucket, key: &str) -> Result<Done, String> {
+        let removed = bucket.delete_version(key, &self.etag).await;
+        match removed.map_err(|error| chain(&error))? {
+            true => Ok(Done::SentAgain),
+            false => Err("it was sent again, and refused once more".to_owned()),
+        }
+    }
+}
+
 /// Has an event told again that the receiver of the webhook refused: its question, or where it is a duplicate's, what
 /// says so, is written as it is.
 async fn resend(bucket: &Bucket, key: &str) -> Result<Done, String> {
-    let refused = bucket.read_document::<SetAside>(key).await;
-    let refused = refused.map_err(|_| "it is no refused event".to_owned())?;
-    let refused = refused.ok_or_else(|| "it is gone".to_owned())?;
+    let resending = Resending::begin(bucket, key).await?;
+    let refused: SetAside =
+        serde_json::from_slice(&resending.content).map_err(|_| "it is no refused event".to_owned())?;
     let message: RefusedMessage =
         serde_json::from_str(&refused.raw).map_err(|_| "it is no refused event".to_owned())?;
     let record_id = message.data.record_id;
@@ -236,17 +297,44 @@ async fn resend(bucket: &Bucket, key: &str) -> Result<Done, String> {
     if !is_there {
         return Err("its question is gone".to_owned());
     }
-    bucket.delete(key).await.map_err(|error| chain(&error))?;
-    Ok(Done::SentAgain)
+    resending.end(bucket, key).await
+}
+
+/// Has questions asked anew that were given up, or a correction read again that could not be.
+async fn see_to_given_up(bucket: &Bucket, key: &str) -> Result<Done, String> {
+    let set_aside = read_set_aside(bucket, key).await?;
+    let of_line: Option<SetAside> = serde_json::from_slice(&set_aside.bytes).ok();
+    match of_line.is_some_and(|line| line.raw.starts_with(OUTPUT)) {
+        true => read_again(bucket, key).await,
+        false => ask_anew(bucket, key, &set_aside.bytes).await,
+    }
+}
+
+async fn read_set_aside(bucket: &Bucket, key: &str) -> Result<Object, String> {
+    let set_aside = bucket.read(key, MAX_GIVEN_UP_BYTES).await;
+    let set_aside = set_aside.map_err(|error| chain(&error))?;
+    set_aside.ok_or_else(|| "it is gone".to_owned())
+}
+
+/// Has a correction read again: its line names the output in which it is.
+async fn read_again(bucket: &Bucket, key: &str) -> Result<Done, String> {
+    let resending = Resending::begin(bucket, key).await?;
+    let set_aside: Option<SetAside> = serde_json::from_slice(&resending.content).ok();
+    let output = set_aside.as_ref().and_then(|line| line.raw.strip_prefix(OUTPUT));
+    let output = output.and_then(|output| output.split_once('/'));
+    let (name, output) = output.ok_or_else(|| "it names no output with a correction".to_owned())?;
+    let review = bucket.other(name);
+    let is_there = review.touch(output).await;
+    match is_there.map_err(|error| chain(&error))? {
+        true => resending.end(bucket, key).await,
+        false => Err(format!("its output {} is gone", review.uri(output))),
+    }
 }
 
 /// Has questions asked anew that were given up: they are delivered as new feedback.
-async fn ask_anew(bucket: &Bucket, key: &str) -> Result<Done, String> {
-    let set_aside = bucket.read(key, MAX_GIVEN_UP_BYTES).await;
-    let set_aside = set_aside.map_err(|error| chain(&error))?;
-    let set_aside = set_aside.ok_or_else(|| "it is gone".to_owned())?;
+async fn ask_anew(bucket: &Bucket, key: &str, set_aside: &[u8]) -> Result<Done, String> {
     let mut lines = String::new();
-    for (line, number) in set_aside.bytes.split(|byte| *byte == b'\n').zip(1..) {
+    for (line, number) in set_aside.split(|byte| *byte == b'\n').zip(1..) {
         if line.trim_ascii().is_empty() {
             continue;
         }
@@ -264,215 +352,4 @@ async fn ask_anew(bucket: &Bucket, key: &str) -> Result<Done, String> {
     }
     bucket.delete(key).await.map_err(|error| chain(&error))?;
     Ok(Done::SentAgain)
-}
-
-#[cfg(test)]
-mod tests {
-    use aws_sdk_s3::{Client, primitives::ByteStream};
-    use local_aws::{LocalAws, s3::BucketSpec};
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    const FAILURES: &str = "feedback";
-    const UPLOADS: &str = "uploads";
-
-    fn s3() -> (LocalAws, Client) {
-        let aws = LocalAws::in_memory();
-        for name in [FAILURES, UPLOADS] {
-            let name = name.to_owned();
-            aws.s3
-                .put_bucket(BucketSpec {
-                    name,
-                    ..BucketSpec::default()
-                })
-                .expect("the index works");
-        }
-        let client = Client::new(&aws.sdk_config());
-        (aws, client)
-    }
-
-    async fn put(s3: &Client, bucket: &str, key: &str, body: &Value) {
-        s3.put_object()
-            .bucket(bucket)
-            .key(key)
-            .content_type("application/json")
-            .metadata("origin", "form 7")
-            .body(ByteStream::from(body.to_string().into_bytes()))
-            .send()
-            .await
-            .expect("the bucket is there");
-    }
-
-    fn failure_of(keys: &[&str]) -> Value {
-        let record = |key| json!({ "s3": { "bucket": { "name": UPLOADS }, "object": { "key": key } } });
-        let records: Vec<_> = keys.iter().map(record).collect();
-        json!({ "version": "1.0", "requestPayload": { "Records": records } })
-    }
-
-    async fn redrive_all(s3: &Client) -> Outcome {
-        let bucket = Bucket::new(s3.clone(), FAILURES);
-        let keys = list(&bucket).await.expect("the bucket is there");
-        redrive(&bucket, keys).await
-    }
-
-    #[tokio::test]
-    async fn an_object_is_written_again_as_it_was_and_its_failure_record_goes() {
-        let (_aws, s3) = s3();
-        put(&s3, UPLOADS, "März/a b+c.json", &json!({ "n": 1 })).await;
-        let key = format!("{PREFIX}f/2026/11/21/one");
-        put(&s3, FAILURES, &key, &failure_of(&["M%C3%A4rz/a+b%2Bc.json"])).await;
-        let head = || s3.head_object().bucket(UPLOADS).key("März/a b+c.json").send();
-        let before = head().await.expect("there");
-
-        let outcome = redrive_all(&s3).await;
-
-        let after = head().await.expect("still there");
-        assert_eq!(
-            outcome,
-            Outcome {
-                redriven: 1,
-                ..Outcome::default()
-            }
-        );
-        assert_eq!(after.e_tag(), before.e_tag());
-        assert_eq!(after.content_type(), Some("application/json"));
-        assert_eq!(after.metadata(), before.metadata());
-        assert!(
-            list(&Bucket::new(s3.clone(), FAILURES))
-                .await
-                .expect("listed")
-                .is_empty()
-        );
-    }
-
-    #[tokio::test]
-    async fn calls_by_a_schedule_are_told_and_removed_since_they_come_again_by_themselves() {
-        let (_aws, s3) = s3();
-        for (name, operation) in [("a", "select"), ("b", "tick"), ("c", "select")] {
-            let record = json!({ "version": "1.0", "requestPayload": { "operation": operation } });
-            put(&s3, FAILURES, &format!("{PREFIX}f/{name}"), &record).await;
-        }
-        let told = json!({ "requestPayload": { "detail-type": STATUS_CHANGE, "detail": {} } });
-        put(&s3, FAILURES, &format!("{PREFIX}f/d"), &told).await;
-
-        let outcome = redrive_all(&s3).await;
-
-        let scheduled = [("select", 2), ("sweep", 1), ("tick", 1)];
-        let expected = Outcome {
-            scheduled: scheduled.map(|(name, count)| (name.to_owned(), count)).into(),
-            ..Outcome::default()
-        };
-        assert_eq!(outcome, expected);
-        assert!(
-            list(&Bucket::new(s3.clone(), FAILURES))
-                .await
-                .expect("listed")
-                .is_empty()
-        );
-    }
-
-    #[tokio::test]
-    async fn what_a_webhook_refused_is_sent_again_by_its_question_and_kept_where_there_is_none() {
-        let (_aws, s3) = s3();
-        put(&s3, FAILURES, "questions/r1.json", &json!({ "n": 1 })).await;
-        for (name, record) in [("a", "r1"), ("b", "r2")] {
-            let message = json!({ "type": "prediction.reviewed", "data": { "recordId": record } });
-            let line = json!({ "line": 1, "reason": "HTTP 410", "raw": message.to_string() });
-            let key = format!("{REFUSED_WEBHOOKS}{name}-00001.jsonl");
-            put(&s3, FAILURES, &key, &line).await;
-        }
-
-        let outcome = redrive_all(&s3).await;
-
-        assert_eq!(outcome.redriven, 1);
-        assert_eq!(outcome.kept.len(), 1);
-        assert_eq!(outcome.kept[0].reason, "its question is gone");
-        let left = list(&Bucket::new(s3.clone(), FAILURES)).await.expect("listed");
-        assert_eq!(left, [format!("{REFUSED_WEBHOOKS}b-00001.jsonl")]);
-    }
-
-    #[tokio::test]
-    async fn questions_that_were_given_up_are_delivered_anew_and_what_is_none_is_kept_with_its_reason() {
-        let (_aws, s3) = s3();
-        let bucket = Bucket::new(s3.clone(), FAILURES);
-        let record = |text: &str| {
-            let line = json!({ "classifier": "news", "utterance": text, "signal": "dislike", "source": "explicit-api" });
-            FeedbackRecord::parse(line.to_string().as_bytes()).expect("a record")
-        };
-        let line =
-            |number: usize, raw: &str| json!({ "line": number, "reason": "stopped", "raw": raw.trim_end() });
-        let lines = ["Rates rise", "They won"].map(|text| record(text).to_line());
-        let good = format!("{}\n{}\n", line(1, &lines[0]), line(2, &lines[1]));
-        let good_key = keys::rejected("training-data", "review-1", 1);
-        let bad_key = keys::rejected("training-data", "review-2", 1);
-        bucket.put(&good_key, JSON_LINES, good).await.expect("stored");
-        let bad = line(1, "{}").to_string();
-        bucket.put(&bad_key, JSON_LINES, bad).await.expect("stored");
-
-        let outcome = redrive_all(&s3).await;
-
-        assert_eq!(outcome.redriven, 1);
-        let reasons: Vec<_> = outcome
-            .kept
-            .iter()
-            .map(|kept| (&kept.key, &kept.reason[..]))
-            .collect();
-        assert_eq!(
-            reasons,
-            [(&bad_key, "its line 1 holds no question: none can be asked")]
-        );
-        let delivered = bucket
-            .read("feedback/redriven/review-1-00001.jsonl", 1 << 20)
-            .await;
-        let delivered = delivered.expect("read").expect("it is there");
-        assert_eq!(String::from_utf8_lossy(&delivered.bytes), lines.concat());
-        assert_eq!(list(&bucket).await.expect("listed"), [bad_key]);
-    }
-
-    #[tokio::test]
-    async fn a_record_whose_object_is_gone_or_that_is_no_s3_event_is_kept_with_its_reason() {
-        let (_aws, s3) = s3();
-        put(&s3, UPLOADS, "there.json", &json!({})).await;
-        let records = [
-            ("f/a-gone", failure_of(&["there.json", "gone.json"])),
-            ("f/b-direct", json!({ "requestPayload": { "operation": "x" } })),
-            ("f/c-other", json!("text")),
-            ("f/d-good", failure_of(&["there.json"])),
-        ];
-        for (key, record) in &records {
-            put(&s3, FAILURES, &format!("{PREFIX}{key}"), record).await;
-        }
-        put(&s3, FAILURES, "feedback/not-a-failure", &json!({})).await;
-
-        let outcome = redrive_all(&s3).await;
-
-        let kept: Vec<_> = outcome
-            .kept
-            .iter()
-            .map(|kept| (kept.key.as_str(), kept.reason.as_str()))
-            .collect();
-        assert_eq!(outcome.redriven, 1);
-        assert_eq!(
-            kept,
-            [
-                (
-                    "aws/lambda/async/f/a-gone",
-                    "its object s3://uploads/gone.json is gone"
-                ),
-                (
-                    "aws/lambda/async/f/b-direct",
-                    "it is neither about an S3 event nor a call by a schedule"
-                ),
-                ("aws/lambda/async/f/c-other", "it is no record of a failed event"),
-            ]
-        );
-        assert_eq!(
-            list(&Bucket::new(s3.clone(), FAILURES))
-                .await
-                .expect("listed")
-                .len(),
-            3
-        );
-    }
 }

@@ -25,6 +25,10 @@ pub const ERASED: &str = "the text was erased at a person's wish and is not take
 /// event of its writing is nothing to do.
 pub const LEFT_BY_ERASURE: &str = "left-by-erasure";
 
+/// Entry of an object's metadata that says: an erasure has taken texts out of it. So it is another than the one that an event
+/// of its writing tells of, and nobody has put a new one in its place.
+pub const REWRITTEN_BY_ERASURE: &str = "rewritten-by-erasure";
+
 /// Size of the hash of a text, in bytes.
 const ID_BYTES: usize = 16;
 

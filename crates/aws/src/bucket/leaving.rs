@@ -1,6 +1,6 @@
 //! What an erasure leaves of objects that functions have worked off.
 
-use active_learning_core::erasure::LEFT_BY_ERASURE;
+use active_learning_core::erasure::{LEFT_BY_ERASURE, REWRITTEN_BY_ERASURE};
 use aws_sdk_s3::{
     error::ProvideErrorMetadata, operation::list_object_versions::ListObjectVersionsOutput,
     types::BucketVersioningStatus,
@@ -45,6 +45,7 @@ impl Bucket {
             Err(error) => return Err(self.refused(key, error)),
         };
         let mut metadata = head.metadata.unwrap_or_default();
+        metadata.insert(REWRITTEN_BY_ERASURE.to_owned(), "true".to_owned());
         if is_worked_off {
             metadata.insert(LEFT_BY_ERASURE.to_owned(), "true".to_owned());
         }

@@ -12,10 +12,8 @@ use aws_sdk_s3::{
     config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef},
     error::{BoxError, ProvideErrorMetadata},
     primitives::ByteStream,
-    types::MetadataDirective,
 };
 use bytes::Bytes;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use super::{Bucket, BucketError, JSON, to_json};
@@ -29,14 +27,6 @@ pub(super) const WRITE_ID: &str = "write-id";
 /// The SDK tries again only as long as its quota lasts, which all calls of a client share: a broken network path uses it
 /// up within a second. Source: AWS SDKs and Tools Reference Guide, "Retry behavior".
 const MAX_UNANSWERED: u32 = 5;
-
-/// What a copy's source is encoded with: everything but what stands for itself in a path.
-const SOURCE: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
 
 /// Outcome of writing an object where none was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,13 +225,34 @@ impl Bucket {
     ///
     /// [`BucketError::Refused`].
     pub async fn delete(&self, key: &str) -> Result<(), BucketError> {
+        self.remove(key, None).await.map(drop)
+    }
+
+    /// Removes the object with this ETag; returns whether none of another content is there. None there is fine.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError::Refused`].
+    pub async fn delete_version(&self, key: &str, etag: &str) -> Result<bool, BucketError> {
+        self.remove(key, Some(etag)).await
+    }
+
+    async fn remove(&self, key: &str, etag: Option<&str>) -> Result<bool, BucketError> {
         let mut tries = Tries::default();
         let mut unanswered = 0;
         while tries.again().await {
             let call = self.client.delete_object().bucket(&self.name).key(key);
+            let call = call.set_if_match(etag.map(str::to_owned));
             let Err(error) = call.send().await else {
-                return Ok(());
+                return Ok(true);
             };
+            match error.code() {
+                Some("PreconditionFailed") => return Ok(false),
+                // The first try, whose answer was lost, may have removed it.
+                Some("NoSuchKey") => return Ok(true),
+                Some("ConditionalRequestConflict") => continue,
+                _ => {}
+            }
             let refusal = Refusal::from(error);
             if !refusal.is_transient() || unanswered == MAX_UNANSWERED {
                 return Err(BucketError::Refused {
@@ -252,39 +263,6 @@ impl Bucket {
             unanswered += 1;
         }
         Err(self.contended(key))
-    }
-
-    /// Copies an object onto itself, as it is, so that S3 tells of it once more; returns whether there is one.
-    ///
-    /// S3 refuses a copy that changes nothing, hence the directive to replace the metadata, by the same.
-    ///
-    /// # Errors
-    ///
-    /// [`BucketError::Refused`].
-    pub async fn touch(&self, key: &str) -> Result<bool, BucketError> {
-        let head = match self.client.head_object().bucket(&self.name).key(key).send().await {
-            Ok(head) => head,
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => {
-                return Ok(false);
-            }
-            Err(error) => return Err(self.refused(key, error)),
-        };
-
-        let source = format!("{}/{key}", self.name);
-        let call = self.client.copy_object().bucket(&self.name).key(key);
-        let copied = call
-            .copy_source(utf8_percent_encode(&source, SOURCE).to_string())
-            .set_copy_source_if_match(head.e_tag)
-            .metadata_directive(MetadataDirective::Replace)
-            .set_metadata(head.metadata)
-            .set_content_type(head.content_type)
-            .set_content_encoding(head.content_encoding)
-            .set_content_disposition(head.content_disposition)
-            .set_content_language(head.content_language)
-            .set_cache_control(head.cache_control)
-            .send()
-            .await;
-        copied.map(|_| true).map_err(|error| self.refused(key, error))
     }
 
     /// Writes an object, again as long as somebody else is writing it.
