@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, future::ready};
 
 use active_learning_aws::{
     self as aws,
-    bucket::{Bucket, BucketError},
+    bucket::{Bucket, BucketError, Replaced},
     claims::ClaimRetention,
     class_names::ClassNames,
     env::{ConfigError, Env},
@@ -129,6 +129,20 @@ struct Done {
     unread: Option<String>,
 }
 
+/// What an earlier run has reported of a file.
+enum Earlier {
+    Nothing,
+    /// That nothing was read.
+    Unread {
+        /// Of the report.
+        etag: String,
+    },
+    /// That it was read, and what it asked is still known.
+    Read,
+    /// That it was read; what it asked is not known any more.
+    ReadLongAgo,
+}
+
 /// Said of a file that was gone when its event came.
 const REPLACED: &str = "the file was replaced or removed before it was read";
 
@@ -235,7 +249,8 @@ impl BatchFeedback {
     async fn work_off_new(&self, object: &S3Object) -> Result<(), BatchFeedbackError> {
         let name = keys::result_name(&object.bucket, &object.key, &object.etag);
         let report_key = keys::batch_report(&name);
-        if self.is_done(&report_key).await? {
+        let earlier = self.earlier(&report_key).await?;
+        if matches!(earlier, Earlier::Read) {
             info!(object.key, "the file was worked off before");
             return Ok(());
         }
@@ -279,7 +294,7 @@ impl BatchFeedback {
             rejected_not_kept: outcome.rejected_not_kept,
             unread,
         };
-        let written = self.bucket.put_document(&report_key, &report).await;
+        let written = self.report(&report_key, &report, &earlier).await;
         written.map_err(BatchFeedbackError::FeedbackBucket)?;
         metrics::count(
             "batch-feedback",
@@ -293,17 +308,35 @@ impl BatchFeedback {
         Ok(())
     }
 
-    /// Returns whether a file was worked off, and what it asked is still known. A report that is damaged says that it was.
-    async fn is_done(&self, report_key: &str) -> Result<bool, BatchFeedbackError> {
-        let report = match self.bucket.read_document::<Done>(report_key).await {
-            Ok(report) => report,
-            Err(BucketError::Damaged { .. }) => return Ok(true),
+    /// Reads what an earlier run has reported of a file. A report that is damaged says that it was read.
+    async fn earlier(&self, report_key: &str) -> Result<Earlier, BatchFeedbackError> {
+        let (report, etag) = match self.bucket.read_version::<Done>(report_key).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(Earlier::Nothing),
+            Err(BucketError::Damaged { .. }) => return Ok(Earlier::Read),
             Err(error) => return Err(BatchFeedbackError::FeedbackBucket(error)),
         };
-        Ok(report.is_some_and(|report| {
-            let has_expired = (report.finished_at).is_some_and(|at| Utc::now() - at > self.claim_retention);
-            report.unread.is_none() && !has_expired
-        }))
+        let has_expired = (report.finished_at).is_some_and(|at| Utc::now() - at > self.claim_retention);
+        Ok(match report.unread {
+            Some(_) => Earlier::Unread { etag },
+            None if has_expired => Earlier::ReadLongAgo,
+            None => Earlier::Read,
+        })
+    }
+
+    /// Writes a report. That nothing of a file was read never takes the place of what another run has read of it.
+    async fn report(&self, key: &str, report: &Report<'_>, earlier: &Earlier) -> Result<(), BucketError> {
+        let before = match (report.unread, earlier) {
+            (None, _) => return self.bucket.put_document(key, report).await,
+            (Some(_), Earlier::Nothing) => None,
+            (Some(_), Earlier::Unread { etag }) => Some(etag.as_str()),
+            (Some(_), Earlier::Read | Earlier::ReadLongAgo) => return Ok(()),
+        };
+        let replaced = self.bucket.replace_document(key, before, report).await?;
+        if replaced == Replaced::Changed {
+            info!(report.key, "another run has reported of the file meanwhile");
+        }
+        Ok(())
     }
 
     /// Reads the file, a JSON document twice: what stands at its end counts for all its texts. `None` if it

@@ -510,6 +510,25 @@ async fn a_file_that_was_replaced_is_left_to_its_own_event() {
 }
 
 #[tokio::test]
+async fn the_report_of_a_file_that_was_read_stays_where_a_run_at_the_same_time_finds_the_file_replaced() {
+    let services = Services::start();
+    let event = services.upload("a.csv", "classifier,sentence\nnews,One\n").await;
+    let function = services.function();
+    function.handle(event.clone()).await.expect("worked off");
+    services.upload("a.csv", "classifier,sentence\nnews,Two\n").await;
+    // It has looked for a report before the first run wrote one.
+    let nothing = "<Error><Code>NoSuchKey</Code></Error>";
+    services
+        .script
+        .answer(1, "GET /feedback/batch-reports/", 404, nothing);
+
+    function.handle(event).await.expect("worked off");
+
+    let report = services.only_report().await;
+    assert_eq!((&report["accepted"], report.get("unread")), (&json!(1), None));
+}
+
+#[tokio::test]
 async fn a_file_that_was_unread_is_read_when_it_is_uploaded_again() {
     let services = Services::start();
     let first = services.upload("a.csv", "classifier,sentence\nnews,One\n").await;
