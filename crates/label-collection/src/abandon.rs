@@ -6,7 +6,7 @@ use active_learning_aws::{
     bucket::{Created, JSON_LINES},
     claims,
     copies::Copies,
-    rejected::RejectedLines,
+    rejected::{self, RejectedLines, RejectedObject},
 };
 use active_learning_core::{
     feedback::{FeedbackRecord, batch::BadItem},
@@ -128,13 +128,7 @@ impl LabelCollection {
         raw: Vec<String>,
         reason: &str,
     ) -> Result<bool, LabelCollectionError> {
-        let mut lines = RejectedLines::default();
-        for (raw, number) in raw.into_iter().zip(1..) {
-            let reason = reason.to_owned();
-            let raw = raw.into_bytes();
-            lines.push(number, &BadItem { reason, raw });
-        }
-        let Some(object) = lines.finish() else {
+        let Some(object) = rejected_lines(raw, reason) else {
             return Ok(false);
         };
         let key = keys::rejected(REJECTED_FOLDER, human_loop, object.number);
@@ -142,4 +136,29 @@ impl LabelCollection {
         let created = created.map_err(LabelCollectionError::Rejected)?;
         Ok(created == Created::Created)
     }
+
+    /// Sets an output aside by its URI. Written over what is there: `redrive`, which has the output read again, removes what it
+    /// found before, and not this.
+    pub(crate) async fn set_output_aside(
+        &self,
+        name: &str,
+        uri: &str,
+        reason: &str,
+    ) -> Result<(), LabelCollectionError> {
+        let Some(object) = rejected_lines(vec![uri.to_owned()], reason) else {
+            return Ok(());
+        };
+        let put = rejected::put(&self.feedback, REJECTED_FOLDER, name, object).await;
+        put.map_err(LabelCollectionError::Rejected)
+    }
+}
+
+fn rejected_lines(raw: Vec<String>, reason: &str) -> Option<RejectedObject> {
+    let mut lines = RejectedLines::default();
+    for (raw, number) in raw.into_iter().zip(1..) {
+        let reason = reason.to_owned();
+        let raw = raw.into_bytes();
+        lines.push(number, &BadItem { reason, raw });
+    }
+    lines.finish()
 }

@@ -19,7 +19,7 @@ use lambda_runtime::tracing::{info, warn};
 use crate::{
     FUNCTION, LabelCollection, LabelCollectionError,
     deciding::{decide_with, use_own_names},
-    labelling::labelled_as_answered,
+    labelling::{UNREADABLE, labelled_as_answered},
 };
 
 impl LabelCollection {
@@ -32,21 +32,14 @@ impl LabelCollection {
         let output = match self.read_output(human_loop, key).await? {
             None => return Ok(()),
             Some(Ok(output)) => output,
-            Some(Err(reason)) => {
-                warn!(
-                    human_loop.name = human_loop,
-                    reason, "a correction cannot be used"
-                );
-                metrics::count(FUNCTION, &[("RejectedOutputs", 1)]);
-                return Ok(());
-            }
+            Some(Err(reason)) => return self.set_correction_aside(human_loop, key, &reason).await,
         };
 
         let mut lines = String::new();
         let (mut corrected, mut same) = (HashSet::new(), 0);
         let answers = self.read_answers(&output).await?;
         let (labels, fields) = (answers.labels.as_deref(), answers.fields);
-        let name = format!("{human_loop}-corrected-{}", correction_id(key));
+        let name = corrected_name(human_loop, key);
         let is_alone = answers.items.len() == 1;
         let mut answered = self.not_erased(answers.items).await?;
         answered.retain(|item| !item.votes.is_empty());
@@ -63,12 +56,12 @@ impl LabelCollection {
             info!(human_loop.name = human_loop, "a correction that changes nothing");
             return Ok(());
         }
-        if lines.is_empty() {
-            warn!(
-                human_loop.name = human_loop,
-                "a correction of which nothing can be read"
-            );
+        if lines.is_empty() && fields.unreadable > 0 {
             metrics::count(FUNCTION, &[("UnreadableAnswers", fields.unreadable as u64)]);
+            return self.set_correction_aside(human_loop, key, UNREADABLE).await;
+        }
+        if lines.is_empty() {
+            info!(human_loop.name = human_loop, "a correction that says nothing");
             return Ok(());
         }
         let created = labelled::create(&self.training, &name, lines).await;
@@ -82,6 +75,25 @@ impl LabelCollection {
             metrics::count(FUNCTION, &[("CorrectedRecords", corrected as u64)]);
         }
         Ok(())
+    }
+
+    /// Sets a correction aside that cannot be used, with its reason, and leaves a message for people: its reviewer was told that
+    /// it is saved. What stands there names the output in which it is, by which `redrive` has it read again.
+    async fn set_correction_aside(
+        &self,
+        human_loop: &str,
+        key: &str,
+        reason: &str,
+    ) -> Result<(), LabelCollectionError> {
+        let name = corrected_name(human_loop, key);
+        self.set_output_aside(&name, &self.review.uri(key), reason)
+            .await?;
+        warn!(
+            human_loop.name = human_loop,
+            reason, "a correction cannot be used: it is set aside"
+        );
+        metrics::count(FUNCTION, &[("RejectedOutputs", 1)]);
+        self.tell_of_unreadable_correction(human_loop, reason).await
     }
 
     /// Counts what a correction says of one text, and returns its line of the object `name`; `None` where it repeats what its
@@ -229,8 +241,9 @@ fn is_another_of_worker(vote: &Vote, other: &Vote) -> bool {
     (&other.worker, other.source) == (&vote.worker, vote.source) && other.at != vote.at
 }
 
-/// Returns what tells a correction from others of its loop.
-fn correction_id(key: &str) -> &str {
+/// Returns the name of what is written about a correction whose output has this key.
+fn corrected_name(human_loop: &str, key: &str) -> String {
     let folder = key.trim_end_matches("/output.json");
-    folder.rsplit('/').next().unwrap_or_default()
+    let id = folder.rsplit('/').next().unwrap_or_default();
+    format!("{human_loop}-corrected-{id}")
 }

@@ -19,7 +19,6 @@ use active_learning_core::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::{info, warn};
-use serde_json::json;
 
 use crate::{FUNCTION, LabelCollection, LabelCollectionError, answers::Answers, report::report};
 
@@ -30,8 +29,8 @@ const MAX_OUTPUT_BYTES: u64 = 32 << 20;
 const MAX_LABELLED_BYTES: u64 = 64 << 20;
 
 /// Why a completed loop without a readable answer is set aside.
-const UNREADABLE: &str = "people answered, but no field of their answers can be matched to an item: the worker task \
-    template must name its fields by id or by number";
+pub(crate) const UNREADABLE: &str = "people answered, but no field of their answers can be matched to an item: the worker \
+    task template must name its fields by id or by number";
 
 /// Questions of a loop that are counted at a time.
 const QUESTIONS_IN_FLIGHT: usize = 8;
@@ -115,25 +114,6 @@ impl LabelCollection {
             ],
         );
         self.tell_of_unreadable_loop(human_loop).await
-    }
-
-    /// Leaves a message for people: their answers are lost until somebody mends the page. One message a day is enough,
-    /// however many loops there are.
-    async fn tell_of_unreadable_loop(&self, human_loop: &str) -> Result<(), LabelCollectionError> {
-        let today = &active_learning_aws::now()[..10];
-        let notice = json!({
-            "subject": "Answers of reviewers cannot be read",
-            "message": format!(
-                "Reviewers have completed the human loop {human_loop}, but {UNREADABLE}. Its texts are set aside below \
-                 rejected/training-data/ of the feedback bucket; those whose answer a user had contradicted wait for an \
-                 adjudicator. Mend the template: try it with {{\"operation\": \"try-template\"}}. Then `active-learning \
-                 redrive` has the texts asked anew. Further loops of today are counted (metric UnreadableLoops) and listed \
-                 there, not mailed."
-            ),
-        });
-        let key = keys::notice(&format!("unreadable-loops-{today}"));
-        let left = self.training.create_document(&key, &notice).await;
-        left.map(drop).map_err(LabelCollectionError::TrainingBucket)
     }
 
     /// Reads an output; `None` if there is none, and the reason where it cannot be used.

@@ -12,6 +12,7 @@ mod labelling;
 mod report;
 mod status_change;
 mod sweep;
+mod telling;
 
 use active_learning_aws::{
     bucket::{Bucket, BucketError},

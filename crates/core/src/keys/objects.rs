@@ -354,11 +354,11 @@ pub const OBJECTS: &[ObjectKind] = &[
     ObjectKind {
         key: "rejected/training-data/<human loop>-<part>.jsonl",
         bucket: Feedback,
-        writers: &[LABEL_COLLECTION],
+        writers: &[LABEL_COLLECTION, HUMAN_REVIEW],
         readers: &[HUMAN_REVIEW, Operator],
         shape: "JSON Lines: line, reason, raw",
         lifetime: Kept,
-        description: "Questions that were given up, until they are sent again.",
+        description: "Questions that were given up, and corrections that cannot be read, until they are sent again.",
     },
     ObjectKind {
         key: "relabel/<change>-<part>.jsonl",

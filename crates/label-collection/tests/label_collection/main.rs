@@ -8,3 +8,4 @@ mod old_pages;
 mod relabelling;
 mod status_changes;
 mod sweep;
+mod unreadable_corrections;
