@@ -24,7 +24,7 @@ impl Loops {
     /// [`LoopError::NotFound`].
     pub async fn free(&self, name: &str, now: DateTime<Utc>) -> Result<HumanLoop, LoopError> {
         self.change(name, now, |human_loop| {
-            human_loop.leases.clear();
+            human_loop.end_leases(|_| true);
             Ok(())
         })
         .await

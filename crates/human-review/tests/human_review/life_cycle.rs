@@ -3,6 +3,7 @@
 use chrono::Duration;
 use serde_json::{Value, json};
 
+use crate::console::act;
 use crate::harness::{BUCKET, FLOW, Review, config, two_items};
 
 fn answer() -> Value {
@@ -61,6 +62,23 @@ async fn each_reviewer_has_their_own_times_where_another_process_showed_them_the
     for given in output["humanAnswers"].as_array().expect("answers") {
         assert_eq!(given["timeSpentInSeconds"], json!(30.0), "{given}");
     }
+}
+
+#[tokio::test]
+async fn whose_turn_an_operator_has_ended_keeps_the_times_of_their_own_work() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let (admin, ann) = (review.sign_in_admin("ada").await, review.sign_in("ann").await);
+    let task = ann.open("tc-1").await;
+    review.wait(Duration::seconds(300));
+    let ended = act(&admin, "release-task", "tc-1", "").await;
+    review.wait(Duration::seconds(20));
+
+    let submitted = ann.submit(&task, &answer()).await;
+
+    assert_eq!((ended.status(), submitted.status()), (303, 303));
+    let output: Value = serde_json::from_str(&review.object(OUTPUT).await).expect("JSON");
+    assert_eq!(output["humanAnswers"][0]["timeSpentInSeconds"], json!(320.0));
 }
 
 #[tokio::test]
