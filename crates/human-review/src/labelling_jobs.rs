@@ -29,11 +29,13 @@ pub mod consolidation;
 mod drive;
 mod finishing;
 pub mod functions;
+mod last_answers;
 mod leasing;
 pub mod listed;
 pub mod manifest;
 pub mod objects;
 mod opening;
+mod parts;
 pub mod record;
 pub mod settings;
 

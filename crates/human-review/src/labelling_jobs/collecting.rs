@@ -132,7 +132,7 @@ impl Drive<'_> {
     }
 
     /// Writes each object's answers, as they are, to `annotations/worker-response/`.
-    async fn write_responses(&self, answered: &[Answered]) -> Result<(), DriveError> {
+    pub(super) async fn write_responses(&self, answered: &[Answered]) -> Result<(), DriveError> {
         let writes: Vec<_> = answered
             .iter()
             .map(|answered| self.write_response(answered))
@@ -209,16 +209,9 @@ impl Drive<'_> {
     }
 
     fn by_majority(&self, answered: &Answered) -> Outcome {
-        let job: &Job = &self.job;
-        let (labels, task) = (&job.categories.labels, job.settings.task);
-        let read = |answer: &Answer| labels_in(answer.content.as_object()?, labels, task).ok();
-        let given: Vec<Given> = answered.answers.iter().map(read).collect();
-        let found = consolidate(&given, job.settings.task).ok_or_else(|| {
+        majority(&self.job, answered, self.now).ok_or_else(|| {
             Unlabelled::For("ClientError: no answer names a label of the label category file.".to_owned())
-        })?;
-        let mut content = content(job, &found, true, self.now);
-        note(&mut content, &answered.line, job);
-        Ok(content)
+        })
     }
 
     async fn by_function(
@@ -257,6 +250,17 @@ impl Drive<'_> {
         let body = document.to_string().into_bytes();
         Ok(self.access.write(uri, JSON, body).await?)
     }
+}
+
+/// Returns the label that most answers to an object name; `None` where none names one of the job's.
+pub(super) fn majority(job: &Job, answered: &Answered, now: DateTime<Utc>) -> Option<Map<String, Value>> {
+    let (labels, task) = (&job.categories.labels, job.settings.task);
+    let read = |answer: &Answer| labels_in(answer.content.as_object()?, labels, task).ok();
+    let given: Vec<Given> = answered.answers.iter().map(read).collect();
+    let found = consolidate(&given, task)?;
+    let mut content = content(job, &found, true, now);
+    note(&mut content, &answered.line, job);
+    Some(content)
 }
 
 /// What came of the answers to an object.

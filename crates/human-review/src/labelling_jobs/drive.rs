@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration as Time, Instant};
 
-use active_learning_aws::bucket::{BucketError, MAX_DOCUMENT_BYTES, Replaced};
+use active_learning_aws::bucket::BucketError;
 use chrono::{DateTime, Utc};
 use lambda_runtime::tracing::{info, warn};
 
@@ -12,7 +12,7 @@ use super::Jobs;
 use super::access::{Access, AccessError};
 use super::leasing::Clock;
 use super::opening::{Opened, is_over};
-use super::record::{Job, JobStatus, ObjectState, PART_OBJECTS, Part, PartSummary, input_key, part_key};
+use super::record::{Job, JobStatus, ObjectState, PART_OBJECTS, Part, PartSummary};
 use crate::loops::LoopError;
 
 /// How long a run takes up new work; what it has begun it ends.
@@ -35,7 +35,7 @@ pub enum Driven {
 
 /// What a run leaves to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Left {
+pub(super) enum Left {
     /// Nothing, as far as it has seen.
     Nothing,
     /// There was no time for it.
@@ -144,8 +144,8 @@ impl Jobs<'_> {
         let access = match Access::of(self.bucket, self.sdk, &job.settings.role_arn).await {
             Ok(access) => access,
             Err(AccessError::Definite(reason)) => {
-                self.fail(&mut job, &reason, None, now).await;
-                return Ok((job, Left::Nothing));
+                let left = self.fail(&mut job, &reason, None, now).await?;
+                return Ok((job, left));
             }
             Err(AccessError::Passing(reason) | AccessError::Throttled(reason)) => {
                 warn!(job = job.name, reason, "a labelling job waits");
@@ -169,8 +169,8 @@ impl Jobs<'_> {
             Ok(false) => return Ok((drive.job, Left::Nothing)),
             Err(DriveError::Job(reason)) => {
                 let mut job = drive.job.clone();
-                self.fail(&mut job, &reason, Some(&drive), now).await;
-                drive.job = job;
+                let left = self.fail(&mut job, &reason, Some(&drive), now).await?;
+                return Ok((job, left));
             }
             Err(DriveError::Storage(error)) => return Err(error),
             Err(error) => {
@@ -310,52 +310,19 @@ impl Drive<'_> {
         let before = part.clone();
 
         self.collect(number, &lines, &mut part.objects).await?;
-        let mut opened = Opened::default();
+        let mut opened = Ok(Opened::default());
         if self.is_stopping() {
             pass_waiting(&mut part);
         } else {
-            opened = self.open(number, &lines, &mut part.objects, room).await?;
+            opened = self.open(number, &lines, &mut part.objects, room).await;
         }
 
+        // Also where no more can be asked: what was collected is a label.
         self.job.parts[number] = match part == before {
             true => part.summary(),
             false => self.replace_part(number, &etag, &part).await?,
         };
-        Ok(opened)
-    }
-
-    /// Reads what became of a part's objects.
-    pub(super) async fn part(&self, number: usize) -> Result<(Part, String), DriveError> {
-        let key = part_key(&self.job.name, number);
-        let read = self.jobs.bucket.read_version::<Part>(&key).await?;
-        read.ok_or_else(gone)
-    }
-
-    /// Writes a part over the version that was read, and returns what the job remembers of it.
-    pub(super) async fn replace_part(
-        &self,
-        number: usize,
-        etag: &str,
-        part: &Part,
-    ) -> Result<PartSummary, DriveError> {
-        let key = part_key(&self.job.name, number);
-        let replaced = self.jobs.bucket.replace_document(&key, Some(etag), part).await?;
-        match replaced {
-            Replaced::Changed => Err(DriveError::Lost),
-            _ => Ok(part.summary()),
-        }
-    }
-
-    /// Reads the input lines of a part.
-    pub(super) async fn lines(&self, number: usize) -> Result<Vec<Vec<u8>>, DriveError> {
-        let key = input_key(&self.job.name, number);
-        let read = self.jobs.bucket.read(&key, MAX_DOCUMENT_BYTES).await?;
-        let object = read.ok_or_else(gone)?;
-        let lines = object.bytes.split(|byte| *byte == b'\n');
-        Ok(lines
-            .filter(|line| !line.is_empty())
-            .map(<[u8]>::to_vec)
-            .collect())
+        opened
     }
 }
 
@@ -387,10 +354,4 @@ fn is_part_due(
     part.counts.asked.saturating_sub(part.paused) > open
         || is_past(part.expires_at)
         || is_past(part.resumes_at)
-}
-
-/// Says that a part is not there: whoever drives a job that has ended meanwhile writes no more of it.
-fn gone() -> DriveError {
-    let reason = "a part of it is gone from the review bucket: texts are kept for TextRetentionDays";
-    DriveError::Job(reason.to_owned())
 }

@@ -13,7 +13,7 @@ use super::Jobs;
 use super::audit_results::Found;
 use super::census::{ONLY_WHERE_TAG, SHARE_TAG};
 use super::consolidation::failed;
-use super::drive::{Drive, DriveError};
+use super::drive::{Drive, DriveError, Left};
 use super::manifest::{is_erased, output_line, parse};
 use super::record::{Filter, Job, JobStatus, ObjectState, Part, input_folder, open_mark, part_folder};
 use crate::loops::LoopError;
@@ -138,6 +138,17 @@ fn all_failed(failures: &BTreeMap<String, usize>) -> String {
     format!("ClientError: no object was labelled, and {all} failed, {count} of them for this: {reason}")
 }
 
+/// Says how many labels the function of a job has not made that is to.
+fn by_majority(labelled: usize) -> String {
+    match labelled {
+        1 => " The label of 1 object, which its function did not consolidate, is that of most answers."
+            .to_owned(),
+        _ => format!(
+            " The labels of {labelled} objects, which its function did not consolidate, are those of most answers."
+        ),
+    }
+}
+
 /// Says why nobody was asked, which is no failure.
 fn nobody_asked(job: &Job) -> String {
     let counts = job.counts();
@@ -168,18 +179,36 @@ fn nobody_asked(job: &Job) -> String {
 }
 
 impl Jobs<'_> {
-    /// Fails a job: takes its tasks from the reviewers and writes what is labelled. Where that cannot be written, the
-    /// parts with the labels stay, and the reason says where.
+    /// Fails a job: takes its tasks from the reviewers, has what they answered labelled, and writes what is labelled. Where that
+    /// cannot be written, the parts with the labels stay, and the reason says where. Where answers cannot be read now, the job
+    /// waits, and fails in a later run.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`] where the review bucket fails.
     pub(super) async fn fail(
         &self,
         job: &mut Job,
         reason: &str,
         drive: Option<&Drive<'_>>,
         now: DateTime<Utc>,
-    ) {
+    ) -> Result<Left, BucketError> {
         self.give_up(job, now).await;
+        // Boxed: the SDK's futures would else be nested deeper than the compiler follows.
+        let labelled = match Box::pin(self.label_what_was_answered(job, drive, now)).await {
+            Ok(labelled) => labelled,
+            Err(DriveError::Storage(error)) => return Err(error),
+            Err(error) => {
+                let error = error.to_string();
+                warn!(job = job.name, error, reason, "a labelling job that fails waits");
+                return Ok(Left::Waits);
+            }
+        };
 
         let mut failure = format!("ClientError: {reason}.");
+        if labelled > 0 && job.settings.consolidation.is_some() {
+            failure.push_str(&by_majority(labelled));
+        }
         if !job.parts.is_empty() {
             let written = match drive {
                 Some(drive) => (drive.write_output().await.map(drop)).map_err(|error| error.to_string()),
@@ -199,6 +228,7 @@ impl Jobs<'_> {
         }
         job.status = JobStatus::Failed;
         job.failure = Some(failure);
+        Ok(Left::Nothing)
     }
 
     /// Takes the tasks of a job that fails from the reviewers, also from those who are at one: an answer would be for

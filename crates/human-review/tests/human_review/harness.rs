@@ -235,7 +235,7 @@ impl Review {
     }
 
     /// As [`with`](Self::with), in an account whose roles may be assumed and whose functions answer so; one that answers
-    /// with nothing has failed.
+    /// with nothing has failed, and instead of one that answers with a text Lambda has, by this code.
     pub async fn with_functions(
         config: Config,
         answer: impl Fn(&str, Value) -> Option<Value> + Send + Sync + 'static,
@@ -266,6 +266,11 @@ impl Review {
                 let function =
                     percent_encoding::percent_decode_str(function.trim_end_matches("/invocations"));
                 match answer(&function.decode_utf8_lossy(), event) {
+                    Some(Value::String(code)) => {
+                        let refused = http::Response::builder().status(404);
+                        let refused = refused.header("x-amzn-errortype", code);
+                        refused.body(Body::from("{}")).expect("a response")
+                    }
                     Some(answer) => http::Response::new(Body::from(answer.to_string())),
                     None => {
                         let failed = http::Response::builder().header("x-amz-function-error", "Unhandled");

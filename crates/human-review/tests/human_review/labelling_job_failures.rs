@@ -114,8 +114,107 @@ async fn a_job_that_fails_writes_the_labels_that_it_has() {
     assert!(reason.contains("AccessDenied"), "{reason}");
     let all = output(&review, "half").await;
     let labelled = all.iter().filter(|line| line["topic"] == json!(0)).count();
-    assert_eq!((all.len(), labelled), (2, 1));
+    assert_eq!(
+        (all.len(), labelled),
+        (2, 2),
+        "also what could not be consolidated"
+    );
     assert!(review.keys("human-review/labelling-job-").await.is_empty());
+}
+
+/// A review service whose function of this name is gone once the flag is set, and fails for the text "Two" before; the others
+/// ask about every text.
+async fn without_function(gone: &'static str) -> (Review, Arc<AtomicUsize>) {
+    let is_gone = Arc::new(AtomicUsize::new(0));
+    let seen = is_gone.clone();
+    let review = Review::with_functions(config(), move |function, event| {
+        let text = &event["dataObject"]["source"];
+        match (function.ends_with(gone), seen.load(Ordering::Relaxed)) {
+            (true, 1) => Some(json!("ResourceNotFoundException")),
+            (true, _) if text == "Two" => None,
+            _ => Some(json!({ "taskInput": { "taskObject": text, "labels": ["World", "Sports"] } })),
+        }
+    })
+    .await;
+    (review, is_gone)
+}
+
+#[tokio::test]
+async fn a_label_counts_that_was_consolidated_in_the_run_in_which_the_job_fails() {
+    let (review, is_gone) = without_function("pre").await;
+    let changes = json!({ "HumanTaskConfig.PreHumanTaskLambdaArn": format!("{FUNCTION}pre") });
+    started(&review, &sources(&["One", "Two"]), &request("gone", changes)).await;
+    answer_one(&review, "ada").await;
+
+    is_gone.store(1, Ordering::Relaxed);
+    review.wait(Duration::minutes(6));
+    drive(&review).await;
+
+    let failed = describe(&review, "gone").await;
+    assert_eq!(failed["LabelingJobStatus"], "Failed", "{failed}");
+    assert_eq!(failed["LabelCounters"]["HumanLabeled"], 1, "{failed}");
+    let all = output(&review, "gone").await;
+    let topics: Vec<&Value> = all.iter().map(|line| &line["topic"]).collect();
+    assert_eq!(topics, [&json!(0), &Value::Null]);
+}
+
+#[tokio::test]
+async fn answers_that_a_function_that_is_gone_was_to_consolidate_are_labels_by_their_majority_and_the_job_says_so()
+ {
+    let (review, is_gone) = without_function("post").await;
+    is_gone.store(1, Ordering::Relaxed);
+    let changes = json!({
+        "HumanTaskConfig.AnnotationConsolidationConfig": { "AnnotationConsolidationLambdaArn": format!("{FUNCTION}post") },
+    });
+    started(
+        &review,
+        &sources(&["One", "Two", "Three"]),
+        &request("post", changes),
+    )
+    .await;
+    answer_one(&review, "ada").await;
+    answer_one(&review, "ada").await;
+
+    drive(&review).await;
+
+    let failed = describe(&review, "post").await;
+    assert_eq!(failed["LabelingJobStatus"], "Failed", "{failed}");
+    let counts = &failed["LabelCounters"];
+    assert_eq!(
+        (&counts["HumanLabeled"], &counts["Unlabeled"]),
+        (&json!(2), &json!(1))
+    );
+    let reason = failed["FailureReason"].as_str().expect("a reason");
+    assert!(
+        reason.contains(
+            "The labels of 2 objects, which its function did not consolidate, are those of most answers."
+        ),
+        "{reason}"
+    );
+    let all = output(&review, "post").await;
+    let labelled = all.iter().filter(|line| line["topic"] == json!(0)).count();
+    assert_eq!((all.len(), labelled), (3, 2));
+    assert_eq!(
+        keys(&review, "out/post/annotations/worker-response/").await.len(),
+        2
+    );
+}
+
+#[tokio::test]
+async fn the_answer_of_the_first_of_two_reviewers_is_a_label_of_a_job_that_fails_before_the_second() {
+    let review = with_functions().await;
+    let changes = json!({ "HumanTaskConfig.NumberOfHumanWorkersPerDataObject": 2 });
+    started(&review, &sources(&["One"]), &request("role", changes)).await;
+    answer_one(&review, "ada").await;
+
+    review.deny_roles(Some("AccessDenied"));
+    drive(&review).await;
+
+    let failed = describe(&review, "role").await;
+    assert_eq!(failed["LabelingJobStatus"], "Failed", "{failed}");
+    assert_eq!(failed["LabelCounters"]["HumanLabeled"], 1, "{failed}");
+    let part = document(&review, "human-review/labelling-job-objects/role/0000.json").await;
+    assert_eq!(part["objects"][0]["Labelled"]["content"]["topic"], 0, "{part}");
 }
 
 #[tokio::test]
