@@ -15,6 +15,7 @@ use crate::{
     layout::layout,
     lines::Lines,
     names::{is_annotator_name, is_classifier_name, is_label_name, is_text_name},
+    no_texts::{self, NoTexts},
     python,
     records::Records,
     source::{OpenError, Shape, Source, open, without_comma},
@@ -46,6 +47,12 @@ pub(crate) fn read(bytes: &[u8], options: &Options) -> Result<Import, Refusal> {
             what: python::WHAT,
             advice: python::ADVICE,
         });
+    }
+    let is_named = options.text_column.is_some() || options.delimiter.is_some();
+    if let (false, Some(NoTexts { what, advice })) =
+        (is_named, no_texts::found(&source.sample, source.is_whole))
+    {
+        return Err(Refusal::Format { what, advice });
     }
     let (shape, gzip, encoding) = (source.shape, source.gzip, source.encoding);
     let no_letters = source.no_letters.clone();

@@ -33,6 +33,7 @@ use crate::{
     elements::{Head, Wanted, elements},
     encoding::{NO_LETTER, NoLetters, decode_line, holds_no_letter, reason, shown_bytes},
     lines::Lines,
+    no_texts,
     objects::{Found, Objects},
     python,
     source::{OpenError, Shape, Source, open, without_comma},
@@ -144,14 +145,17 @@ pub fn read(
         .extend(source.encoding.and_then(|detected| detected.note()));
     sink.no_letters = source.no_letters.clone();
     sink.encoding = source.encoding.map_or("", |detected| detected.name());
-    if python::is_one(&source.sample) {
+    if let Some((what, advice)) = not_read(&source) {
         let line = source
             .sample
             .trim_ascii_start()
             .split(|byte| *byte == b'\n')
             .next();
-        let reason = format!("the file is {}; {}", python::WHAT, python::ADVICE);
-        sink.bad(1, reason, line.unwrap_or_default());
+        sink.bad(
+            1,
+            format!("the file is {what}; {advice}"),
+            line.unwrap_or_default(),
+        );
         return Ok(sink.repairs);
     }
     match source.shape {
@@ -164,6 +168,15 @@ pub fn read(
     let counted = std::mem::take(&mut sink.counted);
     sink.repairs.extend(counted.notes());
     Ok(sink.repairs)
+}
+
+/// Returns what a file is that looks like one of texts and is none, and what to do about it.
+fn not_read(source: &Source<'_>) -> Option<(&'static str, &'static str)> {
+    if python::is_one(&source.sample) {
+        return Some((python::WHAT, python::ADVICE));
+    }
+    let found = no_texts::found(&source.sample, source.is_whole)?;
+    Some((found.what, found.advice))
 }
 
 /// Reads one object a line.

@@ -21,6 +21,10 @@ const TEXT_NAMES: &[&str] = &[
     "テキスト",
     "文本",
     "本文",
+    "内容",
+    "내용",
+    "nộidung",
+    "noidung",
     "szöveg",
     "szoveg",
     "vănbản",
@@ -118,16 +122,12 @@ const TEXT_NAMES: &[&str] = &[
     "tartalom",
     "вміст",
     "зміст",
-    "nộidung",
-    "noidung",
     "konten",
     "isi",
     "περιεχόμενο",
     "תוכן",
     "محتوى",
-    "내용",
     "tresc",
-    "内容",
     "文章",
     "comment",
     "comments",
@@ -354,6 +354,10 @@ const LABEL_NAMES: &[&str] = &[
     "카테고리",
     "분류",
     "類別",
+    "类目",
+    "标注",
+    "標籤",
+    "標註",
     "témakör",
     "temakor",
     "nhan",
@@ -407,6 +411,9 @@ const ANNOTATOR_NAMES: &[&str] = &[
     "workerid",
     "user",
 ];
+
+/// Names of fields of a label that say who gave it, and of a column by itself nothing.
+const OF_LABEL: [&str; 4] = ["by", "author", "createdby", "created_by"];
 
 /// The first of [`TEXT_NAMES`] by which a column may be called that says little: another column may hold the texts.
 const FIRST_WEAK: &str = "document";
@@ -547,7 +554,10 @@ pub(crate) fn is_plain_label_name(name: &str) -> bool {
 
 /// Returns whether columns that say who gave a label are called so.
 pub(crate) fn is_annotator_name(name: &str) -> bool {
-    place(name, ANNOTATOR_NAMES).is_some()
+    let path = || name.rsplit_once('.');
+    let is_of_label =
+        || path().is_some_and(|(label, by)| OF_LABEL.contains(&by.trim()) && is_label_name(label));
+    place(name, ANNOTATOR_NAMES).is_some() || is_of_label()
 }
 
 /// Returns whether the column that names the classifier of each text is called so, as in batch files.

@@ -13,12 +13,13 @@ use crate::{
     collected::Collected,
     columns::{Roles, roles},
     content::Content,
+    crosses,
     draft::{Draft, DraftVote, Fields, text_of},
     encoding::shown as as_shown,
     fields,
     header::{FirstRow, NAMES_AGAIN, TURNED, can_be_name, first_row},
     labels::Written,
-    names::{is_classifier_name, is_label_name, is_text_name},
+    names::{is_annotator_name, is_classifier_name, is_label_name, is_text_name},
     tools::{Tool, label_studio_answers, questions},
     verdict::{self, aside},
     workbook::{ERROR, is_error},
@@ -91,6 +92,9 @@ impl Table {
             let note = format!("the columns are named in line {line}; what stands above it was not read");
             collected.notes.push(note);
             good.drain(..titles);
+        }
+        if collected.options.label_column.is_none() && collected.options.text_column.is_none() {
+            crosses::refuse(&good)?;
         }
         let kind = names_columns(&good, collected.options);
         if let Some((line, first)) = good.first() {
@@ -410,8 +414,21 @@ fn add_flat(path: String, fields: Fields, depth: usize, flat: &mut Fields) {
                 add_flat(format!("{name}."), inner, depth - 1, flat)
             }
             value => {
+                if let Value::Object(inner) = &value {
+                    add_annotators(&name, inner, flat);
+                }
                 flat.insert(name, value);
             }
         }
     }
+}
+
+/// Takes out who gave a label that is an object, such as `{"label": "World", "by": "ann"}`.
+fn add_annotators(path: &str, label: &Fields, flat: &mut Fields) {
+    let names = label
+        .iter()
+        .map(|(name, value)| (format!("{path}.{name}"), value));
+    let annotators =
+        names.filter(|(name, value)| is_annotator_name(name) && (value.is_string() || value.is_number()));
+    flat.extend(annotators.map(|(name, value)| (name, value.clone())));
 }

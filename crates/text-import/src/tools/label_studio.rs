@@ -83,6 +83,10 @@ fn questions(results: &[&Value]) -> (Vec<(String, bool, Vec<String>)>, bool) {
     let mut marks_parts = false;
     for result in results {
         let value = &result["value"];
+        if value.get("start").is_some() && value.get("end").is_some() {
+            marks_parts = true;
+            continue;
+        }
         let (is_rating, chosen): (bool, Vec<String>) =
             match (&value["choices"], &value["taxonomy"], &value["rating"]) {
                 (Value::Array(choices), ..) => (false, choices.iter().filter_map(name).collect()),

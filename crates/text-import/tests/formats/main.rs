@@ -685,6 +685,80 @@ fn a_summary_counts_labels_joins_spellings_and_names_duplicates_and_conflicts() 
     );
 }
 
+#[test]
+fn who_gave_a_label_is_read_out_of_the_object_of_the_label() {
+    let nested = import(
+        "{\"content\": {\"body\": \"The invoice is wrong\"}, \"annotation\": {\"label\": \"billing\", \"by\": \"ann\"}}\n\
+         {\"content\": {\"body\": \"There is no parcel\"}, \"annotation\": {\"label\": \"delivery\", \"by\": \"bob\"}}\n",
+    );
+
+    assert_eq!(role(&nested, Role::Annotator), ["annotation.by"]);
+    assert_eq!(
+        rows(&nested),
+        [
+            "The invoice is wrong => ann: billing",
+            "There is no parcel => bob: delivery"
+        ]
+    );
+}
+
+#[test]
+fn chinese_names_of_columns_of_texts_and_labels_are_known() {
+    let import = import("内容,标注\n我的包裹没有到,物流\n发票错误,发票\n包裹损坏了,物流\n");
+
+    assert_eq!(
+        (role(&import, Role::Text), role(&import, Role::Label)),
+        (vec!["内容"], vec!["标注"])
+    );
+    assert_eq!(rows(&import)[0], "我的包裹没有到 => ?: 物流");
+    assert_eq!(text_import::feedback::field("内容"), Some("sentence"));
+    assert_eq!(text_import::feedback::field("标注"), Some("label"));
+}
+
+#[test]
+fn labels_of_parts_of_a_text_by_label_studio_are_none_of_the_whole() {
+    let value = r#"{"start": 0, "end": 8, "text": "Rechnung", "choices": ["Billing"]}"#;
+    let result = format!(r#"{{"type": "choices", "from_name": "c", "to_name": "text", "value": {value}}}"#);
+    let task = format!(
+        r#"[{{"id": 1, "data": {{"text": "Rechnung fehlt"}}, "annotations": [{{"id": 1, "result": [{result}]}}]}}]"#
+    );
+
+    let import = import(task);
+
+    assert!(import.rows.is_empty());
+    assert!(
+        import.rejected[0].reason.contains("parts of the text"),
+        "{:?}",
+        import.rejected
+    );
+}
+
+#[test]
+fn files_whose_lines_are_no_texts_and_tables_of_crosses_are_refused_with_what_to_do() {
+    for (content, words) in [
+        (
+            "\"text\" \"label\"\n\"1\" \"It is late\" \"Delivery\"\n",
+            "a table of R",
+        ),
+        ("T1\tPerson 0 5\tAlice\nA1\tNegation T1\n", "brat"),
+        (
+            "EU NNP B-NP B-ORG\nrejects VBZ B-VP O\nGerman JJ B-NP B-MISC\n",
+            "CoNLL",
+        ),
+        (
+            "{\"File\": \"f.txt\", \"Line\": \"0\", \"Classes\": []}\n",
+            "Amazon Comprehend",
+        ),
+        (
+            "Ticket text;Billing;Login\nCharged two times;x;\nCannot sign in;;x\n",
+            "a cross where it holds",
+        ),
+    ] {
+        let refused = read(content.as_bytes(), &Options::default()).expect_err(content);
+        assert!(refused.to_string().contains(words), "{refused}");
+    }
+}
+
 mod properties {
     use proptest::prelude::*;
 

@@ -1,0 +1,210 @@
+//! Files whose lines could be read as texts and hold none, or hold texts with something between their words: a table of R with
+//! spaces between its columns, annotations of brat, words with a tag each, what Amazon Comprehend answers.
+
+use serde_json::Value;
+
+/// Lines that are looked at.
+const LOOKED_AT: usize = 200;
+/// Lines from which words with tags are told.
+const MIN_WORDS: usize = 3;
+/// Longest tag of a word, in characters.
+const MAX_TAG: usize = 40;
+
+/// What a file is, and what to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoTexts {
+    pub what: &'static str,
+    pub advice: &'static str,
+}
+
+const OF_R: NoTexts = NoTexts {
+    what: "a table of R with spaces between its columns",
+    advice: "write it by write.csv(…, row.names = FALSE)",
+};
+const OF_BRAT: NoTexts = NoTexts {
+    what: "a file of annotations of brat, which mark parts of a text",
+    advice: "give the texts, with a label for the whole of each where there is one",
+};
+const OF_WORDS: NoTexts = NoTexts {
+    what: "a file of words with a tag each, as of CoNLL",
+    advice: "give whole texts, one a line, or with a label in a column of its own",
+};
+const OF_COMPREHEND: NoTexts = NoTexts {
+    what: "the answer of Amazon Comprehend, which names a file and a line of each text and does not hold them",
+    advice: "give the texts that were classified",
+};
+
+/// Tells such a file by its beginning.
+pub(crate) fn found(sample: &[u8], is_whole: bool) -> Option<NoTexts> {
+    let sample = String::from_utf8_lossy(sample);
+    let mut lines: Vec<&str> = sample.split(['\n', '\r']).map(str::trim_end).collect();
+    if !is_whole {
+        lines.pop();
+    }
+    lines.retain(|line| !line.is_empty());
+    lines.truncate(LOOKED_AT);
+    match &lines[..] {
+        [] => None,
+        lines if is_of_r(lines) => Some(OF_R),
+        lines if is_of_brat(lines) => Some(OF_BRAT),
+        lines if are_words(lines) => Some(OF_WORDS),
+        [first, ..] if is_of_comprehend(first) => Some(OF_COMPREHEND),
+        _ => None,
+    }
+}
+
+/// Returns whether each line has cells in quotes with a space between them, those of the first line one less or as many.
+fn is_of_r(lines: &[&str]) -> bool {
+    let [header, rows @ ..] = lines else { return false };
+    let Some(names) = cells_of_r(header).filter(|_| !rows.is_empty()) else {
+        return false;
+    };
+    let columns = |row: &&str| cells_of_r(row);
+    let Some(first) = rows.first().and_then(columns) else {
+        return false;
+    };
+    let has_names = names == first || names + 1 == first;
+    first > 1 && has_names && rows.iter().all(|row| columns(row) == Some(first))
+}
+
+/// Counts the cells of a line as R writes them: in quotes, or numbers and missing values without.
+fn cells_of_r(line: &str) -> Option<usize> {
+    let (mut rest, mut cells, mut quoted) = (line, 0, 0);
+    while !rest.is_empty() {
+        let end = match rest.strip_prefix('"') {
+            Some(inside) => {
+                quoted += 1;
+                end_of_quoted(inside)? + 2
+            }
+            None => {
+                let end = rest.find(' ').unwrap_or(rest.len());
+                let cell = &rest[..end];
+                let is_word = matches!(cell, "NA" | "TRUE" | "FALSE" | "NaN" | "Inf" | "-Inf");
+                (is_word || cell.parse::<f64>().is_ok()).then_some(end)?
+            }
+        };
+        cells += 1;
+        rest = match &rest[end..] {
+            "" => "",
+            behind => behind.strip_prefix(' ').filter(|next| !next.is_empty())?,
+        };
+    }
+    (quoted > 0).then_some(cells)
+}
+
+/// Returns where a cell ends, before its quote; a quote within it stands behind a backslash.
+fn end_of_quoted(inside: &str) -> Option<usize> {
+    let mut is_escaped = false;
+    for (at, c) in inside.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Returns whether each line is an annotation, such as `T1⇥Person 0 5⇥Alice`, and one of them marks a part.
+fn is_of_brat(lines: &[&str]) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_annotation = |line: &&str| {
+        let Some((id, _)) = line.split_once('\t') else {
+            return false;
+        };
+        let number = id.strip_prefix(['T', 'R', 'E', 'A', 'M', 'N', '#']);
+        id == "*" || number.is_some_and(is_number)
+    };
+    let marks_part = |line: &&str| {
+        let mut cells = line.split('\t');
+        let is_mark = cells.next().is_some_and(|id| id.starts_with('T'));
+        let places: Vec<&str> = cells.next().unwrap_or_default().split([' ', ';']).collect();
+        is_mark && places.len() > 2 && places[1..].iter().all(|place| is_number(place))
+    };
+    lines.iter().all(is_annotation) && lines.iter().any(marks_part)
+}
+
+/// Returns whether each line is a word, with columns behind it of which the last one is its tag: `O`, `B-LOC`.
+fn are_words(lines: &[&str]) -> bool {
+    let is_word = |line: &&&str| !line.starts_with("-DOCSTART-") && !line.starts_with("# ");
+    let tags: Vec<Option<&str>> = lines.iter().filter(is_word).map(|line| tag(line)).collect();
+    tags.len() >= MIN_WORDS
+        && tags.iter().all(Option::is_some)
+        && tags.iter().flatten().any(|tag| *tag != "O")
+}
+
+/// Returns the tag at the end of a line, if there is one.
+fn tag(line: &str) -> Option<&str> {
+    let mut cells = line.split([' ', '\t']);
+    let last = cells.next_back()?;
+    let name = ["B-", "I-", "E-", "S-", "L-", "U-"]
+        .iter()
+        .find_map(|place| last.strip_prefix(place));
+    let is_name = |name: &str| {
+        let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+        !name.is_empty() && name.chars().count() <= MAX_TAG && name.chars().all(is_part)
+    };
+    let is_tag = last == "O" || name.is_some_and(is_name);
+    (is_tag && cells.next().is_some_and(|word| !word.is_empty())).then_some(last)
+}
+
+fn is_of_comprehend(line: &str) -> bool {
+    let value: Option<Value> = serde_json::from_str(line).ok();
+    value.is_some_and(|value| {
+        let has = |name: &str| value.get(name).is_some();
+        let has_list = |name: &str| value.get(name).is_some_and(Value::is_array);
+        has("File") && has("Line") && (has_list("Classes") || has_list("Labels"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(content: &str) -> Option<NoTexts> {
+        found(content.as_bytes(), true)
+    }
+
+    #[test]
+    fn files_of_tools_whose_lines_are_no_texts_are_told() {
+        for (content, expected) in [
+            (
+                "\"text\" \"label\"\n\"1\" \"It is \\\"late\\\" again\" \"Delivery\"\n\"2\" \"No invoice\" NA\n",
+                OF_R,
+            ),
+            ("\"label\" \"n\"\r\n\"Delivery\" 1\r\n\"Billing\" 2.5\r\n", OF_R),
+            (
+                "T1\tPerson 0 5\tAlice\nT2\tPlace 9 14;20 24\tParis\nA1\tNegation T1\n",
+                OF_BRAT,
+            ),
+            (
+                "-DOCSTART- -X- O O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\nGerman JJ B-NP B-MISC\n",
+                OF_WORDS,
+            ),
+            ("Alice\tB-PER\nis\tO\nhere\tO\n", OF_WORDS),
+            (
+                "{\"File\": \"f.txt\", \"Line\": \"0\", \"Classes\": [{\"Name\": \"A\", \"Score\": 0.9}]}\n",
+                OF_COMPREHEND,
+            ),
+        ] {
+            assert_eq!(told(content), Some(expected), "{content}");
+        }
+    }
+
+    #[test]
+    fn texts_and_tables_that_look_a_little_like_these_are_texts_and_tables() {
+        for content in [
+            "\"Hello, world\"\n\"Hi, there\"\n",
+            "\"text\",\"label\"\n\"It is late\",\"Delivery\"\n",
+            "\"Come in\" \"Go away\"\nHe said so.\n",
+            "T1\tPerson\tAlice\nT2\tPlace\tParis\n",
+            "The result is B-positive\nIt is O\nWe play B-sides\nAnd it goes on.\n",
+            "{\"text\": \"one\", \"File\": \"f.txt\"}\n",
+            "one\ntwo\n",
+            "",
+        ] {
+            assert_eq!(told(content), None, "{content}");
+        }
+    }
+}
