@@ -1,12 +1,15 @@
 //! What a change of the label set does to the answers that there are, counted before it is made: which become rows, which
 //! rows get another label, and where votes contradict one another by it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use active_learning_aws::bucket::Bucket;
 use active_learning_core::{
     dataset::Mode,
-    feedback::Signal,
+    feedback::{FeedbackRecord, Signal},
     labels::{
         consolidation::{Consensus, Consolidated, DecidedBy, Settings, consolidate},
         human_loop::Answer,
@@ -19,6 +22,7 @@ use active_learning_core::{
 use crate::{
     export::has_several_labels,
     labels::{self, Labels, Line, Outcome},
+    proposals::open_questions,
 };
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -26,7 +30,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// What a change of the label set does to what people have said.
 #[derive(Clone, Debug, Default)]
 pub struct Effects {
-    /// Texts with a vote that proposed a label, and names one by the change.
+    /// Texts with a vote that proposed a label, and names one by the change: those too that nobody has answered yet, of which
+    /// users have said so with the feedback that asks.
     pub votes: usize,
     /// Texts that are rows by it.
     pub gained: usize,
@@ -51,26 +56,73 @@ pub struct Contradicted {
     pub is_left_out: bool,
 }
 
+/// Votes of users on texts that wait for their first answer, by record: they stand with the text until then.
+type Waiting = HashMap<u128, Vec<Vote>>;
+
 /// Finds what a change does that makes the one set of the other.
 ///
 /// # Errors
 ///
-/// The bucket or the temporary folder cannot be read.
-pub async fn effects(bucket: &Bucket, before: &LabelSet, after: &LabelSet) -> Result<Effects, Failure> {
+/// A bucket or the temporary folder cannot be read.
+pub async fn effects(
+    bucket: &Bucket,
+    feedback: &Bucket,
+    before: &LabelSet,
+    after: &LabelSet,
+) -> Result<Effects, Failure> {
     // Without a set there is no proposal: every answer stands as it was given.
     if before.version() == 0 {
         return Ok(Effects::default());
     }
     let several = has_several_labels(bucket, before.has_several_labels()).await?;
     let sets = [before, after].map(|set| Arc::new(set.clone().with_several_labels(several)));
+    let mut waiting = waiting_votes(feedback, &sets).await?;
     let [before, after] = labels::read_before_and_after(bucket, sets).await?;
     let (old, new) = (Decided::of(&before), Decided::of(&after));
 
     let mut effects = Effects::default();
     for (was, is) in before.records().zip(after.records()) {
-        effects.add(old.state(was), new.state(is), &after)?;
+        let has_vote = match waiting.remove(&is[0].id) {
+            Some(votes) => has_last_word(&votes, is, &after)?,
+            None => false,
+        };
+        let (was, is) = (old.state(was), new.state(is));
+        effects.votes += usize::from(has_vote || is.proposals < was.proposals);
+        effects.add(was, is, &after)?;
     }
+    effects.votes += waiting.len();
     Ok(effects)
+}
+
+/// Finds the votes that stand with texts which people are asked about, or which wait for it, and name a label by the change.
+async fn waiting_votes(feedback: &Bucket, [before, after]: &[Arc<LabelSet>; 2]) -> Result<Waiting, Failure> {
+    let proposes = |set: &LabelSet, record: &FeedbackRecord| {
+        set.vote_of(record)
+            .filter(|vote| matches!(vote.answer, Answer::NewLabel { .. }))
+    };
+    let mut waiting = Waiting::new();
+    for record in open_questions(feedback).await? {
+        let proposal = proposes(before, &record).filter(|_| proposes(after, &record).is_none());
+        if let (Some(vote), Ok(id)) = (proposal, u128::from_str_radix(&record.id, 16)) {
+            waiting.entry(id).or_default().push(vote);
+        }
+    }
+    Ok(waiting)
+}
+
+/// Returns whether one of these votes is what its user said last: nothing later stands in the lines of the record.
+fn has_last_word(votes: &[Vote], lines: &[Line], labels: &Labels) -> Result<bool, Failure> {
+    let mut later: Vec<Vote> = Vec::new();
+    for line in lines {
+        let kept = labels.kept.read(line.kept)?;
+        later.extend(LabelledRecord::parse(kept.as_bytes())?.votes);
+    }
+    let is_last = |vote: &Vote| {
+        later
+            .iter()
+            .all(|other| other.voter() != vote.voter() || other.at < vote.at)
+    };
+    Ok(votes.iter().any(is_last))
 }
 
 /// Labels with what they come to.
@@ -123,7 +175,6 @@ impl Effects {
         let Some(set) = labels.set.as_deref() else {
             return Ok(());
         };
-        self.votes += usize::from(is.proposals < was.proposals);
         let mut is_another = false;
         match (&was.outcome, &is.outcome) {
             (Outcome::Labels(old), Outcome::Labels(new)) => {

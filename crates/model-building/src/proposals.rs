@@ -132,7 +132,7 @@ pub async fn proposals(
 
 /// Returns the records that people are asked about, and those that wait until there is time for them. Texts of the pool
 /// carry no opinion.
-async fn open_questions(feedback: &Bucket) -> Result<Vec<FeedbackRecord>, BucketError> {
+pub(crate) async fn open_questions(feedback: &Bucket) -> Result<Vec<FeedbackRecord>, BucketError> {
     let of_loop = |bytes: &[u8]| {
         let input: Option<HumanLoopInput> = serde_json::from_slice(bytes).ok();
         input.map_or_else(Vec::new, |input| input.comprehend_predictions)

@@ -88,7 +88,7 @@ impl Labels {
         plan: &mut Plan,
         [before, after]: [&LabelSet; 2],
     ) -> Result<(Effects, Fates), Failure> {
-        let mut effects = effects(&self.place.training, before, after).await?;
+        let mut effects = effects(&self.place.training, &self.place.feedback, before, after).await?;
         let asked_or_not = plan.again.answers.iter().chain(&plan.taken_back.answers);
         let elsewhere: HashSet<String> = asked_or_not.map(|record| record.id.clone()).collect();
         let found = std::mem::take(&mut effects.contradicted).into_iter();

@@ -7,12 +7,14 @@ use active_learning_core::{
         labelled::LabelledRecord,
         vote::{Vote, VoteSource},
     },
+    sampling::review_budget::Queue,
 };
 use model_building::{
     effects::{Effects, effects},
     export::{Format, export},
     relabel::{Doubt, rows},
 };
+use serde_json::json;
 
 use crate::bucket::{Bucket, record, time, vote};
 
@@ -58,7 +60,7 @@ async fn after(
 ) -> (Effects, Vec<String>) {
     let mut changed = set();
     change(&mut changed).expect("allowed");
-    let effects = effects(&bucket.bucket(), &set(), &changed)
+    let effects = effects(&bucket.bucket(), &bucket.feedback(), &set(), &changed)
         .await
         .expect("counted");
     bucket.put(LABEL_SET_KEY, changed.to_json()).await;
@@ -289,4 +291,52 @@ async fn a_split_into_what_files_proposed_makes_votes_of_it_as_accepting_it_does
         effects.contradicted.is_empty(),
         "what was answered by the split label is asked again"
     );
+}
+
+#[tokio::test]
+async fn votes_of_users_on_texts_that_nobody_has_answered_yet_are_counted_and_each_text_once() {
+    let suggested = |text: &str, user: &str, label: &str| {
+        let mut record = record(text, Signal::Dislike);
+        (record.suggested_label, record.user) = (Some(label.to_owned()), Some(user.to_owned()));
+        record
+    };
+    let user = |worker: &str, label: &str, minute: usize| Vote {
+        source: VoteSource::Feedback,
+        ..vote(worker, label, minute)
+    };
+    let bucket = said(&FILES[..1], &[]).await;
+    let of_loop = [
+        suggested("asked", "ada", "Refund"),
+        suggested("asked and voted", "ada", "Refund"),
+        suggested("changed mind", "ada", "Refund"),
+        suggested("another", "bob", "Invoice"),
+        suggested("known", "bob", "Login"),
+    ];
+    let input = json!({
+        "comprehendPredictions": of_loop, "labels": ["Billing"], "rowCount": 5, "bucketName": "b", "keyName": "k",
+    });
+    bucket
+        .put_feedback("asked/review-1.json", input.to_string())
+        .await;
+    let waits = suggested("waits", "cy", "refund");
+    bucket
+        .put_feedback(&Queue::Ranked.key(&waits), waits.to_line())
+        .await;
+    let voted = |text: &str, vote: Vote| {
+        LabelledRecord::new(record(text, Signal::Dislike), vec![vote], text, "arn:flow")
+    };
+    let votes = [
+        voted("asked and voted", user("user:bob", "+Refund", 3)),
+        voted("changed mind", user("user:ada", "Login", 4)),
+    ];
+    bucket.label("vote-1", &votes).await;
+
+    let (accepted, _) = after(&bucket, |set| set.add("Refund", "")).await;
+    let (unknown, _) = after(&bucket, |set| set.add("Fax", "")).await;
+
+    assert_eq!(
+        accepted.votes, 4,
+        "that of the file, and of `asked`, `asked and voted` and `waits`"
+    );
+    assert_eq!(unknown.votes, 0);
 }
