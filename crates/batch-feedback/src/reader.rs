@@ -20,7 +20,7 @@ use active_learning_core::{
         record_id,
     },
     labels::{
-        label_key::label_key,
+        label_key::{broad_key, label_key},
         label_set::{LabelSet, check_suggestion},
     },
     sampling::duplicates::form_of,
@@ -312,7 +312,7 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
     /// Returns how often a user of the file has changed their mind on a text, in whatever spelling; `None` where a record
     /// repeats what was said of the same spelling and prediction, and they have not changed their mind since.
     fn changes_of_mind(&mut self, record: &FeedbackRecord) -> Option<u32> {
-        let user = label_key(record.user.as_deref().unwrap_or_default());
+        let user = broad_key(record.user.as_deref().unwrap_or_default());
         let signal = record.signal.needs_review();
         let mind = match (&record.suggested_label, &record.prediction, &record.prediction_id) {
             (Some(label), _, _) => format!("label {} {signal}", label_key(label)),

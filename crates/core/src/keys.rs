@@ -14,7 +14,7 @@ pub use objects::OBJECTS;
 
 use sha2::{Digest, Sha256};
 
-use crate::labels::label_key::label_key;
+use crate::labels::label_key::broad_key;
 
 /// Bucket by what it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -287,7 +287,7 @@ pub fn damaged_question(record_id: &str, content: &[u8]) -> String {
 
 /// Returns the key of the mark that a text was given a class which the label set does not know.
 pub fn unknown_class(class: &str, record_id: &str) -> String {
-    let class = hex::encode(&Sha256::digest(label_key(class))[..8]);
+    let class = hex::encode(&Sha256::digest(broad_key(class))[..8]);
     format!("{UNKNOWN_CLASSES_FOLDER}{class}/{record_id}")
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use active_learning_core::{dataset::TextId, feedback::record_id, labels::label_key::label_key};
+use active_learning_core::{dataset::TextId, feedback::record_id, labels::label_key::broad_key};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value};
 use text_import::feedback::{decoded, field};
@@ -32,7 +32,7 @@ impl Owners {
     /// Looks for the texts of these users.
     pub fn of(users: &[String]) -> Self {
         Self {
-            users: users.iter().map(|user| label_key(user)).collect(),
+            users: users.iter().map(|user| broad_key(user)).collect(),
             ..Self::default()
         }
     }
@@ -40,7 +40,7 @@ impl Owners {
     /// Looks through an object.
     pub fn look(&mut self, rule: Rule, bytes: &[u8]) {
         each_record(rule, bytes, &mut |record| {
-            let user = record.user.map(label_key).filter(|user| !user.is_empty());
+            let user = record.user.map(broad_key).filter(|user| !user.is_empty());
             let Some(user) = user else { return };
             let id = TextId::of(record.text);
             match self.users.contains(&user) {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use active_learning_core::{
     dataset::one_line,
     erasure::ErasedTexts,
-    labels::label_key::label_key,
+    labels::label_key::broad_key,
     text::{VectorId, normal_form, normalise, vector_id},
 };
 use text_import::feedback::field;
@@ -88,7 +88,7 @@ impl Wanted {
     #[must_use]
     pub fn of_users(self, users: &[String], alias: &str) -> Self {
         let users = users.iter().zip(1..).map(|(user, number)| User {
-            key: label_key(user),
+            key: broad_key(user),
             alias: format!("{alias}-{number}"),
         });
         let users = users.collect();
@@ -119,7 +119,7 @@ impl Wanted {
         if self.users.is_empty() {
             return None;
         }
-        let key = label_key(name);
+        let key = broad_key(name);
         self.users.iter().find(|user| user.key == key)
     }
 
@@ -179,14 +179,14 @@ impl Wanted {
     /// Returns whether a text, however short, or the name of a user stands within another text.
     pub(crate) fn is_mentioned(&self, text: &str) -> bool {
         let all = format!(" {} ", normal_form(text));
-        let key = label_key(text);
+        let key = broad_key(text);
         self.forms.iter().any(|form| all.contains(&format!(" {form} ")))
             || self.users.iter().any(|user| stands_in(&key, &user.key))
     }
 
     /// Returns whether one of the texts, or the name of a user, begins with something that was cut off.
     pub(crate) fn may_begin(&self, cut_off: &str) -> bool {
-        let (form, key) = (normal_form(cut_off), label_key(cut_off));
+        let (form, key) = (normal_form(cut_off), broad_key(cut_off));
         form.chars().count() >= MIN_BEGUN
             && (self.forms.iter().any(|text| text.starts_with(&form))
                 || self.users.iter().any(|user| user.key.starts_with(&key)))

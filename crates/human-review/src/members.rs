@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use active_learning_aws::bucket::{Bucket, BucketError, Change};
-use active_learning_core::{keys, labels::label_key::label_key};
+use active_learning_core::{keys, labels::label_key::broad_key};
 use chrono::{DateTime, Duration, Utc};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
@@ -295,11 +295,11 @@ impl Members {
         if self.of(&Worker::of(name), now).await?.is_some() {
             return Ok(None);
         }
-        let (key, mut after) = (label_key(name), String::new());
+        let (key, mut after) = (broad_key(name), String::new());
         loop {
             let page = self.page(&after).await?;
             let mut names = page.reviewers.into_iter().map(|listed| listed.member.name);
-            match (names.find(|known| label_key(known) == key), page.next) {
+            match (names.find(|known| broad_key(known) == key), page.next) {
                 (Some(known), _) => return Ok(Some(known)),
                 (None, Some(next)) => after = next,
                 (None, None) => return Ok(None),

@@ -8,7 +8,7 @@ use active_learning_core::{
     labels::{
         consolidation::Consensus,
         human_loop::Answer,
-        label_key::label_key,
+        label_key::{broad_key, label_key, may_be_one},
         label_set::{LabelSet, LabelSetError, Resolution, can_be_label},
         vote::{UNSIGNED, Vote, VoteSource},
     },
@@ -221,8 +221,7 @@ impl Plan {
         for label in &self.summary.labels {
             self.joined.extend(read_as(set, &label.name));
             for name in new_names(set, &label.name) {
-                let key = label_key(&name);
-                match new_labels.iter_mut().find(|other| label_key(&other.name) == key) {
+                match new_labels.iter_mut().find(|other| may_be_one(&other.name, &name)) {
                     Some(same) => same.votes += label.votes,
                     None => new_labels.push(Counted {
                         name,
@@ -361,7 +360,7 @@ fn worker(tool: Option<Tool>, by: &str) -> String {
         || UNSIGNED.to_owned(),
         |tool| tool.name().to_lowercase().replace(' ', "-"),
     );
-    format!("{tool}:{}", label_key(by))
+    format!("{tool}:{}", broad_key(by))
 }
 
 /// Makes the vote of a file, which says when it was given, if it does. A label that was refused since is proposed here by

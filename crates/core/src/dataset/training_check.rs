@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    labels::label_key::{label_key, whole_number},
+    labels::label_key::{dotless_key, has_open_capital, label_key, whole_number},
     text::{look_alike, normal_form},
 };
 
@@ -74,8 +74,9 @@ impl Spellings {
     }
 
     /// Chooses the most frequent spelling of each class, and tells which others it replaces.
-    pub fn finish(self) -> (Spelling, Vec<String>) {
+    pub fn finish(mut self) -> (Spelling, Vec<String>) {
         let (mut chosen, mut joined) = (HashMap::new(), Vec::new());
+        let capitals = self.join_open_capitals();
         for (key, spellings) in self.0 {
             // Of those that are as frequent the first in the order of characters: a capital comes before a
             // small letter.
@@ -93,9 +94,47 @@ impl Spellings {
                 let are = if others.len() == 1 { "is" } else { "are" };
                 joined.push(format!("{} {are} read as {}", others.join(", "), shown(most)));
             }
+            for key in capitals
+                .iter()
+                .filter(|(_, other)| *other == key)
+                .map(|(key, _)| key)
+            {
+                chosen.insert(key.clone(), most.clone());
+            }
             chosen.insert(key, most.clone());
         }
         (Spelling(chosen), told(joined, "class names in several spellings"))
+    }
+}
+
+impl Spellings {
+    /// Joins what is written only with capitals that leave it open, `SINIR`, with the class that has an `ı` there, `sınır`, and
+    /// with others of such. Returns the keys that were joined, each with that of its class.
+    fn join_open_capitals(&mut self) -> Vec<(String, String)> {
+        let mut readings: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (key, spellings) in &self.0 {
+            let is_open = spellings.keys().all(|name| has_open_capital(name));
+            if let Some(first) = spellings.keys().next().filter(|_| is_open) {
+                readings.entry(dotless_key(first)).or_default().push(key.clone());
+            }
+        }
+        let mut joined = Vec::new();
+        for (reading, keys) in readings {
+            let others = keys.into_iter().filter(|key| *key != reading);
+            let mut others: Vec<String> = others.collect();
+            let class = match self.0.contains_key(&reading) || others.is_empty() {
+                true => reading,
+                false => others.remove(0),
+            };
+            for key in others {
+                for (spelling, rows) in self.0.remove(&key).unwrap_or_default() {
+                    let spellings = self.0.entry(class.clone()).or_default();
+                    *spellings.entry(spelling).or_default() += rows;
+                }
+                joined.push((key, class.clone()));
+            }
+        }
+        joined
     }
 }
 

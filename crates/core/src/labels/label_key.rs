@@ -8,6 +8,12 @@ use crate::text::{is_invisible, is_part_of_flag, is_virama};
 /// Makes one picture of the emoji on its both sides.
 const ZERO_WIDTH_JOINER: char = '\u{200d}';
 
+/// The `i` without a dot, of Turkish.
+pub(crate) const DOTLESS_I: char = 'ı';
+
+/// The dot of a capital `İ`, as a mark of its own.
+const DOT_ABOVE: char = '\u{307}';
+
 /// Rounds after which folding ends at the latest; two or three reach the fixed point of every known text.
 const MAX_ROUNDS: usize = 8;
 
@@ -18,6 +24,9 @@ const MAX_ROUNDS: usize = 8;
 /// trimmed. Punctuation, accents and symbols stay: `C`, `C#` and `C++` are three labels. So do joiners between emoji, which
 /// make one picture of several; whether an emoji is coloured (variation selectors) tells no labels apart. The empty key is no
 /// label.
+///
+/// `ı` and `i` are two letters, as in Turkish. Their capitals are not told apart here: `I` is that of `i`, and see
+/// [`may_be_one`].
 ///
 /// Stable: the key of a key is itself. Source: Unicode, `toNFKC_Casefold`, with white space collapsed.
 pub fn label_key(name: &str) -> String {
@@ -30,6 +39,41 @@ pub fn label_key(name: &str) -> String {
         key = next;
     }
     key
+}
+
+/// Returns the key of a name in which `ı` and `i` are one: that of a person, and of labels until they are told apart.
+pub fn broad_key(name: &str) -> String {
+    label_key(name).replace(DOTLESS_I, "i")
+}
+
+/// Returns whether two names are of one label: they have the same key, or the capitals of one of them leave open whether it is
+/// the other: `SINIR` may be `sınır` as well as `sinir`, which are two.
+pub fn may_be_one(one: &str, other: &str) -> bool {
+    let keys = |name: &str| [label_key(name), dotless_key(name)];
+    let of_other = keys(other);
+    keys(one).iter().any(|key| of_other.contains(key))
+}
+
+/// Returns the key of a name in which each capital `I` is that of `ı`, as in Turkish.
+pub fn dotless_key(name: &str) -> String {
+    let mut letters = name.nfkd().peekable();
+    let mut read = String::with_capacity(name.len());
+    while let Some(letter) = letters.next() {
+        let is_open = letter == 'I' && letters.peek() != Some(&DOT_ABOVE);
+        read.push(if is_open { DOTLESS_I } else { letter });
+    }
+    label_key(&read)
+}
+
+/// Returns whether a name has a capital `I` without a dot, which is that of `i` or, in Turkish, of `ı`.
+pub fn has_open_capital(name: &str) -> bool {
+    let mut letters = name.nfkd().peekable();
+    while let Some(letter) = letters.next() {
+        if letter == 'I' && letters.peek() != Some(&DOT_ABOVE) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Returns the whole number that a name such as `1.0` is: programs write `1` so as soon as one row of a column has none.
@@ -55,7 +99,7 @@ fn is_digits(name: &str) -> bool {
 /// Folds once; what one step brings to light (a ligature taken apart, say) the next round folds.
 fn fold(name: &str) -> String {
     let cased: String = name.nfkd().flat_map(fold_case).collect();
-    // The capital of a Turkish `i` keeps its dot, as a mark of its own; `ı` and `I` are folded to `i` as well.
+    // The capital of a Turkish `i` keeps its dot, as a mark of its own; `I` is folded to `i` as well.
     let cased = cased.replace("i\u{307}", "i");
     let visible = visible(cased.nfkc());
     visible.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -92,12 +136,16 @@ fn is_joined_sign(c: char) -> bool {
     is_pictograph(c) || (!c.is_ascii() && c.general_category() == GeneralCategory::MathSymbol)
 }
 
-/// Folds the case of one letter, by way of its capital: `ß` and `ẞ` become `ss`, `ς` becomes `σ`.
+/// Folds the case of one letter, by way of its capital: `ß` and `ẞ` become `ss`, `ς` becomes `σ`. An `ı` stays, whose capital
+/// is that of `i` too.
 fn fold_case(letter: char) -> impl Iterator<Item = char> {
-    letter
-        .to_lowercase()
-        .flat_map(char::to_uppercase)
+    let is_dotless = letter == DOTLESS_I;
+    let folded = (!is_dotless).then_some(letter).into_iter();
+    let folded = folded
         .flat_map(char::to_lowercase)
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase);
+    is_dotless.then_some(DOTLESS_I).into_iter().chain(folded)
 }
 
 #[cfg(test)]
@@ -148,7 +196,6 @@ mod tests {
             ("Sci\u{200b}Tech\u{feff}", "scitech"),
             ("Cafe\u{301}", "café"),
             ("GİRİŞ", "giriş"),
-            ("IŞIK", "ışık"),
             ("STRASSE", "straße"),
             ("STRAẞE", "straße"),
             ("ΟΔΟΣ", "οδος"),
@@ -199,6 +246,30 @@ mod tests {
                 assert_ne!(label_key(one), label_key(other), "{one} and {other}");
             }
         }
+    }
+
+    #[test]
+    fn a_dotless_i_is_a_letter_of_its_own_and_a_capital_may_be_that_of_both() {
+        for (one, other) in [("sınır", "sinir"), ("kıl", "kil"), ("Kündıgung", "Kündigung")] {
+            assert_ne!(label_key(one), label_key(other), "{one} and {other}");
+            assert!(!may_be_one(one, other), "{one} and {other}");
+            assert_eq!(broad_key(one), broad_key(other));
+        }
+        for (one, other) in [
+            ("SINIR", "sınır"),
+            ("SINIR", "sinir"),
+            ("SİNİR", "sinir"),
+            ("IŞIK", "Işık"),
+            ("Işık", "ışık"),
+        ] {
+            assert!(
+                may_be_one(one, other) && may_be_one(other, one),
+                "{one} and {other}"
+            );
+        }
+        assert!(!may_be_one("SİNİR", "sınır"), "it has its dots");
+        assert!(!may_be_one("SINIR", "sınav"));
+        assert!(!may_be_one("Ilık", "ilik"), "it has an `ı`");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::label_key::{label_key, other_number};
+use super::label_key::{DOTLESS_I, broad_key, has_open_capital, label_key, may_be_one, other_number};
 
 /// Key of the current label set, in the training bucket.
 pub const LABEL_SET_KEY: &str = "label-set.json";
@@ -113,6 +113,8 @@ pub struct LabelSet {
     refused: Vec<Refused>,
     /// Index of the label that has each key.
     by_key: HashMap<String, usize>,
+    /// Whether one of the keys has an `ı`: see [`LabelSet::index`].
+    has_dotless: bool,
     /// Whether a text may have several labels: the stack is set so, or the data has them.
     several: bool,
     /// Whether the data has texts with several labels, whatever the stack is set to.
@@ -174,6 +176,7 @@ impl LabelSet {
             labels: Vec::new(),
             refused: Vec::new(),
             by_key: HashMap::new(),
+            has_dotless: false,
             several: true,
             several_in_data: false,
         };
@@ -312,9 +315,69 @@ impl LabelSet {
     /// Returns the label that has a name, as it stands in the set: merges are not followed. Where no label is called `1.0`, it
     /// is `1`, and the other way round.
     pub fn find(&self, name: &str) -> Option<&Label> {
-        let index = |name: &str| self.by_key.get(&label_key(name));
-        let found = index(name).or_else(|| index(&other_number(name)?));
-        found.map(|index| &self.labels[*index])
+        let found = self.index(name).or_else(|| self.index(&other_number(name)?));
+        found.map(|index| &self.labels[index])
+    }
+
+    /// Returns the index of the label that a name means, by its key. Where two labels differ only by `ı` and `i`, capitals that
+    /// may be those of both mean neither, unless one of them is written so. Where there is only one of them, the other spelling
+    /// means it too: not every keyboard has an `ı`.
+    fn index(&self, name: &str) -> Option<usize> {
+        let key = label_key(name);
+        let exact = self.by_key.get(&key).copied();
+        if !key.contains(['i', DOTLESS_I]) || exact.is_some() && !(self.has_dotless && has_open_capital(name))
+        {
+            return exact;
+        }
+        let mut others = self.named_alike(&key);
+        let other = others.next();
+        match (exact, other) {
+            (Some(index), Some(other)) if index != other && !self.is_written(index, name) => None,
+            (Some(index), _) => Some(index),
+            (None, Some(other)) => others.all(|one| one == other).then_some(other),
+            (None, None) => None,
+        }
+    }
+
+    /// Returns the labels with names that differ from a key by `ı` and `i` alone.
+    fn named_alike<'a>(&'a self, key: &'a str) -> impl Iterator<Item = usize> + 'a {
+        let broad = broad_key(key);
+        let undotted = match self.has_dotless {
+            true => None,
+            // No name has an `ı`: there is one key to look for.
+            false => self.by_key.get_key_value(&broad),
+        };
+        let all = self.has_dotless.then_some(&self.by_key).into_iter().flatten();
+        let alike = undotted.into_iter().chain(all);
+        let alike = alike.filter(move |(other, _)| *other != key && broad_key(other) == broad);
+        alike.map(|(_, index)| *index)
+    }
+
+    /// Returns whether a label has a name in just this spelling.
+    fn is_written(&self, index: usize, name: &str) -> bool {
+        let label = &self.labels[index];
+        let mut names = std::iter::once(&label.name).chain(&label.synonyms);
+        names.any(|own| own.trim() == name.trim())
+    }
+
+    /// Returns the label of which a new name would be another spelling.
+    fn index_of_same(&self, name: &str) -> Option<usize> {
+        let key = label_key(name);
+        if let Some(index) = self.by_key.get(&key) {
+            return Some(*index);
+        }
+        let is_same = |index: &usize| {
+            let label = &self.labels[*index];
+            let mut names = std::iter::once(&label.name).chain(&label.synonyms);
+            names.any(|own| may_be_one(own, name))
+        };
+        self.named_alike(&key).find(is_same)
+    }
+
+    /// Gives a key to a label.
+    fn set_key(&mut self, key: String, index: usize) {
+        self.has_dotless |= key.contains(DOTLESS_I);
+        self.by_key.insert(key, index);
     }
 }
 
@@ -368,6 +431,7 @@ impl TryFrom<Stored> for LabelSet {
             updated_at: stored.updated_at,
             said_at: stored.said_at,
             labels: stored.labels,
+            has_dotless: by_key.keys().any(|key| key.contains(DOTLESS_I)),
             by_key,
             several: true,
             several_in_data: stored.several_labels,

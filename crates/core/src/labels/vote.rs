@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     human_loop::{Answer, COMMENT_OF, FLAG_OF},
-    label_key::label_key,
+    label_key::broad_key,
 };
 use crate::feedback::{FeedbackRecord, Signal, prediction::split_labels};
 
@@ -139,8 +139,8 @@ impl Vote {
     pub fn voter(&self) -> Cow<'_, str> {
         match self.source {
             VoteSource::Feedback | VoteSource::Import => match self.worker.split_once(':') {
-                Some((kind, name)) => format!("{kind}:{}", label_key(name)).into(),
-                None => label_key(&self.worker).into(),
+                Some((kind, name)) => format!("{kind}:{}", broad_key(name)).into(),
+                None => broad_key(&self.worker).into(),
             },
             VoteSource::HumanReview | VoteSource::Adjudicator => Cow::Borrowed(&self.worker),
         }

@@ -6,7 +6,7 @@ use active_learning_aws::adjudication::{Choice, adjudicate};
 use active_learning_aws::overview::{FAILED_EVENTS, GIVEN_UP, model_before, switches};
 use active_learning_aws::redrive::redrive;
 use active_learning_aws::{approval, rfc3339};
-use active_learning_core::labels::label_key::label_key;
+use active_learning_core::labels::label_key::broad_key;
 use chrono::SecondsFormat;
 
 use super::data::{FIND_TEXTS, is_record_id};
@@ -436,7 +436,7 @@ impl Console<'_> {
 
 /// Returns whether two names are of one person: case and white space tell none apart.
 fn is_same(one: &str, other: &str) -> bool {
-    label_key(one) == label_key(other)
+    broad_key(one) == broad_key(other)
 }
 
 /// Returns whether a text may be the ARN of a model. Source: Amazon Comprehend, `DocumentClassifierArn`.

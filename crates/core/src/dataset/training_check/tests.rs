@@ -29,6 +29,38 @@ fn one_class_in_several_spellings_is_joined_to_the_most_frequent_one_and_told() 
 }
 
 #[test]
+fn classes_that_differ_by_a_dotless_i_stay_apart_and_capitals_are_joined_where_one_of_them_is_there() {
+    let both = check(&[
+        ("sınır", "one"),
+        ("sinir", "two"),
+        ("sınır", "three"),
+        ("SINIR", "four"),
+        ("sinir", "five"),
+    ])
+    .expect("usable");
+    let one = check(&[
+        ("ışık", "one"),
+        ("IŞIK", "two"),
+        ("ışık", "three"),
+        ("Işık", "four"),
+    ])
+    .expect("usable");
+
+    assert_eq!(
+        (both.spelling("Sınır"), both.spelling("sinir")),
+        ("sınır", "sinir")
+    );
+    assert_eq!(both.repairs.len(), 1, "{:?}", both.repairs);
+    assert!(
+        both.repairs[0].starts_with("`SINIR` (1"),
+        "the doubtful one is told: {:?}",
+        both.repairs
+    );
+    assert_eq!((one.spelling("IŞIK"), one.spelling("Işık")), ("ışık", "ışık"));
+    assert_eq!(one.repairs, ["`IŞIK` (1), `Işık` (1) are read as `ışık`"]);
+}
+
+#[test]
 fn whole_numbers_with_a_point_are_the_class_without_it_and_others_are_not() {
     let findings = check(&[
         ("1", "one"),

@@ -150,7 +150,7 @@ impl LabelSet {
     ///
     /// [`LabelSetError`] where the name is none, or another label's.
     pub fn add(&mut self, name: &str, description: &str) -> Result<(), LabelSetError> {
-        let unused = self.index(name).filter(|index| {
+        let unused = self.index_of_same(name).filter(|index| {
             let label = &self.labels[*index];
             // Another name of a label that went into others may be meant for one of these.
             label.state == State::Retired || (!label.is_active() && label_key(&label.name) == label_key(name))
@@ -235,7 +235,7 @@ impl LabelSet {
         if label_key(&old_name) != key {
             label.synonyms.push(old_name.clone());
         }
-        self.by_key.insert(key, index);
+        self.set_key(key, index);
         let own = self.labels[index].name.clone();
         self.rename_in_states(&old_name, &own);
         Ok(())
@@ -297,7 +297,7 @@ impl LabelSet {
         let index = after.active_index(name)?;
         let mut parts: Vec<String> = Vec::new();
         for part in into.iter().map(AsRef::as_ref) {
-            let part = match after.index(part) {
+            let part = match after.index_of_same(part) {
                 Some(same) if same == index => return Err(LabelSetError::Itself(part.to_owned())),
                 Some(known) if after.labels[known].is_active() => after.labels[known].name.clone(),
                 Some(known) => return Err(after.taken(part, known)),
@@ -343,7 +343,7 @@ impl LabelSet {
         self.unambiguous(synonym)?;
         let key = label_key(synonym);
         self.refused.retain(|refused| label_key(&refused.name) != key);
-        self.by_key.insert(key, index);
+        self.set_key(key, index);
         self.labels[index].synonyms.push(synonym.to_owned());
         Ok(())
     }
@@ -420,16 +420,12 @@ impl LabelSet {
         }
         let key = label_key(name);
         self.refused.retain(|refused| label_key(&refused.name) != key);
-        self.by_key.insert(key, self.labels.len());
+        self.set_key(key, self.labels.len());
         self.labels.push(Label {
             description: description.trim().to_owned(),
             ..Label::named(name)
         });
         Ok(())
-    }
-
-    fn index(&self, name: &str) -> Option<usize> {
-        self.by_key.get(&label_key(name)).copied()
     }
 
     /// Finds an active label by any of its names.
@@ -444,7 +440,7 @@ impl LabelSet {
 
     /// Checks that a name is no label's, or that of this one.
     fn free(&self, name: &str, of: Option<usize>) -> Result<(), LabelSetError> {
-        match self.index(name) {
+        match self.index_of_same(name) {
             Some(index) if Some(index) != of => Err(self.taken(name, index)),
             Some(_) | None => Ok(()),
         }

@@ -30,6 +30,65 @@ fn vote(answer: Answer, source: VoteSource) -> Vote {
 }
 
 #[test]
+fn labels_that_differ_by_a_dotless_i_are_two_and_capitals_that_may_be_both_are_neither() {
+    let both = set(&["sınır", "sinir", "başka"]);
+
+    let stored = LabelSet::parse(&both.to_json()).expect("a set");
+    for set in [&both, &stored] {
+        assert_eq!(set.active().count(), 3);
+        assert_eq!(set.resolve("Sınır"), Resolution::Label("sınır"));
+        assert_eq!(set.resolve(" sinir "), Resolution::Label("sinir"));
+        assert_eq!(set.resolve("SİNİR"), Resolution::Label("sinir"), "with its dots");
+        assert_eq!(set.resolve("SINIR"), Resolution::Proposed("SINIR"));
+        assert_eq!(set.resolve("BAŞKA"), Resolution::Label("başka"));
+    }
+    let mut with_synonym = both.clone();
+    with_synonym
+        .add_synonym("sınır", "SINIR")
+        .expect_err("which of them is meant is not said");
+}
+
+#[test]
+fn one_label_with_a_dotless_i_has_all_spellings_until_the_other_one_is_added() {
+    for (own, other) in [("sınır", "sinir"), ("sinir", "sınır")] {
+        // As the version before kept it, whose votes may be written either way.
+        let stored = format!(
+            r#"{{"schemaVersion":1,"version":2,"origin":"edited","updatedAt":"{AT}","labels":[{{"name":"{own}"}},{{"name":"b"}}]}}"#
+        );
+        let mut set = LabelSet::parse(stored.as_bytes()).expect("a set");
+        for spelling in [own, other, "SINIR", "Sinir"] {
+            assert_eq!(set.resolve(spelling), Resolution::Label(own), "{spelling}");
+        }
+        assert!(
+            set.add("SINIR", "").is_err(),
+            "it may be the capitals of that one"
+        );
+
+        set.add(other, "").expect("another word");
+
+        assert_eq!(set.resolve(own), Resolution::Label(own));
+        assert_eq!(set.resolve(other), Resolution::Label(other));
+        assert_eq!(set.resolve("SINIR"), Resolution::Proposed("SINIR"));
+    }
+    let mut set = set(&["duygu", "b"]);
+    set.split("duygu", &["sınır", "sinir"]).expect("two labels");
+    assert_eq!(set.active().collect::<Vec<_>>(), ["b", "sınır", "sinir"]);
+}
+
+#[test]
+fn a_label_in_capitals_is_the_one_with_a_dotless_i_in_small_letters() {
+    let mut set = set(&["IŞIK", "Internet"]);
+
+    assert_eq!(set.resolve("ışık"), Resolution::Label("IŞIK"));
+    assert_eq!(set.resolve("işik"), Resolution::Label("IŞIK"));
+    assert_eq!(set.resolve("INTERNET"), Resolution::Label("Internet"));
+    assert!(set.add("ışık", "").is_err());
+    set.retire("ışık").expect("active");
+    set.add("Işık", "").expect("it comes back");
+    assert_eq!(set.labels().len(), 2);
+}
+
+#[test]
 fn a_number_is_one_label_with_and_without_a_point_unless_the_set_has_both() {
     let set = |names: [&str; 2]| LabelSet::seed(names, Origin::InitialData, "");
 
