@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::labels::{consolidation::Consensus, human_loop::Answer, labelled::LabelledRecord};
+use crate::labels::{
+    consolidation::Consensus, human_loop::Answer, label_set::LabelSet, labelled::LabelledRecord,
+};
 
 /// Models that are kept: those that were judged last.
 const MODELS_KEPT: usize = 3;
@@ -118,6 +120,22 @@ impl ModelConfusion {
         }
     }
 
+    /// Returns the same by the names that labels have now, so that a label which was renamed, or merged into another, is one.
+    #[must_use]
+    pub fn by_names_of(&self, set: &LabelSet) -> Self {
+        let mut pairs: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+        for (predicted, row) in &self.pairs {
+            let named = pairs.entry(set.own_name(predicted).to_owned()).or_default();
+            for (said, texts) in row {
+                *named.entry(set.own_name(said).to_owned()).or_default() += texts;
+            }
+        }
+        Self {
+            pairs,
+            ..self.clone()
+        }
+    }
+
     fn count(&mut self, predicted: &str, said: &str) {
         let known = self
             .pairs
@@ -169,6 +187,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::labels::label_set::Origin;
 
     fn labelled(model: &str, predicted: &str, answer: &Value, at: &str) -> LabelledRecord {
         serde_json::from_value(json!({
@@ -249,6 +268,40 @@ mod tests {
         assert_eq!(model.pairs["B"], [("B".to_owned(), 2)].into());
         let of_a = [("C".to_owned(), 1), (String::new(), 1)];
         assert_eq!(model.pairs["A"], of_a.into());
+    }
+
+    #[test]
+    fn a_label_that_was_renamed_or_merged_is_one_by_its_name_of_now() {
+        let at = "2026-11-20T10:00:00Z";
+        let mut set = LabelSet::seed(["Outage", "Billing", "Delivery"], Origin::Edited, at);
+        set.rename("Outage", "Technical").expect("free");
+        set.merge("Billing", "Delivery").expect("active");
+        let mut model = ModelConfusion::default();
+        for (predicted, said) in [
+            ("Outage", "Outage"),
+            ("Outage", "Technical"),
+            ("Technical", "Billing"),
+            ("Billing", "Delivery"),
+            ("Delivery", ""),
+        ] {
+            model.count(predicted, said);
+        }
+
+        let named = model.by_names_of(&set);
+
+        let technical = [("Technical".to_owned(), 2), ("Delivery".to_owned(), 1)];
+        let delivery = [("Delivery".to_owned(), 1), (String::new(), 1)];
+        let expected = [
+            ("Technical".to_owned(), technical.into()),
+            ("Delivery".to_owned(), delivery.into()),
+        ];
+        assert_eq!(named.pairs, expected.into());
+        let confused = named.most_confused();
+        assert_eq!(
+            (confused[0].predicted, confused[0].said, confused[0].of),
+            ("Delivery", "", 2)
+        );
+        assert_eq!((confused[1].predicted, confused[1].of), ("Technical", 3));
     }
 
     #[test]

@@ -19,7 +19,8 @@ const MATRIX: usize = 20;
 const NO_LABEL: &str = "no label fits";
 /// What is said above the pairs.
 const ABOUT: &str = "What people said of what the serving model predicted, each text as its human loop left it. People are asked \
-    about what a model doubts: these are no shares of all texts. As of the last look of the function that builds models.";
+    about what a model doubts: these are no shares of all texts. Labels that were renamed or merged are called as they are now. As \
+    of the last look of the function that builds models.";
 
 impl Console<'_> {
     /// Shows what people said of what the serving model predicted.
@@ -31,9 +32,15 @@ impl Console<'_> {
         blocks.push(Block::heading("People against the model"));
         let tally = Tally::read(self.training).await?;
         let serving = serving(self.training, self.now).await?;
+        let set = self.label_sets.current().await?;
+        let named = |confusion: &ModelConfusion| match &set {
+            Some(set) => confusion.by_names_of(set),
+            None => confusion.clone(),
+        };
         let confusion = serving
             .as_ref()
-            .and_then(|serving| tally.confusion(&serving.model_arn));
+            .and_then(|serving| tally.confusion(&serving.model_arn).map(named));
+        let confusion = confusion.as_ref();
         let pairs = confusion.map(ModelConfusion::most_confused).unwrap_or_default();
 
         match (&serving, confusion) {

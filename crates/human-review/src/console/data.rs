@@ -140,14 +140,15 @@ impl Console<'_> {
 }
 
 /// What is said above a search.
-const ABOUT_SEARCH: &str = "Looks through what human loops and files have labelled, each text as its loop left it: one that was \
-    labelled twice comes twice, and what an adjudicator or a change of labels said since is on its own page. There is no index: \
-    some hundred objects are looked through at a time, in the order of their names. Texts that wait are on the page Tasks.";
+const ABOUT_SEARCH: &str = "Looks through what human loops and files have labelled, and votes of users, a row for each: a text that \
+    was labelled twice, or voted on later, comes more than once, and what an adjudicator said since is on its own page. Labels \
+    are found and shown by the names of now. There is no index: some hundred objects are looked through at a time, in the \
+    order of their names. Texts that wait are on the page Tasks.";
 
 /// Shows what was found.
 fn found_view(search: &Search, found: &Found) -> View {
     let mut blocks = vec![Block::text(ABOUT_SEARCH), Block::Form(search_form(search))];
-    let shown = counted(found.texts.len(), "text");
+    let shown = counted(found.texts.len(), "row");
     blocks.push(Block::text(format!(
         "{shown} of {} that were looked through just now.",
         found.looked_at

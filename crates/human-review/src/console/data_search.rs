@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use active_learning_core::keys::LABELLED_FOLDER;
 use active_learning_core::labels::consolidation::Consensus;
 use active_learning_core::labels::human_loop::Answer;
-use active_learning_core::labels::label_key::label_key;
+use active_learning_core::labels::label_key::{broad_key, label_key};
+use active_learning_core::labels::label_set::LabelSet;
 use active_learning_core::labels::labelled::LabelledRecord;
+use active_learning_core::labels::vote::VoteSource;
 use futures::{StreamExt, stream};
 use serde::Serialize;
 
@@ -139,6 +141,15 @@ impl Search {
         format!("{page}?{}", query.finish())
     }
 
+    /// Names the labels that are looked for as they are called now, by whatever name.
+    fn by_names_of(&self, set: &LabelSet) -> Self {
+        Self {
+            label: set.own_name(&self.label).to_owned(),
+            predicted: set.own_name(&self.predicted).to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// Returns whether a labelled record is looked for, by all but who voted.
     fn finds(&self, labelled: &LabelledRecord) -> bool {
         let record = &labelled.record;
@@ -170,13 +181,23 @@ impl Search {
     }
 
     fn finds_voter(&self, names: &[String]) -> bool {
-        let wanted = label_key(&self.reviewer);
+        let wanted = broad_key(&self.reviewer);
         let is_wanted = |name: &String| {
             let bare = name.split_once(':').map_or(name.as_str(), |(_, name)| name);
-            label_key(name) == wanted || label_key(bare) == wanted
+            broad_key(name) == wanted || broad_key(bare) == wanted
         };
         self.reviewer.is_empty() || names.iter().any(is_wanted)
     }
+}
+
+/// Writes what was predicted and what people came to by the names that labels have now; both as they were without a set.
+fn by_names_of(set: Option<&LabelSet>, mut labelled: LabelledRecord) -> LabelledRecord {
+    let Some(set) = set else { return labelled };
+    if let Consensus::Agreed { answer, .. } = &mut labelled.consensus {
+        *answer = set.answer_now(answer);
+    }
+    labelled.record = set.with_own_names(labelled.record);
+    labelled
 }
 
 fn has(labels: &[String], wanted: &str) -> bool {
@@ -217,6 +238,9 @@ pub(super) struct Found {
 impl Console<'_> {
     /// Looks through the next labelled objects.
     pub(super) async fn look(&self, search: &Search) -> Result<Found, ConsoleError> {
+        let set = self.label_sets.current().await?;
+        let named = set.as_deref().map(|set| search.by_names_of(set));
+        let search = named.as_ref().unwrap_or(search);
         let mut found = Found::default();
         let (objects, end) = self.objects_after(&search.after, &mut found).await?;
         let mut names = BTreeMap::new();
@@ -242,7 +266,9 @@ impl Console<'_> {
                     return Ok(found);
                 }
                 found.looked_at += 1;
-                match LabelledRecord::parse(line) {
+                let labelled =
+                    LabelledRecord::parse(line).map(|labelled| by_names_of(set.as_deref(), labelled));
+                match labelled {
                     Ok(labelled) if search.finds(&labelled) => {
                         let voters = self.voters(&labelled, &mut names).await?;
                         if search.finds_voter(&voters) {
@@ -320,11 +346,21 @@ impl Console<'_> {
     }
 }
 
+/// What is said of a row that no reviewer has answered, but on which somebody has voted.
+const VOTE: &str = "a vote by itself, which decides nothing";
+
+/// Returns whether a row holds what users said, and no answer.
+fn has_only_votes(labelled: &LabelledRecord) -> bool {
+    let mut votes = labelled.votes.iter();
+    !labelled.votes.is_empty() && votes.all(|vote| vote.source == VoteSource::Feedback)
+}
+
 impl FoundText {
     fn of(labelled: LabelledRecord, reviewers: Vec<String>) -> Self {
         let said = match &labelled.consensus {
             Consensus::Agreed { answer, .. } => in_words(answer),
             Consensus::Tie => "people do not agree".to_owned(),
+            Consensus::Unanswered if has_only_votes(&labelled) => VOTE.to_owned(),
             Consensus::Unanswered => "nobody has answered".to_owned(),
         };
         let record = labelled.record;

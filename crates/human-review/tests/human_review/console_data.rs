@@ -1,6 +1,7 @@
 //! Finding texts in the console by what somebody has typed or copied, and by what was said of them.
 
 use active_learning_core::feedback::record_id;
+use active_learning_core::labels::label_set::{LabelSet, Origin};
 use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
 
@@ -141,13 +142,67 @@ async fn labelled_texts_are_found_by_label_prediction_reviewer_source_and_answer
     assert!(texts(&admin, "source=explicit-batch").await.is_empty());
     let page = admin.get("data?label=Sports").await;
     for text in [
-        "1 text of 3 that were looked through",
+        "1 row of 3 that were looked through",
         ">ann<",
         &format!("data?id={}", record_id("news", "Cup final tonight")),
         "value=\"Sports\"",
     ] {
         assert!(page.body().contains(text), "{text}: {}", page.body());
     }
+}
+
+#[tokio::test]
+async fn a_label_that_was_renamed_or_merged_is_found_and_shown_by_its_name_of_now() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let mut set = LabelSet::seed(
+        ["Outage", "Delivery", "Parcel"],
+        Origin::Edited,
+        "2026-11-19T10:00:00Z",
+    );
+    set.rename("Outage", "Technical").expect("free");
+    set.merge("Parcel", "Delivery").expect("active");
+    let document = serde_json::to_value(&set).expect("JSON");
+    put(&review, TRAINING_BUCKET, "label-set.json", &document).await;
+    let records = [
+        labelled("It is down", "Outage", &label("Outage"), "w"),
+        labelled("It is down again", "Outage", &label("Technical"), "w"),
+        labelled("Where is it", "Technical", &label("Parcel"), "w"),
+    ];
+    put_labelled(&review, "tc-1", &records).await;
+
+    let both = ["It is down", "It is down again"];
+    assert_eq!(texts(&admin, "label=Technical").await, both);
+    assert_eq!(texts(&admin, "label=outage").await, both, "by its old name too");
+    assert_eq!(texts(&admin, "label=Delivery").await, ["Where is it"]);
+    assert_eq!(texts(&admin, "predicted=Technical").await.len(), 3);
+    let shown = admin.get("data.json?source=").await.json();
+    let said = |number: usize| {
+        (
+            &shown["texts"][number]["said"],
+            &shown["texts"][number]["predicted"],
+        )
+    };
+    assert_eq!(said(0), (&json!("Technical"), &json!("Technical")));
+    assert_eq!(said(2), (&json!("Delivery"), &json!("Technical")));
+}
+
+#[tokio::test]
+async fn the_row_of_a_user_s_vote_is_not_said_to_wait_for_an_answer() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let mut vote = labelled("It is down", "World", &label("Sports"), "user:u1");
+    vote["consensus"] = json!({ "state": "unanswered" });
+    vote["votes"][0]["source"] = json!("feedback");
+    let mut unsure = labelled("Where is it", "World", &json!({ "kind": "unsure" }), "w");
+    unsure["consensus"] = json!({ "state": "unanswered" });
+    put_labelled(&review, "tc-1", &[vote, unsure]).await;
+
+    let shown = admin.get("data.json?source=").await.json();
+
+    let said = |number: usize| shown["texts"][number]["said"].as_str();
+    assert_eq!(said(0), Some("a vote by itself, which decides nothing"));
+    assert_eq!(said(1), Some("nobody has answered"));
 }
 
 #[tokio::test]
