@@ -3,17 +3,19 @@
 use active_learning_aws::{
     self as aws,
     adjudication::{Choice, adjudicate as adjudicate_in},
+    bucket::{Bucket, Object},
     label_set::LabelSets,
 };
 use active_learning_core::{
     keys,
     labels::{
-        human_loop::{Answer, LoopName},
+        human_loop::{Answer, HumanLoopInput, LoopName},
         question::Question,
         vote::Vote,
     },
 };
 use clap::{ArgGroup, Args};
+use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::{
@@ -26,6 +28,10 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Disputes that are shown at most.
 const MAX_SHOWN: usize = 1_000;
+/// Largest task that is read, in bytes.
+const MAX_TASK_BYTES: u64 = 4 << 20;
+/// Tasks that are read at a time.
+const READS_AT_ONCE: usize = 16;
 
 /// Where the disputes are.
 #[derive(Debug, Args)]
@@ -102,12 +108,7 @@ pub async fn list(
     if disputes.is_empty() {
         println!("Nothing waits for an adjudicator.");
     }
-    let asked = feedback.list_after(keys::ASKED_FOLDER, "", MAX_SHOWN).await?;
-    let names = asked.iter().filter_map(|object| keys::loop_of_asked(&object.key));
-    let further = names
-        .filter_map(LoopName::parse)
-        .filter(LoopName::is_further_round);
-    match further.count() {
+    match further_opinions(&feedback).await? {
         0 => {}
         tasks => println!(
             "{} for one more opinion, of somebody who has not answered.",
@@ -139,6 +140,27 @@ pub async fn list(
         );
     }
     Ok(())
+}
+
+/// Counts the tasks that ask for one more opinion on what people have answered.
+async fn further_opinions(feedback: &Bucket) -> Result<usize, Failure> {
+    let asked = feedback.list_after(keys::ASKED_FOLDER, "", MAX_SHOWN).await?;
+    let is_further = |key: &str| {
+        let name = keys::loop_of_asked(key).and_then(LoopName::parse);
+        name.is_some_and(|name| name.is_further_round())
+    };
+    let further = asked.into_iter().filter(|object| is_further(&object.key));
+    let tasks: Vec<Option<Object>> = stream::iter(further)
+        .map(async |object| feedback.read(&object.key, MAX_TASK_BYTES).await)
+        .buffered(READS_AT_ONCE)
+        .try_collect()
+        .await?;
+    // Ended meanwhile, where it is gone. What cannot be read is no first question that is known.
+    let asks = |task: &Object| {
+        let input: Option<HumanLoopInput> = serde_json::from_slice(&task.bytes).ok();
+        input.is_none_or(|input| input.asks_for_one_more_opinion())
+    };
+    Ok(tasks.iter().flatten().filter(|&task| asks(task)).count())
 }
 
 /// Decides a dispute: the answer is a vote that is final, and a labelled record of its own.

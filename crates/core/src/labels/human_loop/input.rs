@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use super::name::{NAME_DIGITS, NAME_PREFIX};
 use crate::{
     erasure::is_erased_item,
-    feedback::FeedbackRecord,
-    labels::{label_set::LabelSet, question::Question},
+    feedback::{FeedbackRecord, Signal},
+    labels::{label_set::LabelSet, question::Question, vote::UNSIGNED},
 };
 
 /// Largest `InputContent` of `StartHumanLoop`, in characters; counted here in bytes, which is never less.
@@ -63,6 +63,18 @@ impl HumanLoopInput {
     /// Writes the input as `InputContent`, the same text for the same input.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("records have string keys and finite numbers")
+    }
+
+    /// Returns whether it asks for one more opinion on what people have answered, of a loop of a further round.
+    ///
+    /// A text of a file that only proposes a label is asked in such a loop too, for somebody else than who labelled the file,
+    /// and is the first question about it.
+    pub fn asks_for_one_more_opinion(&self) -> bool {
+        // People of files are named with the tool before a colon.
+        let is_of_file = |worker: &String| worker == UNSIGNED || worker.contains(':');
+        let is_text_of_file = |record: &FeedbackRecord| record.signal == Signal::Unlabelled;
+        let has_answered = self.excluded_workers.iter().any(|worker| !is_of_file(worker));
+        has_answered || !self.comprehend_predictions.iter().all(is_text_of_file)
     }
 }
 
@@ -303,6 +315,33 @@ mod tests {
             &DrivingWords::new(),
             &AnsweredBy::new(),
         )
+    }
+
+    #[test]
+    fn the_first_question_about_a_text_of_a_file_is_no_further_opinion() {
+        let task = |signal: Signal, excluded: &[&str]| {
+            let record = FeedbackRecord {
+                signal,
+                ..FeedbackRecord::without_model("news", "One", "p-1", "2026-11-20T10:00:00Z")
+            };
+            HumanLoopInput {
+                comprehend_predictions: vec![record],
+                labels: Vec::new(),
+                row_count: 1,
+                bucket_name: String::new(),
+                key_name: String::new(),
+                excluded_workers: excluded.iter().map(|worker| (*worker).to_owned()).collect(),
+                task_count: Some(1),
+                words: DrivingWords::new(),
+            }
+        };
+        let asks = |signal, excluded: &[&str]| task(signal, excluded).asks_for_one_more_opinion();
+
+        assert!(!asks(Signal::Unlabelled, &["csv:annotator"]));
+        assert!(!asks(Signal::Unlabelled, &[UNSIGNED]));
+        assert!(!asks(Signal::Unlabelled, &[]));
+        assert!(asks(Signal::Unlabelled, &["csv:annotator", "0123456789abcdef"]));
+        assert!(asks(Signal::LowConfidence, &[]), "as an earlier version asked");
     }
 
     #[test]
