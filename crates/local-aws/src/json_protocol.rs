@@ -3,7 +3,7 @@
 use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     aws_error::{AwsError, Envelope, json_response},
@@ -40,13 +40,65 @@ pub(crate) async fn parse<T: DeserializeOwned>(body: Body, limit: usize) -> Resu
         )
     })?;
     // The message of serde_json may quote the body, which is the caller's business alone.
-    serde_json::from_slice(&bytes).map_err(|_| {
-        AwsError::new(
-            400,
-            "SerializationException",
-            "the body is not the JSON of this operation",
-        )
-    })
+    serde_json::from_slice(&bytes).map_err(|_| not_of_operation())
+}
+
+fn not_of_operation() -> AwsError {
+    AwsError::new(
+        400,
+        "SerializationException",
+        "the body is not the JSON of this operation",
+    )
+}
+
+/// Reads a request's body as [`parse`] for an operation of a service that knows these members.
+///
+/// # Errors
+///
+/// Names a member that it does not know: what would be ignored is refused. A member that is `null` or `false` asks for
+/// nothing.
+pub(crate) async fn parse_known<T: DeserializeOwned>(
+    body: Body,
+    limit: usize,
+    (service, operation): (&str, &str),
+    known: &[&str],
+) -> Result<T, AwsError> {
+    let members: Map<String, Value> = parse(body, limit).await?;
+    refuse_unknown(&members, (service, operation), known)?;
+    serde_json::from_value(Value::Object(members)).map_err(|_| not_of_operation())
+}
+
+/// Refuses a member that an operation of a service does not know, as [`parse_known`].
+pub(crate) fn refuse_unknown(
+    members: &Map<String, Value>,
+    (service, operation): (&str, &str),
+    known: &[&str],
+) -> Result<(), AwsError> {
+    let asks = |value: &Value| !matches!(value, Value::Null | Value::Bool(false));
+    let unknown = members
+        .iter()
+        .find(|(member, value)| asks(value) && !known.contains(&member.as_str()));
+    match unknown {
+        Some((member, _)) => Err(AwsError::not_implemented(
+            service,
+            &format!("{operation} with {member}"),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Returns a page of a list, and the token of the next one: its place in the list. `None` where the token is none.
+pub(crate) fn page<T>(items: Vec<T>, token: Option<&str>, size: usize) -> Option<(Vec<T>, Option<String>)> {
+    let first: usize = match token {
+        None => 0,
+        Some(token) => token
+            .parse::<usize>()
+            .ok()
+            .filter(|first| *first <= items.len())?,
+    };
+    let end = first.saturating_add(size);
+    let next = (end < items.len()).then(|| end.to_string());
+    Some((items.into_iter().skip(first).take(size).collect(), next))
 }
 
 /// Makes the HTTP response of an outcome, in version 1.1 of the protocol.

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 use rand::seq::IndexedRandom;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -29,6 +29,8 @@ const SECRETS: TableDefinition<&str, &[u8]> = TableDefinition::new("secretsmanag
 const MAX_BODY_BYTES: usize = 512 * 1024;
 /// Longest value of a secret, bytes.
 const MAX_SECRET_BYTES: usize = 65_536;
+/// Most secrets in one answer.
+const MAX_PAGE: usize = 100;
 const LETTERS_AND_DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const PUNCTUATION: &[u8] = br##"!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~"##;
 
@@ -93,6 +95,40 @@ struct PutRequest {
     secret_string: Option<String>,
     secret_binary: Option<Value>,
     version_stages: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListRequest {
+    #[serde(default)]
+    filters: Vec<Filter>,
+    max_results: Option<usize>,
+    next_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Filter {
+    key: String,
+    values: Vec<String>,
+}
+
+impl Filter {
+    /// Returns whether a name begins as one of the values says, or, behind an exclamation mark, does not.
+    fn fits(&self, name: &str) -> bool {
+        self.values.iter().any(|value| match value.strip_prefix('!') {
+            Some(value) => !name.starts_with(value),
+            None => name.starts_with(value.as_str()),
+        })
+    }
+}
+
+async fn known_members<T: DeserializeOwned>(
+    body: Body,
+    operation: &str,
+    known: &[&str],
+) -> Result<T, AwsError> {
+    json_protocol::parse_known(body, MAX_BODY_BYTES, ("secretsmanager", operation), known).await
 }
 
 impl Service for SecretsManager {
@@ -161,9 +197,21 @@ impl SecretsManager {
         let body = request.into_body();
         match operation.as_str() {
             "GetSecretValue" => self.get(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?),
-            "PutSecretValue" => self.put(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?),
+            "PutSecretValue" => {
+                let known = [
+                    "SecretId",
+                    "ClientRequestToken",
+                    "SecretString",
+                    "SecretBinary",
+                    "VersionStages",
+                ];
+                self.put(&caller, known_members(body, &operation, &known).await?)
+            }
             "DescribeSecret" => self.describe(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?),
-            "ListSecrets" => self.list(&caller),
+            "ListSecrets" => {
+                let known = ["Filters", "MaxResults", "NextToken", "IncludePlannedDeletion"];
+                self.list(&caller, &known_members(body, &operation, &known).await?)
+            }
             other => Err(AwsError::not_implemented("secretsmanager", other)),
         }
     }
@@ -236,14 +284,33 @@ impl SecretsManager {
         Ok(description)
     }
 
-    fn list(&self, caller: &Principal) -> Result<Value, AwsError> {
+    fn list(&self, caller: &Principal, request: &ListRequest) -> Result<Value, AwsError> {
         self.authorize(caller, "secretsmanager:ListSecrets", "*")?;
+        let size = request.max_results.unwrap_or(MAX_PAGE);
+        if !(1..=MAX_PAGE).contains(&size) {
+            let message = format!("MaxResults must be from 1 to {MAX_PAGE}, not {size}.");
+            return Err(AwsError::new(400, "InvalidParameterException", message));
+        }
+        if let Some(filter) = request.filters.iter().find(|filter| filter.key != "name") {
+            let what = format!("ListSecrets with a filter by {}", filter.key);
+            return Err(AwsError::not_implemented("secretsmanager", &what));
+        }
         let secrets = self.all().map_err(unavailable)?;
         let list: Vec<_> = secrets
             .iter()
+            .filter(|(name, _)| request.filters.iter().all(|filter| filter.fits(name)))
             .map(|(name, secret)| self.summary(name, secret))
             .collect();
-        Ok(json!({"SecretList": list}))
+        let page = json_protocol::page(list, request.next_token.as_deref(), size);
+        let (list, next) = page.ok_or_else(|| {
+            let message = "The NextToken value is invalid.";
+            AwsError::new(400, "InvalidNextTokenException", message)
+        })?;
+        let mut answer = json!({"SecretList": list});
+        if let Some(next) = next {
+            answer["NextToken"] = next.into();
+        }
+        Ok(answer)
     }
 
     fn summary(&self, name: &str, secret: &SecretRecord) -> Value {

@@ -187,6 +187,10 @@ impl Sns {
             }
             "ListTopics" => {
                 self.authorize(&caller, "sns:ListTopics", "*")?;
+                // All are in one page, so no token is given out.
+                if members.get("NextToken").is_some_and(|token| !token.is_empty()) {
+                    return Err(invalid("Invalid parameter: NextToken"));
+                }
                 let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
                 let topics = topics.iter().map(|name| {
                     let arn = topic_arn(&self.region, name);
@@ -248,9 +252,35 @@ fn attributes(members: &mut BTreeMap<String, String>) -> Result<Attributes, AwsE
                 "The message attribute '{name}' must contain a type and one non-empty value"
             )));
         }
+        check_attribute(&name, &attribute)?;
         attributes.insert(name, attribute);
     }
     Ok(attributes)
+}
+
+/// Refuses an attribute whose type is none, or whose value is none of its type.
+fn check_attribute(name: &str, attribute: &BTreeMap<&'static str, String>) -> Result<(), AwsError> {
+    let data_type = attribute.get("type").map_or("", String::as_str);
+    let text = attribute.get("value").map(String::as_str);
+    // A type may have one's own name behind a point.
+    let is_of = |kind: &str| {
+        let own = data_type.strip_prefix(kind);
+        own.is_some_and(|own| own.is_empty() || own.starts_with('.'))
+    };
+    let fits = match text {
+        _ if is_of("Binary") => text.is_none(),
+        Some(text) if is_of("Number") => text.parse::<f64>().is_ok_and(f64::is_finite),
+        Some(text) => is_of("String") && !text.is_empty(),
+        None => false,
+    };
+    match fits {
+        true => Ok(()),
+        false => Err(AwsError::new(
+            400,
+            "ParameterValueInvalid",
+            format!("The message attribute '{name}' has an invalid value or type: '{data_type}'."),
+        )),
+    }
 }
 
 fn reply(action: &str, result: &str) -> Response<Body> {

@@ -15,6 +15,7 @@ use crate::{
     aws_error::{AwsError, Envelope, json_response},
     http_event::{decode, query_pairs},
     iam::{Call, Principal},
+    json_protocol,
     service::{Protocol, Service},
 };
 
@@ -54,6 +55,7 @@ impl ApiGateway {
         }
         self.authorize(request)?;
         let query = query_pairs(request.uri().query());
+        check_query(path, &query)?;
         let asks_for = |name: &str| query.iter().any(|(key, value)| key == name && value == "true");
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let apis = self.apis.read().unwrap_or_else(PoisonError::into_inner);
@@ -62,8 +64,8 @@ impl ApiGateway {
         match (collection, id.as_str()) {
             ("apikeys", "") => {
                 let include = asks_for("includeValues");
-                let keys: Vec<Value> = keys.values().map(|key| self.key(key, include)).collect();
-                Ok(json!({ "item": keys }))
+                let named = keys.values().filter(|key| has_name(&query, &key.name));
+                page(named.map(|key| self.key(key, include)).collect(), &query)
             }
             ("apikeys", id) => keys
                 .get(id)
@@ -71,10 +73,7 @@ impl ApiGateway {
                 .ok_or_else(|| {
                     AwsError::new(404, "NotFoundException", "Invalid API Key identifier specified")
                 }),
-            ("restapis", "") => {
-                let apis: Vec<Value> = apis.values().map(|api| rest_api(&api.spec)).collect();
-                Ok(json!({ "item": apis }))
-            }
+            ("restapis", "") => page(apis.values().map(|api| rest_api(&api.spec)).collect(), &query),
             ("restapis", id) if !id.contains('/') => apis
                 .get(id)
                 .map(|api| rest_api(&api.spec))
@@ -119,6 +118,63 @@ impl ApiGateway {
         }
         json
     }
+}
+
+/// Most items in one answer, and as many as there are unless the request says otherwise.
+///
+/// Source: Amazon API Gateway API Reference, `limit` of `GetRestApis`.
+const MAX_PAGE: usize = 500;
+const DEFAULT_PAGE: usize = 25;
+
+/// Refuses a parameter that would be ignored.
+fn check_query(path: &str, query: &[(String, String)]) -> Result<(), AwsError> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let known: &[&str] = match parts[..] {
+        ["apikeys"] => &["limit", "position", "nameQuery", "includeValues"],
+        ["apikeys", _] => &["includeValue"],
+        ["restapis"] => &["limit", "position"],
+        ["usageplans"] => &["limit", "position", "keyId"],
+        ["usageplans", _, "keys"] => &["limit", "position", "nameQuery"],
+        ["usageplans", _, "usage"] => &["keyId", "startDate", "endDate"],
+        _ => &[],
+    };
+    match query.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+        Some((name, _)) => Err(AwsError::not_implemented(
+            "apigateway",
+            &format!("GET {path} with {name}"),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn parameter<'a>(query: &'a [(String, String)], wanted: &str) -> Option<&'a str> {
+    let found = query.iter().find(|(name, _)| name == wanted);
+    found.map(|(_, value)| value.as_str())
+}
+
+/// Returns whether a name begins as `nameQuery` says.
+pub(super) fn has_name(query: &[(String, String)], name: &str) -> bool {
+    parameter(query, "nameQuery").is_none_or(|start| name.starts_with(start))
+}
+
+/// Returns the page of a list that is asked for.
+pub(super) fn page(items: Vec<Value>, query: &[(String, String)]) -> Result<Value, AwsError> {
+    let bad = |message: &str| AwsError::new(400, "BadRequestException", message);
+    let limit = match parameter(query, "limit") {
+        None => DEFAULT_PAGE,
+        Some(limit) => limit
+            .parse::<usize>()
+            .ok()
+            .filter(|limit| (1..=MAX_PAGE).contains(limit))
+            .ok_or_else(|| bad("limit must be from 1 to 500"))?,
+    };
+    let page = json_protocol::page(items, parameter(query, "position"), limit);
+    let (items, next) = page.ok_or_else(|| bad("Invalid position parameter specified"))?;
+    let mut answer = json!({ "item": items });
+    if let Some(position) = next {
+        answer["position"] = position.into();
+    }
+    Ok(answer)
 }
 
 fn rest_api(spec: &RestApiSpec) -> Value {

@@ -5,7 +5,10 @@ use std::sync::{Arc, PoisonError};
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 
-use super::{ApiGateway, ApiKeySpec, Period, Plan, UsagePlanSpec};
+use super::{
+    ApiGateway, ApiKeySpec, Period, Plan, UsagePlanSpec,
+    control::{has_name, page},
+};
 use crate::aws_error::AwsError;
 
 /// Longest range of days of one request.
@@ -28,13 +31,14 @@ impl ApiGateway {
                 let plans = plans
                     .values()
                     .filter(|plan| key.is_none_or(|key| plan.spec.key_ids.iter().any(|id| id == key)));
-                Ok(json!({ "item": plans.map(|plan| usage_plan(&plan.spec)).collect::<Vec<_>>() }))
+                page(plans.map(|plan| usage_plan(&plan.spec)).collect(), query)
             }
             [id] => Ok(usage_plan(&self.plan(id)?.spec)),
             [id, "keys"] => {
                 let plan = self.plan(id)?;
                 let keys = self.keys_of(&plan);
-                Ok(json!({ "item": keys.iter().map(plan_key).collect::<Vec<_>>() }))
+                let named = keys.iter().filter(|key| has_name(query, &key.name));
+                page(named.map(plan_key).collect(), query)
             }
             [id, "keys", key_id] => {
                 let plan = self.plan(id)?;

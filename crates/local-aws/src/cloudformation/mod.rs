@@ -21,6 +21,8 @@ use crate::{
     service::{Protocol, Service},
 };
 
+/// Most resources in one answer of `ListStackResources`.
+const PAGE_RESOURCES: usize = 100;
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// A stack, as its template was resolved.
@@ -113,6 +115,10 @@ impl CloudFormation {
         let action = member("Action").unwrap_or_default();
         let result = match action {
             "DescribeStacks" => {
+                // There is one stack, so one page.
+                if member("NextToken").is_some() {
+                    return Err(unknown_token());
+                }
                 let stack = self.find(&caller, action, member("StackName"))?;
                 format!(
                     "<Stacks>{}</Stacks>",
@@ -123,11 +129,18 @@ impl CloudFormation {
             "ListStackResources" => {
                 let name = member("StackName").ok_or_else(|| validation("StackName must not be null"))?;
                 let stack = self.find(&caller, action, Some(name))?;
-                let summaries: String = stack
+                let summaries: Vec<String> = stack
                     .iter()
                     .flat_map(|stack| stack.resources.iter().map(|it| summary(stack, it)))
                     .collect();
-                format!("<StackResourceSummaries>{summaries}</StackResourceSummaries>")
+                let page = json_protocol::page(summaries, member("NextToken"), PAGE_RESOURCES);
+                let (page, next) = page.ok_or_else(unknown_token)?;
+                let next = next.map(|token| format!("<NextToken>{token}</NextToken>"));
+                format!(
+                    "<StackResourceSummaries>{}</StackResourceSummaries>{}",
+                    page.concat(),
+                    next.unwrap_or_default()
+                )
             }
             other => return Err(AwsError::not_implemented("cloudformation", other)),
         };
@@ -254,6 +267,10 @@ fn reply(action: &str, result: &str) -> Response<Body> {
         uuid::Uuid::new_v4(),
     );
     xml_response(StatusCode::OK, body)
+}
+
+fn unknown_token() -> AwsError {
+    validation("NextToken is none that this operation gave")
 }
 
 fn validation(message: &str) -> AwsError {

@@ -65,33 +65,33 @@ impl EventBridge {
         let operation = json_protocol::operation(request.headers(), "AWSEvents.");
         let body = request.into_body();
         match operation.as_str() {
-            "PutEvents" => self.put_events(&caller, parse(body).await?).await,
-            "CreateEventBus" => self.create_event_bus(&caller, parse(body).await?),
-            "DescribeEventBus" => self.describe_event_bus(&caller, parse(body).await?),
-            "DeleteEventBus" => self.delete_event_bus(&caller, parse(body).await?),
-            "ListEventBuses" => self.list_event_buses(&caller, &parse(body).await?),
-            "PutRule" => self.put_rule_of_api(&caller, parse(body).await?),
-            "DescribeRule" => self.describe_rule(&caller, parse(body).await?),
-            "EnableRule" => self.enable_rule(&caller, parse(body).await?, true),
-            "DisableRule" => self.enable_rule(&caller, parse(body).await?, false),
-            "DeleteRule" => self.delete_rule(&caller, parse(body).await?),
-            "ListRules" => self.list_rules(&caller, &parse(body).await?),
-            "ListRuleNamesByTarget" => self.list_rule_names(&caller, &parse(body).await?),
-            "PutTargets" => self.put_targets(&caller, parse(body).await?),
-            "RemoveTargets" => self.remove_targets(&caller, parse(body).await?),
-            "ListTargetsByRule" => self.list_targets(&caller, parse(body).await?),
-            "ListTagsForResource" => self.list_tags(&caller, parse(body).await?),
-            "CreateConnection" => self.change_connection(&caller, parse(body).await?, true),
-            "UpdateConnection" => self.change_connection(&caller, parse(body).await?, false),
-            "DescribeConnection" => self.describe_connection(&caller, parse(body).await?),
-            "DeleteConnection" => self.delete_connection(&caller, parse(body).await?),
-            "ListConnections" => self.list_connections(&caller, &parse(body).await?),
-            "CreateApiDestination" => self.change_destination(&caller, parse(body).await?, true),
-            "UpdateApiDestination" => self.change_destination(&caller, parse(body).await?, false),
-            "DescribeApiDestination" => self.describe_destination(&caller, parse(body).await?),
-            "DeleteApiDestination" => self.delete_destination(&caller, parse(body).await?),
-            "ListApiDestinations" => self.list_destinations(&caller, &parse(body).await?),
-            "TestEventPattern" => self.test_pattern(&caller, &parse(body).await?),
+            "PutEvents" => self.put_events(&caller, parse(&operation, body).await?).await,
+            "CreateEventBus" => self.create_event_bus(&caller, parse(&operation, body).await?),
+            "DescribeEventBus" => self.describe_event_bus(&caller, parse(&operation, body).await?),
+            "DeleteEventBus" => self.delete_event_bus(&caller, parse(&operation, body).await?),
+            "ListEventBuses" => self.list_event_buses(&caller, &parse(&operation, body).await?),
+            "PutRule" => self.put_rule_of_api(&caller, parse(&operation, body).await?),
+            "DescribeRule" => self.describe_rule(&caller, parse(&operation, body).await?),
+            "EnableRule" => self.enable_rule(&caller, parse(&operation, body).await?, true),
+            "DisableRule" => self.enable_rule(&caller, parse(&operation, body).await?, false),
+            "DeleteRule" => self.delete_rule(&caller, parse(&operation, body).await?),
+            "ListRules" => self.list_rules(&caller, &parse(&operation, body).await?),
+            "ListRuleNamesByTarget" => self.list_rule_names(&caller, &parse(&operation, body).await?),
+            "PutTargets" => self.put_targets(&caller, parse(&operation, body).await?),
+            "RemoveTargets" => self.remove_targets(&caller, parse(&operation, body).await?),
+            "ListTargetsByRule" => self.list_targets(&caller, parse(&operation, body).await?),
+            "ListTagsForResource" => self.list_tags(&caller, parse(&operation, body).await?),
+            "CreateConnection" => self.change_connection(&caller, parse(&operation, body).await?, true),
+            "UpdateConnection" => self.change_connection(&caller, parse(&operation, body).await?, false),
+            "DescribeConnection" => self.describe_connection(&caller, parse(&operation, body).await?),
+            "DeleteConnection" => self.delete_connection(&caller, parse(&operation, body).await?),
+            "ListConnections" => self.list_connections(&caller, &parse(&operation, body).await?),
+            "CreateApiDestination" => self.change_destination(&caller, parse(&operation, body).await?, true),
+            "UpdateApiDestination" => self.change_destination(&caller, parse(&operation, body).await?, false),
+            "DescribeApiDestination" => self.describe_destination(&caller, parse(&operation, body).await?),
+            "DeleteApiDestination" => self.delete_destination(&caller, parse(&operation, body).await?),
+            "ListApiDestinations" => self.list_destinations(&caller, &parse(&operation, body).await?),
+            "TestEventPattern" => self.test_pattern(&caller, &parse(&operation, body).await?),
             other => Err(AwsError::not_implemented("events", other)),
         }
     }
@@ -305,8 +305,37 @@ fn is_enabled(state: Option<&str>) -> Result<bool, AwsError> {
     }
 }
 
-async fn parse<T: DeserializeOwned>(body: Body) -> Result<T, AwsError> {
-    json_protocol::parse(body, MAX_BODY_BYTES).await
+/// Members that some operation knows.
+const KNOWN: [&str; 25] = [
+    "Name",
+    "Rule",
+    "EventBusName",
+    "EventSourceName",
+    "EventPattern",
+    "Event",
+    "ScheduleExpression",
+    "State",
+    "Description",
+    "Targets",
+    "Ids",
+    "Force",
+    "Entries",
+    "NamePrefix",
+    "TargetArn",
+    "ResourceARN",
+    "ConnectionArn",
+    "AuthorizationType",
+    "AuthParameters",
+    "InvocationConnectivityParameters",
+    "InvocationEndpoint",
+    "HttpMethod",
+    "InvocationRateLimitPerSecond",
+    "Limit",
+    "NextToken",
+];
+
+async fn parse<T: DeserializeOwned>(operation: &str, body: Body) -> Result<T, AwsError> {
+    json_protocol::parse_known(body, MAX_BODY_BYTES, ("events", operation), &KNOWN).await
 }
 
 fn parse_pattern(pattern: &str) -> Result<Pattern, AwsError> {

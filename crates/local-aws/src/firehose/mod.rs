@@ -46,6 +46,13 @@ pub const MAX_RECORD_BYTES: usize = 1_024_000;
 /// Most bytes of one `PutRecordBatch`, before base64.
 pub const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
 
+/// Types of streams: all are of the first here.
+const TYPES: [&str; 4] = [
+    "DirectPut",
+    "KinesisStreamAsSource",
+    "MSKAsSource",
+    "DatabaseAsSource",
+];
 /// Room for a full batch in base64 and its JSON.
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
@@ -124,6 +131,7 @@ struct DescribeRequest {
 #[serde(rename_all = "PascalCase")]
 struct ListRequest {
     limit: Option<usize>,
+    delivery_stream_type: Option<String>,
     exclusive_start_delivery_stream_name: Option<String>,
 }
 
@@ -214,7 +222,11 @@ impl Firehose {
                     .await
             }
             "DescribeDeliveryStream" => {
-                self.describe(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?)
+                // A stream has one destination: no limit cuts that off.
+                let known = ["DeliveryStreamName", "Limit"];
+                let of = ("firehose", "DescribeDeliveryStream");
+                let request = json_protocol::parse_known(body, MAX_BODY_BYTES, of, &known).await?;
+                self.describe(&caller, request)
             }
             "ListDeliveryStreams" => self.list(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?),
             other => Err(AwsError::not_implemented("firehose", other)),
@@ -320,18 +332,31 @@ impl Firehose {
 
     fn list(&self, caller: &Principal, request: ListRequest) -> Result<Value, AwsError> {
         const DEFAULT_LIMIT: usize = 10;
+        const MAX_LIMIT: usize = 10_000;
         let any = format!(
             "arn:aws:firehose:{}:{ACCOUNT_ID}:deliverystream/*",
             self.shared.region
         );
         self.authorize(caller, "firehose:ListDeliveryStreams", &any)?;
+        let limit = request.limit.unwrap_or(DEFAULT_LIMIT);
+        if !(1..=MAX_LIMIT).contains(&limit) {
+            return Err(json_protocol::validation(format!(
+                "1 validation error detected: Value '{limit}' at 'limit' failed to satisfy constraint: Member must have value from 1 to {MAX_LIMIT}"
+            )));
+        }
+        let of_type = request.delivery_stream_type.as_deref().unwrap_or(TYPES[0]);
+        if !TYPES.contains(&of_type) {
+            return Err(json_protocol::validation(format!(
+                "1 validation error detected: Value '{of_type}' at 'deliveryStreamType' failed to satisfy constraint: Member must satisfy enum value set: [{}]",
+                TYPES.join(", ")
+            )));
+        }
         let after = request.exclusive_start_delivery_stream_name.unwrap_or_default();
         let streams = self.shared.streams.read().unwrap_or_else(PoisonError::into_inner);
-        let mut names = streams.keys().filter(|name| **name > after);
-        let listed: Vec<_> = names
-            .by_ref()
-            .take(request.limit.unwrap_or(DEFAULT_LIMIT))
-            .collect();
+        let mut names = streams
+            .keys()
+            .filter(|name| of_type == TYPES[0] && **name > after);
+        let listed: Vec<_> = names.by_ref().take(limit).collect();
         let has_more = names.next().is_some();
         Ok(json!({"DeliveryStreamNames": listed, "HasMoreDeliveryStreams": has_more}))
     }

@@ -41,6 +41,10 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MAX_BODY_BYTES: usize = 64 * 1024;
 /// Most events in one answer, unless the request says less.
 const PAGE_EVENTS: usize = 10_000;
+/// Most groups in one answer.
+const PAGE_GROUPS: usize = 50;
+/// The class of every group.
+const CLASS: &str = "STANDARD";
 /// The stream that every group has.
 const STREAM: &str = "local";
 
@@ -81,6 +85,9 @@ pub struct Logs {
 struct GroupsRequest {
     log_group_name_prefix: Option<String>,
     log_group_name_pattern: Option<String>,
+    log_group_class: Option<String>,
+    limit: Option<usize>,
+    next_token: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -182,12 +189,24 @@ impl Logs {
         match operation.as_str() {
             "DescribeLogGroups" => {
                 self.authorize(&caller, "logs:DescribeLogGroups", "*")?;
-                Ok(self.describe_groups(&json_protocol::parse(body, MAX_BODY_BYTES).await?))
+                let known = [
+                    "logGroupNamePrefix",
+                    "logGroupNamePattern",
+                    "logGroupClass",
+                    "limit",
+                    "nextToken",
+                ];
+                let of = ("logs", "DescribeLogGroups");
+                self.describe_groups(&json_protocol::parse_known(body, MAX_BODY_BYTES, of, &known).await?)
             }
             "DescribeLogStreams" | "FilterLogEvents" | "GetLogEvents" => {
                 let request: EventsRequest = json_protocol::parse(body, MAX_BODY_BYTES).await?;
                 let group = self.find(&caller, &format!("logs:{operation}"), &request)?;
                 match operation.as_str() {
+                    // There is one stream, so one page.
+                    "DescribeLogStreams" if request.next_token.is_some() => {
+                        Err(invalid("The specified nextToken is invalid."))
+                    }
                     "DescribeLogStreams" => Ok(self.describe_streams(&group, &request)),
                     "FilterLogEvents" => self.filter(&group, &request),
                     _ => self.get(&group, &request),
@@ -206,14 +225,30 @@ impl Logs {
         }
     }
 
-    fn describe_groups(&self, request: &GroupsRequest) -> Value {
+    fn describe_groups(&self, request: &GroupsRequest) -> Result<Value, AwsError> {
+        let limit = request.limit.unwrap_or(PAGE_GROUPS);
+        if !(1..=PAGE_GROUPS).contains(&limit) {
+            return Err(invalid(&format!(
+                "limit must be from 1 to {PAGE_GROUPS}, not {limit}"
+            )));
+        }
         let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
         let prefix = request.log_group_name_prefix.as_deref().unwrap_or_default();
         let part = request.log_group_name_pattern.as_deref().unwrap_or_default();
-        let groups = groups
+        let groups: Vec<&LogGroupSpec> = groups
             .values()
-            .filter(|group| group.name.starts_with(prefix) && group.name.contains(part));
+            .filter(|group| group.name.starts_with(prefix) && group.name.contains(part))
+            .filter(|_| {
+                request
+                    .log_group_class
+                    .as_deref()
+                    .is_none_or(|class| class == CLASS)
+            })
+            .collect();
+        let page = json_protocol::page(groups, request.next_token.as_deref(), limit);
+        let (groups, next) = page.ok_or_else(|| invalid("The specified nextToken is invalid."))?;
         let groups: Vec<Value> = groups
+            .into_iter()
             .map(|group| {
                 let arn = self.arn(&group.name);
                 let mut json = json!({
@@ -223,7 +258,7 @@ impl Logs {
                     "arn": format!("{arn}:*"),
                     "logGroupArn": arn,
                     "storedBytes": event::stored_bytes(&self.store.logs(), &group.functions),
-                    "logGroupClass": "STANDARD",
+                    "logGroupClass": CLASS,
                 });
                 if let Some(days) = group.retention_days {
                     json["retentionInDays"] = days.into();
@@ -231,7 +266,11 @@ impl Logs {
                 json
             })
             .collect();
-        json!({ "logGroups": groups })
+        let mut answer = json!({ "logGroups": groups });
+        if let Some(token) = next {
+            answer["nextToken"] = token.into();
+        }
+        Ok(answer)
     }
 
     fn describe_streams(&self, group: &LogGroupSpec, request: &EventsRequest) -> Value {

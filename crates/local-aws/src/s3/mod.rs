@@ -292,7 +292,10 @@ impl S3 {
         });
         let mut response = match admission::refused_signature(&request) {
             Some(refused) => refused,
-            None => self.answer(request).await,
+            None => match unsupported::without_bucket_tags(request).await {
+                Ok(request) => self.answer(request).await,
+                Err(refused) => *refused,
+            },
         };
         if response.status().is_client_error() || response.status().is_server_error() {
             response = with_message(response).await;

@@ -1,6 +1,13 @@
 //! Headers of a write that would have to be kept or obeyed, and are not.
 
+use axum::body::Body;
+use http::{Method, Request, Response, StatusCode, header};
 use s3s::{S3Result, dto::*, s3_error};
+
+use crate::aws_error::xml_response;
+
+/// Most bytes of the configuration of a new bucket.
+const MAX_CONFIGURATION_BYTES: usize = 64 * 1024;
 
 /// Refuses a request that asks for what is not implemented, instead of ignoring it.
 macro_rules! refuse_unsupported {
@@ -93,6 +100,40 @@ pub(super) fn check_new_bucket(input: &CreateBucketInput, region: &str) -> S3Res
         )),
         _ => Ok(()),
     }
+}
+
+/// Refuses a new bucket that is to have tags, of which the protocol crate knows nothing: it would skip them.
+///
+/// # Errors
+///
+/// The refusal.
+pub(super) async fn without_bucket_tags(
+    request: Request<Body>,
+) -> Result<Request<Body>, Box<Response<Body>>> {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length: Option<usize> = length.and_then(|it| it.to_str().ok()?.parse().ok());
+    let is_short = length.is_some_and(|length| (1..=MAX_CONFIGURATION_BYTES).contains(&length));
+    let is_bucket = request.method() == Method::PUT
+        && request.uri().query().is_none()
+        && !request.uri().path().trim_matches('/').contains('/');
+    if !is_short || !is_bucket {
+        return Ok(request);
+    }
+    let (parts, body) = request.into_parts();
+    let refuse = |status, code: &str, message: &str| {
+        let body = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
+        Err(Box::new(xml_response(status, body)))
+    };
+    let Ok(body) = axum::body::to_bytes(body, MAX_CONFIGURATION_BYTES).await else {
+        let message = "The request body terminated unexpectedly";
+        return refuse(StatusCode::BAD_REQUEST, "IncompleteBody", message);
+    };
+    let text = String::from_utf8_lossy(&body);
+    if text.contains("CreateBucketConfiguration") && text.contains("<Tag>") {
+        let message = "CreateBucket with Tags is not implemented";
+        return refuse(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message);
+    }
+    Ok(Request::from_parts(parts, Body::from(body)))
 }
 
 /// Takes a header that says what holds anyway and refuses any other.

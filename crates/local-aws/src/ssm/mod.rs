@@ -1,7 +1,8 @@
 //! AWS Systems Manager Parameter Store.
 //!
 //! Differs from Parameter Store: only `PutParameter`, `GetParameter` and `GetParameters` answer, with the types
-//! `String` and `StringList`; a parameter keeps its last version alone; there are no labels, tiers or policies.
+//! `String` and `StringList`; a parameter keeps its last version alone; labels, tags, patterns, policies and the
+//! advanced tier are refused by name.
 
 use std::sync::Arc;
 
@@ -27,6 +28,20 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 const MAX_NAME_CHARS: usize = 1_011;
 const MAX_VALUE_BYTES: usize = 4_096;
 const TYPES: [&str; 2] = ["String", "StringList"];
+/// Most names of one `GetParameters`.
+const MAX_NAMES: usize = 10;
+/// Members that `PutParameter` knows here. No operation shows a description.
+const PUT_MEMBERS: [&str; 7] = [
+    "Name",
+    "Value",
+    "Type",
+    "Overwrite",
+    "Description",
+    "Tier",
+    "DataType",
+];
+/// Tiers in which a value of at most 4,096 bytes is a standard parameter.
+const TIERS: [&str; 2] = ["Standard", "Intelligent-Tiering"];
 
 /// The service. A clone is another handle to the same parameters.
 #[derive(Debug, Clone)]
@@ -53,6 +68,8 @@ struct PutRequest {
     type_name: Option<String>,
     #[serde(default)]
     overwrite: bool,
+    tier: Option<String>,
+    data_type: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -107,7 +124,11 @@ impl ParameterStore {
         let operation = json_protocol::operation(request.headers(), "AmazonSSM.");
         let body = request.into_body();
         match operation.as_str() {
-            "PutParameter" => self.put(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?),
+            "PutParameter" => {
+                let (known, of) = (&PUT_MEMBERS, ("ssm", "PutParameter"));
+                let request = json_protocol::parse_known(body, MAX_BODY_BYTES, of, known).await?;
+                self.put(&caller, request)
+            }
             "GetParameter" => {
                 let GetRequest { name } = json_protocol::parse(body, MAX_BODY_BYTES).await?;
                 let found = self.get(&caller, "ssm:GetParameter", &name)?;
@@ -116,6 +137,11 @@ impl ParameterStore {
             }
             "GetParameters" => {
                 let GetAllRequest { names } = json_protocol::parse(body, MAX_BODY_BYTES).await?;
+                if !(1..=MAX_NAMES).contains(&names.len()) {
+                    return Err(json_protocol::validation(format!(
+                        "1 validation error detected: Value at 'names' failed to satisfy constraint: Member must have length between 1 and {MAX_NAMES}"
+                    )));
+                }
                 let (mut found, mut missing) = (Vec::new(), Vec::new());
                 for name in names {
                     match self.get(&caller, "ssm:GetParameters", &name)? {
@@ -210,12 +236,37 @@ fn check(request: &PutRequest) -> Result<(), AwsError> {
             "Standard tier parameters support a maximum parameter value of 4096 characters.",
         ));
     }
-    match request.type_name.as_deref() {
-        Some(other) if !TYPES.contains(&other) => Err(AwsError::not_implemented(
-            "ssm",
-            &format!("PutParameter of the type {other}"),
+    check_reserved(name)?;
+    for (what, given, known) in [
+        ("type", &request.type_name, &TYPES[..]),
+        ("tier", &request.tier, &TIERS[..]),
+        ("data type", &request.data_type, &["text"][..]),
+    ] {
+        if let Some(other) = given.as_deref().filter(|given| !known.contains(given)) {
+            return Err(AwsError::not_implemented(
+                "ssm",
+                &format!("PutParameter of the {what} {other}"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses the names that AWS keeps for itself.
+fn check_reserved(name: &str) -> Result<(), AwsError> {
+    let first = name.trim_start_matches('/').to_ascii_lowercase();
+    if !first.starts_with("aws") && !first.starts_with("ssm") {
+        return Ok(());
+    }
+    match name.to_ascii_lowercase().starts_with("/aws") && name.matches('/').count() > 1 {
+        true => Err(AwsError::new(
+            400,
+            "AccessDeniedException",
+            format!("No access to reserved parameter name: {name}."),
         )),
-        _ => Ok(()),
+        false => Err(json_protocol::validation(
+            "Parameter name: can't be prefixed with \"aws\" or \"ssm\" (case-insensitive).",
+        )),
     }
 }
 

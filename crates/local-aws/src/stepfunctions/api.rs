@@ -28,6 +28,27 @@ const MAX_PAGE: usize = 1000;
 /// Members of an event that hold data, or say how it was cut.
 const DATA: [&str; 4] = ["input", "inputDetails", "output", "outputDetails"];
 
+/// Members that some operation knows. Nothing is traced.
+const KNOWN: [&str; 17] = [
+    "stateMachineArn",
+    "executionArn",
+    "resourceArn",
+    "name",
+    "input",
+    "error",
+    "cause",
+    "taskToken",
+    "output",
+    "statusFilter",
+    "reverseOrder",
+    "includeExecutionData",
+    "includedData",
+    "redriveFilter",
+    "maxResults",
+    "nextToken",
+    "traceHeader",
+];
+
 /// The members of all operations' requests.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -44,6 +65,8 @@ struct Members {
     status_filter: Option<Status>,
     reverse_order: Option<bool>,
     include_execution_data: Option<bool>,
+    included_data: Option<String>,
+    redrive_filter: Option<String>,
     max_results: Option<usize>,
     next_token: Option<String>,
 }
@@ -75,6 +98,7 @@ impl StepFunctions {
         let caller = json_protocol::caller(&request)?;
         let operation = json_protocol::operation(request.headers(), "AWSStepFunctions.");
         let members: Map<String, Value> = json_protocol::parse(request.into_body(), MAX_BODY_BYTES).await?;
+        json_protocol::refuse_unknown(&members, ("states", &operation), &KNOWN)?;
         let members = Members::deserialize(Value::Object(members)).map_err(|_| {
             let message = "the body is not the JSON of this operation";
             AwsError::new(400, "SerializationException", message)
@@ -93,9 +117,14 @@ impl StepFunctions {
                 Ok(json!({"executionArn": started.arn, "startDate": seconds(started.started_ms)}))
             }
             "DescribeExecution" => {
-                let arn = required(members.execution_arn, "executionArn")?;
+                let arn = required(members.execution_arn.clone(), "executionArn")?;
                 may(&arn)?;
-                Ok(describe_execution(&self.execution(&arn)?))
+                let includes_data = members.includes_data()?;
+                let mut description = describe_execution(&self.execution(&arn)?);
+                if !includes_data {
+                    leave_out(&mut description, &DATA);
+                }
+                Ok(description)
             }
             "GetExecutionHistory" => {
                 let arn = required(members.execution_arn.clone(), "executionArn")?;
@@ -120,9 +149,14 @@ impl StepFunctions {
                 self.list_executions(&arn, &members)
             }
             "DescribeStateMachine" => {
-                let arn = required(members.state_machine_arn, "stateMachineArn")?;
+                let arn = required(members.state_machine_arn.clone(), "stateMachineArn")?;
                 may(&arn)?;
-                Ok(describe_machine(&arn, &self.known(&arn)?))
+                let includes_data = members.includes_data()?;
+                let mut description = describe_machine(&arn, &self.known(&arn)?);
+                if !includes_data {
+                    leave_out(&mut description, &["definition"]);
+                }
+                Ok(description)
             }
             "ListTagsForResource" => {
                 let arn = required(members.resource_arn, "resourceArn")?;
@@ -220,8 +254,12 @@ impl StepFunctions {
     }
 
     fn list_executions(&self, machine_arn: &str, members: &Members) -> Result<Value, AwsError> {
+        let filters = ["REDRIVEN", "NOT_REDRIVEN"];
+        let redriven = one_of("redriveFilter", members.redrive_filter.as_deref(), &filters)?;
         let fits = |execution: &Execution| {
-            execution.machine_arn == machine_arn
+            // Executions are not started again here.
+            redriven != Some("REDRIVEN")
+                && execution.machine_arn == machine_arn
                 && members
                     .status_filter
                     .is_none_or(|status| status == execution.status)
@@ -245,6 +283,32 @@ impl StepFunctions {
             })
         });
         page("stateMachines", machines.collect(), members)
+    }
+}
+
+impl Members {
+    /// Returns whether definitions, inputs and outputs are to be shown.
+    fn includes_data(&self) -> Result<bool, AwsError> {
+        let known = ["ALL_DATA", "METADATA_ONLY"];
+        let included = one_of("includedData", self.included_data.as_deref(), &known)?;
+        Ok(included != Some("METADATA_ONLY"))
+    }
+}
+
+/// Refuses a member that is none of its values.
+fn one_of<'a>(member: &str, given: Option<&'a str>, known: &[&str]) -> Result<Option<&'a str>, AwsError> {
+    match given {
+        Some(other) if !known.contains(&other) => Err(json_protocol::validation(format!(
+            "1 validation error detected: Value '{other}' at '{member}' failed to satisfy constraint: Member must satisfy enum value set: [{}]",
+            known.join(", ")
+        ))),
+        given => Ok(given),
+    }
+}
+
+fn leave_out(description: &mut Value, members: &[&str]) {
+    if let Some(description) = description.as_object_mut() {
+        description.retain(|member, _| !members.contains(&member.as_str()));
     }
 }
 

@@ -168,7 +168,10 @@ fn with_logs(folder: &std::path::Path) -> LocalAws {
 
 /// Calls an operation on the group, with more members.
 async fn logs(aws: &LocalAws, operation: &str, members: &[(&str, Value)]) -> Answer {
-    let mut body = json!({ "logGroupName": "worker-logs" });
+    let mut body = match operation {
+        "DescribeLogGroups" => json!({}),
+        _ => json!({ "logGroupName": "worker-logs" }),
+    };
     for (name, value) in members {
         body[*name] = value.clone();
     }

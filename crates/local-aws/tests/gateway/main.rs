@@ -2,6 +2,7 @@
 //! for which this test's own program serves.
 
 mod api_destinations;
+mod asked_for;
 mod events;
 mod front_door;
 mod function;

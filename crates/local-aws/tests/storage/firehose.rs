@@ -2,7 +2,11 @@
 
 use std::{io::Read, time::Duration};
 
-use aws_sdk_firehose::{error::ProvideErrorMetadata, primitives::Blob, types::Record};
+use aws_sdk_firehose::{
+    error::ProvideErrorMetadata,
+    primitives::Blob,
+    types::{DeliveryStreamType, Record},
+};
 use local_aws::{
     firehose::{DeliveryError, DeliveryStreamSpec},
     s3::FunctionNotification,
@@ -307,6 +311,10 @@ async fn streams_are_described_and_listed() {
         .delivery_stream_name("feedback-stream");
     let described = described.send().await.expect("describe");
     let listed = firehose.list_delivery_streams().send().await.expect("list");
+    let of_type = |kind| firehose.list_delivery_streams().delivery_stream_type(kind).send();
+    let others = of_type(DeliveryStreamType::KinesisStreamAsSource).await;
+    let direct = of_type(DeliveryStreamType::DirectPut).await;
+    let too_many = firehose.list_delivery_streams().limit(10_001).send().await;
 
     let description = described.delivery_stream_description().expect("description");
     assert_eq!(
@@ -318,6 +326,10 @@ async fn streams_are_described_and_listed() {
     assert_eq!(destination.expect("S3").bucket_arn(), "arn:aws:s3:::bucket");
     assert_eq!(listed.delivery_stream_names(), ["feedback-stream"]);
     assert!(!listed.has_more_delivery_streams());
+    assert!(others.expect("list").delivery_stream_names().is_empty());
+    assert_eq!(direct.expect("list").delivery_stream_names(), ["feedback-stream"]);
+    let refused = too_many.expect_err("10,000 at most").into_service_error();
+    assert_eq!(refused.meta().code(), Some("ValidationException"));
 }
 
 #[tokio::test]

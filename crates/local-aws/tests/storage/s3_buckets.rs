@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::types::{
     BucketCannedAcl, BucketLocationConstraint, CreateBucketConfiguration, Delete, EncodingType, Object,
-    ObjectIdentifier, ObjectOwnership,
+    ObjectIdentifier, ObjectOwnership, Tag,
 };
 use local_aws::s3::{BucketSpec, Expiration};
 use proptest::prelude::*;
@@ -195,6 +195,8 @@ async fn a_bucket_that_is_to_be_another_than_all_are_is_not_made() {
             .location_constraint(region)
             .build()
     };
+    let tag = Tag::builder().key("team").value("a").build().expect("a tag");
+    let tagged = CreateBucketConfiguration::builder().tags(tag).build();
 
     for (request, expected) in [
         (create().object_lock_enabled_for_bucket(true), "NotImplemented"),
@@ -208,6 +210,7 @@ async fn a_bucket_that_is_to_be_another_than_all_are_is_not_made() {
             create().create_bucket_configuration(located("eu-west-1")),
             "IllegalLocationConstraintException",
         ),
+        (create().create_bucket_configuration(tagged), "NotImplemented"),
     ] {
         assert_eq!(code(&request.send().await.expect_err(expected)), expected);
     }
