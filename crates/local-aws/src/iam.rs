@@ -1,20 +1,23 @@
 //! IAM: roles with inline policies, credentials that name a role, and the decision on every call.
 //!
 //! Differences from AWS:
-//! - One account, no users, groups, permission boundaries, session policies or organisation policies.
+//! - One account, no users, groups, permission boundaries or organisation policies.
 //! - `aws:SecureTransport` is always `true`: locally the loopback stands in for TLS, so that a policy
 //!   that demands TLS can be deployed unchanged.
-//! - Role credentials are made once a process start and do not expire while it runs.
-//! - The trust policy alone decides who assumes a role. A function that serves a service here assumes what that service
-//!   may. A role that neither the template nor the API made can be assumed by any caller of `AssumeRole`, and may do what
-//!   the user may; services assume none such.
+//! - The credentials that functions have are made once a process start and do not expire while it runs. Sessions of
+//!   `AssumeRole` are each caller's own and expire; they end with the process.
+//! - The trust policy alone decides who assumes a role, also of the user `test`, whom AWS lets assume none. A function that
+//!   serves a service here assumes what that service may. A role that neither the template nor the API made can be assumed
+//!   by any caller of `AssumeRole`, and may do what the user may; services assume none such.
 //! - What a policy uses that is not implemented (a condition operator or key, a policy variable) is
 //!   refused when the policy is given, never ignored.
 
 mod calls;
 mod kept;
+mod matching;
 mod policy;
 mod roles;
+mod sessions;
 mod shapes;
 
 use std::{
@@ -22,11 +25,12 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use uuid::Uuid;
-
+pub(crate) use self::calls::session_arn;
 pub use self::calls::{Call, Denied, PolicyDocument, Principal, RoleCredentials, RoleSpec};
 use self::policy::{Context, Kind, Policy, Verdict};
 pub use self::roles::Roles;
+pub use self::sessions::SessionSpec;
+use self::sessions::{Session, new_credentials};
 use crate::ACCOUNT_ID;
 
 /// The roles, their credentials, and the decisions.
@@ -36,6 +40,8 @@ pub struct Iam {
     roles: RwLock<HashMap<String, Role>>,
     /// Services that sessions of a role stand for, by the role's ARN.
     services: RwLock<HashMap<String, BTreeSet<String>>>,
+    /// Sessions that callers took, by the id of their access key. Locked after the roles.
+    sessions: RwLock<HashMap<String, Session>>,
 }
 
 #[derive(Debug)]
@@ -77,6 +83,7 @@ impl Iam {
             region: region.to_owned(),
             roles: RwLock::default(),
             services: RwLock::default(),
+            sessions: RwLock::default(),
         }
     }
 
@@ -84,8 +91,20 @@ impl Iam {
     ///
     /// # Errors
     ///
-    /// Names what a policy uses that is not implemented here (a condition operator, a variable).
+    /// Names what a policy uses that is not implemented here (a condition operator or key, a variable).
     pub fn put_role(&self, role: RoleSpec) -> Result<(), String> {
+        Policy::given_trust(&role.trust_policy)
+            .map_err(|error| format!("trust policy of role {}: {error}", role.name))?;
+        self.restore_role(role)
+    }
+
+    /// Adds or replaces a role as [`put_role`](Self::put_role), which may be trusted under conditions that no call meets:
+    /// a version before has taken such.
+    ///
+    /// # Errors
+    ///
+    /// Names what a policy uses that is not implemented here (a condition operator, a variable).
+    pub(crate) fn restore_role(&self, role: RoleSpec) -> Result<(), String> {
         let trust = Policy::parse(&role.trust_policy, Kind::Trust)
             .map_err(|error| format!("trust policy of role {}: {error}", role.name))?;
         let policies = role
@@ -114,6 +133,7 @@ impl Iam {
     pub(crate) fn remove_role(&self, role_arn: &str) {
         let mut roles = self.roles.write().unwrap_or_else(PoisonError::into_inner);
         roles.remove(role_arn);
+        self.end_sessions(role_arn);
     }
 
     /// Returns what the roles were made of.
@@ -165,86 +185,6 @@ impl Iam {
         verdict == Verdict::Allow
     }
 
-    /// Returns the services that a caller stands for.
-    fn services_of(&self, principal: &Principal) -> BTreeSet<String> {
-        let services = self.services.read().unwrap_or_else(PoisonError::into_inner);
-        match principal {
-            Principal::Role { arn } => services.get(arn).cloned().unwrap_or_default(),
-            Principal::Root | Principal::Service(_) => BTreeSet::new(),
-        }
-    }
-
-    /// Returns credentials of a session of the role: the same ones for as long as the process runs.
-    pub fn role_credentials(&self, role_arn: &str) -> Option<RoleCredentials> {
-        let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
-        roles.get(role_arn).map(|role| role.credentials.clone())
-    }
-
-    /// Returns credentials of a session of the role for a caller whom its trust policy lets assume it.
-    ///
-    /// A role that neither the template nor the API made is a stand-in for one of the user's account, and may do what the
-    /// user may.
-    ///
-    /// # Errors
-    ///
-    /// [`Denied`], in the words AWS uses.
-    pub fn assume_role(&self, principal: &Principal, role_arn: &str) -> Result<RoleCredentials, Denied> {
-        let call = Call {
-            principal,
-            action: "sts:AssumeRole",
-            resource: role_arn,
-            context: &BTreeMap::new(),
-            resource_policy: None,
-        };
-        let mut roles = self.roles.write().unwrap_or_else(PoisonError::into_inner);
-        let role = roles.entry(role_arn.to_owned()).or_insert_with(Role::of_user);
-        let context = self.context(principal, call.context);
-        let is_trusted = role.spec.is_none()
-            || *principal == Principal::Root
-            || self
-                .services_of(principal)
-                .iter()
-                .any(|service| self.trusts(role, service))
-            || role.trust.verdict(principal, call.action, "*", &context) == Verdict::Allow;
-        match is_trusted {
-            true => Ok(role.credentials.clone()),
-            false => {
-                let reason = "because no resource-based policy allows the sts:AssumeRole action";
-                Err(denied(&call, reason.to_owned()))
-            }
-        }
-    }
-
-    /// Returns the secret key of an access key id, and who it stands for.
-    ///
-    /// A role's session is known by its key id and its token together: check the token with
-    /// [`has_session_token`](Self::has_session_token).
-    pub fn access_key(&self, access_key_id: &str) -> Option<(String, Principal)> {
-        if access_key_id == "test" {
-            return Some(("test".to_owned(), Principal::Root));
-        }
-        let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
-        roles
-            .iter()
-            .find(|(_, role)| role.credentials.access_key_id == access_key_id)
-            .map(|(arn, role)| {
-                let principal = Principal::Role { arn: arn.clone() };
-                (role.credentials.secret_access_key.clone(), principal)
-            })
-    }
-
-    /// Returns whether a request that is signed with the access key carries the right session token
-    /// (`x-amz-security-token`): that of the session, or none for the user's own key.
-    pub fn has_session_token(&self, access_key_id: &str, token: Option<&str>) -> bool {
-        let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
-        let expected = roles
-            .values()
-            .map(|role| &role.credentials)
-            .find(|credentials| credentials.access_key_id == access_key_id)
-            .map(|credentials| credentials.session_token.as_str());
-        expected == token
-    }
-
     /// Decides a call by the policies of the caller alone.
     ///
     /// # Errors
@@ -260,18 +200,16 @@ impl Iam {
         })
     }
 
-    /// Decides a call: an explicit deny wins, then any allow of the identity's or the resource's policy.
+    /// Decides a call: an explicit deny wins, then any allow of the identity's or the resource's policy, which a session's
+    /// policy must allow too.
     ///
     /// # Errors
     ///
     /// [`Denied`], in the words AWS uses.
     pub fn authorize(&self, call: &Call<'_>) -> Result<(), Denied> {
-        let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
-        let identity: &[Policy] = match call.principal {
-            Principal::Root => return Ok(()),
-            Principal::Role { arn } => roles.get(arn).map_or(&[], |role| &role.policies),
-            Principal::Service(_) => &[],
-        };
+        if *call.principal == Principal::Root {
+            return Ok(());
+        }
         let resource = match call.resource_policy.map(|it| Policy::parse(it, Kind::Resource)) {
             None => None,
             Some(Ok(policy)) => Some(policy),
@@ -281,28 +219,33 @@ impl Iam {
             }
         };
 
+        let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
         let context = self.context(call.principal, call.context);
+        let own = self.own(&roles, call, &context);
         let verdict = |policy: &Policy| policy.verdict(call.principal, call.action, call.resource, &context);
-        let identity_verdict = identity.iter().map(verdict).max().unwrap_or_default();
-        let resource_verdict = resource.as_ref().map(verdict).unwrap_or_default();
-        match identity_verdict.max(resource_verdict) {
-            Verdict::Allow => Ok(()),
-            Verdict::Deny => {
-                let kind = if identity_verdict == Verdict::Deny {
-                    "an identity-based"
-                } else {
-                    "a resource-based"
-                };
-                Err(denied(call, format!("with an explicit deny in {kind} policy")))
+        let of_resource = resource.as_ref().map(verdict).unwrap_or_default();
+        let verdicts = [
+            ("an identity-based", own.identity),
+            ("a resource-based", of_resource),
+            ("a session", own.session.unwrap_or_default()),
+        ];
+        let allows_nothing = |kind: &str| {
+            let reason = format!("because no {kind} policy allows the {} action", call.action);
+            Err(denied(call, reason))
+        };
+        if let Some((kind, _)) = verdicts.iter().find(|(_, verdict)| *verdict == Verdict::Deny) {
+            Err(denied(call, format!("with an explicit deny in {kind} policy")))
+        } else if own.identity.max(of_resource) == Verdict::NoMatch {
+            match call.principal {
+                Principal::Service(_) => allows_nothing("resource-based"),
+                Principal::Root | Principal::Role { .. } | Principal::Session { .. } => {
+                    allows_nothing("identity-based")
+                }
             }
-            Verdict::NoMatch => {
-                let kind = match call.principal {
-                    Principal::Service(_) => "resource-based",
-                    Principal::Root | Principal::Role { .. } => "identity-based",
-                };
-                let reason = format!("because no {kind} policy allows the {} action", call.action);
-                Err(denied(call, reason))
-            }
+        } else if own.session == Some(Verdict::NoMatch) {
+            allows_nothing("session")
+        } else {
+            Ok(())
         }
     }
 
@@ -319,7 +262,7 @@ impl Iam {
                 set("aws:principalaccount", ACCOUNT_ID);
                 set("aws:principalarn", &principal.caller_arn());
             }
-            Principal::Role { arn } => {
+            Principal::Role { arn } | Principal::Session { role: arn, .. } => {
                 set("aws:principalaccount", ACCOUNT_ID);
                 set("aws:principalarn", arn);
             }
@@ -335,15 +278,6 @@ fn denied(call: &Call<'_>, reason: String) -> Denied {
         action: call.action.to_owned(),
         resource: call.resource.to_owned(),
         reason,
-    }
-}
-
-fn new_credentials() -> RoleCredentials {
-    let random = || Uuid::new_v4().simple().to_string();
-    RoleCredentials {
-        access_key_id: format!("ASIA{}", &random().to_uppercase()[..16]),
-        secret_access_key: format!("{}{}", random(), &random()[..8]),
-        session_token: format!("{}{}", random(), random()),
     }
 }
 

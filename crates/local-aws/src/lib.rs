@@ -184,15 +184,15 @@ impl LocalAws {
         let sagemaker_runtime = SageMakerRuntime::new(iam.clone(), region.clone());
         let parameters = ParameterStore::new(store.clone(), iam.clone(), region.clone());
         let logs = Logs::new(store.clone(), iam.clone(), region.clone());
-        let roles = Roles::new(store.clone(), iam.clone());
+        let roles = Roles::new(store.clone(), iam.clone()).map_err(index)?;
         let function_urls = FunctionUrls::new(iam.clone(), lambda.clone(), region.clone());
         Ok(Self {
             cloudformation: Arc::new(CloudFormation::new(iam.clone())),
             logs: Arc::new(logs),
             parameters: parameters.map_err(index)?,
             sagemaker_runtime,
-            tokens: Tokens::new(iam.clone()),
-            roles: roles.map_err(index)?,
+            tokens: Tokens::new(iam.clone(), roles.clone()),
+            roles,
             iam,
             queue,
             s3,

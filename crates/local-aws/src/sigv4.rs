@@ -78,6 +78,10 @@ pub fn verify(
     if !iam.has_session_token(key_id, token) {
         return Err(unknown());
     }
+    if iam.has_expired(key_id, now) {
+        let message = "The security token included in the request is expired";
+        return Err(Refusal::new("ExpiredTokenException", message));
+    }
     if authorization.service != service {
         let message = format!("Credential should be scoped to correct service: '{service}'. ");
         return Err(Refusal::invalid_signature(message));

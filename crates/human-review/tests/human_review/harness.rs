@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use chrono::{DateTime, Duration, Utc};
 use human_review::{Config, HumanReview};
-use local_aws::iam::{Iam, Principal};
+use local_aws::iam::{Iam, Principal, SessionSpec};
 use local_aws::invocation_queue::InvocationQueue;
 use local_aws::s3::{BucketSpec, S3};
 use local_aws::store::Store;
@@ -30,8 +30,14 @@ pub const PORTAL_URL: &str = "https://portal.example/dev";
 /// Returns what STS answers to whoever assumes a role.
 fn assumed(iam: &Iam) -> String {
     let role = "arn:aws:iam::123456789012:role/labels";
+    let session = SessionSpec {
+        name: "b",
+        external_id: None,
+        policy: None,
+        expires: Utc::now() + Duration::days(1),
+    };
     let credentials = iam
-        .assume_role(&Principal::Root, role)
+        .assume_role(&Principal::Root, role, &session)
         .expect("a role of the user");
     format!(
         "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\

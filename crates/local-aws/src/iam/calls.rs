@@ -25,10 +25,19 @@ pub struct RoleSpec {
 pub enum Principal {
     /// The user of this machine (`test`/`test`): all rights.
     Root,
-    /// A role's session.
+    /// The session of a role that its functions and services have.
     Role {
         /// ARN of the role.
         arn: String,
+    },
+    /// A session of a role that `AssumeRole` gave.
+    Session {
+        /// ARN of the role.
+        role: String,
+        /// Name of the session.
+        name: String,
+        /// Id of its access key, by which its policy is known.
+        access_key_id: String,
     },
     /// An AWS service by its own right, for example `s3.amazonaws.com`.
     Service(String),
@@ -40,13 +49,25 @@ impl Principal {
     pub fn caller_arn(&self) -> String {
         match self {
             Self::Root => format!("arn:aws:iam::{ACCOUNT_ID}:root"),
-            Self::Role { arn } => {
-                let name = arn.rsplit('/').next().unwrap_or(arn);
-                format!("arn:aws:sts::{ACCOUNT_ID}:assumed-role/{name}/local")
-            }
+            Self::Role { arn } => session_arn(arn, "local"),
+            Self::Session { role, name, .. } => session_arn(role, name),
             Self::Service(name) => name.clone(),
         }
     }
+
+    /// Returns the ARN of the caller's role, if it is a role's session.
+    pub fn role_arn(&self) -> Option<&str> {
+        match self {
+            Self::Role { arn } | Self::Session { role: arn, .. } => Some(arn),
+            Self::Root | Self::Service(_) => None,
+        }
+    }
+}
+
+/// Returns the ARN of a session of a role.
+pub(crate) fn session_arn(role_arn: &str, session: &str) -> String {
+    let name = role_arn.rsplit('/').next().unwrap_or(role_arn);
+    format!("arn:aws:sts::{ACCOUNT_ID}:assumed-role/{name}/{session}")
 }
 
 /// Credentials of a role's session.

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::Principal;
+use super::{
+    Principal,
+    matching::{arn_like, wildcard},
+};
 use crate::ACCOUNT_ID;
 
 /// Condition keys of one call, names in lower case (they are case-insensitive).
@@ -96,7 +99,23 @@ const GLOBAL_KEYS: [&str; 6] = [
     "aws:sourcearn",
 ];
 
+/// The keys beside [`GLOBAL_KEYS`] that a request for a role has.
+const TRUST_KEYS: [&str; 2] = ["sts:externalid", "sts:rolesessionname"];
+
 impl Policy {
+    /// Parses the trust policy that somebody gives, refusing also conditions on keys that no request for a role has.
+    pub(super) fn given_trust(document: &Value) -> Result<Self, String> {
+        let policy = Self::parse(document, Kind::Trust)?;
+        let conditions = policy.statements.iter().flat_map(|it| &it.conditions);
+        let mut keys = conditions.map(|condition| condition.key.as_str());
+        match keys.find(|key| !GLOBAL_KEYS.contains(key) && !TRUST_KEYS.contains(key)) {
+            Some(key) => Err(format!(
+                "condition key {key} is not implemented in a trust policy"
+            )),
+            None => Ok(policy),
+        }
+    }
+
     /// Parses a document, refusing whatever would not be evaluated.
     pub(super) fn parse(document: &Value, kind: Kind) -> Result<Self, String> {
         let document = object(document, "a policy document")?;
@@ -209,9 +228,11 @@ impl Statement {
             || self.principals.iter().any(|pattern| match (pattern, principal) {
                 (PrincipalPattern::Everyone, _) => true,
                 // Naming the account leaves the allowing to its identities' own policies.
-                (PrincipalPattern::Account, Principal::Role { .. }) => self.effect == Verdict::Deny,
+                (PrincipalPattern::Account, Principal::Role { .. } | Principal::Session { .. }) => {
+                    self.effect == Verdict::Deny
+                }
                 (PrincipalPattern::Account, Principal::Root) => true,
-                (PrincipalPattern::Role(expected), Principal::Role { arn }) => expected == arn,
+                (PrincipalPattern::Role(expected), caller) => caller.role_arn() == Some(expected.as_str()),
                 (PrincipalPattern::Service(expected), Principal::Service(name)) => expected == name,
                 _ => false,
             })
@@ -370,43 +391,4 @@ fn strings(value: &Value, what: &str) -> Result<Vec<String>, String> {
             _ => Err(format!("{what} must be a string or a list of strings")),
         })
         .collect()
-}
-
-/// Matches an ARN part by part, so that a `*` does not reach over a colon into the next part; the
-/// last part, which may hold colons itself, is one.
-fn arn_like(pattern: &str, arn: &str) -> bool {
-    if pattern == "*" {
-        return true;
-    }
-    let (patterns, parts) = (pattern.splitn(6, ':'), arn.splitn(6, ':'));
-    patterns.clone().count() == parts.clone().count()
-        && patterns.zip(parts).all(|(pattern, part)| wildcard(pattern, part))
-}
-
-/// Matches `*` (any characters, or none) and `?` (one character).
-fn wildcard(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let (mut at_pattern, mut at_text) = (0, 0);
-    // Where to go on after the last `*` if the characters behind it turn out not to match.
-    let mut retry: Option<(usize, usize)> = None;
-    while at_text < text.len() {
-        match pattern.get(at_pattern) {
-            Some('*') => {
-                at_pattern += 1;
-                retry = Some((at_pattern, at_text));
-            }
-            Some(&expected) if expected == '?' || expected == text[at_text] => {
-                at_pattern += 1;
-                at_text += 1;
-            }
-            _ => match retry {
-                Some((after_star, from)) => {
-                    retry = Some((after_star, from + 1));
-                    (at_pattern, at_text) = (after_star, from + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[at_pattern..].iter().all(|&rest| rest == '*')
 }

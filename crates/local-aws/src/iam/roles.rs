@@ -1,7 +1,7 @@
 //! AWS IAM's API: roles beside those of the template, and policies that are attached to them.
 //!
 //! What it makes is kept, and counts as the template's roles do. Those are shown too; the template alone changes them. Differs
-//! from IAM: no users, groups, instance profiles, boundaries, tags or versions of policies; lists have one page; of the
+//! from IAM: no users, groups, instance profiles, boundaries, tags or versions of policies; of the
 //! policies of AWS those for S3 alone are known, and others are refused when they are attached.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,12 +10,14 @@ use axum::body::Body;
 use chrono::Utc;
 use futures::future::BoxFuture;
 use http::{Request, Response};
+use serde_json::json;
 
 use super::{
     Iam, Principal, RoleSpec,
     kept::{self, KeptPolicy, KeptRole, Made, POLICIES, ROLES},
     shapes::{
-        MAX_POLICY_NAME, Members, describe, describe_policy, element, encoded, id, list, of_spec, reply,
+        MAX_POLICY_NAME, Members, Paging, SESSION_SECONDS, describe, describe_policy, element, encoded, id,
+        id_of, list, of_spec, reply,
     },
 };
 use crate::{
@@ -79,9 +81,15 @@ impl Roles {
     pub(crate) fn new(store: Arc<Store>, iam: Arc<Iam>) -> Result<Self, redb::Error> {
         let made = Made::load(&store)?;
         for role in made.roles.values() {
-            if let Err(reason) = iam.put_role(made.spec(role)) {
+            if let Err(reason) = iam.restore_role(made.spec(role)) {
                 // A version before took it.
                 tracing::error!(reason, role = role.name, "a role is not in use: make it again");
+                let closed = iam.restore_role(RoleSpec {
+                    trust_policy: json!({"Statement": []}),
+                    policies: Vec::new(),
+                    ..made.spec(role)
+                });
+                closed.expect("a policy without statements is one");
             }
         }
         Ok(Self {
@@ -113,8 +121,9 @@ impl Roles {
             "ListRoles" => {
                 self.iam.permit(caller, "iam:ListRoles", "*")?;
                 let path = members.take("PathPrefix").unwrap_or_default();
+                let paging = members.paging()?;
                 members.end(action)?;
-                Ok(self.list_roles(&path))
+                self.list_roles(&path, &paging)
             }
             "CreatePolicy" => self.create_policy(caller, members),
             "GetPolicy" | "DeletePolicy" => {
@@ -148,6 +157,10 @@ impl Roles {
             "GetRolePolicy" => members.required("PolicyName")?,
             _ => String::new(),
         };
+        let paging = match action.starts_with("List") {
+            true => members.paging()?,
+            false => Paging::default(),
+        };
         members.end(action)?;
         let role = self.shown_role(name).ok_or_else(|| no_role(name))?;
         Ok(match action {
@@ -166,7 +179,7 @@ impl Roles {
                     .inline
                     .keys()
                     .map(|name| element("member", &escape_xml(name)));
-                list("PolicyNames", names)
+                list("PolicyNames", names, &paging)?
             }
             _ => {
                 let attached = role.attached.iter().map(|arn| {
@@ -175,7 +188,7 @@ impl Roles {
                         element("PolicyName", &escape_xml(name)) + &element("PolicyArn", &escape_xml(arn));
                     element("member", &both)
                 });
-                list("AttachedPolicies", attached)
+                list("AttachedPolicies", attached, &paging)?
             }
         })
     }
@@ -234,7 +247,11 @@ impl Roles {
 
     /// Has a role count, and keeps it.
     fn keep(&self, made: &mut Made, role: KeptRole) -> Result<(), AwsError> {
-        let put = self.iam.put_role(made.spec(&role));
+        let before = made.roles.get(&role.name);
+        let put = match before.is_some_and(|before| before.trust == role.trust) {
+            true => self.iam.restore_role(made.spec(&role)),
+            false => self.iam.put_role(made.spec(&role)),
+        };
         put.map_err(|reason| AwsError::new(400, "MalformedPolicyDocument", reason))?;
         kept::keep(&self.store, ROLES, &role.name, Some(&role)).map_err(failed)?;
         made.roles.insert(role.name.clone(), role);
@@ -251,7 +268,7 @@ impl Roles {
         Ok(String::new())
     }
 
-    fn list_roles(&self, path: &str) -> String {
+    fn list_roles(&self, path: &str, paging: &Paging) -> Result<String, AwsError> {
         let made: Vec<KeptRole> = self.made().roles.values().cloned().collect();
         let of_template = self
             .iam
@@ -265,6 +282,7 @@ impl Roles {
         list(
             "Roles",
             roles.iter().map(|role| element("member", &describe(role))),
+            paging,
         )
     }
 
@@ -272,6 +290,14 @@ impl Roles {
     fn shown_role(&self, name: &str) -> Option<KeptRole> {
         let made = self.made().roles.get(name).cloned();
         made.or_else(|| self.of_template(name).map(|spec| of_spec(&spec)))
+    }
+
+    /// Returns the id of a role, and how many seconds a session of it lasts at most.
+    pub(crate) fn id_and_longest_session(&self, role_arn: &str) -> (String, u32) {
+        let name = role_arn.rsplit('/').next().unwrap_or(role_arn);
+        let role = self.shown_role(name).filter(|role| role.arn() == role_arn);
+        let of_user = || (id_of(role_arn), SESSION_SECONDS);
+        role.map_or_else(of_user, |role| (role.id, role.max_session_seconds))
     }
 
     fn of_template(&self, name: &str) -> Option<RoleSpec> {

@@ -6,18 +6,25 @@ use axum::body::Body;
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::{Response, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest, Sha256};
 
 use super::{
     PolicyDocument, RoleSpec,
     kept::{KeptPolicy, KeptRole},
 };
-use crate::aws_error::{AwsError, escape_xml, xml_response};
+use crate::{
+    aws_error::{AwsError, escape_xml, xml_response},
+    json_protocol,
+};
 
 const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 const MAX_ROLE_NAME: usize = 64;
+/// Members of a page where `MaxItems` is not given, and the most that it may be.
+const DEFAULT_ITEMS: usize = 100;
+const MAX_ITEMS: usize = 1_000;
 pub(super) const MAX_POLICY_NAME: usize = 128;
 /// `MaxSessionDuration` where it is not given, and the most that it may be.
-const SESSION_SECONDS: u32 = 3_600;
+pub(super) const SESSION_SECONDS: u32 = 3_600;
 const MAX_SESSION_SECONDS: u32 = 43_200;
 
 /// The members of a request that were not read yet.
@@ -92,6 +99,20 @@ impl Members {
         })
     }
 
+    /// Reads which page of a list is wanted.
+    pub(super) fn paging(&mut self) -> Result<Paging, AwsError> {
+        let most = match self.take("MaxItems") {
+            None => DEFAULT_ITEMS,
+            Some(given) => given
+                .parse::<usize>()
+                .ok()
+                .filter(|most| (1..=MAX_ITEMS).contains(most))
+                .ok_or_else(|| validation("MaxItems must be from 1 to 1000"))?,
+        };
+        let marker = self.take("Marker");
+        Ok(Paging { marker, most })
+    }
+
     /// Refuses what nobody has read.
     pub(super) fn end(&self, action: &str) -> Result<(), AwsError> {
         match self.0.keys().next() {
@@ -134,6 +155,12 @@ pub(super) fn of_spec(spec: &RoleSpec) -> KeptRole {
 pub(super) fn id(prefix: &str) -> String {
     let random = uuid::Uuid::new_v4().simple().to_string().to_uppercase();
     format!("{prefix}{}", &random[..17])
+}
+
+/// Returns the id of a role that neither the template nor the API made: the same one each time.
+pub(super) fn id_of(role_arn: &str) -> String {
+    let digest = hex::encode(Sha256::digest(role_arn.as_bytes())).to_uppercase();
+    format!("AROA{}", &digest[..17])
 }
 
 /// Returns the members of a role.
@@ -185,9 +212,25 @@ pub(super) fn element(name: &str, content: &str) -> String {
     format!("<{name}>{content}</{name}>")
 }
 
-/// Returns a list, which is all in one page.
-pub(super) fn list(name: &str, members: impl Iterator<Item = String>) -> String {
-    element(name, &members.collect::<String>()) + &element("IsTruncated", "false")
+/// Which page of a list is asked for.
+#[derive(Default)]
+pub(super) struct Paging {
+    marker: Option<String>,
+    most: usize,
+}
+
+/// Returns a page of a list.
+pub(super) fn list(
+    name: &str,
+    members: impl Iterator<Item = String>,
+    paging: &Paging,
+) -> Result<String, AwsError> {
+    let page = json_protocol::page(members.collect(), paging.marker.as_deref(), paging.most);
+    let (members, next) =
+        page.ok_or_else(|| validation("Marker is none that an earlier page of this list gave"))?;
+    let is_truncated = element("IsTruncated", &next.is_some().to_string());
+    let marker = next.map(|marker| element("Marker", &marker));
+    Ok(element(name, &members.concat()) + &is_truncated + &marker.unwrap_or_default())
 }
 
 /// Writes an answer.

@@ -1,3 +1,4 @@
+use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::*;
@@ -318,12 +319,23 @@ fn a_role_is_assumed_by_whom_it_trusts_and_one_that_no_template_made_by_anybody(
     let function = Principal::Role { arn: arn("function") };
     let data = Principal::Role { arn: arn("data") };
 
-    let assumed = iam.assume_role(&function, &arn("data")).expect("trusted");
-    let refused = iam.assume_role(&data, &arn("function")).expect_err("not trusted");
-    let of_user = iam.assume_role(&function, &arn("somebody")).expect("anybody may");
+    let assumed = iam
+        .assume_role(&function, &arn("data"), &session(None))
+        .expect("trusted");
+    let refused = iam
+        .assume_role(&data, &arn("function"), &session(None))
+        .expect_err("not trusted");
+    let of_user = iam
+        .assume_role(&function, &arn("somebody"), &session(None))
+        .expect("anybody may");
 
     let principal_of = |credentials: &RoleCredentials| iam.access_key(&credentials.access_key_id);
-    assert_eq!(principal_of(&assumed).map(|key| key.1), Some(data));
+    let (_, taken) = principal_of(&assumed).expect("known");
+    assert_eq!(taken.role_arn(), data.role_arn());
+    assert_eq!(
+        taken.caller_arn(),
+        "arn:aws:sts::000000000000:assumed-role/data/ann"
+    );
     assert!(refused.to_string().contains("sts:AssumeRole"), "{refused}");
     let (_, somebody) = principal_of(&of_user).expect("known");
     let call = Call {
@@ -359,7 +371,7 @@ fn a_function_that_serves_a_service_takes_the_roles_that_trust_it_and_no_others(
         put("data", "comprehend.amazonaws.com"),
         put("other", "sagemaker.amazonaws.com"),
     );
-    let takes = |role: &str| iam.assume_role(&function, role).is_ok();
+    let takes = |role: &str| iam.assume_role(&function, role, &session(None)).is_ok();
 
     let before = takes(&data);
     let Principal::Role { arn } = &function else {
@@ -368,4 +380,186 @@ fn a_function_that_serves_a_service_takes_the_roles_that_trust_it_and_no_others(
     iam.stand_for(arn, "comprehend.amazonaws.com");
 
     assert_eq!((before, takes(&data), takes(&other)), (false, true, false));
+}
+
+/// Makes a role with this principal and these conditions in its trust policy, that may do all.
+fn put_trusting(iam: &Iam, name: &str, principal: Value, condition: Value) -> Result<String, String> {
+    let arn = format!("arn:aws:iam::{ACCOUNT_ID}:role/{name}");
+    iam.put_role(RoleSpec {
+        name: name.to_owned(),
+        arn: arn.clone(),
+        trust_policy: json!({"Statement": {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole",
+            "Condition": condition}}),
+        policies: vec![json!({"Statement": allow(json!("*"), json!("*"))})],
+    })
+    .map(|()| arn)
+}
+
+fn session(policy: Option<&Value>) -> SessionSpec<'_> {
+    SessionSpec {
+        name: "ann",
+        external_id: None,
+        policy,
+        expires: Utc::now() + TimeDelta::hours(1),
+    }
+}
+
+fn assumed(iam: &Iam, by: &Principal, role: &str, spec: &SessionSpec<'_>) -> Principal {
+    let credentials = iam.assume_role(by, role, spec).expect("it may");
+    let (_, principal) = iam
+        .access_key(&credentials.access_key_id)
+        .expect("the key is known");
+    principal
+}
+
+#[test]
+fn a_session_may_do_what_its_role_and_its_policy_both_allow() {
+    let iam = Iam::default();
+    let role = put_trusting(&iam, "all", json!({"AWS": ACCOUNT_ID}), json!({})).expect("a role");
+    let reads = json!({"Statement": allow(json!("s3:GetObject"), json!("arn:aws:s3:::bucket/*"))});
+    let denies = json!({"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}});
+    let may = |policy: Option<&Value>, action: &str, resource_policy: Option<&Value>| {
+        let principal = assumed(&iam, &Principal::Root, &role, &session(policy));
+        let decided = decide_for(&iam, &principal, action, OBJECT, &[], resource_policy);
+        decided.map_err(|denied| denied.reason)
+    };
+    let of_bucket = json!({"Statement": {"Effect": "Allow", "Principal": {"AWS": role}, "Action": "s3:*",
+        "Resource": "*"}});
+
+    assert_eq!(may(None, "s3:DeleteObject", None), Ok(()));
+    assert_eq!(may(Some(&reads), "s3:GetObject", None), Ok(()));
+    let outside = Err("because no session policy allows the s3:DeleteObject action".to_owned());
+    assert_eq!(may(Some(&reads), "s3:DeleteObject", None), outside);
+    assert_eq!(may(Some(&reads), "s3:DeleteObject", Some(&of_bucket)), outside);
+    let denied = Err("with an explicit deny in a session policy".to_owned());
+    assert_eq!(may(Some(&denies), "s3:GetObject", None), denied);
+}
+
+#[test]
+fn a_session_policy_gives_nothing_that_the_role_does_not_have() {
+    let iam = iam_with(allow(json!("s3:GetObject"), json!("*")));
+    let all = json!({"Statement": allow(json!("*"), json!("*"))});
+    iam.stand_for(ROLE, "lambda.amazonaws.com");
+    let function = Principal::Role { arn: ROLE.to_owned() };
+
+    let principal = assumed(&iam, &function, ROLE, &session(Some(&all)));
+
+    let write = decide_for(&iam, &principal, "s3:PutObject", OBJECT, &[], None);
+    assert!(write.is_err());
+    assert!(decide_for(&iam, &principal, "s3:GetObject", OBJECT, &[], None).is_ok());
+}
+
+#[test]
+fn a_session_does_not_leave_its_policy_behind_by_another_role() {
+    let iam = Iam::default();
+    let first = put_trusting(&iam, "first", json!({"AWS": ACCOUNT_ID}), json!({})).expect("a role");
+    let second = put_trusting(&iam, "second", json!({"AWS": first}), json!({})).expect("a role");
+    let reads = json!({"Statement": allow(json!("s3:GetObject"), json!("*"))});
+    let bound = assumed(&iam, &Principal::Root, &first, &session(Some(&reads)));
+    let free = assumed(&iam, &Principal::Root, &first, &session(None));
+    let by = |principal: &Principal, role: &str| iam.assume_role(principal, role, &session(None)).is_ok();
+
+    assert_eq!((by(&bound, &second), by(&free, &second)), (false, true));
+    assert!(!by(&bound, "arn:aws:iam::000000000000:role/somebody"));
+}
+
+#[test]
+fn a_role_that_demands_an_external_id_is_assumed_with_that_one_alone() {
+    let iam = Iam::default();
+    let caller = put_trusting(&iam, "caller", json!({"AWS": ACCOUNT_ID}), json!({})).expect("a role");
+    let demands = json!({"StringEquals": {"sts:ExternalId": "right"}});
+    let role = put_trusting(&iam, "demanding", json!({"AWS": caller}), demands).expect("a role");
+    let caller = Principal::Role { arn: caller };
+    let with = |external_id| {
+        let spec = SessionSpec {
+            external_id,
+            ..session(None)
+        };
+        iam.assume_role(&caller, &role, &spec).is_ok()
+    };
+
+    assert_eq!(
+        [with(Some("right")), with(Some("wrong")), with(None)],
+        [true, false, false]
+    );
+}
+
+#[test]
+fn the_user_takes_a_role_only_if_it_trusts_the_account_or_everybody() {
+    let iam = Iam::default();
+    let takes = |name: &str, principal: Value| {
+        let role = put_trusting(&iam, name, principal, json!({})).expect("a role");
+        iam.assume_role(&Principal::Root, &role, &session(None)).is_ok()
+    };
+
+    assert!(takes("account", json!({"AWS": "arn:aws:iam::000000000000:root"})));
+    assert!(takes("everybody", json!({"AWS": "*"})));
+    assert!(!takes("function", json!({"Service": "lambda.amazonaws.com"})));
+    assert!(!takes("other", json!({"AWS": ROLE})));
+}
+
+#[test]
+fn a_role_takes_one_that_trusts_the_account_where_its_own_policies_let_it() {
+    let iam = Iam::default();
+    let target = put_trusting(&iam, "target", json!({"AWS": ACCOUNT_ID}), json!({})).expect("a role");
+    let may = |statement: Value| {
+        iam.put_role(role(statement)).expect("a role");
+        let caller = Principal::Role { arn: ROLE.to_owned() };
+        iam.assume_role(&caller, &target, &session(None)).is_ok()
+    };
+
+    assert!(may(allow(json!("sts:AssumeRole"), json!(target))));
+    assert!(!may(allow(json!("s3:*"), json!("*"))));
+    assert!(!may(json!([
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "sts:*", "Resource": "*"},
+    ])));
+}
+
+#[test]
+fn a_trust_policy_with_a_key_that_no_request_for_a_role_has_is_refused() {
+    let iam = Iam::default();
+    let put = |key: &str| {
+        put_trusting(
+            &iam,
+            "r",
+            json!({"AWS": "*"}),
+            json!({"StringNotEquals": {key: "x"}}),
+        )
+    };
+
+    assert!(put("sts:RoleSessionName").is_ok());
+    assert!(put("aws:PrincipalArn").is_ok());
+    for key in ["foo:bar", "sts:SourceIdentity", "aws:MultiFactorAuthPresent"] {
+        let refusal = put(key).expect_err("no such key");
+        let named = refusal.to_ascii_lowercase().contains(&key.to_ascii_lowercase());
+        assert!(named, "{refusal}");
+    }
+}
+
+#[test]
+fn sessions_of_a_role_are_each_their_own_and_end_with_it() {
+    let iam = Iam::default();
+    let role = put_trusting(&iam, "all", json!({"AWS": ACCOUNT_ID}), json!({})).expect("a role");
+    let take = |expires| {
+        let spec = SessionSpec {
+            expires,
+            ..session(None)
+        };
+        iam.assume_role(&Principal::Root, &role, &spec).expect("trusted")
+    };
+    let now = Utc::now();
+    let (short, long) = (
+        take(now + TimeDelta::minutes(15)),
+        take(now + TimeDelta::hours(1)),
+    );
+    let later = now + TimeDelta::minutes(20);
+
+    assert_ne!(short.access_key_id, long.access_key_id);
+    assert_ne!(short.secret_access_key, long.secret_access_key);
+    assert!(iam.has_session_token(&long.access_key_id, Some(&long.session_token)));
+    assert!(!iam.has_session_token(&long.access_key_id, Some(&short.session_token)));
+    assert!(iam.has_expired(&short.access_key_id, later) && !iam.has_expired(&long.access_key_id, later));
+    iam.remove_role(&role);
+    assert!(iam.access_key(&long.access_key_id).is_none());
 }

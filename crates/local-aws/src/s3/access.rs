@@ -180,6 +180,9 @@ impl S3Access for Backend {
                 "The provided token is malformed or otherwise invalid."
             ));
         }
+        if self.iam.has_expired(key, chrono::Utc::now()) {
+            return Err(s3_error!(ExpiredToken, "The provided token has expired."));
+        }
         if let Needs::Action(action) = needs {
             let resource = match context.s3_path() {
                 S3Path::Root => "arn:aws:s3:::*".to_owned(),

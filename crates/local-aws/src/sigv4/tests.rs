@@ -9,7 +9,7 @@ use http::Request;
 use serde_json::json;
 
 use super::*;
-use crate::iam::RoleSpec;
+use crate::iam::{RoleSpec, SessionSpec};
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/worker";
 const BODY: &[u8] = br#"{"Text":"a"}"#;
@@ -235,4 +235,27 @@ fn a_role_needs_its_session_token() {
         with_token(Some("x")).expect_err("wrong token").code,
         "UnrecognizedClientException"
     );
+}
+
+#[test]
+fn a_session_that_has_ended_is_told_so() {
+    let iam = Iam::default();
+    let code_with = |minutes| {
+        let session = SessionSpec {
+            name: "ann",
+            external_id: None,
+            policy: None,
+            expires: now() + TimeDelta::minutes(minutes),
+        };
+        let session = iam
+            .assume_role(&Principal::Root, ROLE, &session)
+            .expect("a role of the user");
+        let (id, secret) = (&session.access_key_id, &session.secret_access_key);
+        let credentials = Credentials::new(id, secret, Some(session.session_token.clone()), None, "test");
+        let request = signed("http://127.0.0.1:4566/", credentials, now());
+        verify_for(&iam, &request, "firehose").map_err(|refusal| refusal.code)
+    };
+
+    assert!(code_with(1).is_ok());
+    assert_eq!(code_with(-1), Err("ExpiredTokenException"));
 }

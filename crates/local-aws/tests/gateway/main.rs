@@ -12,6 +12,7 @@ mod pass_through;
 mod rest_api;
 mod roles;
 mod services;
+mod sessions;
 mod setup;
 mod states;
 mod topics;

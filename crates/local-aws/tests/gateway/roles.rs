@@ -233,3 +233,57 @@ async fn roles_of_the_template_are_shown_and_what_cannot_be_done_is_refused_by_n
     }
     assert!(rights(&aws).is_empty(), "what was refused has no effect");
 }
+
+#[tokio::test]
+async fn roles_come_in_pages() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let aws = services(folder.path());
+    for name in ["one", "three", "two"] {
+        put_role(&aws, name, vec![]);
+    }
+    let names = |body: &str| {
+        let parts = body.split("<RoleName>").skip(1);
+        let names = parts.map(|part| part.split('<').next().unwrap_or_default().to_owned());
+        names.collect::<Vec<String>>()
+    };
+
+    let first = done(&aws, "ListRoles", &[("MaxItems", "2")]).await;
+    let marker = first.split("<Marker>").nth(1).expect("a marker");
+    let marker = marker.split('<').next().unwrap_or_default();
+    let rest = done(&aws, "ListRoles", &[("MaxItems", "2"), ("Marker", marker)]).await;
+
+    assert_eq!(
+        (names(&first), names(&rest)),
+        (vec!["one".to_owned(), "three".to_owned()], vec!["two".to_owned()])
+    );
+    assert!(first.contains("<IsTruncated>true</IsTruncated>"));
+    assert!(rest.contains("<IsTruncated>false</IsTruncated>") && !rest.contains("Marker"));
+    for member in [("MaxItems", "0"), ("Marker", "zzz")] {
+        assert_eq!(refused(&aws, "ListRoles", &[member]).await.0, "ValidationError");
+    }
+}
+
+#[tokio::test]
+async fn a_trust_policy_under_an_unknown_key_is_refused_when_it_is_given() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let aws = services(folder.path());
+    let trusting = |key: &str| {
+        let statement = json!({"Effect": "Allow", "Principal": {"AWS": "000000000000"}, "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {key: "x"}}});
+        json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
+    };
+    let (known, unknown) = (trusting("sts:ExternalId"), trusting("foo:bar"));
+    let (trust, document) = ("AssumeRolePolicyDocument", "PolicyDocument");
+
+    let at_first = refused(&aws, "CreateRole", &[NAME, (trust, unknown.as_str())]).await;
+    done(&aws, "CreateRole", &[NAME, (trust, known.as_str())]).await;
+    let later = refused(
+        &aws,
+        "UpdateAssumeRolePolicy",
+        &[NAME, (document, unknown.as_str())],
+    )
+    .await;
+
+    let malformed = ("MalformedPolicyDocument".to_owned(), 400);
+    assert_eq!((at_first, later), (malformed.clone(), malformed));
+}
