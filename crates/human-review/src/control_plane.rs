@@ -180,7 +180,7 @@ impl ControlPlane<'_> {
             "UpdateWorkteam" => self.update_workteam(parse(body)?).await,
             "DeleteWorkteam" => self.delete_workteam(parse(body)?).await,
             "DescribeWorkforce" => self.describe_workforce(parse(body)?).await,
-            "ListWorkforces" => self.list_workforces().await,
+            "ListWorkforces" => self.list_workforces(parse(body)?).await,
             "UpdateWorkforce" => self.update_workforce(parse(body)?).await,
             "CreateLabelingJob" => self.create_job(parse(body)?).await,
             "DescribeLabelingJob" => self.describe_job(parse(body)?).await,

@@ -144,8 +144,14 @@ impl ControlPlane<'_> {
     }
 
     pub(super) async fn list_jobs(&self, mut request: ListJobs) -> Result<Value, ControlError> {
-        // By status, as SageMaker can, would be all jobs at once: `StatusEquals` lists those of one.
-        request.list = request.list.sorted_by(&["Name", "CreationTime"])?.oldest_first();
+        let orders = ["Name", "CreationTime", "Status"];
+        request.list = request.list.sorted_by(&orders)?.oldest_first();
+        // By status would be all jobs at once. Those of one status are in that order anyhow.
+        if request.list.is_by_status() && request.status_equals.is_none() {
+            let message = "Status at 'sortBy' is not implemented for jobs of several statuses: say one in StatusEquals, \
+                           or sort by Name or CreationTime.";
+            return Err(ControlError::Validation(message.to_owned()));
+        }
         let status = request.status_equals.as_deref().map(status).transpose()?;
         let page = match status {
             _ if request.list.is_by_name() => self.jobs_by_name(&request, status).await?,
@@ -163,7 +169,7 @@ impl ControlPlane<'_> {
             error => error,
         })?;
         let request = ListJobs {
-            list: request.list.oldest_first(),
+            list: request.list.sorted_by(&["CreationTime"])?.oldest_first(),
             status_equals: None,
             last_modified_time_after: None,
             last_modified_time_before: None,

@@ -101,11 +101,27 @@ impl ListRequest {
         Ok(self)
     }
 
+    /// Returns whether the only resource that there is of a kind, which fills one page, is asked for.
+    pub(super) fn wants_only(&self, name: &str) -> Result<bool, ControlError> {
+        self.most()?;
+        match &self.next_token {
+            Some(token) => Err(unknown_token(token)),
+            None => Ok(self
+                .name_contains
+                .as_deref()
+                .is_none_or(|part| name.contains(part))),
+        }
+    }
+
     pub(super) fn order(&self) -> Order {
         match self.sort_order.as_deref().unwrap_or("Descending") {
             "Descending" => Order::Descending,
             _ => Order::Ascending,
         }
+    }
+
+    pub(super) fn is_by_status(&self) -> bool {
+        self.sort_by.as_deref() == Some("Status")
     }
 
     pub(super) fn is_by_name(&self) -> bool {

@@ -217,7 +217,11 @@ impl ControlPlane<'_> {
         }
     }
 
-    pub(super) async fn list_workforces(&self) -> Result<Value, ControlError> {
+    pub(super) async fn list_workforces(&self, request: ListRequest) -> Result<Value, ControlError> {
+        let request = request.sorted_by(&["Name", "CreateDate"])?;
+        if !request.wants_only(WORKFORCE)? {
+            return Ok(json!({ "Workforces": [] }));
+        }
         let document = self.workforce_document(&self.flows.workforce().await?);
         Ok(json!({ "Workforces": [document] }))
     }

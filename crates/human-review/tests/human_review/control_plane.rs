@@ -662,6 +662,9 @@ async fn an_order_that_a_list_does_not_have_is_refused_by_name() {
     let review = Review::new();
     for (operation, order, named) in [
         ("ListLabelingJobs", json!({ "SortBy": "Status" }), "sortBy"),
+        ("ListLabelingJobs", json!({ "SortBy": "x" }), "sortBy"),
+        ("ListWorkforces", json!({ "SortBy": "Foo" }), "sortBy"),
+        ("ListWorkforces", json!({ "NextToken": "zzz" }), "nextToken"),
         ("ListWorkteams", json!({ "SortBy": "x" }), "sortBy"),
         (
             "ListFlowDefinitions",
@@ -679,9 +682,18 @@ async fn an_order_that_a_list_does_not_have_is_refused_by_name() {
             "ListLabelingJobs",
             json!({ "SortBy": "CreationTime", "SortOrder": "Descending" }),
         ),
+        (
+            "ListLabelingJobs",
+            json!({ "SortBy": "Status", "StatusEquals": "Completed" }),
+        ),
         ("ListWorkteams", json!({ "SortBy": "CreateDate" })),
     ] {
         made(&review, operation, order).await;
+    }
+    for (part, count) in [("fault", 1), ("zzz", 0)] {
+        let listed = made(&review, "ListWorkforces", json!({ "NameContains": part })).await;
+        let workforces = listed["Workforces"].as_array().expect("a list");
+        assert_eq!(workforces.len(), count, "{part}");
     }
     let address_type = json!({ "WorkforceName": "default", "IpAddressType": "dualstack" });
     let (_, message) = refused(&review, "UpdateWorkforce", address_type).await;
