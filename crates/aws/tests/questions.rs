@@ -138,7 +138,7 @@ fn overtaken(aws: &LocalAws, training: &Bucket, record_id: &str) -> Bucket {
         let decides = is_label && !has_decided.swap(true, Ordering::Relaxed);
         async move {
             if decides {
-                decide(&training, &record_id, "Sports", "bob", "2026-11-20T11:00:00.000Z").await;
+                decide(&training, &record_id, "Sports", "bob", "2026-11-20T11:00:01.000Z").await;
             }
             let response: Result<Response<Body>, Infallible> = services.oneshot(request).await;
             response.unwrap_or_else(|never| match never {})
@@ -157,15 +157,20 @@ async fn of_two_decisions_at_once_the_later_one_takes_the_place_of_the_other() {
     questions.dispute(&disputed).await.expect("shown");
 
     let slow = overtaken(&aws, &training, id);
-    decide(&slow, id, "Business", "eve", "2026-11-20T11:00:01.000Z").await;
+    decide(&slow, id, "Business", "eve", "2026-11-20T11:00:00.000Z").await;
 
-    let key = format!("labelled/adjudication-{id}-2026-11-20T110001000Z.jsonl");
-    let line = training
-        .read(&key, 1 << 20)
-        .await
-        .expect("read")
-        .expect("it is there");
-    let line = LabelledRecord::parse(line.bytes.trim_ascii_end()).expect("a labelled record");
-    assert_eq!(line.votes[0].answer, Answer::labels(["Business"]));
-    assert_eq!(line.replaces, ["Sports"]);
+    let line_of = async |time: &str| {
+        let key = format!("labelled/adjudication-{id}-{time}.jsonl");
+        let line = training.read(&key, 1 << 20).await.expect("read");
+        LabelledRecord::parse(line.expect("it is there").bytes.trim_ascii_end()).expect("a labelled record")
+    };
+    let (first, later) = (
+        line_of("2026-11-20T110000000Z").await,
+        line_of("2026-11-20T110001000Z").await,
+    );
+    assert_eq!(first.votes[0].answer, Answer::labels(["Business"]));
+    assert_eq!(later.votes[0].answer, Answer::labels(["Sports"]));
+    assert_eq!(later.replaces, ["Business"]);
+    let question = questions.read(id).await.expect("read").expect("it is there");
+    assert_eq!(question.answer(), Some(&Answer::labels(["Sports"])));
 }

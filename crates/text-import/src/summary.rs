@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use active_learning_core::{
     dataset::{Spellings, TextId, one_line},
-    labels::label_key::label_key,
+    labels::label_key::{broad_key, label_key},
 };
 use serde::Serialize;
 
@@ -79,7 +79,7 @@ impl Summary {
             for vote in &row.votes {
                 summary.votes += 1;
                 let by = vote.by.as_deref().unwrap_or_default().trim();
-                let name = names.entry(label_key(by)).or_insert_with(|| by.to_owned());
+                let name = names.entry(broad_key(by)).or_insert_with(|| by.to_owned());
                 *summary.annotators.entry(name.clone()).or_default() += 1;
                 let keys: BTreeSet<String> = vote.labels.iter().map(|label| label_key(label)).collect();
                 seen.said

@@ -287,8 +287,13 @@ mod tests {
     #[test]
     fn a_class_name_is_written_as_it_is_but_for_what_cannot_be_seen() {
         assert_eq!(
-            [shown("Men's \"own\" A\\B"), shown("two\nlines")],
-            ["`Men's \"own\" A\\B`", "`two\\nlines`"]
+            ["Men's \"own\" A\\B", "हिन्दी", "Cafe\u{301}'", "two\nlines"].map(shown),
+            [
+                "`Men's \"own\" A\\B`",
+                "`हिन्दी`",
+                "`Cafe\u{301}'`",
+                "`two\\nlines`"
+            ]
         );
     }
 

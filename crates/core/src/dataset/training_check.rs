@@ -357,12 +357,13 @@ fn shown(class: &str) -> String {
 
 /// Writes what cannot be seen as its escape, and all else as it is: a name is copied from a message.
 pub(super) fn escaped(name: &str) -> String {
+    let as_it_is = ['\'', '"', '\\'];
     let mut escaped = String::new();
-    for c in name.chars() {
-        match c {
-            '\'' | '"' | '\\' => escaped.push(c),
-            other => escaped.extend(other.escape_debug()),
-        }
+    for piece in name.split_inclusive(as_it_is) {
+        let rest = piece.strip_suffix(as_it_is).unwrap_or(piece);
+        // Of a whole text, since a mark that stands on a letter is seen.
+        escaped.extend(rest.escape_debug());
+        escaped.push_str(&piece[rest.len()..]);
     }
     escaped
 }
