@@ -13,7 +13,7 @@ use active_learning_aws::{
     rejected::{self, RejectedLines},
 };
 use active_learning_core::{
-    feedback::{FeedbackRecord, Signal, batch::BadItem},
+    feedback::{FeedbackRecord, batch::BadItem},
     keys,
     labels::{
         human_loop::{Answer, Delivery},
@@ -28,7 +28,10 @@ use active_learning_core::{
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::{debug, error, info, warn};
 
-use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, FUNCTION, plan::answered_by};
+use crate::{
+    A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, FUNCTION,
+    plan::{answered_by, may_be_copy},
+};
 
 /// Where the state of the budget lies.
 const BUDGET: &str = "backlog/budget.json";
@@ -298,7 +301,8 @@ impl A2iTrigger {
     }
 
     /// Takes an item unless it was selected before, since a run that broke off may have put it there twice, its user has taken
-    /// the complaint back, its text was erased, or has got its label meanwhile.
+    /// the complaint back, its text was erased, or has got its label meanwhile. Where that is the label of another spelling, it
+    /// is kept as a copy of that.
     pub(crate) async fn take(&self, mut item: Selected, next: &mut Next) -> Result<(), A2iTriggerError> {
         let owner = self.claims.owner(&item.record.claim_name()).await?;
         let selected = format!("{}/backlog/", self.feedback.name());
@@ -306,11 +310,17 @@ impl A2iTrigger {
         let is_erased = self.not_erased(vec![item.record.clone()]).await?.is_empty();
         let question = self.questions.read(&item.record.id).await?;
         let question = question.as_ref();
-        if was_selected
-            || is_erased
-            || self.is_taken_back(question, &item.record).await?
-            || self.is_labelled_meanwhile(question, &item.record).await?
-        {
+        let is_over = was_selected || is_erased || self.is_taken_back(question, &item.record).await?;
+        let labelled = match is_over {
+            true => None,
+            false => self.labelled_meanwhile(question, &item.record).await?,
+        };
+        if let Some(original) = labelled.as_ref().filter(|id| **id != item.record.id) {
+            // Before it is removed: should the run break off, the next one does it again.
+            self.keep_copies(vec![(original.clone(), item.record.clone())])
+                .await?;
+        }
+        if is_over || labelled.is_some() {
             let removed = self.feedback.delete(&item.key).await;
             removed.map_err(A2iTriggerError::Store)?;
             next.removed += 1;
@@ -324,28 +334,29 @@ impl A2iTrigger {
         Ok(())
     }
 
-    /// Returns whether a text that nobody doubts has got its label while it waited, by an import say: itself, or in the
-    /// spelling that has its form.
-    async fn is_labelled_meanwhile(
+    /// Returns whose label a text that nobody doubts has got while it waited, by an import say: the id of its own record, or
+    /// of that whose spelling has its form. An audited record is asked whatever else was.
+    async fn labelled_meanwhile(
         &self,
         question: Option<&Question>,
         record: &FeedbackRecord,
-    ) -> Result<bool, A2iTriggerError> {
-        if record.is_complaint() || record.signal == Signal::Relabel {
-            return Ok(false);
+    ) -> Result<Option<String>, A2iTriggerError> {
+        if record.is_complaint() || !may_be_copy(record) {
+            return Ok(None);
         }
         // An answer from before is of an asking that has expired.
         let own = question.filter(|question| question.record.received_at == record.received_at);
         if own.is_some_and(has_labels) {
-            return Ok(true);
+            return Ok(Some(record.id.clone()));
         }
         let form = format!("text-{}", same_form(record));
         let holder = self.claims.holder(&form).await?;
         let Some(holder) = holder.filter(|holder| *holder != record.id) else {
-            return Ok(false);
+            return Ok(None);
         };
         let original = originals::follow(&self.feedback, holder).await?;
-        Ok(original.question.as_ref().is_some_and(has_labels))
+        let is_labelled = original.id != record.id && original.question.as_ref().is_some_and(has_labels);
+        Ok(is_labelled.then_some(original.id))
     }
 
     async fn set_item_aside(&self, key: &str, content: &[u8], reason: String) -> Result<(), A2iTriggerError> {

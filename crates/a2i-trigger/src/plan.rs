@@ -359,7 +359,7 @@ pub(crate) fn answered_by(question: &Question, record: &FeedbackRecord, labels: 
 }
 
 /// Returns whether a copy's answer may serve a record: not an audited one, nor one that is asked again on purpose.
-fn may_be_copy(record: &FeedbackRecord) -> bool {
+pub(crate) fn may_be_copy(record: &FeedbackRecord) -> bool {
     !matches!(record.signal, Signal::Audit | Signal::Relabel)
 }
 

@@ -117,7 +117,14 @@ pub async fn adjudicate(
     let predicted = set.map_or_else(|| record.clone(), called);
     let name_of = |at: &str| format!("{NAME}{}-{}", record.id, at.replace([':', '.'], ""));
     let question = questions.read(&record.id).await?;
-    let name = match unfinished(training, question, &name_of(&broken_off_by(at))).await? {
+    let is_own = question
+        .as_ref()
+        .is_some_and(|question| is_decided_by(question, &vote.worker));
+    let latest = match is_own {
+        true => name_of(at),
+        false => name_of(&broken_off_by(at)),
+    };
+    let name = match unfinished(training, question, &latest).await? {
         Some(name) => name,
         None => name_of(at),
     };
@@ -156,6 +163,13 @@ async fn unfinished(
 fn broken_off_by(at: &str) -> String {
     let at = DateTime::parse_from_rfc3339(at).unwrap_or_default();
     rfc3339((at - DECIDED_WITHIN).to_utc())
+}
+
+/// Returns whether this adjudicator decided a question last: who does so again does not do so at the same time.
+fn is_decided_by(question: &Question, worker: &str) -> bool {
+    let mut by = question.votes.iter().rev();
+    by.find(|vote| vote.source == VoteSource::Adjudicator)
+        .is_some_and(|vote| vote.worker == worker)
 }
 
 fn may_be_decided(question: &Question) -> bool {

@@ -44,7 +44,7 @@ pub async fn question_of(
     let own = questions::read(feedback, record_id).await?;
     let original = match &own {
         None => original_of(feedback, record_id, form_owner).await?,
-        Some(own) if has_votes_alone(own) => duplicate_of(feedback, record_id).await?,
+        Some(own) if has_votes_alone(own) || says_nothing(own) => duplicate_of(feedback, record_id).await?,
         Some(own) if is_of_files_alone(own) => form_owner.await?.filter(|owner| owner != record_id),
         Some(_) => None,
     };
@@ -85,7 +85,7 @@ pub async fn follow(feedback: &Bucket, original: String) -> Result<Asked, Bucket
         let question = questions::read(feedback, &id).await?;
         if question
             .as_ref()
-            .is_some_and(|question| !has_votes_alone(question))
+            .is_some_and(|question| !has_votes_alone(question) && !says_nothing(question))
         {
             return Ok(Asked { id, question });
         }
@@ -104,6 +104,16 @@ pub fn has_votes_alone(question: &Question) -> bool {
         && question.human_loop.is_none()
         && question.reopened == 0
         && !question.votes.is_empty()
+}
+
+/// Returns whether a question is of a text that waits and of which nobody has said anything. Where the text got the answer of
+/// another spelling meanwhile, `duplicates/` says so.
+fn says_nothing(question: &Question) -> bool {
+    question.state == State::Asked
+        && question.human_loop.is_none()
+        && question.reopened == 0
+        && question.votes.is_empty()
+        && question.complaints.is_empty()
 }
 
 /// Returns whether a question was answered by imported files, and by nobody who was asked here.

@@ -50,7 +50,8 @@ pub const REJECTED_LINES: &str = "rejected/";
 /// The functions that set lines aside, by their folders of [`REJECTED_LINES`].
 const REJECTED_BY: [&str; 2] = ["a2i-trigger/", "batch-feedback/"];
 
-/// Where questions are that nobody answered, in the feedback bucket: an object for each human loop that was given up.
+/// Where questions are that nobody answered, in the feedback bucket: an object for each human loop that was given up, and one
+/// for each correction that cannot be read, see [`is_correction`].
 pub const GIVEN_UP: &str = "rejected/training-data/";
 
 /// The buckets that the figures are read from.
@@ -181,6 +182,9 @@ pub struct Overview {
     /// Human loops that were given up: stopped, not answered in time, or with answers that cannot be read.
     #[serde(default)]
     pub given_up: Bounded,
+    /// Corrections that cannot be read: they lie where human loops do that were given up.
+    #[serde(default)]
+    pub unreadable_corrections: Bounded,
     /// Training files that were refused.
     pub refused_files: Vec<RefusedFile>,
     /// What the trial of the worker task template in use found; none of the shipped one.
@@ -254,6 +258,7 @@ impl Overview {
             arrivals.map(|read| Some(read.unwrap_or_default())),
         )?;
         let (pool, backlog) = (Bounded::count(feedback, POOL).await?, backlog(feedback).await?);
+        let (given_up, unreadable_corrections) = given_up(feedback).await?;
         let activity = arrivals.map(|arrivals| {
             let answers = (&tally.answered, tally.labels);
             Activity::of(&arrivals, answers, waiting.as_ref(), pool.and(backlog), now)
@@ -279,7 +284,8 @@ impl Overview {
             failed_events: Bounded::count(feedback, FAILED_EVENTS).await?,
             refused_webhooks: Bounded::count(feedback, REFUSED_WEBHOOKS).await?,
             rejected_lines: rejected_lines(feedback).await?,
-            given_up: Bounded::count(feedback, GIVEN_UP).await?,
+            given_up,
+            unreadable_corrections,
             refused_files,
             worker_template,
             last_build,
@@ -288,6 +294,12 @@ impl Overview {
             unreadable,
         })
     }
+}
+
+/// Returns whether a key of [`GIVEN_UP`] is that of a correction that cannot be read: sent again, it is read again, and nobody
+/// is asked.
+pub fn is_correction(key: &str) -> bool {
+    key.contains("-corrected-")
 }
 
 /// Leaves out what cannot be read, and notes which object it is: the other figures are told all the same.
@@ -376,6 +388,15 @@ async fn backlog(feedback: &Bucket) -> Result<Bounded, BucketError> {
         backlog = backlog.and(Bounded::count(feedback, folder).await?);
     }
     Ok(backlog)
+}
+
+/// Counts the human loops that were given up, and the corrections that cannot be read, of one page of keys.
+async fn given_up(feedback: &Bucket) -> Result<(Bounded, Bounded), BucketError> {
+    let listed = feedback.list_after(GIVEN_UP, "", PAGE).await?;
+    let corrections = listed.iter().filter(|object| is_correction(&object.key)).count();
+    let has_more = listed.len() >= PAGE;
+    let bounded = |count| Bounded { count, has_more };
+    Ok((bounded(listed.len() - corrections), bounded(corrections)))
 }
 
 async fn rejected_lines(feedback: &Bucket) -> Result<Bounded, BucketError> {

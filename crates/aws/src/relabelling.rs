@@ -319,8 +319,15 @@ impl Relabelling {
             if keys::change_of_relabel(&object.key).is_none() {
                 continue;
             }
-            let planned: Option<PlannedChange> = self.feedback.read_document(&object.key).await?;
-            let Some(change) = planned else { continue };
+            let change: PlannedChange = match self.feedback.read_document(&object.key).await {
+                Ok(Some(change)) => change,
+                Ok(None) => continue,
+                Err(error) => {
+                    lambda_runtime::tracing::error!(%error, key = object.key, "the plan of a change of the label set cannot be read");
+                    failed.get_or_insert(error);
+                    continue;
+                }
+            };
 
             if self.was_made(&change).await? {
                 let late = match self.deliver(&change).await {

@@ -3,6 +3,7 @@
 use active_learning_aws::{
     bucket::Bucket,
     failure::chain,
+    overview::is_correction,
     redrive::{self, Outcome},
 };
 use clap::Args;
@@ -71,14 +72,35 @@ pub async fn redrive(
 
 /// Returns what is asked before events are sent again.
 fn question(keys: &[String]) -> String {
-    let given_up = keys.iter().filter(|key| redrive::is_given_up(key)).count();
-    let failed = keys.len() - given_up;
-    let (events, loops) = (counted(failed, "failed event"), counted(given_up, "human loop"));
-    match (failed, given_up) {
-        (_, 0) => format!("Send {events} again?"),
-        (0, _) => format!("Ask the questions of {loops} anew that were given up?"),
-        _ => format!("Send {events} again, and ask the questions of {loops} anew that were given up?"),
+    let (set_aside, failed): (Vec<&str>, Vec<&str>) = keys
+        .iter()
+        .map(String::as_str)
+        .partition(|key| redrive::is_given_up(key));
+    let (unreadable, given_up): (Vec<&str>, Vec<&str>) =
+        set_aside.into_iter().partition(|key| is_correction(key));
+    let (events, loops) = (
+        counted(failed.len(), "failed event"),
+        counted(given_up.len(), "human loop"),
+    );
+    let corrections = counted(unreadable.len(), "correction");
+    let parts = [
+        (failed.len(), format!("send {events} again")),
+        (
+            given_up.len(),
+            format!("ask the questions of {loops} anew that were given up"),
+        ),
+        (
+            unreadable.len(),
+            format!("read {corrections} again that could not be read"),
+        ),
+    ];
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts.map(|(_, part)| part).collect();
+    let mut question = format!("{}?", parts.join(", and "));
+    if let Some(first) = question.get_mut(..1) {
+        first.make_ascii_uppercase();
     }
+    question
 }
 
 fn report(outcome: &Outcome) -> bool {
@@ -110,7 +132,19 @@ mod tests {
             question(&keys)
         };
 
+        let correction = "rejected/training-data/review-1-corrected-w1-1-00001.jsonl";
+
         assert_eq!(asked(&[failed]), "Send 1 failed event again?");
+        assert_eq!(
+            asked(&[correction]),
+            "Read 1 correction again that could not be read?",
+            "nobody is asked anew"
+        );
+        assert_eq!(
+            asked(&[failed, given_up, correction]),
+            "Send 1 failed event again, and ask the questions of 1 human loop anew that were given up, and read 1 \
+             correction again that could not be read?"
+        );
         for keys in [&[given_up][..], &[failed, given_up]] {
             assert!(
                 asked(keys).contains("the questions of 1 human loop anew"),

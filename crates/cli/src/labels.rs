@@ -330,7 +330,8 @@ impl Labels {
         let resumed = self.relabelling.resume(&aws::now()).await?;
         if resumed.texts > 0 {
             eprintln!(
-                "An earlier change of the label set had been left in the middle; asked again now: {}.",
+                "Not all that an earlier change of the label set asks again was asked; asked now: {}. What is left of a look \
+                 at all answers goes on in the sweep of label-collection.",
                 counted(resumed.texts, "text")
             );
         }

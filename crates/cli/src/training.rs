@@ -189,24 +189,37 @@ pub async fn prepare(
     Ok(HasModel(true))
 }
 
-/// Returns whether the user's file is to be learned from, and tells what that means for the model that serves: the file of
-/// the start before has done its work, and would only take back what people have taught since.
+/// Returns whether the user's file is to be learned from, and tells what that means for the model that serves: where the file
+/// of before was taken and another model serves by now, it would only take back what people have taught since.
 async fn is_new(stack: &Running, training: &Bucket, data: &[u8]) -> Result<bool, TrainingError> {
-    if !matches!(wait_until_it_answers(stack).await, Ok(HasModel(true))) {
-        return Ok(true);
+    match wait_until_it_answers(stack).await {
+        Ok(HasModel(true)) => {}
+        Ok(HasModel(false)) | Err(TrainingError::Unserved { .. }) => return Ok(true),
+        Err(error) => return Err(error),
     }
     let stored = training.read(KEY, MAX_TRAINING_FILE_BYTES).await?;
-    let is_new = stored.is_none_or(|stored| stored.bytes != data);
-    println!(
-        "Training data: {}",
-        match is_new {
-            true =>
-                "a model that learns from this file takes the place of the one that serves; `rollback` undoes it.",
-            false =>
-                "the file is that of before. The model that serves stays; `versions` says what it learned from.",
-        }
+    if stored.is_none_or(|stored| stored.bytes != data) {
+        println!(
+            "Training data: a model that learns from this file takes the place of the one that serves; `rollback` undoes it."
+        );
+        return Ok(true);
+    }
+    let reports = model_building::training_files(training).await?;
+    let taken = reports.into_iter().find(|report| report.key == KEY);
+    let taken = taken.filter(|report| report.state == TrainingFileState::Taken);
+    let (own, serves) = (
+        taken.and_then(|report| report.model_arn),
+        serving_model(stack).await,
     );
-    Ok(is_new)
+    // Where its own model serves, it is trained again if that would be another one by now: with another encoder, say.
+    let is_replaced = own.is_some() && serves.is_some() && own != serves;
+    if is_replaced {
+        println!(
+            "Training data: the file is that of before, and another model serves since. That one stays; `versions` says what it \
+             learned from."
+        );
+    }
+    Ok(!is_replaced)
 }
 
 /// Takes personal data out of the user's file where the stack does so, and tells what.
@@ -453,6 +466,14 @@ async fn last_change(stack: &Running) -> Option<DateTime> {
     let description = comprehend.describe_endpoint().endpoint_arn(endpoint(stack));
     let description = description.send().await.ok()?;
     description.endpoint_properties()?.last_modified_time().copied()
+}
+
+/// Returns the ARN of the classifier's model that serves; `None` if there is none.
+async fn serving_model(stack: &Running) -> Option<String> {
+    let comprehend = aws_sdk_comprehend::Client::new(&stack.aws.sdk_config());
+    let description = comprehend.describe_endpoint().endpoint_arn(endpoint(stack));
+    let description = description.send().await.ok()?;
+    description.endpoint_properties()?.model_arn().map(str::to_owned)
 }
 
 fn endpoint(stack: &Running) -> &str {

@@ -41,7 +41,7 @@ const AS_WRITTEN: &[u8] = b"as written\0";
 pub struct ErasedTexts(BTreeSet<TextId>);
 
 impl ErasedTexts {
-    /// Reads the content of [`keys::ERASED_TEXTS`](crate::keys::ERASED_TEXTS): 16 bytes a text.
+    /// Reads the content of [`keys::ERASED_TEXTS`](crate::keys::ERASED_TEXTS): hashes of 16 bytes, two a text.
     pub fn read(content: &[u8]) -> Self {
         let ids = content.chunks_exact(ID_BYTES);
         Self(

@@ -23,7 +23,6 @@ use crate::{
     erase::{Buckets, Erase, EraseError, IN_ORDER},
     rewrite::{Left, rewrite},
     rules::{Rule, rule},
-    trained::learnt_rows,
     versions,
 };
 
@@ -187,7 +186,7 @@ impl Erase<'_> {
             if self.is_preview {
                 self.count(name, &listed.key, left.pieces());
                 self.report.broken_lines += broken;
-                return self.note_training_file(listed, rule, &object.bytes).await;
+                return self.note_training_file(&listed.key, rule, &object).await;
             }
             let pieces = left.pieces();
             if self.write(name, listed, rule, &object, left).await? {
@@ -277,7 +276,7 @@ impl Erase<'_> {
         let stays_empty =
             matches!(rule, Rule::StaysEmpty(_) | Rule::TrainingFile) || self.has_failed(name, key);
         let is_notified = matches!(rule, Rule::Delivered | Rule::Upload | Rule::TrainingFile);
-        self.note_training_file(listed, rule, &object.bytes).await?;
+        self.note_training_file(&listed.key, rule, object).await?;
         if name == BucketName::Training {
             self.keep_counted(listed, &object.bytes, &left).await?;
         }
@@ -354,31 +353,9 @@ impl Erase<'_> {
         Ok(is_noted || is_old && !self.has_failed(name, key) || bucket.is_left(key).await?)
     }
 
-    async fn report_of(&self, key: &str) -> Result<Option<TrainingFileReport>, EraseError> {
+    /// Returns the report on a training file.
+    pub(crate) async fn report_of(&self, key: &str) -> Result<Option<TrainingFileReport>, EraseError> {
         Ok(self.buckets.training.read_document(&report_key(key)).await?)
-    }
-
-    /// Notes which model has learnt from a training file, and from how many of the rows that go.
-    async fn note_training_file(
-        &mut self,
-        listed: &Listed,
-        rule: Rule,
-        content: &[u8],
-    ) -> Result<(), EraseError> {
-        if rule != Rule::TrainingFile {
-            return Ok(());
-        }
-        let report = self.report_of(&listed.key).await?;
-        let taken = report.filter(|report| report.state == TrainingFileState::Taken);
-        let taken = taken.and_then(|report| Some((report.model_arn?, report.erased_rows)));
-        if let Some((model, erased_before)) = taken {
-            let version = model.rsplit('/').next().unwrap_or_default();
-            let rows = learnt_rows(content, &erased_before, &self.wanted);
-            if rows > 0 {
-                self.note_learnt(version, rows).await?;
-            }
-        }
-        Ok(())
     }
 
     /// Has the report on a training file be about what is left of it, and say so.

@@ -8,6 +8,7 @@ use active_learning_core::{
     keys,
     labels::{
         human_loop::Answer,
+        label_set::{LABEL_SET_KEY, LabelSet, Origin},
         labelled::LabelledRecord,
         prediction_result::{KeptPrediction, Status},
         vote::{Note, Vote, VoteSource},
@@ -619,8 +620,11 @@ async fn rows_that_were_left_out_since_they_had_been_erased_are_not_counted_as_l
     let again = "call me back";
     let file = format!("World,{again}\nWorld,\"{TEXT}\"\nSports,{again}\nWorld,{OTHER}\nWorld,{again}\n");
     put(training, "initial/own.csv", file).await;
+    let etag = training.list("initial/own.csv").await.expect("listed")[0]
+        .etag
+        .clone();
     let model = "arn:aws:comprehend:r:1:document-classifier/news/version/v7";
-    let report = json!({"key": "initial/own.csv", "etag": "e", "state": "taken", "at": "t", "modelArn": model,
+    let report = json!({"key": "initial/own.csv", "etag": etag, "state": "taken", "at": "t", "modelArn": model,
         "erasedRows": [0, 2, 4]});
     put(training, "initial-reports/own.csv.json", report.to_string()).await;
     let texts = [TEXT.to_owned(), again.to_owned()];
@@ -633,6 +637,50 @@ async fn rows_that_were_left_out_since_they_had_been_erased_are_not_counted_as_l
     assert_eq!(report.learnt, [("v7".to_owned(), 1)].into());
     let left = content(training, "initial/own.csv").await;
     assert_eq!(left, Some(format!("World,{OTHER}\n")));
+}
+
+/// Returns from how many rows of a training file a model counts as having learnt once they are erased.
+async fn learnt(file: &str, set: Option<LabelSet>, erased_rows: &[usize]) -> u64 {
+    let world = World::new();
+    let training = &world.buckets.training;
+    put(training, "initial/own.csv", file).await;
+    if let Some(set) = set {
+        put(training, LABEL_SET_KEY, set.to_json()).await;
+    }
+    let model = "arn:aws:comprehend:r:1:document-classifier/news/version/v7";
+    let report = json!({"key": "initial/own.csv", "etag": "of another file", "state": "taken", "at": "t",
+        "modelArn": model, "erasedRows": erased_rows});
+    put(training, "initial-reports/own.csv.json", report.to_string()).await;
+    let report = world.erase().await;
+    report.learnt.get("v7").copied().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_label_that_says_that_there_is_none_makes_no_row_learnt_and_contradicts_no_other() {
+    let alone = format!("NULL,\"{TEXT}\"\nWorld,{OTHER}\n");
+    let beside = format!("NULL,\"{TEXT}\"\nWorld,\"{TEXT}\"\nNaN|World,\"{TEXT}\"\n");
+    let known = LabelSet::seed(["NULL", "World"], Origin::Parameter, "2026-11-01T10:00:00Z");
+
+    assert_eq!(learnt(&alone, None, &[]).await, 0);
+    assert_eq!(learnt(&beside, None, &[]).await, 2);
+    assert_eq!(learnt(&alone, Some(known), &[]).await, 1, "a label of the set");
+}
+
+#[tokio::test]
+async fn rows_whose_labels_are_one_in_the_label_set_are_learnt() {
+    let file = format!("Football,\"{TEXT}\"\nSports,\"{TEXT}\"\n");
+    let mut set = LabelSet::seed(["Sports", "World"], Origin::Parameter, "2026-11-01T10:00:00Z");
+    set.add_synonym("Sports", "Football").expect("a synonym");
+
+    assert_eq!(learnt(&file, Some(set), &[]).await, 2);
+    assert_eq!(learnt(&file, None, &[]).await, 0);
+}
+
+#[tokio::test]
+async fn numbers_of_erased_rows_say_nothing_about_another_file_of_the_same_name() {
+    let file = format!("World,\"{TEXT}\"\nWorld,{OTHER}\n");
+
+    assert_eq!(learnt(&file, None, &[0]).await, 1);
 }
 
 #[tokio::test]

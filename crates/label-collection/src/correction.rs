@@ -52,13 +52,16 @@ impl LabelCollection {
                 }
             }
         }
+        if fields.unreadable > 0 {
+            metrics::count(FUNCTION, &[("UnreadableAnswers", fields.unreadable as u64)]);
+        }
+        // Also where the rest repeats what was said before: what cannot be read may be what was corrected.
+        if lines.is_empty() && fields.unreadable > 0 {
+            return self.set_correction_aside(human_loop, key, UNREADABLE).await;
+        }
         if lines.is_empty() && same > 0 {
             info!(human_loop.name = human_loop, "a correction that changes nothing");
             return Ok(());
-        }
-        if lines.is_empty() && fields.unreadable > 0 {
-            metrics::count(FUNCTION, &[("UnreadableAnswers", fields.unreadable as u64)]);
-            return self.set_correction_aside(human_loop, key, UNREADABLE).await;
         }
         if lines.is_empty() {
             info!(human_loop.name = human_loop, "a correction that says nothing");

@@ -1,6 +1,6 @@
 //! Tables with a column for each label, and a cross where it holds.
 
-use crate::Refusal;
+use crate::{Refusal, names::is_label_name};
 
 /// What people write for a cross, in lower case.
 const CROSSES: [&str; 6] = ["x", "✓", "✔", "✗", "☑", "×"];
@@ -13,7 +13,8 @@ const REFUSED: Refusal = Refusal::Format {
     advice: "write the names of its labels into one column, with a `|` between those of one text",
 };
 
-/// Refuses a table whose first row names columns of crosses, of which there are two or more: no column holds the labels.
+/// Refuses a table whose first row names columns of crosses, of which there are two or more, and no column that holds the
+/// labels.
 ///
 /// # Errors
 ///
@@ -29,8 +30,13 @@ pub(crate) fn refuse(rows: &[(u64, Vec<String>)]) -> Result<(), Refusal> {
         let is_name = !name.is_empty() && !is_cross(name);
         is_name && filled.next().is_some_and(is_cross) && filled.all(is_cross)
     };
+    let holds_labels = |column: usize| {
+        let mut cells = rows.iter().filter_map(|(_, cells)| cells.get(column));
+        is_label_name(&names[column]) && !is_of_crosses(&column) && cells.any(|cell| !cell.trim().is_empty())
+    };
     let columns = (0..names.len()).filter(is_of_crosses).count();
-    match rows.len() >= MIN_ROWS && columns > 1 {
+    let has_labels = (0..names.len()).any(holds_labels);
+    match rows.len() >= MIN_ROWS && columns > 1 && !has_labels {
         true => Err(REFUSED),
         false => Ok(()),
     }
@@ -55,6 +61,7 @@ mod tests {
         for content in [
             "Ticket text;Billing;Login\nCharged twice;x;\nCannot log in;;X\n",
             "Billing;Login;Text\n✓;;Charged twice\n;✓;Cannot log in\n✓;✓;Both of it\n",
+            "text;label;Billing;Login\nCharged twice;;x;\nCannot log in;;;x\n",
         ] {
             assert!(is_refused(content), "{content}");
         }
@@ -64,6 +71,7 @@ mod tests {
             "Ticket text;Billing;Login\nCharged twice;x;\n",
             "x;x;Charged twice\n;x;Cannot log in\nx;;Both of it\n",
             "text;urgent;label\nCharged twice;x;Billing\nCannot log in;;Login\n",
+            "text;label;reviewed;urgent\nCharged twice;Billing;x;x\nCannot log in;Login;x;\n",
         ] {
             assert!(!is_refused(content), "{content}");
         }

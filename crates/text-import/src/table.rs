@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Rows by which columns are told.
-const LOOKED_AT: usize = 1_000;
+pub(crate) const LOOKED_AT: usize = 1_000;
 
 /// Rows of one cell that may stand before the row that names the columns.
 pub(crate) const MAX_TITLES: usize = 5;

@@ -15,13 +15,13 @@ use active_learning_core::text::counted;
 use calamine::{DataRef, Dimensions, ExcelDateTime, Reader, SheetVisible, Xlsx};
 
 use crate::{
-    Refusal,
+    Options, Refusal,
     collected::Collected,
     container::check_workbook,
-    header::has_both,
+    header::{self, FirstRow, has_both},
     names::{is_label_name, is_text_name},
     source::{OpenError, Source},
-    table::{MAX_TITLES, NO_VALUE, Table},
+    table::{LOOKED_AT, MAX_TITLES, NO_VALUE, Table},
 };
 
 pub(crate) use active_learning_core::labels::missing::is_spreadsheet_error as is_error;
@@ -33,6 +33,8 @@ pub(crate) const LIMITS: Limits = Limits {
 };
 /// Columns that are looked at; a cell far out makes no columns of its own.
 const MAX_COLUMNS: usize = 1_000;
+/// Most memory that the values of merged cells may take in the rows that these cover, in bytes.
+const MAX_MERGED: usize = 256 << 20;
 
 /// Told of a row whose text is an error of a spreadsheet.
 pub(crate) const ERROR: &str = "the text is an error of the spreadsheet, such as `#N/A`";
@@ -144,9 +146,11 @@ pub(crate) fn bytes(content: impl Read, limits: Limits) -> Result<Vec<u8>, OpenE
 pub(crate) fn sheets(bytes: &[u8]) -> Result<Vec<Sheet>, Refusal> {
     // The reader of a format as wide as this one has had panics of its own.
     let read = catch_unwind(AssertUnwindSafe(|| read_sheets(bytes)));
-    let damaged =
-        || Refusal::Damaged("the workbook is damaged; open it in Excel and save it again".to_owned());
-    read.ok().flatten().ok_or_else(damaged)
+    read.unwrap_or_else(|_| Err(damaged()))
+}
+
+fn damaged() -> Refusal {
+    Refusal::Damaged("the workbook is damaged; open it in Excel and save it again".to_owned())
 }
 
 /// Sums up the sizes that the archive's directory tells.
@@ -157,8 +161,8 @@ fn unpacked_bytes(bytes: &[u8]) -> u64 {
         .sum()
 }
 
-fn read_sheets(bytes: &[u8]) -> Option<Vec<Sheet>> {
-    let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).ok()?;
+fn read_sheets(bytes: &[u8]) -> Result<Vec<Sheet>, Refusal> {
+    let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|_| damaged())?;
     let mut sheets = Vec::new();
     for name in workbook.sheet_names() {
         // Sheets of charts only have no cells.
@@ -166,7 +170,7 @@ fn read_sheets(bytes: &[u8]) -> Option<Vec<Sheet>> {
             continue;
         };
         let mut rows: Vec<(u64, Vec<String>)> = Vec::new();
-        while let Some(cell) = cells.next_cell().ok()? {
+        while let Some(cell) = cells.next_cell().map_err(|_| damaged())? {
             let (row, column) = cell.get_position();
             let (number, column) = (u64::from(row) + 1, column as usize);
             let value = shown(cell.get_value());
@@ -176,7 +180,7 @@ fn read_sheets(bytes: &[u8]) -> Option<Vec<Sheet>> {
             if rows.last().is_none_or(|(last, _)| *last != number) {
                 rows.push((number, Vec::new()));
             }
-            let (_, cells) = rows.last_mut()?;
+            let (_, cells) = rows.last_mut().ok_or_else(damaged)?;
             if cells.len() <= column {
                 cells.resize(column + 1, String::new());
             }
@@ -185,7 +189,7 @@ fn read_sheets(bytes: &[u8]) -> Option<Vec<Sheet>> {
         drop(cells);
         mark_formulas(&mut workbook, &name, &mut rows);
         let merged = workbook.merge_cells_by_sheet_name(&name).unwrap_or_default();
-        let filled = fill_merged(&merged, &mut rows);
+        let filled = fill_merged(&merged, &mut rows, MAX_MERGED)?;
         let mut hidden = parts::hidden_rows(bytes, &name);
         hidden.retain(|number| rows.binary_search_by_key(number, |(row, _)| *row).is_ok());
         let notes = [
@@ -216,7 +220,7 @@ fn read_sheets(bytes: &[u8]) -> Option<Vec<Sheet>> {
     {
         sheets.iter_mut().for_each(|sheet| sheet.is_hidden = false);
     }
-    Some(sheets)
+    Ok(sheets)
 }
 
 fn is_hidden(workbook: &Xlsx<Cursor<&[u8]>>, name: &str) -> bool {
@@ -235,28 +239,63 @@ fn told(sheet: &str, rows: &BTreeSet<u64>, one: &str, several: &str) -> Option<S
 }
 
 /// Gives each row that a merged cell covers its value, as people see it, and returns these rows. Names of columns stand for
-/// no rows, and a row without other cells is none.
-fn fill_merged(merged: &[Dimensions], rows: &mut [(u64, Vec<String>)]) -> BTreeSet<u64> {
-    let mut filled = BTreeSet::new();
+/// no rows, and a row without other cells is none. Of merged cells that lie over one another, as no spreadsheet makes them, the
+/// first counts. Refuses what would take more bytes than a limit.
+fn fill_merged(
+    merged: &[Dimensions],
+    rows: &mut [(u64, Vec<String>)],
+    limit: usize,
+) -> Result<BTreeSet<u64>, Refusal> {
+    let first_is_row = !merged.is_empty() && begins_with_a_row(rows);
+    let mut merged: Vec<&Dimensions> = merged.iter().collect();
+    merged.sort_unstable_by_key(|cell| (cell.start.1, cell.start.0));
+    let (mut filled, mut bytes, mut before) = (BTreeSet::new(), 0, (usize::MAX, 0));
     for Dimensions { start, end } in merged {
         let (first, last, column) = (u64::from(start.0) + 1, u64::from(end.0) + 1, start.1 as usize);
+        if before.0 == column && first <= before.1 {
+            continue;
+        }
+        before = (column, last);
         let Ok(place) = rows.binary_search_by_key(&first, |(row, _)| *row) else {
             continue;
         };
         let value = rows[place].1.get(column).filter(|value| !value.is_empty());
-        let Some(value) = value.filter(|_| place > 0).cloned() else {
+        let Some(value) = value.filter(|_| place > 0 || first_is_row).cloned() else {
             continue;
         };
         let covered = rows[place + 1..].iter_mut();
         for (number, cells) in covered.take_while(|(number, _)| *number <= last) {
-            cells.resize(cells.len().max(column + 1), String::new());
-            if cells[column].is_empty() {
-                cells[column].clone_from(&value);
-                filled.insert(*number);
+            if cells.get(column).is_some_and(|cell| !cell.is_empty()) {
+                continue;
             }
+            let new_cells = (column + 2).saturating_sub(cells.len()).max(1);
+            bytes += new_cells * size_of::<String>() + value.len();
+            if bytes > limit {
+                return Err(Refusal::Format {
+                    what: "a workbook whose merged cells cover too much",
+                    advice: "unmerge them, or save it as CSV",
+                });
+            }
+            cells.resize(cells.len().max(column + 1), String::new());
+            cells[column].clone_from(&value);
+            filled.insert(*number);
         }
     }
-    filled
+    Ok(filled)
+}
+
+/// Returns whether the first row of a sheet is one like the others, neither a title nor one that names the columns.
+fn begins_with_a_row(rows: &[(u64, Vec<String>)]) -> bool {
+    let Some(((_, first), rest)) = rows.split_first() else {
+        return false;
+    };
+    let filled = first.iter().filter(|cell| !cell.trim().is_empty());
+    let rest: Vec<Vec<String>> = rest
+        .iter()
+        .take(LOOKED_AT)
+        .map(|(_, cells)| cells.clone())
+        .collect();
+    filled.count() > 1 && header::first_row(first, &rest, &Options::default()) == FirstRow::Row
 }
 
 /// Marks the cells that hold a formula and no value, as programs write workbooks that no spreadsheet has opened.
@@ -315,3 +354,6 @@ fn shown_date(date: ExcelDateTime) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

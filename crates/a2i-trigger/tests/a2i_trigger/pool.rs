@@ -9,7 +9,7 @@ use active_learning_core::{
         question::Question,
         vote::{UNSIGNED, Vote, VoteSource},
     },
-    sampling::duplicates::same_form,
+    sampling::duplicates::{KeptCopy, same_form},
 };
 use local_aws::script::Script;
 use serde_json::{Value, json};
@@ -22,6 +22,9 @@ const IN_REVIEW: &str = "12";
 /// What a model says that is sure, and one that is not; the threshold is 0.5.
 const SURE: &str = r#"{"Classes":[{"Name":"World","Score":0.6},{"Name":"Sports","Score":0.4}]}"#;
 const DOUBTFUL: &str = r#"{"Classes":[{"Name":"World","Score":0.4},{"Name":"Sports","Score":0.3}]}"#;
+
+/// Id of the other spelling of a text that was labelled.
+const OTHER_SPELLING: &str = "0123456789abcdef0123456789abcdef";
 
 /// Texts of a file that nobody complained about.
 fn unlabelled(count: usize) -> String {
@@ -421,7 +424,7 @@ async fn label(services: &Services, waiting: &str, is_spelt_otherwise: bool) -> 
     let text = record.utterance.clone();
     let form = keys::claim(&format!("text-{}", same_form(&record)));
     if is_spelt_otherwise {
-        record.id = "0123456789abcdef0123456789abcdef".to_owned();
+        record.id = OTHER_SPELLING.to_owned();
         record.utterance = text.to_uppercase();
         let claim = json!({"owner": record.id, "claimedAt": chrono::Utc::now()});
         put(services, &form, claim.to_string().into_bytes()).await;
@@ -468,4 +471,61 @@ async fn a_text_of_the_pool_that_was_labelled_meanwhile_is_not_asked_in_whatever
     assert_eq!(all.len(), 38);
     assert!(labelled.iter().all(|text| !all.contains(text)), "{labelled:?}");
     assert_eq!(services.keys("backlog/4-pool/").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_text_of_the_pool_that_was_labelled_in_another_spelling_meanwhile_is_kept_as_its_copy() {
+    let services = Services::start();
+    let script = without_a_model();
+    let function = services.function_with_pool(&script, IN_REVIEW);
+    let event = services.deliver("feedback/texts", unlabelled(40)).await;
+    function.handle(event).await.expect("worked off");
+    let waiting = services.keys("backlog/4-pool/").await;
+    let line = services.get(&waiting[0]).await;
+    let copy = FeedbackRecord::parse(line.as_bytes()).expect("a record");
+    label(&services, &waiting[0], true).await;
+    label(&services, &waiting[1], false).await;
+
+    while let [open, ..] = &services.keys("asked/").await[..] {
+        let event = done_with(&services, open).await;
+        function.handle(event).await.expect("selected");
+    }
+
+    let duplicates = services.keys("duplicates/").await;
+    assert_eq!(
+        duplicates,
+        [keys::duplicate(&copy.id)],
+        "one has a label of its own"
+    );
+    let duplicate: Value = serde_json::from_str(&services.get(&duplicates[0]).await).expect("JSON");
+    assert_eq!(duplicate, json!({"original": OTHER_SPELLING}));
+    let kept = KeptCopy::of(OTHER_SPELLING, &copy).expect("ids");
+    assert_eq!(services.copies().await, [kept]);
+}
+
+#[tokio::test]
+async fn an_audit_that_waits_is_asked_although_its_text_was_labelled_meanwhile() {
+    for is_spelt_otherwise in [false, true] {
+        let services = Services::start();
+        let script = starting();
+        let function = services.function_with_budget(&script, "1");
+        let at = |day: u32| -> chrono::DateTime<chrono::Utc> {
+            let noon = format!("2026-11-{day}T12:00:00Z");
+            noon.parse().expect("a time")
+        };
+        let audits =
+            ["A late goal wins the cup", "The minister resigns"].map(|text| line(text, "audit", 0.9));
+        let event = services.deliver("feedback/a", audits.concat()).await;
+        function.handle_at(event, at(20)).await.expect("worked off");
+        let waiting = services.keys("backlog/1-audit/").await;
+        assert_eq!(waiting.len(), 1);
+        let text = label(&services, &waiting[0], is_spelt_otherwise).await;
+
+        let select = json!({"operation": "select"});
+        function.handle_at(select, at(21)).await.expect("selected");
+
+        let all = asked(&[&script]);
+        assert!(all.len() == 2 && all.contains(&text), "{all:?}");
+        assert_eq!(services.keys("backlog/1-audit/").await, Vec::<String>::new());
+    }
 }

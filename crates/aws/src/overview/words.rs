@@ -43,6 +43,7 @@ impl Overview {
             ("Refused webhooks", self.refused_webhooks.to_string()),
             ("Rejected lines", rejected_lines(self.rejected_lines)),
             ("Human loops given up", self.given_up.to_string()),
+            ("Unreadable corrections", corrections(self.unreadable_corrections)),
             ("Damaged objects", damaged(self.damaged_objects)),
             ("Refused training files", self.refused_files.len().to_string()),
             ("Last build", last_build(self.last_build.as_ref())),
@@ -88,6 +89,15 @@ fn damaged(objects: Bounded) -> String {
     match objects.count {
         0 => "none".to_owned(),
         _ => format!("{objects} of the review service, which the console lists under Operations"),
+    }
+}
+
+fn corrections(objects: Bounded) -> String {
+    match (objects.count, objects.has_more) {
+        (0, false) => "none".to_owned(),
+        (0, true) => objects.to_string(),
+        (1, false) => "1; sent again, it is read again".to_owned(),
+        _ => format!("{objects}; sent again, they are read again"),
     }
 }
 
@@ -314,5 +324,15 @@ mod tests {
             format!("5 tasks, the oldest 3 h old; all are {who}")
         );
         assert!(said(5, true, 5).ends_with(&format!("; 5 of them are {who}")));
+    }
+
+    #[test]
+    fn corrections_that_cannot_be_read_are_said_to_be_read_again_and_not_to_be_asked_anew() {
+        let said = |count, has_more| corrections(Bounded { count, has_more });
+
+        assert_eq!(said(0, false), "none");
+        assert_eq!(said(0, true), "0+", "they may be on a later page");
+        assert_eq!(said(1, false), "1; sent again, it is read again");
+        assert_eq!(said(2, true), "2+; sent again, they are read again");
     }
 }

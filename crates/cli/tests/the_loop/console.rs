@@ -141,6 +141,13 @@ async fn a_build_is_approved_and_rolled_back_in_the_console_whose_figures_are_th
     // The built-in review service has asked nothing here: the command cannot tell it from Amazon A2I.
     figures["waiting"] = Value::Null;
     status["waiting"] = Value::Null;
+    // What a month costs goes on while both are asked.
+    for figures in [&mut figures, &mut status] {
+        figures["activity"]
+            .as_object_mut()
+            .expect("figures")
+            .remove("cost");
+    }
     assert_eq!(figures, status);
     let actions: Vec<_> = log["auditLog"]["entries"]
         .as_array()

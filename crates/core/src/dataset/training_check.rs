@@ -1,6 +1,6 @@
 //! The check of labelled texts as a whole: what is joined, what is left out, and what cannot be meant.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
@@ -32,7 +32,10 @@ pub struct TrainingCheck {
     /// Keys of the labels so far, since the same ones come again and again.
     keys: HashMap<String, String>,
     texts: HashMap<u64, Seen>,
-    conflicts: BTreeMap<u64, Conflict>,
+    /// Keys of the labels of a row, by their number.
+    meant: HashMap<u64, Vec<String>>,
+    /// Numbers of the labels that follow other ones of the same text, with the first line of each.
+    conflicts: BTreeMap<u64, BTreeMap<u64, u64>>,
 }
 
 /// A text that was seen.
@@ -41,12 +44,6 @@ struct Seen {
     labels: u64,
     line: u64,
     rows: u32,
-}
-
-/// A text with different labels.
-#[derive(Clone, Copy, Debug)]
-struct Conflict {
-    lines: [u64; 2],
 }
 
 /// How often each spelling of a class occurs, by its key.
@@ -76,7 +73,13 @@ impl Spellings {
     /// Chooses the most frequent spelling of each class, and tells which others it replaces.
     pub fn finish(mut self) -> (Spelling, Vec<String>) {
         let (mut chosen, mut joined) = (HashMap::new(), Vec::new());
-        let capitals = self.join_open_capitals();
+        let capitals = self.open_capitals();
+        for (key, class) in &capitals {
+            for (spelling, rows) in self.0.remove(key).unwrap_or_default() {
+                let spellings = self.0.entry(class.clone()).or_default();
+                *spellings.entry(spelling).or_default() += rows;
+            }
+        }
         for (key, spellings) in self.0 {
             // Of those that are as frequent the first in the order of characters: a capital comes before a
             // small letter.
@@ -108,9 +111,9 @@ impl Spellings {
 }
 
 impl Spellings {
-    /// Joins what is written only with capitals that leave it open, `SINIR`, with the class that has an `ı` there, `sınır`, and
-    /// with others of such. Returns the keys that were joined, each with that of its class.
-    fn join_open_capitals(&mut self) -> Vec<(String, String)> {
+    /// Returns the keys of what is written only with capitals that leave it open, `SINIR`, each with that of the class that it
+    /// is joined with: the one that has an `ı` there, `sınır`, or another of such.
+    fn open_capitals(&self) -> Vec<(String, String)> {
         let mut readings: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (key, spellings) in &self.0 {
             let is_open = spellings.keys().all(|name| has_open_capital(name));
@@ -126,13 +129,7 @@ impl Spellings {
                 true => reading,
                 false => others.remove(0),
             };
-            for key in others {
-                for (spelling, rows) in self.0.remove(&key).unwrap_or_default() {
-                    let spellings = self.0.entry(class.clone()).or_default();
-                    *spellings.entry(spelling).or_default() += rows;
-                }
-                joined.push((key, class.clone()));
-            }
+            joined.extend(others.into_iter().map(|key| (key, class.clone())));
         }
         joined
     }
@@ -213,6 +210,7 @@ impl TrainingCheck {
         keys.sort_unstable();
         keys.dedup();
         let labels = number(&keys.join("\0"));
+        self.meant.entry(labels).or_insert(keys);
         let id = text_id(text);
         let seen = self.texts.entry(id).or_insert(Seen {
             labels,
@@ -221,8 +219,8 @@ impl TrainingCheck {
         });
         seen.rows += 1;
         if seen.labels != labels {
-            let lines = [seen.line, line];
-            self.conflicts.entry(id).or_insert(Conflict { lines });
+            let others = self.conflicts.entry(id).or_default();
+            others.entry(labels).or_insert(line);
         }
     }
 
@@ -235,9 +233,26 @@ impl TrainingCheck {
         key
     }
 
-    /// Returns whether the rows so far give a text, by its [`text_id`], different labels.
-    pub fn is_conflicting(&self, text: u64) -> bool {
-        self.conflicts.contains_key(&text)
+    /// Returns the texts, by their [`text_id`], to which the rows so far give different labels.
+    pub fn conflicting(&self) -> HashSet<u64> {
+        self.conflicting_lines().into_keys().collect()
+    }
+
+    /// Returns the texts with labels that are not joined into one, each with two lines that contradict each other.
+    fn conflicting_lines(&self) -> BTreeMap<u64, [u64; 2]> {
+        let joined: HashMap<String, String> = self.spellings.open_capitals().into_iter().collect();
+        let classes = |labels: u64| -> BTreeSet<&String> {
+            let keys = self.meant.get(&labels).into_iter().flatten();
+            keys.map(|key| joined.get(key).unwrap_or(key)).collect()
+        };
+        let conflicts = self.conflicts.iter().filter_map(|(id, others)| {
+            let first = self.texts.get(id)?;
+            let meant = classes(first.labels);
+            let others = others.iter().filter(|(labels, _)| classes(**labels) != meant);
+            let line = others.map(|(_, line)| *line).min()?;
+            Some((*id, [first.line, line]))
+        });
+        conflicts.collect()
     }
 
     /// Decides what is done with the rows.
@@ -247,12 +262,13 @@ impl TrainingCheck {
     /// [`Unusable`].
     pub fn finish(self) -> Result<Findings, Unusable> {
         self.check_columns()?;
-        let conflicts = self.tell_conflicts();
+        let conflicts = self.conflicting_lines();
+        let told = self.tell_conflicts(&conflicts);
         let (spellings, mut repairs) = self.spellings.finish();
-        repairs.extend(conflicts);
+        repairs.extend(told);
         Ok(Findings {
             spellings,
-            conflicting: self.conflicts.into_keys().collect(),
+            conflicting: conflicts.into_keys().collect(),
             repairs,
         })
     }
@@ -268,16 +284,12 @@ impl TrainingCheck {
         Ok(())
     }
 
-    fn tell_conflicts(&self) -> Option<String> {
-        if self.conflicts.is_empty() {
+    fn tell_conflicts(&self, conflicts: &BTreeMap<u64, [u64; 2]>) -> Option<String> {
+        if conflicts.is_empty() {
             return None;
         }
-        let rows: u64 = self
-            .conflicts
-            .keys()
-            .map(|id| u64::from(self.texts[id].rows))
-            .sum();
-        let mut lines: Vec<[u64; 2]> = self.conflicts.values().map(|conflict| conflict.lines).collect();
+        let rows: u64 = conflicts.keys().map(|id| u64::from(self.texts[id].rows)).sum();
+        let mut lines: Vec<[u64; 2]> = conflicts.values().copied().collect();
         lines.sort_unstable();
         let pairs = lines
             .iter()

@@ -349,7 +349,7 @@ impl LabelSet {
         };
         let all = self.has_dotless.then_some(&self.by_key).into_iter().flatten();
         let alike = undotted.into_iter().chain(all);
-        let alike = alike.filter(move |(other, _)| *other != key && broad_key(other) == broad);
+        let alike = alike.filter(move |(other, _)| *other != key && other.replace(DOTLESS_I, "i") == broad);
         alike.map(|(_, index)| *index)
     }
 

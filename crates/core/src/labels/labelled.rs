@@ -43,6 +43,10 @@ pub struct LabelledRecord {
     /// where it was not judged before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub was_right: Option<bool>,
+    /// The labels that the line gave whose judgement this takes the place of; none where there is no such line, or an older
+    /// version wrote this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was_said: Option<Vec<String>>,
 }
 
 /// Why a line of a labelled object cannot be used. Safe to show: it never holds the text itself.
@@ -80,6 +84,7 @@ impl LabelledRecord {
             flow_definition_arn: flow_definition_arn.to_owned(),
             replaces: Vec::new(),
             was_right: None,
+            was_said: None,
         }
     }
 

@@ -75,7 +75,11 @@ impl Confusions {
         let of_model = self.0.entry(model.clone()).or_default();
         match labelled.was_right {
             Some(true) => of_model.remove(&predicted, &predicted),
-            Some(false) => of_model.remove(&predicted, &labelled.replaces),
+            Some(false) => {
+                // Lines between may be of files, which judge no prediction.
+                let said = labelled.was_said.as_ref().unwrap_or(&labelled.replaces);
+                of_model.remove(&predicted, said);
+            }
             None => {}
         }
         of_model.add(&predicted, said, &labelled.labelled_at);
@@ -247,13 +251,21 @@ mod tests {
             ..labelled("m", "World", &label("Business"), at)
         };
 
-        for line in [first, sports, business] {
+        // A file called it something else in between, which judges no prediction.
+        let science = LabelledRecord {
+            was_right: Some(false),
+            was_said: Some(vec!["Business".into()]),
+            replaces: vec!["Technology".into()],
+            ..labelled("m", "World", &label("Science"), at)
+        };
+
+        for line in [first, sports, business, science] {
             confusions.add_labelled(&line);
         }
 
         let of_model = confusions.of("m").expect("judged");
         assert_eq!(of_model.texts, 1);
-        let pairs = [("World".to_owned(), [("Business".to_owned(), 1)].into())];
+        let pairs = [("World".to_owned(), [("Science".to_owned(), 1)].into())];
         assert_eq!(of_model.pairs, pairs.into());
     }
 

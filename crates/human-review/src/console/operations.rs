@@ -1,7 +1,7 @@
 //! What went wrong, and what was done in the console.
 
 use active_learning_aws::bucket::Listed;
-use active_learning_aws::overview::{FAILED_EVENTS, GIVEN_UP};
+use active_learning_aws::overview::{FAILED_EVENTS, GIVEN_UP, is_correction};
 use active_learning_core::cost::{IDLE_MONTH, NOT_INCLUDED, PER_THOUSAND};
 use serde_json::{Value, json};
 
@@ -28,10 +28,10 @@ const FOLDERS: [(&str, &str, &str, &str); 4] = [
     ),
     (
         "givenUp",
-        "Human loops given up",
+        "Human loops given up, and corrections that cannot be read",
         GIVEN_UP,
-        "Questions that were stopped, that nobody answered in time, or whose answers cannot be read, with the reason. Sent \
-         again, they are asked anew.",
+        "Questions that were stopped, that nobody answered in time, or whose answers cannot be read, with the reason: sent \
+         again, they are asked anew. A correction that cannot be read is read again, and nobody is asked.",
     ),
     (
         "rejectedLines",
@@ -141,6 +141,7 @@ impl Console<'_> {
 
 fn objects(caption: &str, folder: &str, listed: &[Listed]) -> Table {
     let can_be_sent = [FAILED_EVENTS, GIVEN_UP].contains(&folder);
+    let has_what = folder == GIVEN_UP;
     let row = |object: &Listed| {
         let send = can_be_sent.then(|| Form {
             action: "send-again",
@@ -153,6 +154,7 @@ fn objects(caption: &str, folder: &str, listed: &[Listed]) -> Table {
             FAILED_EVENTS => Cell::text(&object.key),
             _ => Cell::Link(report::address(&object.key), object.key.clone()),
         };
+        let what = has_what.then(|| Cell::text(what_was_set_aside(&object.key)));
         let cells = [
             name,
             Cell::text(iso_time(object.modified)),
@@ -160,14 +162,27 @@ fn objects(caption: &str, folder: &str, listed: &[Listed]) -> Table {
         ];
         cells
             .into_iter()
+            .chain(what)
             .chain(send.map(|send| Cell::Forms(vec![send])))
             .collect()
     };
     let actions = can_be_sent.then_some("Actions");
     Table {
         caption: caption.to_owned(),
-        head: ["Object", "Written", "Size"].into_iter().chain(actions).collect(),
+        head: ["Object", "Written", "Size"]
+            .into_iter()
+            .chain(has_what.then_some("What"))
+            .chain(actions)
+            .collect(),
         rows: listed.iter().map(row).collect(),
+    }
+}
+
+/// Says what an object of [`GIVEN_UP`] holds.
+fn what_was_set_aside(key: &str) -> &'static str {
+    match is_correction(key) {
+        true => "a correction that cannot be read",
+        false => "a human loop",
     }
 }
 

@@ -561,3 +561,27 @@ async fn a_failed_event_is_sent_again_and_its_record_goes() {
     let given_up = admin.get("operations.json").await.json()["givenUp"]["objects"].clone();
     assert_eq!(given_up, json!([]));
 }
+
+#[tokio::test]
+async fn a_correction_that_cannot_be_read_is_told_from_a_human_loop_that_was_given_up() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    for name in [
+        "review-1-00001.jsonl",
+        "review-2-00001.jsonl",
+        "review-1-corrected-w1-1-00001.jsonl",
+    ] {
+        let key = format!("rejected/training-data/{name}");
+        put(&review, FEEDBACK_BUCKET, &key, &json!({})).await;
+    }
+
+    let overview = admin.get("overview.json").await.json();
+    let operations = admin.get("operations").await;
+
+    assert_eq!(overview["givenUp"]["count"], 2, "{overview}");
+    assert_eq!(overview["unreadableCorrections"]["count"], 1, "{overview}");
+    let page = operations.body();
+    let times = |what: &str| page.matches(&format!(">{what}<")).count();
+    assert_eq!(times("a human loop"), 2, "{page}");
+    assert_eq!(times("a correction that cannot be read"), 1, "{page}");
+}

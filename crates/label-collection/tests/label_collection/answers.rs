@@ -609,7 +609,8 @@ async fn a_decision_that_broke_off_between_the_question_and_its_line_is_counted_
     let written = lines().await;
     training.delete(&written[0]).await.expect("deleted");
     services.put(TRAINING, &dispute_key, disputed).await;
-    decide("Sports", "2026-11-20T11:01:00.000Z").await;
+    // They try again at once.
+    decide("Sports", "2026-11-20T11:00:05.000Z").await;
     let after_death = lines().await;
     decide("Business", "2026-11-20T11:02:00.000Z").await;
 

@@ -77,3 +77,22 @@ async fn a_correction_that_says_nothing_is_no_fault() {
     assert!(services.keys(FEEDBACK, "rejected/").await.is_empty());
     assert!(services.keys(TRAINING, "notices/").await.is_empty());
 }
+
+#[tokio::test]
+async fn a_correction_that_cannot_be_read_is_set_aside_though_another_answer_repeats_what_was_said() {
+    let services = Services::start();
+    let labels = ["World"; 20];
+    let both = output(
+        LOOP,
+        &input().to_string(),
+        &[("w1", 9, &labels), ("w2", 9, &labels)],
+    );
+    let mut both: Value = serde_json::from_str(&both).expect("JSON");
+    both["humanAnswers"][1]["answerContent"] = json!({"topic": "Sports"});
+
+    let key = corrected(&services, &both.to_string()).await;
+
+    let rejected = services.rejected(&format!("{LOOP}-corrected-w1-1")).await;
+    assert_eq!(rejected.len(), 1);
+    assert_eq!(rejected[0]["raw"], format!("s3://{REVIEW}/{key}"));
+}

@@ -118,7 +118,7 @@ fn check_environment(
 /// one's own, in the folder of the template.
 fn command(properties: &mut Properties<'_>, programs: &Programs, files: &TemplateFiles) -> Vec<OsString> {
     let package = properties.required_text("Code");
-    let mut path = Path::new(&package).with_extension("");
+    let mut path = PathBuf::from(package.strip_suffix(".zip").unwrap_or(&package));
     if path.ends_with("bootstrap") {
         path.pop();
     }

@@ -61,6 +61,35 @@ fn classes_that_differ_by_a_dotless_i_stay_apart_and_capitals_are_joined_where_o
 }
 
 #[test]
+fn one_text_with_spellings_that_are_joined_to_one_class_has_no_different_labels() {
+    let joined = check(&[
+        ("sınır", "one"),
+        ("SINIR", "One!"),
+        ("sınır", "two"),
+        ("SINIR", "three"),
+        ("sınır", "three"),
+        ("sınav", "three"),
+    ])
+    .expect("usable");
+    let apart = check(&[
+        ("SINIR", "one"),
+        ("sinir", "two"),
+        ("sınır", "one"),
+        ("sınır", "three"),
+    ])
+    .expect("usable");
+
+    assert_eq!(joined.spelling("SINIR"), joined.spelling("sınır"));
+    assert!(!joined.is_conflicting(text_id("one")));
+    assert!(joined.is_conflicting(text_id("three")));
+    assert_eq!(
+        joined.repairs[1],
+        "1 text has different labels and is left out, with all its 3 rows (lines 4 and 6)"
+    );
+    assert!(apart.is_conflicting(text_id("one")), "`SINIR` is `sinir` there");
+}
+
+#[test]
 fn whole_numbers_with_a_point_are_the_class_without_it_and_others_are_not() {
     let findings = check(&[
         ("1", "one"),

@@ -55,12 +55,15 @@ impl Question {
         }
     }
 
-    /// Takes in a line of an imported file, which is written: its votes, as [`Question::take_imported`] does, and what it says. What
-    /// comes after it takes the place of that.
+    /// Takes in a line of an imported file, which is written: its votes, as [`Question::take_imported`] does, and what it says,
+    /// where that is the answer now. What comes after it takes the place of that.
     pub fn take_imported_line(&mut self, line: &LabelledRecord, labels: &LabelSet) {
         self.remember_answer_of_before();
         self.take_imported(&line.votes, labels);
-        self.note_line(&line.human_loop, line.clone());
+        let answer = self.consensus.as_ref().and_then(Consensus::labels);
+        if answer.is_some() && answer == line.consensus.labels() {
+            self.note_line(&line.human_loop, line.clone());
+        }
     }
 
     /// Notes what a line of this object says, and has it say what it takes the place of: the labels that those before it gave
@@ -73,6 +76,8 @@ impl Question {
         let replaces = labelled.map(|before| before.labels.clone()).unwrap_or_default();
         let judged = before().find(|before| before.received_at == line.record.received_at);
         let was_right = judged.and_then(|before| before.right);
+        let was_said = judged.filter(|before| before.right.is_some());
+        let was_said = was_said.map(|before| before.labels.clone());
 
         // What comes after it, if anything, takes the place of what it said the first time.
         if place + 1 >= self.lines.len() {
@@ -82,6 +87,7 @@ impl Question {
         LabelledRecord {
             replaces,
             was_right,
+            was_said,
             ..line
         }
     }
@@ -159,6 +165,43 @@ mod tests {
 
         assert_eq!(after.replaces, ["Sports"]);
         assert_eq!(question.lines.len(), 3);
+    }
+
+    #[test]
+    fn an_answer_after_an_import_says_what_the_line_said_whose_judgement_it_takes_the_place_of() {
+        let mut question = Question::asked(audited(AT), "review-1", 1);
+        question.note_line("review-1", line(audited(AT), Answer::labels(["Sports"])));
+        let mut imported = line(audited("2026-11-22T10:00:00Z"), Answer::labels(["Business"]));
+        imported.human_loop = "import-1".into();
+        question.take_imported_line(&imported, &LabelSet::none());
+
+        let after = question.note_line("review-2", line(audited(AT), Answer::labels(["World"])));
+
+        assert_eq!(after.replaces, ["Business"]);
+        assert_eq!(
+            (after.was_right, after.was_said),
+            (Some(false), Some(vec!["Sports".to_owned()]))
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_the_answer_leaves_no_line_to_take_the_place_of() {
+        let mut question = Question::asked(audited(AT), "review-1", 1);
+        let decision = line(audited(AT), Answer::labels(["World"]));
+        let by_adjudicator = Vote {
+            source: VoteSource::Adjudicator,
+            ..decision.votes[0].clone()
+        };
+        question.answer_with(&[by_adjudicator]);
+        question.note_line("adjudication-1", decision);
+        let mut imported = line(audited("2026-11-22T10:00:00Z"), Answer::labels(["Business"]));
+        imported.human_loop = "import-1".into();
+        imported.votes[0].source = VoteSource::Import;
+        question.take_imported_line(&imported, &LabelSet::none());
+
+        let after = question.note_line("review-2", line(audited(AT), Answer::labels(["Sports"])));
+
+        assert_eq!(after.replaces, ["World"]);
     }
 
     #[test]

@@ -8,10 +8,10 @@ use super::{
 use crate::{labels::label_key::label_key, text::normal_form};
 
 /// Most that the score of any class may differ between copies by a small change.
-const MAX_SCORE_CHANGE: f32 = 0.15;
+const MAX_SCORE_CHANGE: f32 = 0.2;
 
 /// The same where one was cut off between two words: less to see makes a model less sure, or more.
-const MAX_SCORE_CHANGE_OF_CUT: f32 = 0.3;
+const MAX_SCORE_CHANGE_OF_CUT: f32 = 0.45;
 
 /// The same where one was cut by its length, which leaves no doubt that there was more to see.
 const MAX_SCORE_CHANGE_OF_CUT_BY_LENGTH: f32 = 0.5;

@@ -112,7 +112,7 @@ fn what_moves_the_model_is_no_copy_and_where_no_scores_are_known_only_the_form_c
     let (story, copy) = (record(STORY), record(&format!("{STORY} (Agency)")));
 
     assert!(is_copy(&scored(copy.clone(), 0.69), &story));
-    assert!(!is_copy(&scored(copy.clone(), 0.8), &story));
+    assert!(!is_copy(&scored(copy.clone(), 0.85), &story));
     let unscored = FeedbackRecord {
         classes: Vec::new(),
         ..copy.clone()
@@ -142,11 +142,11 @@ fn a_cut_may_leave_a_model_less_sure_unless_what_follows_denies_something() {
     let other_meaning = scored(cut.clone(), 0.05);
     assert!(!is_copy(&other_meaning, &whole));
     assert!(is_copy(&scored(cut.clone(), 0.65), &denied));
-    assert!(!is_copy(&scored(cut, 0.8), &denied));
+    assert!(!is_copy(&scored(cut, 0.85), &denied));
     let short = "The delivery was quick and the driver was friendly and I would order there again";
     let cut = record(&format!("{}...", &short[..63]));
     assert!(is_copy(&scored(cut.clone(), 0.85), &record(short)));
-    assert!(!is_copy(&scored(cut.clone(), 0.95), &record(short)));
+    assert!(!is_copy(&scored(cut.clone(), 0.1), &record(short)));
     let denied = record(&short.replace("order there", "never order there"));
     assert!(!is_copy(&cut, &denied));
     let number = record("Our parcel was left at the door of the neighbours in house No. 13 of the street");
