@@ -22,6 +22,7 @@ use aws_sdk_comprehend::{
     error::{DisplayErrorContext, SdkError},
     operation::classify_document::ClassifyDocumentError,
     primitives::DateTime,
+    types::EndpointProperties,
 };
 use erasure::{
     rewrite::{Left, Shape, rewrite},
@@ -462,18 +463,18 @@ async fn replaced(stack: &Running) -> Result<Option<DateTime>, TrainingError> {
 
 /// Returns when the classifier's model was last put in service; `None` if there is none yet.
 async fn last_change(stack: &Running) -> Option<DateTime> {
-    let comprehend = aws_sdk_comprehend::Client::new(&stack.aws.sdk_config());
-    let description = comprehend.describe_endpoint().endpoint_arn(endpoint(stack));
-    let description = description.send().await.ok()?;
-    description.endpoint_properties()?.last_modified_time().copied()
+    described(stack).await?.last_modified_time
 }
 
 /// Returns the ARN of the classifier's model that serves; `None` if there is none.
 async fn serving_model(stack: &Running) -> Option<String> {
+    described(stack).await?.model_arn
+}
+
+async fn described(stack: &Running) -> Option<EndpointProperties> {
     let comprehend = aws_sdk_comprehend::Client::new(&stack.aws.sdk_config());
     let description = comprehend.describe_endpoint().endpoint_arn(endpoint(stack));
-    let description = description.send().await.ok()?;
-    description.endpoint_properties()?.model_arn().map(str::to_owned)
+    description.send().await.ok()?.endpoint_properties
 }
 
 fn endpoint(stack: &Running) -> &str {

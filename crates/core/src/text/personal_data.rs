@@ -261,12 +261,12 @@ pub fn find(text: &str) -> Vec<Found> {
 
 /// Adds what has a form, and leaves marks in its place in the rest of the text.
 fn find_all(kind: PersonalData, pattern: &Regex, rest: &mut String, found: &mut Vec<Found>) {
-    // In a pattern `_` is a letter, but nobody's number goes on with it.
-    let haystack = match kind {
-        PersonalData::Email => rest.clone(),
-        _ => rest.replace('_', ";"),
-    };
     let text = std::mem::take(rest);
+    // In a pattern `_` is a letter, but nobody's number goes on with it.
+    let haystack = match kind != PersonalData::Email && text.contains('_') {
+        true => Cow::Owned(text.replace('_', ";")),
+        false => Cow::Borrowed(text.as_str()),
+    };
     let known = found.len();
     let mut from = 0;
     while let Some(form) = pattern.find_at(&haystack, from) {
