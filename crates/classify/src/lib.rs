@@ -129,7 +129,7 @@ impl Classify {
         let answered = match prediction_id {
             Some(prediction_id) => self.result(prediction_id, &request).await,
             None => {
-                let answer = self.classify(request.body(), rand::random(), Utc::now()).await;
+                let answer = Box::pin(self.classify(request.body(), rand::random(), Utc::now())).await;
                 answer.map(|answer| reply::json(StatusCode::OK, &answer, origin))
             }
         };
@@ -243,14 +243,14 @@ impl Classify {
         if !self.config.keeps_predictions {
             return true;
         }
-        let keeping = async {
+        let keeping = Box::pin(async {
             tokio::try_join!(self.results.keep(kept), async {
                 match kept.review {
                     Some(_) => self.results.mark(kept).await,
                     None => Ok(()),
                 }
             })
-        };
+        });
         let is_kept = match timeout(KEEP_TIMEOUT, keeping).await {
             Ok(Ok(_)) => true,
             Ok(Err(error)) => {

@@ -125,7 +125,7 @@ pub async fn execute(
         .chain([&job])
         .map(|job| job.id.clone())
         .collect();
-    let done = target.erase_all(broken_off, job, &options.by).await;
+    let done = Box::pin(target.erase_all(broken_off, job, &options.by)).await;
     let mut released = Ok(());
     for id in &ids {
         released = released.and(erasing::release_builds(&target.buckets, id).await);
@@ -259,7 +259,10 @@ impl Target {
                 value: &counted(job.users.len(), "user"),
             };
             let log = AuditLog::of_invocation(&self.buckets.review, by, SystemTime::now().into());
-            reports.push(log.record(deed, erasing::erase(&self.buckets, job)).await?);
+            reports.push(
+                log.record(deed, Box::pin(erasing::erase(&self.buckets, job)))
+                    .await?,
+            );
         }
         Ok(reports)
     }

@@ -228,7 +228,7 @@ impl FeedbackApi {
         if let Some(response) = reply::unless(&Method::POST, request.method(), origin) {
             return response;
         }
-        match self.store(request.body(), &aws::now()).await {
+        match Box::pin(self.store(request.body(), &aws::now())).await {
             Ok(answer) => reply::json(StatusCode::OK, &answer, origin),
             Err(error) => {
                 let problem = Problem::from(&error);

@@ -33,6 +33,7 @@ use active_learning_aws::approval::ApprovalError;
 use active_learning_aws::bucket::{Bucket, BucketError};
 use active_learning_aws::label_set::LabelSets;
 use chrono::{DateTime, Utc};
+use futures::future::{BoxFuture, FutureExt, ready};
 use serde_json::Value;
 
 pub use self::actions::is_action;
@@ -170,27 +171,36 @@ impl Console<'_> {
             Some(address) => (address, true),
             None => (path, false),
         };
-        let view = match address {
-            "overview" => self.overview().await?,
-            "tasks" => self.tasks(request).await?,
-            "reviewers" => self.reviewers(request).await?,
-            "quality" => self.quality(request).await?,
-            "guideline" => self.guideline(request).await?,
-            "audits" => self.audits().await?,
-            "model" => self.model().await?,
-            "versions" => self.versions(request).await?,
-            "data" => self.data(request).await?,
-            "operations" => self.operations().await?,
-            REPORT => self.report(request).await?,
-            _ if address.starts_with(AUDIT) => Box::pin(self.audit(&address[AUDIT.len()..])).await?,
-            _ if address.starts_with(VERSION) => self.version(&address[VERSION.len()..]).await?,
-            _ => return Err(ConsoleError::NotFound),
-        };
+        let view = self.view_at(address, request).await?;
         if is_json {
             return Ok(document(200, &view.json));
         }
         let done = request.query.get("done").and_then(|action| actions::done(action));
         Ok(self.show(address, view, done.map(str::to_owned)))
+    }
+
+    /// Begins the page at an address. Boxed here: an unoptimised build keeps a place on the stack for each of them.
+    fn view_at<'a>(
+        &'a self,
+        address: &'a str,
+        request: &'a HttpRequest,
+    ) -> BoxFuture<'a, Result<View, ConsoleError>> {
+        match address {
+            "overview" => self.overview().boxed(),
+            "tasks" => self.tasks(request).boxed(),
+            "reviewers" => self.reviewers(request).boxed(),
+            "quality" => self.quality(request).boxed(),
+            "guideline" => self.guideline(request).boxed(),
+            "audits" => self.audits().boxed(),
+            "model" => self.model().boxed(),
+            "versions" => self.versions(request).boxed(),
+            "data" => self.data(request).boxed(),
+            "operations" => self.operations().boxed(),
+            REPORT => self.report(request).boxed(),
+            _ if address.starts_with(AUDIT) => self.audit(&address[AUDIT.len()..]).boxed(),
+            _ if address.starts_with(VERSION) => self.version(&address[VERSION.len()..]).boxed(),
+            _ => ready(Err(ConsoleError::NotFound)).boxed(),
+        }
     }
 
     fn show(&self, address: &str, view: View, note: Option<String>) -> HttpReply {

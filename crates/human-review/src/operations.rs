@@ -193,7 +193,10 @@ impl HumanReview {
         };
         let key = self.key.recent(now).await;
         let invitation = AuditLog::of_invocation(&self.bucket, by, now)
-            .record(deed, self.members.invite(&key, reviewer, (role, teams), now))
+            .record(
+                deed,
+                Box::pin(self.members.invite(&key, reviewer, (role, teams), now)),
+            )
             .await?;
         let Invitation {
             reviewer,
@@ -216,7 +219,7 @@ impl HumanReview {
             value: "",
         };
         let changed = AuditLog::of_invocation(&self.bucket, by, now)
-            .record(deed, self.members.apply(reviewer, change, now))
+            .record(deed, Box::pin(self.members.apply(reviewer, change, now)))
             .await?;
         Ok(json!({ "reviewer": changed }))
     }

@@ -16,6 +16,7 @@ use std::error::Error;
 use active_learning_aws::bucket::{Bucket, BucketError};
 use active_learning_aws::label_set::LabelSets;
 use chrono::{DateTime, Utc};
+use futures::future::{BoxFuture, FutureExt, ready};
 use serde_json::json;
 
 use self::messages::{answered_task, message, own_words};
@@ -43,6 +44,9 @@ const TASK_SCRIPT: &str = include_str!("../assets/task.js");
 
 /// Pages of everybody that are there as JSON too, under the same address with `.json` at its end.
 const JSON_PAGES: [&str; 3] = ["queue", "history", "guide"];
+
+/// Addresses that forms with a token of the session are sent to.
+const FORMS: [&str; 4] = ["submit", "release", "renew", "give-back"];
 
 /// How tasks are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -187,32 +191,49 @@ impl Portal<'_> {
             Some(page) if request.wants_json() && JSON_PAGES.contains(&page) => page,
             _ => path,
         };
-        match (method, path) {
+        let form = match method {
+            "POST" if FORMS.contains(&path) => self.form(request, session)?,
+            _ => BTreeMap::new(),
+        };
+        self.page_at((method, path), request, &form, (session, worker))
+            .await
+    }
+
+    /// Begins the page at an address. Boxed here: an unoptimised build keeps a place on the stack for each of them.
+    fn page_at<'a>(
+        &'a self,
+        address: (&str, &str),
+        request: &'a HttpRequest,
+        form: &'a BTreeMap<String, String>,
+        (session, worker): (&'a Claims, &'a Worker),
+    ) -> BoxFuture<'a, Result<HttpReply, PortalError>> {
+        let at_once = |answer| ready(answer).boxed();
+        match address {
             ("GET", "") => {
                 let first = match session.role {
                     Role::Admin => "overview",
                     Role::Reviewer => "queue",
                 };
-                Ok(redirect(&beside_root(&request.full_path, first)))
+                at_once(Ok(redirect(&beside_root(&request.full_path, first))))
             }
-            ("GET", "queue") => self.queue_page(request, session, worker).await,
-            ("GET", "next") => self.next(request, worker).await,
-            ("GET", "task") => self.task_page(request, session, worker).await,
-            ("POST", "submit") => self.submit(request, &self.form(request, session)?, worker).await,
-            ("POST", "release") => self.release(request, &self.form(request, session)?, worker).await,
-            ("POST", "renew") => self.renew(&self.form(request, session)?, worker).await,
-            ("POST", "give-back") => self.give_back(&self.form(request, session)?, worker).await,
-            ("GET", "session") => Ok(self.session_document(session)),
-            ("GET", "history") => self.history_page(request, session, worker).await,
-            ("GET", "guide") => self.guide_page(request, session).await,
-            ("POST", "sign-out") => self.sign_out(request, session).await,
+            ("GET", "queue") => self.queue_page(request, session, worker).boxed(),
+            ("GET", "next") => self.next(request, worker).boxed(),
+            ("GET", "task") => self.task_page(request, session, worker).boxed(),
+            ("POST", "submit") => self.submit(request, form, worker).boxed(),
+            ("POST", "release") => self.release(request, form, worker).boxed(),
+            ("POST", "renew") => self.renew(form, worker).boxed(),
+            ("POST", "give-back") => self.give_back(form, worker).boxed(),
+            ("GET", "session") => at_once(Ok(self.session_document(session))),
+            ("GET", "history") => self.history_page(request, session, worker).boxed(),
+            ("GET", "guide") => self.guide_page(request, session).boxed(),
+            ("POST", "sign-out") => self.sign_out(request, session).boxed(),
             (_, "" | "queue" | "next" | "task" | "session" | "history" | "guide") => {
-                Err(PortalError::Method("GET"))
+                at_once(Err(PortalError::Method("GET")))
             }
-            (_, "submit" | "release" | "renew" | "give-back" | "sign-out") => {
-                Err(PortalError::Method("POST"))
+            (_, path) if path == "sign-out" || FORMS.contains(&path) => {
+                at_once(Err(PortalError::Method("POST")))
             }
-            _ => Err(PortalError::NoPage),
+            _ => at_once(Err(PortalError::NoPage)),
         }
     }
 

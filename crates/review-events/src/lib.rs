@@ -182,7 +182,7 @@ impl ReviewEvents {
     /// [`ReviewEventsError`], that of the first question that failed; the others are told.
     pub async fn handle(&self, payload: Value) -> Result<(), ReviewEventsError> {
         let objects = s3_event::objects(payload)?;
-        s3_event::for_each(objects, async |object| self.work_off(&object).await).await
+        s3_event::for_each(objects, async |object| Box::pin(self.work_off(&object)).await).await
     }
 
     async fn work_off(&self, object: &S3Object) -> Result<(), ReviewEventsError> {

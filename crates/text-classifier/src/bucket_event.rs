@@ -54,7 +54,7 @@ pub(crate) async fn handle(
             continue;
         };
         if is_initial_file(&upload.key) {
-            initial_model::build(bucket, encoders, config, &upload).await?;
+            Box::pin(initial_model::build(bucket, encoders, config, &upload)).await?;
         } else if let Some(resource) = bucket::resource_of_job(&upload.key) {
             work(bucket, encoders, config, resource, invocation).await?;
         } else {
@@ -73,7 +73,7 @@ async fn work(
 ) -> Result<(), StoreError> {
     let own = &config.endpoint_arn;
     if let Some(classifier) = ClassifierArn::from_resource(own.scope(), resource) {
-        return training_run::run(bucket, encoders, &classifier, invocation).await;
+        return Box::pin(training_run::run(bucket, encoders, &classifier, invocation)).await;
     }
     match resource.split_once('/') {
         Some((endpoint::KIND, name)) => {
@@ -84,14 +84,37 @@ async fn work(
         }
         Some((flywheel::KIND, name)) => {
             let arn = FlywheelArn::new(own.scope(), name);
-            flywheel::run::fill_lake(bucket, config.test_share, &arn, invocation).await
+            Box::pin(flywheel::run::fill_lake(
+                bucket,
+                config.test_share,
+                &arn,
+                invocation,
+            ))
+            .await
         }
         Some((flywheel::dataset::KIND, rest)) => match flywheel::names(rest) {
-            Some(names) => flywheel::run::fill_dataset(bucket, own.scope(), names, invocation).await,
+            Some(names) => {
+                Box::pin(flywheel::run::fill_dataset(
+                    bucket,
+                    own.scope(),
+                    names,
+                    invocation,
+                ))
+                .await
+            }
             None => Ok(()),
         },
         Some((flywheel::iteration::KIND, rest)) => match flywheel::names(rest) {
-            Some(names) => flywheel::iterate::iterate(bucket, encoders, own.scope(), names, invocation).await,
+            Some(names) => {
+                Box::pin(flywheel::iterate::iterate(
+                    bucket,
+                    encoders,
+                    own.scope(),
+                    names,
+                    invocation,
+                ))
+                .await
+            }
             None => Ok(()),
         },
         Some(_) | None => {

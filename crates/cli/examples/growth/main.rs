@@ -6,6 +6,9 @@
 //!
 //! Arguments: how often each step is done (30), and prices of your own such as `lambda-requests=0.15`.
 
+// All functions are in one process, one inside the other.
+#![allow(clippy::large_futures)]
+
 mod clock;
 mod cost;
 mod function_url;

@@ -8,6 +8,7 @@ use active_learning_aws::redrive::redrive;
 use active_learning_aws::{approval, rfc3339};
 use active_learning_core::labels::label_key::broad_key;
 use chrono::SecondsFormat;
+use futures::future::{BoxFuture, FutureExt, TryFutureExt};
 
 use super::data::{FIND_TEXTS, is_record_id};
 use super::form::Form;
@@ -197,7 +198,7 @@ impl Console<'_> {
             return Ok(found);
         }
         if path == EDIT {
-            return self.edit_guideline(form).await;
+            return Box::pin(self.edit_guideline(form)).await;
         }
         let action = find(path).ok_or(ConsoleError::NotFound)?;
         let field = |name: &str| form.get(name).map(|value| value.trim()).unwrap_or_default();
@@ -216,7 +217,7 @@ impl Console<'_> {
             value,
         };
         AuditLog::of_session(self.review, &self.session.reviewer, self.now)
-            .record(deed, self.carry_out(action, subject, value))
+            .record(deed, Box::pin(self.carry_out(action, subject, value)))
             .await
     }
 
@@ -329,37 +330,53 @@ impl Console<'_> {
         subject: &str,
         value: &str,
     ) -> Result<HttpReply, ConsoleError> {
-        match action.address {
-            "release-task" => drop(self.loops.free(subject, self.now).await?),
-            "stop-task" => self.loops.stop(subject, self.now).await?,
-            "invite" => return self.invite(subject, value).await,
-            "adjudicate" => {
-                self.adjudicate(subject, &Choice::Labels(vec![value.to_owned()]))
-                    .await?
-            }
-            "adjudicate-none-fits" => self.adjudicate(subject, &Choice::NoneFits).await?,
-            "approve-build" | "reject-build" | "roll-back" => self.tell(action, subject, value).await?,
-            "accept-label" => self.accept_label(subject).await?,
-            "label-up" => self.move_label_up(subject).await?,
-            "merge-label" => self.merge_label(subject, value).await?,
-            "refuse-label" => self.refuse_label(subject).await?,
-            "send-again" => self.send_again(subject).await?,
-            _ => {
-                let change = MemberChange::of_address(action.address, value).ok_or(ConsoleError::NotFound)?;
-                self.members.apply(subject, change, self.now).await?;
-            }
+        if action.address == "invite" {
+            return Box::pin(self.invite(subject, value)).await;
         }
+        self.change(action, subject, value).await?;
         Ok(done_redirect(action.page, action.address))
     }
 
-    async fn adjudicate(&self, record_id: &str, choice: &Choice) -> Result<(), ConsoleError> {
+    /// Begins what an action changes. Boxed here: an unoptimised build keeps a place on the stack for each of them.
+    fn change<'a>(
+        &'a self,
+        action: &'a Action,
+        subject: &'a str,
+        value: &'a str,
+    ) -> BoxFuture<'a, Result<(), ConsoleError>> {
+        match action.address {
+            "release-task" => {
+                let freed = self.loops.free(subject, self.now);
+                freed.map_ok(drop).err_into().boxed()
+            }
+            "stop-task" => self.loops.stop(subject, self.now).err_into().boxed(),
+            "adjudicate" => self
+                .adjudicate(subject, Choice::Labels(vec![value.to_owned()]))
+                .boxed(),
+            "adjudicate-none-fits" => self.adjudicate(subject, Choice::NoneFits).boxed(),
+            "approve-build" | "reject-build" | "roll-back" => self.tell(action, subject, value).boxed(),
+            "accept-label" => self.accept_label(subject).boxed(),
+            "label-up" => self.move_label_up(subject).boxed(),
+            "merge-label" => self.merge_label(subject, value).boxed(),
+            "refuse-label" => self.refuse_label(subject).boxed(),
+            "send-again" => self.send_again(subject).boxed(),
+            address => async move {
+                let change = MemberChange::of_address(address, value).ok_or(ConsoleError::NotFound)?;
+                self.members.apply(subject, change, self.now).await?;
+                Ok(())
+            }
+            .boxed(),
+        }
+    }
+
+    async fn adjudicate(&self, record_id: &str, choice: Choice) -> Result<(), ConsoleError> {
         let (by, at) = (&self.session.reviewer, rfc3339(self.now));
         adjudicate(
             "human-review",
             (self.training, self.feedback),
             self.label_sets,
             record_id,
-            choice,
+            &choice,
             by,
             &at,
         )

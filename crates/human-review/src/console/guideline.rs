@@ -196,7 +196,7 @@ impl Console<'_> {
             }
         };
         AuditLog::of_session(self.review, &self.session.reviewer, self.now)
-            .record(deed, write)
+            .record(deed, Box::pin(write))
             .await
     }
 

@@ -197,10 +197,10 @@ impl Loops {
                 let name = human_loop.name.clone();
                 if human_loop.skipped_by.contains(&own_id) {
                     skipped.push(name);
-                } else if let Some(taken) = self
-                    .try_take(&name, Some(version), worker, wish.is_ahead, now)
-                    .await?
-                {
+                    continue;
+                }
+                let taken = Box::pin(self.try_take(&name, Some(version), worker, wish.is_ahead, now));
+                if let Some(taken) = taken.await? {
                     return Ok(Some(taken));
                 }
             }

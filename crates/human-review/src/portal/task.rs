@@ -313,7 +313,7 @@ impl Portal<'_> {
             let carried = noted.await;
             return Ok(self.with_carried(redirect("next"), carried.as_ref(), request));
         }
-        let (carried, next) = join(noted, self.next_members(form, worker, true)).await;
+        let (carried, next) = join(noted, Box::pin(self.next_members(form, worker, true))).await;
         let done_today = carried.as_ref().map(|carried| carried.history.done_on(self.now));
         let mut saved = json!({ "saved": true, "doneToday": done_today });
         add(&mut saved, next);

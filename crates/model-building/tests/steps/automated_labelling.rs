@@ -198,7 +198,7 @@ async fn two_ticks_at_a_time_make_one_promise() {
     let world = world().await;
     world.put_labels("loop-1", &champion(), 1_000..1_080, 80).await;
 
-    futures::future::join(tick(&world), tick(&world)).await;
+    Box::pin(futures::future::join(tick(&world), tick(&world))).await;
     tick(&world).await;
 
     assert_eq!(promises(&world).await.0[&champion()].state, PromiseState::On);

@@ -34,7 +34,11 @@ async fn enough_new_labels_start_one_build_however_often_they_are_told() {
     assert!(started(&world).await.is_empty(), "nine of ten");
 
     world.put_labels("loop-2", &champion(), 1_100..1_101, 1).await;
-    let both = futures::future::join(function.handle(event.clone()), function.handle(event.clone())).await;
+    let both = Box::pin(futures::future::join(
+        function.handle(event.clone()),
+        function.handle(event.clone()),
+    ))
+    .await;
     both.0.and(both.1).expect("considered");
     function.handle(event).await.expect("considered");
 

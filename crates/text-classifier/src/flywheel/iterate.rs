@@ -57,7 +57,11 @@ pub(crate) async fn iterate(
     let arn = FlywheelArn::new(scope, flywheel);
     let measured = match bucket.read::<Flywheel>(&arn.resource()).await? {
         Some(flywheel) => {
-            train_and_evaluate(bucket, encoders, &flywheel.properties, &iteration, invocation).await?
+            let properties = &flywheel.properties;
+            Box::pin(train_and_evaluate(
+                bucket, encoders, properties, &iteration, invocation,
+            ))
+            .await?
         }
         None => Some(Err("the flywheel was deleted".to_owned())),
     };
@@ -108,7 +112,7 @@ async fn train_and_evaluate(
         Err(refusal) => return Ok(Some(Err(refusal.to_string()))),
     };
     bucket.create(&arn.resource(), &classifier).await?;
-    training_run::run(bucket, encoders, &arn, invocation).await?;
+    Box::pin(training_run::run(bucket, encoders, &arn, invocation)).await?;
 
     let trained: Option<Classifier> = bucket.read(&arn.resource()).await?;
     let Some(trained) = trained else {

@@ -80,7 +80,7 @@ pub(crate) async fn fill_lake(
         Begun::Busy => return Ok(()),
         Begun::Finished => {}
         Begun::Mine(flywheel) => {
-            let failure = match copy_of_model(bucket, test_share, &flywheel.properties).await {
+            let failure = match Box::pin(copy_of_model(bucket, test_share, &flywheel.properties)).await {
                 Ok(()) => None,
                 Err(LakeError::Store(error)) => return Err(error),
                 Err(refusal) => Some(refusal.to_string()),

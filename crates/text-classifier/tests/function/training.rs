@@ -346,7 +346,7 @@ async fn a_run_that_died_is_resumed_by_its_own_event_and_by_no_other() {
     let news = include_str!("../../../cli/data/news.csv");
     let arn = function.create_classifier("v1", news).await;
     let (request_id, event) = function.waiting_events().remove(0);
-    die_in_the_middle(&function, &request_id, &event).await;
+    Box::pin(die_in_the_middle(&function, &request_id, &event)).await;
     let restarted = function.restarted();
 
     restarted
