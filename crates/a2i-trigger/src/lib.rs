@@ -263,7 +263,7 @@ impl A2iTrigger {
             if let Some(part) = sorter.machine_labels.full() {
                 self.store_machine_labels(object, part).await?;
             }
-            self.see_to(object, &mut sorter, today).await?;
+            Box::pin(self.see_to(object, &mut sorter, today)).await?;
         }
         reader::finished(reading)
             .await
@@ -294,7 +294,7 @@ impl A2iTrigger {
         let mut plan = if records.is_empty() {
             Plan::new()
         } else {
-            self.plan(object, &records, today, &mut sorter.to_judge).await?
+            Box::pin(self.plan(object, &records, today, &mut sorter.to_judge)).await?
         };
         let (mut asked, mut answered_by, mut waiting) = (Vec::new(), AnsweredBy::new(), Vec::new());
         for mut record in records {
@@ -345,7 +345,7 @@ impl A2iTrigger {
             bucket: &object.bucket,
             key: &object.key,
         };
-        sorter.counts.human_loops += self.ask(&asked, &answered_by, delivery).await?;
+        sorter.counts.human_loops += Box::pin(self.ask(&asked, &answered_by, delivery)).await?;
         self.hear_early_of_copies(&copies).await?;
 
         let likes = sorter.likes.drain(..).map(|record| Said {

@@ -208,7 +208,7 @@ impl A2iTrigger {
             .map(async |of_question| {
                 let mut heard = Heard::default();
                 for said in of_question {
-                    let one = self.hear_one(&said.question_id, &said.record, said.asked).await?;
+                    let one = Box::pin(self.hear_one(&said.question_id, &said.record, said.asked)).await?;
                     heard = heard.and(one);
                 }
                 Ok::<_, A2iTriggerError>(heard)
@@ -302,8 +302,8 @@ impl A2iTrigger {
         record: &FeedbackRecord,
     ) -> Result<String, A2iTriggerError> {
         let form = format!("text-{}", same_form(record));
-        let asked = originals::question_of(&self.feedback, record_id, self.claims.owner(&form)).await;
-        Ok(asked.map_err(A2iTriggerError::Store)?.id)
+        let asked = originals::question_of(&self.feedback, record_id, self.claims.owner(&form));
+        Ok(Box::pin(asked).await.map_err(A2iTriggerError::Store)?.id)
     }
 
     /// Tells an opinion to a question; `None` where people were not asked.

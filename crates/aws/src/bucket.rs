@@ -9,6 +9,8 @@
 //!
 //! A conditional write whose answer was lost meets its own object when the SDK sends it again. So each carries an
 //! id of its own in the object's metadata, by which it is told from somebody else's, whatever the content is.
+//!
+//! Calls of the SDK are boxed here: their futures have some 6 kB, and each function above would hold one.
 
 mod change;
 mod leaving;
@@ -32,7 +34,10 @@ use std::time::Duration;
 use aws_sdk_s3::{
     Client,
     error::{BoxError, ProvideErrorMetadata, SdkError},
-    operation::get_object::{GetObjectError, builders::GetObjectFluentBuilder},
+    operation::{
+        get_object::{GetObjectError, builders::GetObjectFluentBuilder},
+        head_object::{HeadObjectError, HeadObjectOutput},
+    },
     presigning::PresigningConfig,
     primitives::ByteStream,
 };
@@ -246,7 +251,6 @@ impl Bucket {
     ) -> Result<Fetched, BucketError> {
         let call = self.get(key).set_if_none_match(known_etag.map(str::to_owned));
 
-        // Boxed as in `write`.
         let answer = match Box::pin(call.send()).await {
             Ok(answer) => answer,
             Err(error) if is_missing(&error) => return Ok(Fetched::Missing),
@@ -328,7 +332,7 @@ impl Bucket {
     /// [`BucketError::Refused`].
     pub async fn open_version(&self, key: &str, etag: &str) -> Result<Option<ByteStream>, BucketError> {
         let condition = (!etag.is_empty()).then(|| format!("\"{etag}\""));
-        match self.get(key).set_if_match(condition).send().await {
+        match Box::pin(self.get(key).set_if_match(condition).send()).await {
             Ok(answer) => Ok(Some(answer.body)),
             Err(error) if is_missing(&error) || error.code() == Some("PreconditionFailed") => Ok(None),
             Err(error) => Err(self.refused(key, error)),
@@ -341,7 +345,7 @@ impl Bucket {
     ///
     /// [`BucketError::Refused`].
     pub async fn exists(&self, key: &str) -> Result<bool, BucketError> {
-        match self.client.head_object().bucket(&self.name).key(key).send().await {
+        match self.head(key).await {
             Ok(_) => Ok(true),
             Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(false),
             Err(error) => Err(self.refused(key, error)),
@@ -355,7 +359,7 @@ impl Bucket {
     /// [`BucketError::Refused`] without credentials.
     pub async fn read_link(&self, key: &str) -> Result<String, BucketError> {
         let hour = PresigningConfig::expires_in(LINK_LIFETIME).map_err(|error| self.broken(key, error))?;
-        let request = self.get(key).presigned(hour).await;
+        let request = Box::pin(self.get(key).presigned(hour)).await;
         let request = request.map_err(|error| self.refused(key, error))?;
         Ok(request.uri().to_owned())
     }
@@ -366,6 +370,10 @@ impl Bucket {
             "" => Err(self.broken(key, "S3 gave no ETag")),
             _ => Ok(etag),
         }
+    }
+
+    async fn head(&self, key: &str) -> Result<HeadObjectOutput, SdkError<HeadObjectError>> {
+        Box::pin(self.client.head_object().bucket(&self.name).key(key).send()).await
     }
 
     fn get(&self, key: &str) -> GetObjectFluentBuilder {

@@ -59,7 +59,7 @@ impl ModelArn {
                 return answers.then(|| model.endpoint_arn().to_owned());
             }
         };
-        let call = client.describe_endpoint().endpoint_arn(endpoint_arn).send();
+        let call = Box::pin(client.describe_endpoint().endpoint_arn(endpoint_arn).send());
         let answer = match timeout(TIMEOUT, call).await {
             Ok(answer) => answer.map_err(Refusal::from),
             Err(_) => Err(Refusal::no_answer_in_time()),

@@ -50,7 +50,9 @@ impl NotAssumed {
 ///
 /// [`NotAssumed`]; the reason is logged.
 pub async fn s3_as(sdk: &SdkConfig, role: &str, session_name: &str) -> Result<Client, NotAssumed> {
-    assume(sdk, role, session_name).await.map(|sdk| Client::new(&sdk))
+    Box::pin(assume(sdk, role, session_name))
+        .await
+        .map(|sdk| Client::new(&sdk))
 }
 
 /// Returns a configuration of clients with the rights of a role, as [`s3_as`].

@@ -37,7 +37,7 @@ impl Bucket {
         rest: impl Into<Bytes>,
         is_worked_off: bool,
     ) -> Result<Leaving, BucketError> {
-        let head = match self.client.head_object().bucket(&self.name).key(key).send().await {
+        let head = match self.head(key).await {
             Ok(head) => head,
             Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => {
                 return Ok(Leaving::Changed);
@@ -60,9 +60,8 @@ impl Bucket {
             .set_content_language(head.content_language)
             .set_cache_control(head.cache_control)
             .body(rest.into().into())
-            .send()
-            .await;
-        match written {
+            .send();
+        match Box::pin(written).await {
             Ok(written) => Ok(Leaving::Written {
                 keeps_old: written.version_id.is_some(),
             }),
@@ -80,7 +79,7 @@ impl Bucket {
     ///
     /// [`BucketError::Refused`].
     pub async fn is_left(&self, key: &str) -> Result<bool, BucketError> {
-        match self.client.head_object().bucket(&self.name).key(key).send().await {
+        match self.head(key).await {
             Ok(head) => Ok(head
                 .metadata
                 .is_some_and(|metadata| metadata.contains_key(LEFT_BY_ERASURE))),
@@ -95,13 +94,8 @@ impl Bucket {
     ///
     /// [`BucketError::Refused`].
     pub async fn keeps_versions(&self) -> Result<bool, BucketError> {
-        match self
-            .client
-            .get_bucket_versioning()
-            .bucket(&self.name)
-            .send()
-            .await
-        {
+        let versioning = self.client.get_bucket_versioning().bucket(&self.name);
+        match Box::pin(versioning.send()).await {
             Ok(answer) => Ok(matches!(
                 answer.status,
                 Some(BucketVersioningStatus::Enabled | BucketVersioningStatus::Suspended)
@@ -149,7 +143,8 @@ impl Bucket {
             let page = listing
                 .set_key_marker(key_marker)
                 .set_version_id_marker(version_marker)
-                .send()
+                .send();
+            let page = Box::pin(page)
                 .await
                 .map_err(|error| self.refused(prefix, error))?;
             let (hiding, old): (Vec<Version>, Vec<Version>) = Version::all_of(&page)
@@ -176,7 +171,7 @@ impl Bucket {
     async fn delete_each(&self, versions: &[Version]) -> Result<usize, BucketError> {
         for Version { key, id, .. } in versions {
             let call = self.client.delete_object().bucket(&self.name).key(key);
-            let call = call.version_id(id).send().await;
+            let call = Box::pin(call.version_id(id).send()).await;
             call.map_err(|error| self.refused(key, error))?;
         }
         Ok(versions.len())

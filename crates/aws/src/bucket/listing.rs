@@ -74,7 +74,9 @@ impl Bucket {
         loop {
             let call = self.client.list_multipart_uploads().bucket(&self.name);
             let call = call.set_key_marker(key_marker).set_upload_id_marker(id_marker);
-            let page = call.send().await.map_err(|error| self.refused("", error))?;
+            let page = Box::pin(call.send())
+                .await
+                .map_err(|error| self.refused("", error))?;
             let uploads = page.uploads().iter();
             keys.extend(uploads.filter_map(|upload| upload.key()).map(str::to_owned));
             match (page.is_truncated, page.next_key_marker) {
@@ -103,7 +105,7 @@ impl Bucket {
         };
         let count = i32::try_from(count.min(PAGE)).unwrap_or(i32::MAX);
 
-        let page = call.max_keys(count).send().await;
+        let page = Box::pin(call.max_keys(count).send()).await;
         let page = page.map_err(|error| self.refused(prefix, error))?;
         let objects = page.contents.unwrap_or_default();
         Ok(objects.into_iter().filter_map(Listed::of).collect())
@@ -134,7 +136,7 @@ impl Bucket {
         };
         let count = i32::try_from(count.min(PAGE)).unwrap_or(i32::MAX);
 
-        let page = call.max_keys(count).send().await;
+        let page = Box::pin(call.max_keys(count).send()).await;
         let page = page.map_err(|error| self.refused(prefix, error))?;
         let has_more = page.is_truncated == Some(true);
         let folders = page.common_prefixes.unwrap_or_default().into_iter();
@@ -156,7 +158,7 @@ impl Bucket {
         let call = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
         let count = i32::try_from(count.min(PAGE)).unwrap_or(i32::MAX);
 
-        let page = call.delimiter(delimiter).max_keys(count).send().await;
+        let page = Box::pin(call.delimiter(delimiter).max_keys(count).send()).await;
         let page = page.map_err(|error| self.refused(prefix, error))?;
         let beginnings = page.common_prefixes.unwrap_or_default().into_iter();
         Ok(beginnings.filter_map(|beginning| beginning.prefix).collect())

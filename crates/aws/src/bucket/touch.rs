@@ -46,7 +46,7 @@ impl Bucket {
     ///
     /// [`BucketError::Refused`].
     pub async fn touch_version(&self, key: &str, etag: &str) -> Result<Touched, BucketError> {
-        let head = match self.client.head_object().bucket(&self.name).key(key).send().await {
+        let head = match self.head(key).await {
             Ok(head) => head,
             Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => {
                 return Ok(Touched::Gone);
@@ -73,9 +73,9 @@ impl Bucket {
             .set_content_disposition(head.content_disposition)
             .set_content_language(head.content_language)
             .set_cache_control(head.cache_control)
-            .send()
-            .await;
-        copied
+            .send();
+        Box::pin(copied)
+            .await
             .map(|_| Touched::Told)
             .map_err(|error| self.refused(key, error))
     }

@@ -37,12 +37,8 @@ impl Bucket {
         loop {
             let (key, version): (Option<String>, Option<String>) = Option::unzip(after.take());
             let call = self.client.list_object_versions().bucket(&self.name);
-            let page = call
-                .set_key_marker(key)
-                .set_version_id_marker(version)
-                .send()
-                .await;
-            let page = page.map_err(|error| self.refused("", error))?;
+            let page = call.set_key_marker(key).set_version_id_marker(version).send();
+            let page = Box::pin(page).await.map_err(|error| self.refused("", error))?;
             page.versions()
                 .iter()
                 .filter_map(OldVersion::of)
@@ -69,7 +65,7 @@ impl Bucket {
         limit: u64,
     ) -> Result<Option<Vec<u8>>, BucketError> {
         let key = &version.key;
-        match self.get(key).version_id(&version.id).send().await {
+        match Box::pin(self.get(key).version_id(&version.id).send()).await {
             Ok(answer) => {
                 let length = answer
                     .content_length
@@ -89,7 +85,7 @@ impl Bucket {
     pub async fn delete_old_version(&self, version: &OldVersion) -> Result<(), BucketError> {
         let key = &version.key;
         let call = self.client.delete_object().bucket(&self.name).key(key);
-        let deleted = call.version_id(&version.id).send().await;
+        let deleted = Box::pin(call.version_id(&version.id).send()).await;
         deleted.map(drop).map_err(|error| self.refused(key, error))
     }
 }

@@ -108,7 +108,7 @@ impl Bucket {
         body: impl Into<Bytes>,
     ) -> Result<(), BucketError> {
         let content = Content::Bytes(body.into());
-        let written = self.write_as(Some(id), key, media_type, &content, Condition::Nothing);
+        let written = Box::pin(self.write_as(Some(id), key, media_type, &content, Condition::Nothing));
         written.await.map(drop)
     }
 
@@ -150,7 +150,7 @@ impl Bucket {
         body: impl Into<Bytes>,
     ) -> Result<Created, BucketError> {
         let content = Content::Bytes(body.into());
-        let outcome = self.write_as(Some(id), key, media_type, &content, Condition::Absent);
+        let outcome = Box::pin(self.write_as(Some(id), key, media_type, &content, Condition::Absent));
         outcome.await.map(Created::from)
     }
 
@@ -243,7 +243,7 @@ impl Bucket {
         while tries.again().await {
             let call = self.client.delete_object().bucket(&self.name).key(key);
             let call = call.set_if_match(etag.map(str::to_owned));
-            let Err(error) = call.send().await else {
+            let Err(error) = Box::pin(call.send()).await else {
                 return Ok(true);
             };
             match error.code() {
@@ -273,7 +273,7 @@ impl Bucket {
         content: &Content<'_>,
         condition: Condition<'_>,
     ) -> Result<Outcome, BucketError> {
-        self.write_as(None, key, media_type, content, condition).await
+        Box::pin(self.write_as(None, key, media_type, content, condition)).await
     }
 
     /// Writes an object as [`Bucket::write`] does, under an id of the caller's if there is one.
@@ -302,7 +302,6 @@ impl Bucket {
                 Condition::Unchanged { etag } => call.if_match(etag).metadata(WRITE_ID, &id),
             };
 
-            // Boxed: the SDK's futures would else be nested deeper than the compiler follows.
             let sent = Box::pin(call.customize().interceptor(attempts.clone()).send()).await;
             let error = match sent {
                 Ok(output) => return Ok(Outcome::Written { etag: output.e_tag }),
@@ -348,7 +347,7 @@ impl Bucket {
     ///
     /// Where it may not be read, it is taken for somebody else's.
     async fn written_by(&self, key: &str, id: &str) -> Result<Outcome, BucketError> {
-        let head = self.client.head_object().bucket(&self.name).key(key).send().await;
+        let head = self.head(key).await;
         match head.map_err(Refusal::from) {
             Ok(head) => {
                 let written_by = head.metadata.as_ref().and_then(|metadata| metadata.get(WRITE_ID));

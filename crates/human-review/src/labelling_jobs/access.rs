@@ -8,7 +8,9 @@ use active_learning_aws::role::assume;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_sdk_lambda::operation::invoke::{InvokeOutput, builders::InvokeFluentBuilder};
 use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::InvocationType;
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -52,7 +54,7 @@ impl Access {
                 lambda: None,
             });
         };
-        let sdk = assume(sdk, role, SESSION_NAME)
+        let sdk = Box::pin(assume(sdk, role, SESSION_NAME))
             .await
             .map_err(|refused| match refused.is_definite() {
                 true => AccessError::Definite(format!(
@@ -111,25 +113,8 @@ impl Access {
     /// [`AccessError::Definite`] where it may not be invoked or does not exist; a function that fails is passing: it is
     /// tried again.
     pub async fn invoke(&self, function: &str, request: String) -> Result<Value, AccessError> {
-        let Some(lambda) = &self.lambda else {
-            let reason = format!("{function} cannot be invoked: this service has no client of Lambda");
-            return Err(AccessError::Definite(reason));
-        };
-        let payload = Blob::new(request);
-        let call = lambda.invoke().function_name(function).payload(payload).send();
-        let answered = timeout(FUNCTION_TIMEOUT, call).await.map_err(|_| {
-            let seconds = FUNCTION_TIMEOUT.as_secs();
-            AccessError::Passing(format!("{function} did not answer within {seconds} s"))
-        })?;
-        let answer = answered.map_err(|error| {
-            let refusal = Refusal::from(error);
-            let reason = format!("{function} could not be invoked: {refusal}");
-            match refusal.code.as_deref() {
-                Some("AccessDeniedException" | "ResourceNotFoundException") => AccessError::Definite(reason),
-                _ if refusal.is_throttling() => AccessError::Throttled(reason),
-                _ => AccessError::Passing(reason),
-            }
-        })?;
+        let call = |call: InvokeFluentBuilder| call.payload(Blob::new(request));
+        let answer = self.call(function, call).await?;
         if answer.function_error.is_some() {
             // Its message may quote the object: what it says is in its own log.
             return Err(AccessError::Passing(format!(
@@ -139,6 +124,41 @@ impl Access {
         let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
         let reason = || AccessError::Passing(format!("{function} did not answer with JSON"));
         serde_json::from_slice(&payload).map_err(|_| reason())
+    }
+
+    /// Looks whether a function is there and may be invoked, and does not run it.
+    ///
+    /// # Errors
+    ///
+    /// As [`invoke`](Self::invoke).
+    pub async fn may_invoke(&self, function: &str) -> Result<(), AccessError> {
+        let call = |call: InvokeFluentBuilder| call.invocation_type(InvocationType::DryRun);
+        self.call(function, call).await.map(drop)
+    }
+
+    async fn call(
+        &self,
+        function: &str,
+        call: impl FnOnce(InvokeFluentBuilder) -> InvokeFluentBuilder,
+    ) -> Result<InvokeOutput, AccessError> {
+        let Some(lambda) = &self.lambda else {
+            let reason = format!("{function} cannot be invoked: this service has no client of Lambda");
+            return Err(AccessError::Definite(reason));
+        };
+        let call = call(lambda.invoke().function_name(function)).send();
+        let answered = timeout(FUNCTION_TIMEOUT, call).await.map_err(|_| {
+            let seconds = FUNCTION_TIMEOUT.as_secs();
+            AccessError::Passing(format!("{function} did not answer within {seconds} s"))
+        })?;
+        answered.map_err(|error| {
+            let refusal = Refusal::from(error);
+            let reason = format!("{function} could not be invoked: {refusal}");
+            match refusal.code.as_deref() {
+                Some("AccessDeniedException" | "ResourceNotFoundException") => AccessError::Definite(reason),
+                _ if refusal.is_throttling() => AccessError::Throttled(reason),
+                _ => AccessError::Passing(reason),
+            }
+        })
     }
 
     fn place<'a>(&self, uri: &'a str) -> Result<(Bucket, &'a str), AccessError> {
