@@ -1,6 +1,6 @@
 //! The last word on a disputed question: a vote that is final, and a labelled record of its own.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use active_learning_core::feedback::prediction::split_labels;
 use active_learning_core::keys;
@@ -9,17 +9,15 @@ use active_learning_core::labels::{
     human_loop::Answer,
     label_set::{LabelSet, Resolution},
     labelled::LabelledRecord,
-    question::{Question, State},
+    question::{Question, UnwrittenLine},
     vote::{Vote, VoteSource},
 };
-use chrono::DateTime;
 
 use crate::{
-    bucket::{Bucket, BucketError},
+    bucket::{Bucket, BucketError, Created},
     label_set::LabelSets,
     labelled,
     questions::Questions,
-    rfc3339,
 };
 
 /// What the worker of an adjudicator's vote begins with; their name follows.
@@ -27,9 +25,6 @@ pub const ADJUDICATOR: &str = "adjudicator:";
 
 /// What the name of the labelled object of a decision begins with; the record's id and the time follow.
 const NAME: &str = "adjudication-";
-
-/// Time after which a decision of which no line was written is one that broke off.
-const DECIDED_WITHIN: Duration = Duration::from_secs(30);
 
 /// What an adjudicator decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,8 +73,8 @@ fn options(labels: &[String]) -> String {
 /// Decides a dispute, or corrects what was decided before; returns the answer. `function` says who counts a question that is
 /// damaged. The first bucket holds labels, the second one questions.
 ///
-/// The question notes first what is written then: whoever comes after a crash finds the dispute, decides it again, and writes
-/// the line that is noted already.
+/// The question notes first what is written then. After a crash the question stays among the disputes: the next decision writes
+/// that line before its own, or it alone where it is the same decision.
 ///
 /// # Errors
 ///
@@ -115,65 +110,57 @@ pub async fn adjudicate(
     let record = &dispute.record;
     let called = |set: Arc<LabelSet>| set.with_own_names(record.clone());
     let predicted = set.map_or_else(|| record.clone(), called);
-    let name_of = |at: &str| format!("{NAME}{}-{}", record.id, at.replace([':', '.'], ""));
-    let question = questions.read(&record.id).await?;
-    let is_own = question
-        .as_ref()
-        .is_some_and(|question| is_decided_by(question, &vote.worker));
-    let latest = match is_own {
-        true => name_of(at),
-        false => name_of(&broken_off_by(at)),
-    };
-    let name = match unfinished(training, question, &latest).await? {
-        Some(name) => name,
-        None => name_of(at),
-    };
+    let name = format!("{NAME}{}-{}", record.id, at.replace([':', '.'], ""));
     let mut line = LabelledRecord::new(predicted, vec![vote.clone()], &name, "");
     line.votes = vec![vote.clone()];
     let decide = |question: &mut Option<Question>| {
         let question = question.get_or_insert_with(|| dispute.clone());
+        if let Some(before) = question.unwritten.clone().filter(|before| before.name != name) {
+            return Err(before);
+        }
         question.remember_answer_of_before();
-        let line = question.note_line(&name, line.clone());
+        let unwritten = UnwrittenLine {
+            name: name.clone(),
+            line: question.note_line(&name, line.clone()),
+        };
         question.answer_with(std::slice::from_ref(&vote));
-        line
+        question.unwritten = Some(Box::new(unwritten.clone()));
+        Ok(Box::new(unwritten))
     };
-    let line = questions.change(&record.id, decide).await?;
-    labelled::put(training, &name, line.to_line()).await?;
-    questions.settle(&record.id).await?;
-    Ok(vote.answer)
+    loop {
+        let decided = questions.change(&record.id, decide).await?;
+        let (Ok(unwritten) | Err(unwritten)) = &decided;
+        write(training, &questions, &record.id, unwritten).await?;
+        let is_said = |said: &Vote| (&said.worker, &said.answer) == (&vote.worker, &vote.answer);
+        if decided.is_ok() || unwritten.line.votes.iter().any(is_said) {
+            questions.settle(&record.id).await?;
+            return Ok(vote.answer);
+        }
+    }
 }
 
-/// Returns the name of a line that a decision which broke off has noted in the question, and not written: the next one writes
-/// it, so that what is counted of it is counted once. A name that sorts after `latest` may be of one that is being made.
-async fn unfinished(
+/// Writes the line of a decision, and says so in its question. It may be of one that broke off, or that another adjudicator
+/// makes at the same time.
+async fn write(
     training: &Bucket,
-    question: Option<Question>,
-    latest: &str,
-) -> Result<Option<String>, BucketError> {
-    let last = question.and_then(|question| question.lines.into_iter().next_back());
-    let is_broken_off = |name: &String| name.starts_with(NAME) && name.as_str() <= latest;
-    let Some(name) = last.map(|line| line.name).filter(is_broken_off) else {
-        return Ok(None);
+    questions: &Questions,
+    record_id: &str,
+    unwritten: &UnwrittenLine,
+) -> Result<(), BucketError> {
+    let (Created::Created | Created::Exists) =
+        labelled::create(training, &unwritten.name, unwritten.line.to_line()).await?;
+    let say = |question: &mut Option<Question>| {
+        if let Some(question) = question {
+            question
+                .unwritten
+                .take_if(|written| written.name == unwritten.name);
+        }
     };
-    let is_written = training.exists(&keys::labelled(&name)).await?;
-    Ok((!is_written).then_some(name))
-}
-
-/// Returns before when a decision was begun that is made no more, of one that is made at a time.
-fn broken_off_by(at: &str) -> String {
-    let at = DateTime::parse_from_rfc3339(at).unwrap_or_default();
-    rfc3339((at - DECIDED_WITHIN).to_utc())
-}
-
-/// Returns whether this adjudicator decided a question last: who does so again does not do so at the same time.
-fn is_decided_by(question: &Question, worker: &str) -> bool {
-    let mut by = question.votes.iter().rev();
-    by.find(|vote| vote.source == VoteSource::Adjudicator)
-        .is_some_and(|vote| vote.worker == worker)
+    questions.change(record_id, say).await
 }
 
 fn may_be_decided(question: &Question) -> bool {
-    question.state == State::Disputed || question.decided_by == Some(DecidedBy::Adjudicator)
+    question.is_for_adjudicators() || question.decided_by == Some(DecidedBy::Adjudicator)
 }
 
 fn answer(choice: &Choice, set: Option<&LabelSet>) -> Result<Answer, AdjudicationError> {

@@ -1,9 +1,6 @@
 //! Questions and disputes: one object for each record that people were asked about.
 
-use active_learning_core::{
-    keys,
-    labels::question::{Question, State},
-};
+use active_learning_core::{keys, labels::question::Question};
 use lambda_runtime::tracing::error;
 
 use crate::{
@@ -135,7 +132,7 @@ impl Questions {
                 None => self.training.delete(&key).await?,
             }
             let current = self.read(record_id).await?;
-            let disputed = current.filter(|question| question.state == State::Disputed);
+            let disputed = current.filter(Question::is_for_adjudicators);
             if disputed == shown {
                 return Ok(());
             }

@@ -22,6 +22,7 @@ use super::{
     human_loop::{Answer, LoopName, MAX_ROUNDS},
     label_key::label_key,
     label_set::{LabelSet, Mapped},
+    labelled::LabelledRecord,
     vote::{Vote, VoteSource},
 };
 use crate::feedback::{FeedbackRecord, Signal};
@@ -110,6 +111,18 @@ pub struct Question {
     /// again is counted again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub votes_left_out: u64,
+    /// The line of an adjudicator's decision, until it is known to be written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwritten: Option<Box<UnwrittenLine>>,
+}
+
+/// A line that a decision has noted in its question before it is written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnwrittenLine {
+    /// Name of its labelled object.
+    pub name: String,
+    /// What is to be written.
+    pub line: LabelledRecord,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -169,6 +182,11 @@ impl Opinion {
 }
 
 impl Question {
+    /// Returns whether an adjudicator finds it: it is disputed, or what one of them has decided is not written.
+    pub fn is_for_adjudicators(&self) -> bool {
+        self.state == State::Disputed || self.unwritten.is_some()
+    }
+
     /// Starts a question that people are asked.
     pub fn asked(record: FeedbackRecord, human_loop: &str, items: usize) -> Self {
         Self {
@@ -200,6 +218,7 @@ impl Question {
             contradicted_at: None,
             lines: Vec::new(),
             votes_left_out: 0,
+            unwritten: None,
         }
     }
 

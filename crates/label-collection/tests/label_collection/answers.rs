@@ -4,6 +4,7 @@ use active_learning_aws::{
     adjudication::{Choice, adjudicate},
     bucket::Bucket,
     label_set::LabelSets,
+    questions::Questions,
 };
 use active_learning_core::{
     labels::{
@@ -586,17 +587,16 @@ async fn a_decision_that_broke_off_between_the_question_and_its_line_is_counted_
         .answered(LOOP, output(LOOP, &input().to_string(), &[("w1", 1, &labels)]))
         .await;
     let key = active_learning_core::keys::question(id);
-    let disputed = services.get(FEEDBACK, &key).await;
     let dispute_key = active_learning_core::keys::disputed(id);
-    services.put(TRAINING, &dispute_key, disputed.clone()).await;
+    let dispute = services.get(FEEDBACK, &key).await;
+    services.put(TRAINING, &dispute_key, dispute).await;
     let bucket = |name: &str| Bucket::new(services.s3.clone(), name);
     let (training, feedback) = (bucket(TRAINING), bucket(FEEDBACK));
     let sets = LabelSets::new(training.clone());
     let decide = async |label: &str, at: &str| {
         let choice = Choice::Labels(vec![label.to_owned()]);
         let buckets = (&training, &feedback);
-        let decided = adjudicate("test", buckets, &sets, id, &choice, "eve", at).await;
-        decided.expect("decided")
+        adjudicate("test", buckets, &sets, id, &choice, "eve", at).await
     };
     let lines = async || services.keys(TRAINING, "labelled/adjudication-").await;
     let line_of = async |key: &str| {
@@ -604,23 +604,44 @@ async fn a_decision_that_broke_off_between_the_question_and_its_line_is_counted_
         LabelledRecord::parse(line.trim_end().as_bytes()).expect("a labelled record")
     };
 
-    // As if it had died when the question had noted the line.
-    decide("Business", "2026-11-20T11:00:00.000Z").await;
-    let written = lines().await;
-    training.delete(&written[0]).await.expect("deleted");
-    services.put(TRAINING, &dispute_key, disputed).await;
-    // They try again at once.
-    decide("Sports", "2026-11-20T11:00:05.000Z").await;
+    // It dies when the question has noted the line.
+    let write = format!("PUT /{TRAINING}/labelled/adjudication-");
+    let denied = "<Error><Code>AccessDenied</Code></Error>";
+    services.script.answer(1, &write, 403, denied);
+    let died = decide("Business", "2026-11-20T11:00:00.000Z").await;
+    let written_then = lines().await;
+    // An answer that comes late leaves the question as it is.
+    Questions::new("test", feedback.clone(), training.clone())
+        .settle(id)
+        .await
+        .expect("settled");
+    let listed = services.keys(TRAINING, "disputed/").await;
+    decide("Business", "2026-11-20T11:00:05.000Z")
+        .await
+        .expect("they try again at once");
     let after_death = lines().await;
-    decide("Business", "2026-11-20T11:02:00.000Z").await;
+    services.script.answer(1, &write, 403, denied);
+    let died_again = decide("Sports", "2026-11-20T11:01:00.000Z").await;
+    decide("Tech", "2026-11-20T11:02:00.000Z").await.expect("decided");
 
-    assert_eq!(after_death, written, "the line that was noted is written");
-    let first = line_of(&written[0]).await;
-    assert_eq!(first.replaces, ["World"]);
-    assert_eq!(first.consensus.labels(), Some(&["Sports".to_owned()][..]));
+    assert!(died.is_err() && died_again.is_err(), "{died:?}, {died_again:?}");
+    assert!(written_then.is_empty(), "{written_then:?}");
+    assert_eq!(listed, [dispute_key]);
     let all = lines().await;
-    assert_eq!(all.len(), 2, "what is decided after that has a line of its own");
-    assert_eq!(line_of(&all[1]).await.replaces, ["Sports"]);
+    assert_eq!(after_death, all[..1], "the same decision again is one");
+    assert_eq!(all.len(), 3, "another one has a line of its own: {all:?}");
+    let of = async |at: usize| {
+        let line = line_of(&all[at]).await;
+        (
+            line.replaces.clone(),
+            line.consensus.labels().map(<[String]>::to_vec),
+        )
+    };
+    let expected = [["World", "Business"], ["Business", "Sports"], ["Sports", "Tech"]];
+    for (at, [before, after]) in expected.into_iter().enumerate() {
+        let (before, after) = (vec![before.to_owned()], Some(vec![after.to_owned()]));
+        assert_eq!(of(at).await, (before, after));
+    }
     assert!(services.keys(TRAINING, "disputed/").await.is_empty());
 }
 
