@@ -34,7 +34,7 @@ use aws_sdk_s3::error::BoxError;
 use chrono::{DateTime, TimeDelta, Utc};
 use lambda_runtime::{
     Diagnostic, LambdaEvent,
-    tracing::{debug, warn},
+    tracing::{debug, info},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -225,15 +225,15 @@ impl LabelCollection {
         }
     }
 
-    /// Asks what a change of the label set was to ask, where whoever made it was stopped before it was asked.
+    /// Asks what changes of the label set put in doubt: those of the console, and those whose command was stopped.
     async fn go_on_relabelling(&self, now: DateTime<Utc>) -> Result<(), LabelCollectionError> {
         let resumed = self.relabelling.resume(&active_learning_aws::rfc3339(now)).await;
         let resumed = resumed.map_err(LabelCollectionError::Relabelling)?;
         if resumed.texts + resumed.dropped > 0 {
-            warn!(
+            info!(
                 texts = resumed.texts,
                 dropped = resumed.dropped,
-                "changes of the label set had been left in the middle"
+                "changes of the label set were gone on with; plans that were never carried out are dropped"
             );
             metrics::count(FUNCTION, &[("ResumedRelabels", resumed.texts as u64)]);
         }

@@ -51,7 +51,7 @@ pub enum Doubt {
     NoneFits,
     /// Those that name a label which is retired. No change asks about them: see [`Relabelling::ask_anew`].
     RetiredLabel,
-    /// Those that propose what is refused. Only a change of which nothing was counted asks about them.
+    /// Those that propose what is refused.
     RefusedProposal,
 }
 
@@ -103,6 +103,9 @@ impl Relabelling {
             }
             if found.is_none() {
                 found = self.without_new_label(&set, record, votes).await?;
+            }
+            if found.is_none() {
+                found = by_refused_proposal(&set, record, votes);
             }
             match found {
                 Some(found) => lines.push(found.asked_anew(set.updated_at())),
@@ -324,6 +327,19 @@ pub(super) fn is_about(set: &LabelSet, doubt: Doubt, answer: &Answer) -> bool {
         (Doubt::RefusedProposal, answer) => matches!(answer, Answer::NewLabel { .. }),
         (Doubt::SplitLabel | Doubt::RetiredLabel, _) => false,
     }
+}
+
+/// Returns a text whose answer proposes what was refused after it was given. Of a refusal without a time nothing is known.
+fn by_refused_proposal(set: &LabelSet, record: &FeedbackRecord, votes: &[Vote]) -> Option<Doubtful> {
+    let is_refused = |vote: &&Vote| match &vote.answer {
+        Answer::NewLabel { label } => set.proposed_names(label).iter().any(|name| {
+            let at = set.refused_at(name);
+            at.is_some_and(|at| vote.at.as_str() <= at)
+        }),
+        _ => false,
+    };
+    let votes: Vec<Vote> = votes.iter().filter(is_refused).cloned().collect();
+    Doubtful::of(set, record, &votes, Doubt::RefusedProposal)
 }
 
 /// Returns whether a vote may name what is no label: what a user or a file says is kept as it was said.

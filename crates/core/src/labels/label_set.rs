@@ -284,6 +284,11 @@ impl LabelSet {
         refusal.is_some_and(|refused| refused.at.as_deref().is_none_or(|at| voted_at <= at))
     }
 
+    /// Returns when a name was refused, in RFC 3339; `None` where it was not, or by a version that noted no time.
+    pub fn refused_at(&self, name: &str) -> Option<&str> {
+        self.refusal(name)?.at.as_deref()
+    }
+
     fn refusal(&self, name: &str) -> Option<&Refused> {
         let key = label_key(name);
         self.refused

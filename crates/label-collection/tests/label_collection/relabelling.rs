@@ -407,6 +407,22 @@ async fn an_answer_that_no_label_fits_is_asked_anew_where_a_label_came_while_its
 }
 
 #[tokio::test]
+async fn an_answer_by_a_proposal_is_asked_anew_where_that_was_refused_while_its_page_was_open() {
+    let mut asked = Vec::new();
+    for refused_at in ["2026-11-20T12:02:00.000Z", "2026-11-20T12:00:00.000Z"] {
+        let (services, sets, _) = with_labels(&["Sports", "World"]).await;
+        let refuse = |set: &mut LabelSet| set.refuse("Fog");
+        sets.edit(refused_at, refuse).await.expect("refused");
+
+        services.answered(LOOP, all_answered("fog")).await;
+
+        asked.push(asked_again(&services).await.len());
+    }
+
+    assert_eq!(asked, [1, 0], "who proposes it after that proposes it again");
+}
+
+#[tokio::test]
 async fn an_answer_by_a_label_that_was_added_a_moment_ago_is_that_label_and_no_proposal() {
     let (services, sets, _) = with_labels(&["Sports", "World"]).await;
     let function = services.function();
