@@ -37,6 +37,7 @@ impl Drive<'_> {
         self.read_categories().await?;
         let template = self.template().await?;
         self.try_template(&template)?;
+        self.find_functions().await?;
         // Also shows that the role may write where the output goes, before anybody has worked.
         let shown = format!("{}/annotation-tool/template.liquid", self.job.folder());
         self.access
@@ -129,6 +130,22 @@ impl Drive<'_> {
             None => Ok(()),
             Some(why) => Err(told(format!("takes no answer: {why}"))),
         }
+    }
+
+    /// Looks whether the job's functions are there and may be invoked, before anybody works for nothing.
+    async fn find_functions(&self) -> Result<(), DriveError> {
+        let settings = &self.job.settings;
+        let named = [
+            ("PreHumanTaskLambdaArn", &settings.pre_annotation),
+            ("AnnotationConsolidationLambdaArn", &settings.consolidation),
+        ];
+        for (member, function) in named {
+            if let Some(function) = function {
+                let found = self.access.may_invoke(function).await;
+                found.map_err(|error| at(member, error))?;
+            }
+        }
+        Ok(())
     }
 
     async fn read_input(&mut self) -> Result<(), DriveError> {

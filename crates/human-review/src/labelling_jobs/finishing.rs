@@ -34,7 +34,7 @@ impl Drive<'_> {
         };
         self.job.failure = match self.job.status {
             JobStatus::Failed => Some(all_failed(&failures)),
-            JobStatus::Completed if !is_labelled => Some(nobody_asked(&self.job)),
+            JobStatus::Completed if !is_labelled => Some(nothing_to_label(&self.job, erased)),
             _ => None,
         };
         if erased > 0 {
@@ -149,9 +149,10 @@ fn by_majority(labelled: usize) -> String {
     }
 }
 
-/// Says why nobody was asked, which is no failure.
-fn nobody_asked(job: &Job) -> String {
+/// Says why there was nothing to label, which is no failure. What was erased is told beside it.
+fn nothing_to_label(job: &Job, erased: usize) -> String {
     let counts = job.counts();
+    let passed = counts.passed.saturating_sub(erased);
     let settings = &job.settings;
     let mut left_out_by = Vec::new();
     if let Some(filter) = &settings.only_where {
@@ -169,12 +170,13 @@ fn nobody_asked(job: &Job) -> String {
         true => String::new(),
         false => format!(" by {}", left_out_by.join(", ")),
     };
+    let was = if passed == 1 { "was" } else { "were" };
+    let objects = if counts.total() == 1 { "object" } else { "objects" };
     format!(
-        "Nobody was asked: of {} objects {} had the label {} already, and {} were left out{by}.",
+        "Nothing was left to label: of {} {objects} {} had the label {} already, and {passed} {was} left out{by}.",
         counts.total(),
         counts.earlier,
         settings.attribute,
-        counts.passed,
     )
 }
 

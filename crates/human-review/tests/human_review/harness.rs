@@ -268,7 +268,11 @@ impl Review {
                 let bytes = axum::body::to_bytes(request.into_body(), usize::MAX)
                     .await
                     .expect("a body");
-                let event = serde_json::from_slice(&bytes).expect("an event");
+                let is_dry_run = bytes.is_empty();
+                let event = match is_dry_run {
+                    true => Value::Null,
+                    false => serde_json::from_slice(&bytes).expect("an event"),
+                };
                 let function =
                     percent_encoding::percent_decode_str(function.trim_end_matches("/invocations"));
                 match answer(&function.decode_utf8_lossy(), event) {
@@ -277,6 +281,7 @@ impl Review {
                         let refused = refused.header("x-amzn-errortype", code);
                         refused.body(Body::from("{}")).expect("a response")
                     }
+                    _ if is_dry_run => http::Response::new(Body::empty()),
                     Some(answer) => http::Response::new(Body::from(answer.to_string())),
                     None => {
                         let failed = http::Response::builder().header("x-amz-function-error", "Unhandled");

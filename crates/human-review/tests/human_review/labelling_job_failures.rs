@@ -159,10 +159,34 @@ async fn a_label_counts_that_was_consolidated_in_the_run_in_which_the_job_fails(
 }
 
 #[tokio::test]
+async fn a_function_that_is_not_there_is_found_out_before_anybody_is_asked() {
+    for (gone, changes) in [
+        (
+            "PreHumanTaskLambdaArn",
+            json!({ "HumanTaskConfig.PreHumanTaskLambdaArn": format!("{FUNCTION}gone") }),
+        ),
+        (
+            "AnnotationConsolidationLambdaArn",
+            json!({ "HumanTaskConfig.AnnotationConsolidationConfig": { "AnnotationConsolidationLambdaArn": format!("{FUNCTION}gone") } }),
+        ),
+    ] {
+        let (review, is_gone) = without_function("gone").await;
+        is_gone.store(1, Ordering::Relaxed);
+
+        started(&review, &sources(&["One", "Two"]), &request("none", changes)).await;
+
+        let job = describe(&review, "none").await;
+        let reason = job["FailureReason"].as_str().expect("a reason");
+        let words = format!("ClientError: {gone}: {FUNCTION}gone could not be invoked: ");
+        assert!(reason.starts_with(&words), "{reason}");
+        assert!(review.keys("human-review/queue/").await.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn answers_that_a_function_that_is_gone_was_to_consolidate_are_labels_by_their_majority_and_the_job_says_so()
  {
     let (review, is_gone) = without_function("post").await;
-    is_gone.store(1, Ordering::Relaxed);
     let changes = json!({
         "HumanTaskConfig.AnnotationConsolidationConfig": { "AnnotationConsolidationLambdaArn": format!("{FUNCTION}post") },
     });
@@ -172,6 +196,7 @@ async fn answers_that_a_function_that_is_gone_was_to_consolidate_are_labels_by_t
         &request("post", changes),
     )
     .await;
+    is_gone.store(1, Ordering::Relaxed);
     answer_one(&review, "ada").await;
     answer_one(&review, "ada").await;
 

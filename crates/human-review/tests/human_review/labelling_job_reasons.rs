@@ -194,7 +194,7 @@ async fn a_job_that_asks_nobody_is_completed_and_says_so() {
 
     let job = describe(&review, "none").await;
     assert_eq!(job["LabelingJobStatus"], "Completed", "{job}");
-    let words = "Nobody was asked: of 2 objects 1 had the label sport already, and 1 were left out by \
+    let words = "Nothing was left to label: of 2 objects 1 had the label sport already, and 1 was left out by \
                  active-learning:only-where=topic=Sports.";
     assert_eq!(job["FailureReason"], words, "{job}");
 }
