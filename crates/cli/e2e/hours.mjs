@@ -263,6 +263,8 @@ function specials(page, context, stack, { expected, corrected, seen }) {
       await nextText(page, text);
       await saved(page);
       assert.equal(await page.locator('#portal-alert').textContent(), '');
+      // The other tab may have sent it.
+      assert.match(await page.locator('#portal-status').textContent(), /^(Saved|Sent in another tab)/);
       ok('the session ends in the middle: sign in in another tab, and the page goes on');
     },
     80: async (text) => {

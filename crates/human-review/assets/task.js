@@ -130,15 +130,18 @@
 
   // ---- Sending -------------------------------------------------------------------------------------------------
 
+  let isWaitSaid = false;
   const showSaving = (saved) => {
     const left = pending().length;
     if (!left) {
-      if (saved) say('portal-status', saved);
+      // What waited and was not sent from here has another tab sent.
+      if (saved || isWaitSaid) say('portal-status', saved || 'Sent in another tab');
     } else if (failures) {
       const why = isOffline ? 'no connection' : 'the server could not store it';
       const where = hereOnly() ? 'on this page only: leave it open' : 'in this browser';
       say('portal-status', `Not saved yet: ${why}. ${left} kept ${where}, sent as soon as it can be.`);
     } else say('portal-status', 'Saving …');
+    isWaitSaid = left > 0;
     const undo = byId('undo');
     if (undo) undo.hidden = !done.length && !(store.get('recent') ?? []).length;
   };
@@ -253,6 +256,7 @@
       // The pause may have been over while others were sent.
       if (held.size && !timer) schedule();
     }
+    showSaving();
     if (isWanting && isSwapped) goOn();
     else if (isWanting) location.assign('next');
     else lookAhead();

@@ -160,7 +160,8 @@ fn of_answer(error: &AnswerError) -> Message {
             400,
             "answer_unreadable",
             "This answer was not taken",
-            "Nothing that was entered can be read as a label of an item. The task stays in the queue; please tell the operator.",
+            "No label can be read in it. If you have chosen none, please go back and choose one: the task is still yours. If you have, \
+             please tell the operator.",
         ),
         AnswerError::Ambiguous => (
             400,
