@@ -45,6 +45,7 @@ use active_learning_aws::{bucket::Bucket, clients, event_bus::EventBus, failure:
 use active_learning_core::keys;
 use aws_config::SdkConfig;
 use chrono::Utc;
+use futures::future::{FutureExt, LocalBoxFuture};
 use lambda_runtime::LambdaEvent;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -127,7 +128,7 @@ impl ModelBuilding {
     pub async fn handle(&self, payload: Value) -> Result<Value, StepError> {
         match payload["operation"].as_str() {
             Some("tick") => {
-                self.tick(Utc::now()).await?;
+                Box::pin(self.tick(Utc::now())).await?;
                 Ok(json!({}))
             }
             Some(_) => {
@@ -141,7 +142,7 @@ impl ModelBuilding {
                     .iter()
                     .any(|object| object.key.starts_with(keys::LABELLED_FOLDER))
                 {
-                    self.consider(Utc::now()).await?;
+                    Box::pin(self.consider(Utc::now())).await?;
                 }
                 Ok(json!({}))
             }
@@ -149,26 +150,31 @@ impl ModelBuilding {
     }
 
     async fn step(&self, step: Step) -> Result<Build, StepError> {
-        let build = step.build;
-        let (id, operation) = (build.id.clone(), step.operation);
-        let build = match operation {
-            Operation::Begin => self.begin(build).await,
-            Operation::Assemble => self.assemble(build).await,
-            Operation::Check => self.check(build).await,
-            Operation::Train => self.train(build).await,
-            Operation::DescribeTraining => self.describe_training(build).await,
-            Operation::StartEvaluation => self.start_evaluation(build).await,
-            Operation::DescribeEvaluation => self.describe_evaluation(build).await,
-            Operation::Select => self.select(build).await,
-            Operation::RequestApproval => self.request_approval(build, step.task_token).await,
-            Operation::Deploy => self.deploy(build).await,
-            Operation::DescribeDeployment => self.describe_deployment(build).await,
-            Operation::Verify => self.verify(build).await,
-            Operation::SwitchBack => self.switch_back(build).await,
-            Operation::Record => self.record(build).await,
-        }?;
+        let (id, operation) = (step.build.id.clone(), step.operation);
+        let build = self.begun(step).await?;
         info!(build.id = id, operation = ?operation, status = ?build.status, "step done");
         Ok(build)
+    }
+
+    /// Begins a step. Boxed here: an unoptimised build keeps a place on the stack for each of them.
+    fn begun(&self, step: Step) -> LocalBoxFuture<'_, Result<Build, StepError>> {
+        let build = step.build;
+        match step.operation {
+            Operation::Begin => self.begin(build).boxed_local(),
+            Operation::Assemble => self.assemble(build).boxed_local(),
+            Operation::Check => self.check(build).boxed_local(),
+            Operation::Train => self.train(build).boxed_local(),
+            Operation::DescribeTraining => self.describe_training(build).boxed_local(),
+            Operation::StartEvaluation => self.start_evaluation(build).boxed_local(),
+            Operation::DescribeEvaluation => self.describe_evaluation(build).boxed_local(),
+            Operation::Select => self.select(build).boxed_local(),
+            Operation::RequestApproval => self.request_approval(build, step.task_token).boxed_local(),
+            Operation::Deploy => self.deploy(build).boxed_local(),
+            Operation::DescribeDeployment => self.describe_deployment(build).boxed_local(),
+            Operation::Verify => self.verify(build).boxed_local(),
+            Operation::SwitchBack => self.switch_back(build).boxed_local(),
+            Operation::Record => self.record(build).boxed_local(),
+        }
     }
 }
 
