@@ -54,7 +54,11 @@ async fn main() {
             let portal = Portal::with(open, finished).await;
             let print = |what: &str, cost: Cost| println!("| {open} | {finished} | {what} | {cost} |");
             print("step", portal.steps(steps.min(open.saturating_sub(3))).await);
-            print("StartHumanLoop", portal.starts(steps).await);
+            let (cost, taken) = portal.starts(steps).await;
+            match taken {
+                true => print("StartHumanLoop", cost),
+                false => print("StartHumanLoop, refused", cost),
+            }
             print("queue", portal.page("queue", "reviewer", steps).await);
             for page in PAGES {
                 print(page, portal.page(page, "admin", steps).await);
@@ -192,13 +196,22 @@ impl Portal {
         cost
     }
 
-    async fn starts(&self, steps: usize) -> Cost {
-        let mut cost = Cost::begin();
+    /// Returns what starts cost, and whether they were taken: the quota may be full.
+    async fn starts(&self, steps: usize) -> (Cost, bool) {
+        let (mut cost, mut refused) = (Cost::begin(), 0);
         for number in 0..steps {
-            self.measure(&mut cost, self.start(&format!("new-{number}")))
-                .await;
+            let started = self.start(&format!("new-{number}"));
+            match self.measure(&mut cost, started).await {
+                200 => {}
+                402 => refused += 1,
+                status => panic!("StartHumanLoop answers {status}"),
+            }
         }
-        cost
+        assert!(
+            refused == 0 || refused == steps,
+            "{refused} of {steps} were refused"
+        );
+        (cost, refused == 0)
     }
 
     async fn page(&self, page: &str, role: &str, steps: usize) -> Cost {
