@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import re
 import tempfile
 import threading
 import time
@@ -11,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import botocore.exceptions
 
+from portal import signed_in, submit, task
 from stack import check, equal, http, refused, until
 
 A2I_PATTERN = "^[a-z0-9](-*[a-z0-9])*$"
@@ -378,16 +378,6 @@ def sign_in_link(stack):
     refused("ResourceNotFoundException", 404, invoke, FunctionName="nothing")
 
 
-def signed_in(stack, reviewer, *teams):
-    """Signs a reviewer of some work teams in and returns the session's cookie."""
-    operation = json.dumps({"operation": "invite-reviewer", "reviewer": reviewer, "teams": teams})
-    answer = stack.client("lambda").invoke(FunctionName=stack.outputs["ReviewPortalFunction"], Payload=operation)
-    url, token = json.loads(answer["Payload"].read())["url"].split("?token=")
-    form = urllib.parse.urlencode({"token": token}).encode()
-    answer = http(url, form, content_type="application/x-www-form-urlencoded")
-    return answer.headers["set-cookie"].split(";")[0]
-
-
 @check("SageMaker: a template, a team and a flow definition; its loop ends in a bucket of one's own")
 def flow_definition(stack):
     sagemaker, a2i, s3 = (stack.client(name) for name in ("sagemaker", "sagemaker-a2i-runtime", "s3"))
@@ -417,16 +407,12 @@ def flow_definition(stack):
 
     a2i.start_human_loop(HumanLoopName="check-tone", FlowDefinitionArn=flow, HumanLoopInput={
         "InputContent": json.dumps({"initialValue": "negative", "taskObject": "I love this"})})
-    stranger = http(f"{stack.portal_url}task?loop=check-tone", cookie=signed_in(stack, "Somebody else"))
+    stranger = task(stack, signed_in(stack, "Somebody else"), "check-tone")
     equal(stranger.status, 404, "a task of another team")
     cookie = signed_in(stack, "Mail reviewer", "Mail-Team")
-    page = http(f"{stack.portal_url}task?loop=check-tone", cookie=cookie)
+    page = task(stack, cookie, "check-tone")
     assert "Tone of a mail" in page.text and "I love this" in page.text, page.text[:500]
-    form = {name: re.search(f'name="{name}" value="([^"]*)"', page.text)[1] for name in
-            ("portal:csrf", "portal:loop", "portal:loop-id")}
-    form["portal:answer"] = json.dumps({"sentiment": {"label": "positive"}})
-    equal(http(f"{stack.portal_url}submit", urllib.parse.urlencode(form).encode(), cookie=cookie,
-               content_type="application/x-www-form-urlencoded").status, 303, "submit")
+    submit(stack, cookie, page, {"sentiment": {"label": "positive"}})
     done = a2i.describe_human_loop(HumanLoopName="check-tone")
     equal((done["HumanLoopStatus"], done["FlowDefinitionArn"]), ("Completed", flow))
     bucket, key = done["HumanLoopOutput"]["OutputS3Uri"].removeprefix("s3://").split("/", 1)

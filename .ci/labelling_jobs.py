@@ -1,12 +1,10 @@
 """A labelling job as Ground Truth's users run it with boto3: from manifest to manifest."""
 
 import json
-import re
 import time
-import urllib.parse
 
-from aws_services import signed_in
-from stack import PATIENCE_SECONDS, check, equal, http, refused
+from portal import signed_in, submit, task
+from stack import PATIENCE_SECONDS, check, equal, refused
 
 OWN = "labels-of-my-own"
 ROLE = "arn:aws:iam::000000000000:role/labels"
@@ -34,17 +32,13 @@ def answer(stack, cookie):
     A job's tasks have no confidence and come after those of the stack; other checks leave such tasks too."""
     marks = stack.client("s3").list_objects_v2(Bucket=stack.outputs["ReviewS3Bucket"], Prefix="human-review/queue/99999-")
     names = [mark["Key"].split("-", 4)[-1] for mark in marks.get("Contents", [])]
-    pages = (http(f"{stack.portal_url}task?loop={name}", cookie=cookie) for name in reversed(names))
+    pages = (task(stack, cookie, name) for name in reversed(names))
     texts = ("The cup final", "Rates rise")
     page = next((page for page in pages if page.status == 200 and any(text in page.text for text in texts)), None)
     if not page:
         return False
-    form = {name: re.search(f'name="{name}" value="([^"]*)"', page.text)[1]
-            for name in ("portal:csrf", "portal:loop", "portal:loop-id")}
     label = "Sports" if "cup final" in page.text else "Business"
-    form["portal:answer"] = json.dumps({"topic": {"label": label}})
-    equal(http(f"{stack.portal_url}submit", urllib.parse.urlencode(form).encode(), cookie=cookie,
-               content_type="application/x-www-form-urlencoded").status, 303, "submit")
+    submit(stack, cookie, page, {"topic": {"label": label}})
     return True
 
 
