@@ -8,9 +8,12 @@ import sys
 
 import stack
 import aws_services  # noqa: F401  Its checks come first: they expect no other human loops.
+import a2i_notebooks  # noqa: F401
 import labelling_jobs  # noqa: F401
+import networks  # noqa: F401
 import feedback_loop  # noqa: F401
 import looking  # noqa: F401
+import hosted_model  # noqa: F401
 import new_models  # noqa: F401
 
 

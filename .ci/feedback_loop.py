@@ -100,6 +100,37 @@ def routes(stack):
         assert "POST" in preflight.headers["access-control-allow-methods"]
 
 
+@check("predictions: nothing without the key, 304 as long as nothing has changed, CORS preflight without a key")
+def predictions(stack):
+    asked = stack.api("classify", {"classifier": "news", "sentence": "lorem ipsum dolor sit"}).json["predictionId"]
+    url = f"{stack.outputs['PredictionsApiUrl']}/{asked}"
+    for key in [{}, {"x_api_key": ""}, {"x_api_key": "wrong"}, {"x_api_key": stack.api_key + "x"}]:
+        answer = http(url, **key)
+        got = answer.status, answer.json, answer.headers["x-amzn-errortype"]
+        equal(got, (403, {"message": "Forbidden"}, "ForbiddenException"), f"with {key or 'no key'}")
+        equal(answer.headers["access-control-allow-origin"], "*", "CORS header of a refusal")
+
+    with_key = {"x_api_key": stack.api_key, "origin": "https://shop.example"}
+    found = http(url, **with_key)
+    equal((found.status, found.json["predictionId"], found.json["status"]), (200, asked, "in-review"), found.text)
+    etag = found.headers["etag"]
+    equal((found.headers["access-control-allow-origin"], "ETag" in found.headers["access-control-expose-headers"]), ("*", True))
+    for known in [etag, f"W/{etag}", f'"another", {etag}']:
+        same = http(url, **with_key, if_none_match=known)
+        equal((same.status, same.text, same.headers["etag"]), (304, "", etag), f"with If-None-Match: {known}")
+    equal(http(url, **with_key, if_none_match='"another"').status, 200, "with the tag of another answer")
+    equal(http(url, if_none_match=etag).status, 403, "304 is for who has the key")
+    unknown = http(f"{url}-x", **with_key)
+    equal((unknown.status, unknown.headers["content-type"], unknown.json["code"]), (404, PROBLEM, "unknown_prediction"))
+
+    preflight = http(url, method="OPTIONS", origin="https://shop.example", access_control_request_method="GET",
+                     access_control_request_headers="x-api-key,if-none-match")
+    assert preflight.status in (200, 204), f"{preflight.status} {preflight.text}"
+    allowed = {name: preflight.headers[f"access-control-allow-{name}"] for name in ("origin", "methods", "headers")}
+    equal((allowed["origin"], "GET" in allowed["methods"], {"x-api-key", "if-none-match"} <= set(allowed["headers"].split(","))),
+          ("*", True, True), f"what the preflight allows: {allowed}")
+
+
 BATCH = {
     "sentences 1.json": json.dumps({"classifier": "news", "sentences": [
         "Batch JSON one", "Batch JSON two", {"sentence": "Batch JSON three", "label": "World"}, " ", 7]}).encode(),
