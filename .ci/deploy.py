@@ -24,6 +24,7 @@ import urllib.parse
 import boto3
 import botocore.config
 
+import features
 import stack
 from stack import check, equal, http, until
 
@@ -62,7 +63,7 @@ class Emulator:
     """A running ministack, and what is deployed on it."""
 
     def __init__(self, binary, program, folder, before=None):
-        self.outputs_once, self.api_key, self.cookie = {}, "", ""
+        self.stack, self.outputs_once, self.api_key, self.cookie = STACK, {}, "", ""
         self.before = before and pathlib.Path(before).resolve()
         # What the stack of the version before held, and what it said.
         self.left_behind = {}
@@ -110,6 +111,11 @@ class Emulator:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
         assert run.returncode == code, f"{script}\nended with {run.returncode}:\n{run.stdout[-4000:]}"
         return run.stdout
+
+    def update(self, *parameters):
+        """Changes parameters of the stack as an operator does; returns what the script says."""
+        options = " ".join(f"--parameter '{parameter}'" for parameter in parameters)
+        return self.shell(f"infra/deploy.sh --skip-build --bucket {PACKAGES} {options}")
 
     def client(self, service):
         config = botocore.config.Config(retries={"total_max_attempts": 1})
@@ -411,7 +417,7 @@ def backup(aws):
 @check("versions of the training bucket, by a parameter, bring back what was deleted and overwritten by mistake")
 def bucket_versions(aws):
     s3, bucket = aws.client("s3"), aws.outputs_once["TrainingS3Bucket"]
-    update(aws, "TrainingBucketVersionDays=30")
+    aws.update("TrainingBucketVersionDays=30")
     equal(s3.get_bucket_versioning(Bucket=bucket).get("Status"), "Enabled")
     s3.put_object(Bucket=bucket, Key="labelled/after-a-fashion.jsonl", Body=b"")
     objects, versions = aws.etags("TrainingS3Bucket"), aws.versions()
@@ -432,12 +438,7 @@ def bucket_versions(aws):
     said = aws.shell(f"{command} --yes")
     assert ": 0 objects" in said, said
     # The emulator leaves the bucket as it is where CloudFormation suspends it.
-    update(aws, "TrainingBucketVersionDays=0")
-
-
-def update(aws, *parameters):
-    options = " ".join(f"--parameter '{parameter}'" for parameter in parameters)
-    return aws.shell(f"infra/deploy.sh --skip-build --bucket {PACKAGES} {options}")
+    aws.update("TrainingBucketVersionDays=0")
 
 
 @check("access logs, tracing and deletion of old models are taken on and off again; a wrong network is refused by name")
@@ -465,7 +466,7 @@ def operation(aws):
     role = of_type("AWS::IAM::Role")["ClassifyFunctionRole"]
     equal((traced(), may_trace(role)), ({"PassThrough"}, False))
 
-    update(aws, "AccessLogs=true", "CreateAccessLogRole=true", "Tracing=true", "KeepModelVersions=1")
+    aws.update("AccessLogs=true", "CreateAccessLogRole=true", "Tracing=true", "KeepModelVersions=1")
     equal((traced(), may_trace(role)), ({"Active"}, True))
     assert "AccessLogGroup" in of_type("AWS::Logs::LogGroup")
     made = of_type("AWS::IAM::Role")["AccessLogRole"]
@@ -478,7 +479,7 @@ def operation(aws):
     assert never_served and not any(version["deletedAt"] for version in never_served), (said, never_served)
     equal(aws.api("TextClassificationApiGatewayID", GOOD).status, 200)
 
-    update(aws, "AccessLogs=false", "CreateAccessLogRole=false", "Tracing=false", "KeepModelVersions=0")
+    aws.update("AccessLogs=false", "CreateAccessLogRole=false", "Tracing=false", "KeepModelVersions=0")
     equal((traced(), may_trace(role)), ({"PassThrough"}, False))
     assert "AccessLogGroup" not in of_type("AWS::Logs::LogGroup")
     # It stays, since other APIs may log with it by then.
@@ -489,6 +490,34 @@ def operation(aws):
     assert "AllowedReviewNetworks" in said and "203.0.113.0/24" in said, said
 
 
+@check("webhook, provider, networks, e-mail, masking and retention come with their parameters, and the loop goes on")
+def features_around_the_loop(aws):
+    aws.features = [features.seen(aws)]
+    aws.features.append(features.around_the_loop(aws, aws.features[0], loop))
+
+
+@check("Comprehend, a flywheel and a user pool take the place of the built-in classifier and of a provider")
+def features_of_aws(aws):
+    aws.features.append(features.services_of_aws(aws, *aws.features))
+
+
+@check("a model on SageMaker and a flow definition of Amazon A2I take the place of the built-in services")
+def features_elsewhere(aws):
+    aws.features.append(features.services_elsewhere(aws, aws.features[-1]))
+
+
+@check("with all of them off the stack is what it was, and the loop goes on; without retention no prediction is kept")
+def features_off(aws):
+    features.all_off(aws, aws.features[0])
+    aws.outputs_once = aws.outputs()
+    said = aws.shell(f"infra/deploy.sh --skip-build --bucket {PACKAGES} --reviewer ann")
+    aws.cookie = sign_in(aws, re.search(r"Sign in +(\S+)", said).group(1))
+    until("the model serves again", lambda: aws.api("TextClassificationApiGatewayID", GOOD).status == 200)
+    equal(aws.api("TextClassificationApiGatewayID", GOOD).json["prediction"], "Sports", "prediction")
+    features.without_predictions(aws)
+    loop(aws)
+
+
 @check("another origin takes effect with an update of the stack, and any origin again")
 def allowed_origin(aws):
     def preflight(output):
@@ -497,7 +526,7 @@ def allowed_origin(aws):
         return answer.status, answer.headers["access-control-allow-origin"]
 
     for origin in ["https://shop.example", "https://other.example:8443", "*"]:
-        aws.shell(f"infra/deploy.sh --skip-build --bucket {PACKAGES} --parameter 'AllowedOrigin={origin}'")
+        aws.update(f"AllowedOrigin={origin}")
         for output in ["TextClassificationApiGatewayID", "FeedbackAPIGatewayID"]:
             equal(preflight(output), (204, origin), f"preflight of {output}")
             without_key = http(aws.local(aws.outputs_once[output]), {})
