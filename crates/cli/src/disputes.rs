@@ -9,6 +9,7 @@ use active_learning_aws::{
 use active_learning_core::{
     keys,
     labels::{
+        consolidation::tied_labels,
         human_loop::{Answer, HumanLoopInput, LoopName},
         question::Question,
         vote::Vote,
@@ -120,6 +121,10 @@ pub async fn list(
         for vote in &question.votes {
             println!("    {:<24} {}", vote.worker, in_words(&vote.answer));
         }
+        let tied = tied_labels(&question.votes);
+        if !tied.is_empty() {
+            println!("    as many for as against   {}", tied.join(", "));
+        }
     }
     if listed.len() > MAX_SHOWN {
         println!("… and more: these are the first {MAX_SHOWN}.");
@@ -204,6 +209,7 @@ fn as_json(question: &Question) -> Value {
         "classifier": question.record.classifier,
         "utterance": question.record.utterance,
         "votes": question.votes,
+        "tied": tied_labels(&question.votes),
     })
 }
 

@@ -154,7 +154,7 @@ impl<'a> Decided<'a> {
         }
     }
 
-    fn state(&self, record: &'a [Line]) -> State<'a> {
+    fn state(&'a self, record: &'a [Line]) -> State<'a> {
         let id = record[0].id;
         let consensus = self.consolidated.of(id);
         let set = self.labels.set.as_deref();

@@ -61,3 +61,44 @@ async fn a_file_with_several_labels_lets_people_give_several_and_of_these_the_ne
     );
     assert_eq!(left, json!([]));
 }
+
+const VELODROME: &str = "The minister, a keen cyclist, opened the velodrome that a bank had paid for.";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reviewers_who_differ_in_one_of_two_labels_are_joined_by_a_third_label_by_label() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let several = [
+        ("ReviewSeveralLabels", "true"),
+        ("TaskCount", "2"),
+        ("ItemsPerTask", "1"),
+    ];
+    let parameters = [&BY_HAND[..], &several].concat();
+    let stack = Stack::start(folder.path(), &news()[..24], &parameters).await;
+    let body = json!({"classifier": "news", "sentence": VELODROME, "user": "ada"});
+    let key = &stack.running.plan.api_keys[0].value;
+    let (status, said) = harness::post(stack.outputs.output("FeedbackAPIGatewayID"), key, &body).await;
+
+    answer(&stack, "ann", "World|Business").await;
+    answer(&stack, "bob", "World").await;
+    answer(&stack, "cy", "Sports|Business").await;
+    let mut exported = String::new();
+    until(async || {
+        exported = harness::command(folder.path(), &["export", "--format", "jsonl"])
+            .await
+            .1;
+        exported.contains("\"agreed\"")
+    })
+    .await;
+    let labels = exported_labels(folder.path()).await;
+    let disputed = harness::command(folder.path(), &["disputed", "--json"]).await;
+    stack.stop().await;
+
+    assert_eq!(status, 200, "{said}");
+    assert_eq!(
+        labels.get(VELODROME).map(Vec::as_slice),
+        Some(&["Business|World".to_owned()][..]),
+        "each of the two is named by two of three: {exported}"
+    );
+    assert!(exported.contains("\"decidedBy\":\"majority\""), "{exported}");
+    assert_eq!(disputed.1.trim(), "[]");
+}

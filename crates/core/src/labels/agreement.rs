@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::labels::{
-    consolidation::{Ballot, Consensus, Consolidated, Votes},
+    consolidation::{Ballot, Consensus, Consolidated, NamedLabels, Votes},
     human_loop::Answer,
+    label_key::label_key,
     vote::VoteSource,
 };
 
@@ -55,24 +56,28 @@ pub fn agreement(votes: &Votes) -> AgreementReport {
         .map(|(_, ballots)| sure(ballots))
         .filter(|said| said.len() > 1)
         .collect();
-    let labels: BTreeSet<&String> = units
-        .iter()
-        .flatten()
-        .flat_map(|said| labels_of(answers[*said]))
-        .collect();
-    let on_label = |label: &String| {
+    let named = NamedLabels::of(votes);
+    let said: BTreeSet<usize> = units.iter().flatten().copied().collect();
+    let mut labels: BTreeMap<usize, &String> = BTreeMap::new();
+    for label in said.iter().flat_map(|said| labels_of(answers[*said])) {
+        // Of the spellings of a label the first in the order of characters.
+        if let Some(number) = named.number(&label_key(label)) {
+            let spelling = labels.entry(number).or_insert(label);
+            *spelling = label.min(*spelling);
+        }
+    }
+    let on_label = |label: usize| {
         let fits = |unit: &Vec<usize>| {
-            unit.iter()
-                .map(|said| labels_of(answers[*said]).contains(label))
-                .collect()
+            let fits = unit.iter().map(|said| named.named_by(*said).contains(&label));
+            fits.collect()
         };
-        nominal(&units.iter().map(fits).collect::<Vec<_>>())
+        nominal(&units.iter().map(fits).collect::<Vec<Vec<bool>>>())
     };
     AgreementReport {
         overall: nominal(&units),
         by_label: labels
             .into_iter()
-            .map(|label| (label.clone(), on_label(label)))
+            .map(|(number, label)| (label.clone(), on_label(number)))
             .collect(),
     }
 }
@@ -125,8 +130,12 @@ pub struct ReviewerReport {
     pub unsure: usize,
     /// Of these, records with a consensus in which another reviewer took part too.
     pub compared: usize,
-    /// Share of the compared records on which their answer is the consensus.
+    /// Share of the compared records on which their whole answer is the consensus.
     pub agreement: Option<f64>,
+    /// Where texts may have several labels: share of the labels that reviewers named on the compared records of which they say
+    /// what the consensus says, that it fits or that it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_agreement: Option<f64>,
     /// Median of the seconds they spent on a record; unknown where no output says.
     pub median_seconds: Option<f64>,
 }
@@ -136,35 +145,86 @@ pub struct ReviewerReport {
 /// A consensus of one's own single vote proves nothing and is not compared. That users said something too makes it no other:
 /// they decide nothing against a reviewer. Nor is an adjudicator compared with what they decided by themselves.
 pub fn reviewers(votes: &Votes, consolidated: &Consolidated<'_>) -> BTreeMap<String, ReviewerReport> {
-    let mut reports: BTreeMap<u32, (ReviewerReport, usize, Vec<f64>)> = BTreeMap::new();
+    let mut reports: BTreeMap<u32, Work> = BTreeMap::new();
+    let labels = votes.have_several_labels().then(|| NamedLabels::of(votes));
     for (id, ballots) in votes.records() {
         let is_reviewer = |ballot: &&Ballot| ballot.is_review() && votes.is_signed(ballot);
         let is_sure = |ballot: &&Ballot| *votes.answer(ballot) != Answer::Unsure;
-        let sure = ballots.iter().filter(is_reviewer).filter(is_sure).count();
+        let sure = ballots.iter().filter(is_reviewer).filter(is_sure);
+        let final_answer = match consolidated.of(id) {
+            Consensus::Agreed { answer, .. } if sure.clone().count() > 1 => Some(answer),
+            _ => None,
+        };
+        let on_labels = labels.as_ref().zip(final_answer).map(|(labels, answer)| {
+            let named = sure.flat_map(|ballot| labels.named_by(votes.meaning(ballot)));
+            OnLabels {
+                labels,
+                asked: named.collect(),
+                fitting: labels.named_in(answer),
+            }
+        });
         for ballot in ballots.iter().filter(is_reviewer) {
-            let (report, agreed, all_seconds) = reports.entry(ballot.worker).or_default();
+            let work = reports.entry(ballot.worker).or_default();
             let answer = votes.answer(ballot);
-            report.answers += 1;
-            report.unsure += usize::from(*answer == Answer::Unsure);
-            all_seconds.extend(ballot.seconds());
-            if let Consensus::Agreed {
-                answer: consensus, ..
-            } = consolidated.of(id)
-                && sure > 1
+            work.report.answers += 1;
+            work.report.unsure += usize::from(*answer == Answer::Unsure);
+            work.seconds.extend(ballot.seconds());
+            if let Some(final_answer) = final_answer
                 && *answer != Answer::Unsure
                 && ballot.source != VoteSource::Adjudicator
             {
-                report.compared += 1;
-                *agreed += usize::from(answer.says_the_same(consensus));
+                work.report.compared += 1;
+                work.agreed += usize::from(answer.says_the_same(final_answer));
+                if let Some(on_labels) = &on_labels {
+                    work.labels += on_labels.asked.len();
+                    work.labels_agreed += on_labels.agreed(votes.meaning(ballot));
+                }
             }
         }
     }
-    let finish = |(worker, (mut report, agreed, seconds)): (u32, (ReviewerReport, usize, Vec<f64>))| {
-        report.agreement = (report.compared > 0).then(|| agreed as f64 / report.compared as f64);
-        report.median_seconds = median(seconds);
-        (votes.workers[worker as usize].clone(), report)
-    };
+    let finish = |(worker, work): (u32, Work)| (votes.workers[worker as usize].clone(), work.finish());
     reports.into_iter().map(finish).collect()
+}
+
+/// The labels of one record on which reviewers are compared.
+struct OnLabels<'a> {
+    labels: &'a NamedLabels,
+    /// Those that a reviewer names.
+    asked: BTreeSet<&'a usize>,
+    /// Those that fit in the end.
+    fitting: BTreeSet<usize>,
+}
+
+impl OnLabels<'_> {
+    /// Counts the labels of which an answer says what is so in the end.
+    fn agreed(&self, meaning: usize) -> usize {
+        let named = self.labels.named_by(meaning);
+        let is_agreed = |label: &&&usize| named.contains(**label) == self.fitting.contains(**label);
+        self.asked.iter().filter(is_agreed).count()
+    }
+}
+
+/// What is counted of one reviewer.
+#[derive(Default)]
+struct Work {
+    report: ReviewerReport,
+    agreed: usize,
+    /// Labels on which they are compared, and those on which they are right.
+    labels: usize,
+    labels_agreed: usize,
+    seconds: Vec<f64>,
+}
+
+impl Work {
+    fn finish(self) -> ReviewerReport {
+        let share = |part: usize, all: usize| (all > 0).then(|| part as f64 / all as f64);
+        ReviewerReport {
+            agreement: share(self.agreed, self.report.compared),
+            label_agreement: share(self.labels_agreed, self.labels),
+            median_seconds: median(self.seconds),
+            ..self.report
+        }
+    }
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {
@@ -332,11 +392,39 @@ mod tests {
                 unsure: 1,
                 compared: 2,
                 agreement: Some(1.0),
+                label_agreement: None,
                 median_seconds: Some(3.0)
             }
         );
         assert_eq!(reports["1"].agreement, Some(2.0 / 3.0));
         assert_eq!(reports["1"].median_seconds, None);
+    }
+
+    #[test]
+    fn of_several_labels_each_is_compared_by_itself_in_whatever_spelling() {
+        let said = |worker: &str, labels: &[&str]| Vote {
+            answer: Answer::labels(labels.iter().copied()),
+            ..vote(worker, "-")
+        };
+        let votes = counted(&BTreeMap::from([
+            (
+                1,
+                vec![said("a", &["A", "B"]), said("b", &["A", "C"]), said("c", &["A"])],
+            ),
+            (2, vec![said("a", &["a", "B"]), said("b", &["A", "b"])]),
+        ]));
+        let consensus = consolidate(&votes, Settings::default());
+
+        let reports = reviewers(&votes, &consensus);
+        let agreement = agreement(&votes);
+
+        let compared = |name: &str| (reports[name].agreement, reports[name].label_agreement);
+        assert_eq!(compared("a"), (Some(0.5), Some(0.8)), "B is wrong once, of five");
+        assert_eq!(compared("b"), (Some(0.5), Some(0.8)));
+        assert_eq!(compared("c"), (Some(1.0), Some(1.0)));
+        let labels: Vec<&String> = agreement.by_label.keys().collect();
+        assert_eq!(labels, ["A", "B", "C"], "one label in two spellings");
+        assert_eq!(agreement.by_label["A"].percent_agreement, Some(1.0));
     }
 
     proptest! {

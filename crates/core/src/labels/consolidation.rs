@@ -1,6 +1,9 @@
 //! Several people's votes on a record become one consensus.
 
 mod dawid_skene;
+mod label_weighing;
+mod many;
+mod per_label;
 mod spelling;
 mod votes;
 mod weighing;
@@ -13,11 +16,12 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use dawid_skene::{DawidSkene, Observation, Record, SMOOTHING, dawid_skene};
+pub use many::{Consolidated, Method, Settings, consolidate};
+use many::{by_majority, given};
+pub(crate) use per_label::NamedLabels;
 use spelling::spelt_alike;
 pub(crate) use votes::Ballot;
-use votes::Time;
 pub use votes::{Ballots, Votes};
-use weighing::Weighing;
 
 use crate::labels::{
     human_loop::Answer,
@@ -77,21 +81,41 @@ pub enum DecidedBy {
 impl Consensus {
     /// Consolidates by majority, and names the rule that decided; none where nothing is agreed.
     ///
-    /// A worker has one vote, their last. Who is unsure does not vote. Several labels are one answer:
-    /// they are right together or not at all. An adjudicator's answer is final. Otherwise the most frequent
-    /// answer of the reviewers counts; what users hold right breaks their ties and decides nothing else. An imported
+    /// A worker has one vote, their last. Who is unsure does not vote. An adjudicator's answer is final. Otherwise the most
+    /// frequent answer of the reviewers counts; what users hold right breaks their ties and decides nothing else. An imported
     /// proposal that is a label by now counts as a reviewer's answer where there is none, else as a user's word.
     /// Answers that name the same labels are one, however these are spelt; of the spellings that reviewers gave the most
     /// frequent is kept, of equal ones the earliest.
+    ///
+    /// Where a reviewer names several labels and another one differs, each label is a question of its own: those fit that more
+    /// reviewers name than not. On a label that is tied users decide, and it is a tie without them. That nobody's labels have a
+    /// majority is a tie too, unless most say that none fits.
     pub fn by_majority(votes: &[Vote]) -> (Self, Option<DecidedBy>) {
         let given = last_vote_of_each_worker(votes);
         let meanings: Vec<_> = given.iter().map(|(.., answer)| answer.meaning()).collect();
-        let (consensus, rule) = decide(spelt_alike(given, meanings.into_iter()));
-        (consensus.cloned(), rule)
+        let (consensus, rule) = decide(given, meanings.into_iter());
+        (consensus.borrowed().cloned(), rule)
     }
 }
 
-impl Consensus<&Answer> {
+/// Returns the labels of a text on which reviewers are tied, in the order of names: those that one more opinion is asked for.
+/// None where each answer counts as a whole.
+pub fn tied_labels(votes: &[Vote]) -> Vec<String> {
+    per_label::tied(&last_vote_of_each_worker(votes))
+}
+
+impl<'a> Consensus<&'a Answer> {
+    fn as_given(self) -> Consensus<Cow<'a, Answer>> {
+        match self {
+            Self::Agreed { answer, confidence } => Consensus::Agreed {
+                answer: Cow::Borrowed(answer),
+                confidence,
+            },
+            Self::Tie => Consensus::Tie,
+            Self::Unanswered => Consensus::Unanswered,
+        }
+    }
+
     /// Returns the same with an answer of its own.
     pub fn cloned(self) -> Consensus {
         match self {
@@ -106,6 +130,18 @@ impl Consensus<&Answer> {
 }
 
 impl<A: Borrow<Answer>> Consensus<A> {
+    /// Returns the same with its answer borrowed.
+    pub fn borrowed(&self) -> Consensus<&Answer> {
+        match self {
+            Self::Agreed { answer, confidence } => Consensus::Agreed {
+                answer: answer.borrow(),
+                confidence: *confidence,
+            },
+            Self::Tie => Consensus::Tie,
+            Self::Unanswered => Consensus::Unanswered,
+        }
+    }
+
     /// Returns whether an answer came out of it: one stands out, and it is not that nobody can tell.
     pub fn is_answer(&self) -> bool {
         match self {
@@ -129,8 +165,22 @@ impl<A: Borrow<Answer>> Consensus<A> {
 /// An answer, where it comes from and when it was given.
 type Given<'a, T> = (VoteSource, T, &'a Answer);
 
-/// Decides by majority, of one answer a worker; those that say the same are [spelt alike](spelt_alike).
-fn decide<'a, T: Ord>(given: Vec<Given<'a, T>>) -> (Consensus<&'a Answer>, Option<DecidedBy>) {
+/// Decides by majority, of one answer a worker: by label where a text may have several, else of whole answers. `meanings` are
+/// what each of them says; those that say the same are [spelt alike](spelt_alike).
+fn decide<'a, T: Ord + Copy, M: Ord>(
+    given: Vec<Given<'a, T>>,
+    meanings: impl Iterator<Item = M>,
+) -> Decision<'a> {
+    let is_final = |(source, ..): &Given<'a, T>| *source == VoteSource::Adjudicator;
+    if !given.iter().any(is_final) && per_label::is_by_label(&given) {
+        return per_label::decide(&given);
+    }
+    let (consensus, rule) = decide_on_whole(spelt_alike(given, meanings));
+    (consensus.as_given(), rule)
+}
+
+/// Decides by majority of whole answers.
+fn decide_on_whole<'a, T: Ord>(given: Vec<Given<'a, T>>) -> (Consensus<&'a Answer>, Option<DecidedBy>) {
     let (mut last_word, mut reviewers, mut users) = (None, Vec::new(), Vec::new());
     for (source, at, answer) in given {
         match source {
@@ -258,99 +308,9 @@ fn counted_as(source: VoteSource, proposed: bool, is_answered: bool) -> VoteSour
     }
 }
 
-/// When Dawid–Skene is used and what it needs to be believed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
-    /// Records with several votes, per answer that occurs, from which Dawid–Skene is used.
-    pub overlap_per_answer: usize,
-    /// Posterior probability that an answer must exceed.
-    pub min_posterior: f64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            overlap_per_answer: OVERLAP_PER_ANSWER,
-            min_posterior: MIN_POSTERIOR,
-        }
-    }
-}
-
-/// How many votes became one consensus.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// The most frequent answer.
-    Majority,
-    /// The most probable answer, by everybody's estimated error rates.
-    DawidSkene,
-}
-
-/// What the votes on many records come to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Consolidated<'a> {
-    /// How it was found.
-    pub method: Method,
-    /// Record id, consensus and the rule that decided it, in the order of ids.
-    records: Vec<(u128, Decision<'a>)>,
-}
-
-/// A consensus and the rule that decided it; none where nothing is agreed.
-type Decision<'a> = (Consensus<&'a Answer>, Option<DecidedBy>);
-
-impl<'a> Consolidated<'a> {
-    /// Returns the consensus on a record.
-    pub fn of(&self, id: u128) -> Consensus<&'a Answer> {
-        self.decision(id).0
-    }
-
-    /// Returns the rule that decided on a record; none where nothing is agreed.
-    pub fn decided_by(&self, id: u128) -> Option<DecidedBy> {
-        self.decision(id).1
-    }
-
-    fn decision(&self, id: u128) -> Decision<'a> {
-        match self.records.binary_search_by_key(&id, |(id, _)| *id) {
-            Ok(place) => self.records[place].1,
-            Err(_) => (Consensus::Unanswered, None),
-        }
-    }
-}
-
-/// Consolidates the votes on many records: by Dawid–Skene once enough of them overlap, else by majority.
-///
-/// Deterministic. All users are one annotator, whose error rates are learned like anybody's: weak before they
-/// overlap with reviewers. Reviewers decide; users only break what is open between them. An answer that no
-/// reviewer gave is never the consensus, whatever the model holds. Where the model finds none of theirs probable, the
-/// majority decides, as it did when the question was answered: one reviewer's word counts. Records with the same votes
-/// are estimated once, so memory grows with the different sets of votes.
-pub fn consolidate(votes: &Votes, settings: Settings) -> Consolidated<'_> {
-    match Weighing::of(votes, settings) {
-        None => Consolidated {
-            method: Method::Majority,
-            records: votes
-                .records()
-                .map(|(id, ballots)| (id, decide(given(votes, ballots))))
-                .collect(),
-        },
-        Some(weighing) => Consolidated {
-            method: Method::DawidSkene,
-            records: votes
-                .records()
-                .map(|(id, ballots)| (id, weighing.decide(ballots)))
-                .collect(),
-        },
-    }
-}
-
-/// Returns what was given to one record, in the order of its ballots.
-fn given<'a>(votes: &'a Votes, ballots: &[Ballot]) -> Vec<Given<'a, Time>> {
-    let given = ballots
-        .iter()
-        .map(|ballot| (ballot.source, ballot.at, votes.answer(ballot)));
-    let meanings = ballots.iter().map(|ballot| votes.meaning(ballot));
-    spelt_alike(given.collect(), meanings)
-}
+/// A consensus and the rule that decided it; none where nothing is agreed. The answer is made where its labels were decided one
+/// by one.
+type Decision<'a> = (Consensus<Cow<'a, Answer>>, Option<DecidedBy>);
 
 #[cfg(test)]
 pub(crate) mod tests;

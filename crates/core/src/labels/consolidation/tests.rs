@@ -119,7 +119,7 @@ fn proposing(worker: &str, label: &str, second: u32) -> Vote {
 }
 
 /// Decides on votes by themselves and among those on many records; both have to say the same.
-fn decided(votes: &[Vote]) -> (Consensus, Option<DecidedBy>) {
+pub(crate) fn decided(votes: &[Vote]) -> (Consensus, Option<DecidedBy>) {
     let by_majority = Consensus::by_majority(votes);
     let many = counted(&BTreeMap::from([(1, votes.to_vec())]));
     let consolidated = consolidate(&many, Settings::default());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{binds, counted_as};
+use super::{binds, counted_as, per_label::has_several};
 use crate::labels::{
     human_loop::{Answer, Meaning},
     vote::{UNSIGNED, Vote, VoteSource},
@@ -203,6 +203,12 @@ impl Votes {
     /// Returns the number of what a ballot says: the same for all spellings of an answer.
     pub(crate) fn meaning(&self, ballot: &Ballot) -> usize {
         self.meanings[ballot.answer as usize] as usize
+    }
+
+    /// Returns whether a reviewer names several labels of a text: then texts may have several.
+    pub(crate) fn have_several_labels(&self) -> bool {
+        let mut reviews = self.ballots.iter().filter(|ballot| ballot.is_review());
+        reviews.any(|ballot| has_several(self.answer(ballot)))
     }
 
     /// Returns an answer of each meaning, by its number: the first in the order of answers.

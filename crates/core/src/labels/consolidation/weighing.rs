@@ -1,10 +1,10 @@
 //! Votes weighed by the error rates of those who gave them, which are learned from the votes themselves.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
     Ballot, Consensus, DawidSkene, DecidedBy, Decision, MAX_ESTIMATES, Observation, Record, SMOOTHING,
-    Settings, Votes, counts, dawid_skene, decide, given, most_frequent,
+    Settings, Votes, by_majority, counts, dawid_skene, given, most_frequent, spelt_alike,
 };
 use crate::labels::{human_loop::Answer, vote::VoteSource};
 
@@ -20,7 +20,7 @@ pub(super) struct Weighing<'a> {
 type Weighed = (Consensus<usize>, Option<DecidedBy>);
 
 /// The annotator that all users are.
-const USERS: usize = 0;
+pub(super) const USERS: usize = 0;
 
 impl<'a> Weighing<'a> {
     /// Fits the model; `None` where too few records overlap, or it would take too much memory.
@@ -74,11 +74,7 @@ impl<'a> Weighing<'a> {
             .iter()
             .filter(|ballot| *self.votes.answer(ballot) != Answer::Unsure)
             .map(|ballot| Observation {
-                // Who has answered one record may be a mere witness of another.
-                worker: match ballot.is_review() {
-                    true => self.annotators[ballot.worker as usize],
-                    false => USERS,
-                },
+                worker: annotator(&self.annotators, ballot),
                 answer: self.votes.meaning(ballot),
             })
             .collect();
@@ -92,29 +88,39 @@ impl<'a> Weighing<'a> {
             .iter()
             .any(|ballot| ballot.source == VoteSource::Adjudicator);
         if is_final || observations.iter().all(|vote| vote.worker == USERS) {
-            return decide(given(self.votes, ballots));
+            return by_majority(self.votes, ballots);
         }
         match self.decisions[&observations] {
             (Consensus::Agreed { answer, confidence }, rule) => {
-                let answer = self.as_spelt(ballots, answer);
+                let answer = Cow::Borrowed(self.as_spelt(ballots, answer));
                 (Consensus::Agreed { answer, confidence }, rule)
             }
             // The question is answered, and nobody will be asked again: so their word counts, improbable as it is.
-            (Consensus::Tie | Consensus::Unanswered, _) => decide(given(self.votes, ballots)),
+            (Consensus::Tie | Consensus::Unanswered, _) => by_majority(self.votes, ballots),
         }
     }
 
     /// Returns an answer to a record in the spelling that is kept there.
     fn as_spelt(&self, ballots: &[Ballot], meaning: usize) -> &'a Answer {
-        let mut given = given(self.votes, ballots).into_iter().zip(ballots);
+        let meanings = ballots.iter().map(|ballot| self.votes.meaning(ballot));
+        let spelt = spelt_alike(given(self.votes, ballots), meanings);
+        let mut given = spelt.into_iter().zip(ballots);
         let answer = given.find(|(_, ballot)| self.votes.meaning(ballot) == meaning);
         let ((.., answer), _) = answer.expect("only what a reviewer of the record said is chosen");
         answer
     }
 }
 
+/// Returns who gave a ballot: who has answered one record may be a mere witness of another.
+pub(super) fn annotator(annotators: &[usize], ballot: &Ballot) -> usize {
+    match ballot.is_review() {
+        true => annotators[ballot.worker as usize],
+        false => USERS,
+    }
+}
+
 /// Numbers the reviewers from 1.
-fn annotators(votes: &Votes) -> Vec<usize> {
+pub(super) fn annotators(votes: &Votes) -> Vec<usize> {
     let mut is_reviewer = vec![false; votes.workers.len()];
     for (_, ballots) in votes.records() {
         for ballot in ballots.iter().filter(|ballot| ballot.is_review()) {

@@ -1099,3 +1099,17 @@ fn a_change_by_a_clock_that_is_behind_takes_no_time_back_and_is_known_by_what_it
     let json = String::from_utf8(next.to_json()).expect("UTF-8");
     assert!(!json.contains("saidAt"), "{json}");
 }
+
+#[test]
+fn votes_for_two_labels_follow_renames_and_merges_and_mean_nothing_while_one_of_them_is_split_or_retired() {
+    let mut set = set(&["A", "B", "C", "D", "E"]).with_several_labels(true);
+    set.rename("A", "Alpha").expect("free");
+    set.merge("B", "Alpha").expect("active");
+    set.retire("C").expect("others");
+    set.split("D", &["D1", "D2"]).expect("parts");
+    let of = |labels: [&str; 2]| set.map_vote(&vote(Answer::labels(labels), VoteSource::HumanReview));
+
+    assert_eq!(of(["a", "E"]), Mapped::Answer(Answer::labels(["Alpha", "E"])));
+    assert_eq!(of(["A", "B"]), Mapped::Answer(Answer::labels(["Alpha"])));
+    assert_eq!((of(["C", "E"]), of(["E", "D"])), (Mapped::Retired, Mapped::Split));
+}

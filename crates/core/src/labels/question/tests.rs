@@ -1019,3 +1019,66 @@ fn the_loop_that_asked_before_is_known_whether_it_was_a_first_one_or_a_further_r
     assert_eq!(question.loop_before("review-1"), None);
     assert_eq!(question.loop_before("another"), None);
 }
+
+fn naming(worker: &str, labels: &[&str]) -> Vote {
+    Vote {
+        answer: Answer::labels(labels.iter().copied()),
+        ..review(worker, "A")
+    }
+}
+
+#[test]
+fn reviewers_who_differ_in_one_of_two_labels_are_asked_once_more_about_it_and_joined_by_a_third() {
+    let mut question = Question::asked(dislike(), "review-1", 2);
+    question.answer_with(&[naming("w1", &["A", "B"]), naming("w2", &["A"])]);
+    let tied = (question.state, question.consensus.clone());
+
+    let mut by_user = question.clone();
+    by_user.hear(&Opinion::of(&with(r#""label": "B|A", "user": "bob""#)));
+    by_user.decide(None);
+    question.answer_with(&[naming("w3", &["B", "C"])]);
+
+    assert_eq!(tied, (State::Asked, Some(Consensus::Tie)));
+    assert_eq!(
+        question.answer(),
+        Some(&Answer::labels(["A", "B"])),
+        "C is named by one of three"
+    );
+    assert_eq!(question.decided_by, Some(DecidedBy::Majority));
+    assert_eq!(by_user.answer(), Some(&Answer::labels(["A", "B"])));
+    assert_eq!(by_user.decided_by, Some(DecidedBy::UserBrokeTie));
+}
+
+#[test]
+fn a_user_who_names_one_of_two_labels_contradicts_the_answer_and_one_who_names_both_does_not() {
+    let both = || {
+        let mut question = Question::asked(dislike(), "review-1", 1);
+        question.answer_with(&[naming("w1", &["A", "B"])]);
+        question
+    };
+    let hear = |label: &str| {
+        both().hear(&Opinion::of(&with(&format!(
+            r#""label": "{label}", "user": "bob""#
+        ))))
+    };
+
+    assert_eq!(hear("B | a"), Effect::Counted);
+    assert_eq!(hear("A"), Effect::Reopens);
+    assert_eq!(hear("A|B|C"), Effect::Reopens);
+}
+
+#[test]
+fn labels_that_are_merged_are_one_of_a_set_and_reviewers_who_differed_by_them_agree() {
+    let mut set = labels(&["A", "B", "C"]).with_several_labels(true);
+    let mut question = Question::asked(dislike(), "review-1", 2);
+    question.answer_with(&[naming("w1", &["A", "B"]), naming("w2", &["A", "C"])]);
+    let tied = question.consensus.clone();
+    set.merge("C", "B").expect("active");
+    set.rename("A", "Alpha").expect("free");
+
+    set.use_own_names(&mut question);
+    question.decide(Some(&set));
+
+    assert_eq!(tied, Some(Consensus::Tie));
+    assert_eq!(question.answer(), Some(&Answer::labels(["Alpha", "B"])));
+}

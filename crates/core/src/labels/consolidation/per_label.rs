@@ -1,0 +1,297 @@
+//! Several labels of a text: whether each of them fits is a question of its own.
+
+use std::{
+    borrow::Cow,
+    cmp::{Ordering, Reverse},
+    collections::{BTreeMap, BTreeSet},
+};
+
+use super::{DecidedBy, Decision, Given, Votes};
+use crate::{
+    feedback::prediction::split_labels,
+    labels::{consolidation::Consensus, human_loop::Answer, label_key::label_key, vote::VoteSource},
+};
+
+/// Whether a label fits, and how sure that is; `None` where nothing decides.
+pub(super) type Verdict = Option<Fits>;
+
+/// What was decided on one label.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Fits {
+    pub fits: bool,
+    /// From 0 to 1.
+    pub confidence: f64,
+    /// Whether reviewers were tied, and users decided.
+    pub by_users: bool,
+}
+
+/// How many people say yes and no to one question.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Count {
+    reviewers: usize,
+    users: usize,
+}
+
+/// How often a spelling was given: by reviewers, by anybody, and first when.
+type Frequency<T> = (usize, usize, Reverse<T>);
+
+/// What is said of one label.
+struct Label<'a, T> {
+    yes: Count,
+    /// Whether a reviewer chose it: it is a label, and no proposal alone.
+    is_chosen: bool,
+    spellings: BTreeMap<Cow<'a, str>, Frequency<T>>,
+}
+
+/// What people who are sure said of the labels of one text.
+pub(super) struct Said<'a, T> {
+    all: Count,
+    none_fits: Count,
+    /// By key; of those that a reviewer names.
+    labels: BTreeMap<String, Label<'a, T>>,
+}
+
+/// Returns whether an answer names several labels: then a text may have several.
+pub(super) fn has_several(answer: &Answer) -> bool {
+    matches!(answer, Answer::Labels { labels } if labels.len() > 1)
+}
+
+/// Returns whether votes are to be counted by label: a reviewer names several labels, and another one says something else.
+pub(super) fn is_by_label<T>(given: &[Given<'_, T>]) -> bool {
+    let reviewers = given.iter().filter(|(source, ..)| source.is_review());
+    let Some((.., several)) = reviewers.clone().find(|(.., answer)| has_several(answer)) else {
+        return false;
+    };
+    let mut sure = reviewers.filter(|(.., answer)| **answer != Answer::Unsure);
+    sure.any(|(.., answer)| !answer.says_the_same(several))
+}
+
+/// Decides label by label, by the majority of reviewers; of those who are tied on one, users decide.
+pub(super) fn decide<'a, T: Ord + Copy>(given: &[Given<'a, T>]) -> Decision<'a> {
+    let said = Said::of(given);
+    said.decided(|_, yes, all| majority(yes, all), DecidedBy::Majority)
+}
+
+/// Returns the labels on which reviewers are tied and users do not decide, in the order of names; none where labels are not
+/// counted one by one.
+pub(super) fn tied<T: Ord + Copy>(given: &[Given<'_, T>]) -> Vec<String> {
+    if !is_by_label(given) {
+        return Vec::new();
+    }
+    let said = Said::of(given);
+    let is_tied = |label: &&Label<'_, T>| majority(label.yes, said.all).is_none();
+    let mut tied: Vec<String> = said
+        .labels
+        .values()
+        .filter(is_tied)
+        .map(Label::spelling)
+        .collect();
+    tied.sort();
+    tied
+}
+
+impl<'a, T: Ord + Copy> Said<'a, T> {
+    /// Counts what is said. Who is unsure says nothing; who says that none fits, or names others, says no.
+    pub(super) fn of(given: &[Given<'a, T>]) -> Self {
+        let mut said = Self {
+            all: Count::default(),
+            none_fits: Count::default(),
+            labels: BTreeMap::new(),
+        };
+        for (source, at, answer) in given {
+            if **answer == Answer::Unsure || *source == VoteSource::Adjudicator {
+                continue;
+            }
+            said.all.add(*source);
+            if **answer == Answer::NoneFits {
+                said.none_fits.add(*source);
+            }
+            for (key, name) in names(answer) {
+                let label = said.labels.entry(key).or_insert_with(Label::new);
+                label.add(*source, *at, name, matches!(answer, Answer::Labels { .. }));
+            }
+        }
+        said.labels.retain(|_, label| label.yes.reviewers > 0);
+        said
+    }
+
+    /// Decides by what `verdict` says of each label, whose key it gets, of how many say yes and how many say anything.
+    ///
+    /// Where no label fits, that is the answer if most reviewers say so; else there is none.
+    pub(super) fn decided(
+        &self,
+        verdict: impl Fn(&str, Count, Count) -> Verdict,
+        rule: DecidedBy,
+    ) -> Decision<'a> {
+        let mut confidence: f64 = 1.0;
+        let mut by_users = false;
+        let mut fitting: Vec<&Label<'a, T>> = Vec::new();
+        for (key, label) in &self.labels {
+            let Some(found) = verdict(key, label.yes, self.all) else {
+                return (Consensus::Tie, None);
+            };
+            confidence = confidence.min(found.confidence);
+            by_users |= found.by_users;
+            if found.fits {
+                fitting.push(label);
+            }
+        }
+        if fitting.is_empty() {
+            match majority(self.none_fits, self.all) {
+                Some(none) if none.fits => {
+                    confidence = confidence.min(none.confidence);
+                    by_users |= none.by_users;
+                }
+                _ => return (Consensus::Tie, None),
+            }
+        }
+        let agreed = Consensus::Agreed {
+            answer: Cow::Owned(answer_of(&fitting)),
+            confidence,
+        };
+        let rule = if by_users { DecidedBy::UserBrokeTie } else { rule };
+        (agreed, Some(rule))
+    }
+
+    /// Returns whether all reviewers name a label.
+    pub(super) fn all_name(&self, key: &str) -> bool {
+        let named = self.labels.get(key);
+        named.is_some_and(|label| label.yes.reviewers == self.all.reviewers)
+    }
+}
+
+/// Writes the labels that fit; with a name that is no label yet all of them are a proposal.
+fn answer_of<T: Ord + Copy>(fitting: &[&Label<'_, T>]) -> Answer {
+    let names = fitting.iter().map(|label| label.spelling());
+    match () {
+        () if fitting.is_empty() => Answer::NoneFits,
+        () if fitting.iter().all(|label| label.is_chosen) => Answer::labels(names),
+        () => Answer::proposal(names),
+    }
+}
+
+impl<'a, T: Ord + Copy> Label<'a, T> {
+    fn new() -> Self {
+        Self {
+            yes: Count::default(),
+            is_chosen: false,
+            spellings: BTreeMap::new(),
+        }
+    }
+
+    fn add(&mut self, source: VoteSource, at: T, name: Cow<'a, str>, is_label: bool) {
+        self.yes.add(source);
+        self.is_chosen |= is_label && source.is_review();
+        let (reviewers, all, first) = self.spellings.entry(name).or_insert((0, 0, Reverse(at)));
+        *reviewers += usize::from(source.is_review());
+        *all += 1;
+        *first = (*first).max(Reverse(at));
+    }
+
+    /// Returns the spelling of most reviewers, of as many that of most people, then the earliest, then the first in the order of
+    /// characters.
+    fn spelling(&self) -> String {
+        // Of equal ones the last is taken, which is the first in the order of characters.
+        let most = self
+            .spellings
+            .iter()
+            .rev()
+            .max_by_key(|(_, frequency)| **frequency);
+        most.map_or_else(String::new, |(name, _)| name.clone().into_owned())
+    }
+}
+
+impl Count {
+    fn add(&mut self, source: VoteSource) {
+        match source {
+            VoteSource::Feedback => self.users += 1,
+            VoteSource::HumanReview | VoteSource::Import | VoteSource::Adjudicator => self.reviewers += 1,
+        }
+    }
+
+    /// Returns whether as many reviewers say yes as no.
+    pub(super) fn is_tie_of(self, all: Self) -> bool {
+        self.reviewers * 2 == all.reviewers
+    }
+}
+
+/// Returns what most reviewers say, of as many the users.
+fn majority(yes: Count, all: Count) -> Verdict {
+    let compared = |yes: usize, all: usize| (yes * 2).cmp(&all);
+    let decided = match compared(yes.reviewers, all.reviewers) {
+        Ordering::Equal => compared(yes.users, all.users),
+        decided => decided,
+    };
+    let fits = match decided {
+        Ordering::Greater => true,
+        Ordering::Less => false,
+        Ordering::Equal => return None,
+    };
+    let for_it = if fits {
+        yes.reviewers
+    } else {
+        all.reviewers - yes.reviewers
+    };
+    Some(Fits {
+        fits,
+        confidence: for_it as f64 / all.reviewers as f64,
+        by_users: yes.is_tie_of(all),
+    })
+}
+
+/// Numbers of the labels that answers name, and that they propose.
+pub(crate) struct NamedLabels {
+    numbers: BTreeMap<String, usize>,
+    by_meaning: Vec<BTreeSet<usize>>,
+}
+
+impl NamedLabels {
+    /// Numbers what some votes name.
+    pub(crate) fn of(votes: &Votes) -> Self {
+        let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
+        let mut by_meaning = Vec::new();
+        for answer in votes.answers() {
+            let mut named = BTreeSet::new();
+            for key in names(answer).into_keys() {
+                let next = numbers.len();
+                named.insert(*numbers.entry(key).or_insert(next));
+            }
+            by_meaning.push(named);
+        }
+        Self { numbers, by_meaning }
+    }
+
+    /// Returns how many labels there are.
+    pub(crate) fn count(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// Returns the number of the label with a key.
+    pub(crate) fn number(&self, key: &str) -> Option<usize> {
+        self.numbers.get(key).copied()
+    }
+
+    /// Returns what the answers of that number say, see [`Votes::meaning`].
+    pub(crate) fn named_by(&self, meaning: usize) -> &BTreeSet<usize> {
+        &self.by_meaning[meaning]
+    }
+
+    /// Returns what an answer names of the labels that votes name.
+    pub(crate) fn named_in(&self, answer: &Answer) -> BTreeSet<usize> {
+        let keys = names(answer).into_keys();
+        keys.filter_map(|key| self.number(&key)).collect()
+    }
+}
+
+/// Returns the names that an answer holds, each once, with their keys.
+fn names(answer: &Answer) -> BTreeMap<String, Cow<'_, str>> {
+    let names: Vec<Cow<'_, str>> = match answer {
+        Answer::Labels { labels } => labels.iter().map(|label| Cow::Borrowed(label.as_str())).collect(),
+        Answer::NewLabel { label } => split_labels(label).into_iter().map(Cow::Owned).collect(),
+        Answer::NoneFits | Answer::Unsure => Vec::new(),
+    };
+    names.into_iter().map(|name| (label_key(&name), name)).collect()
+}
+
+#[cfg(test)]
+mod tests;
