@@ -165,7 +165,7 @@ impl Console<'_> {
         form: Option<&BTreeMap<String, String>>,
     ) -> Result<HttpReply, ConsoleError> {
         if let Some(form) = form {
-            return Box::pin(self.act(path, form)).await;
+            return Box::pin(self.act(path, form, &request.fields())).await;
         }
         let (address, is_json) = match path.strip_suffix(".json") {
             Some(address) => (address, true),

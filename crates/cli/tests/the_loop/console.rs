@@ -62,15 +62,16 @@ impl Operator {
 
     /// Does an action, confirmed; returns the status and the page.
     async fn act(&self, action: &str, subject: &str, value: &str) -> (u16, String) {
+        let fields = [("subject", subject), ("value", value), ("confirmed", "yes")];
+        self.send(action, &fields).await
+    }
+
+    /// Sends the form of an action; returns the status and the page.
+    async fn send(&self, action: &str, fields: &[(&str, &str)]) -> (u16, String) {
         let page = self.get("overview").await;
         let (_, after) = page.split_once("name=\"portal:csrf\" value=\"").expect("a form");
         let token = after.split('"').next().expect("its token");
-        let form = [
-            ("portal:csrf", token),
-            ("subject", subject),
-            ("value", value),
-            ("confirmed", "yes"),
-        ];
+        let form = [&[("portal:csrf", token)][..], fields].concat();
         let response = self.post(action, &form).await;
         (response.status().as_u16(), response.into_body())
     }
@@ -163,6 +164,52 @@ async fn a_build_is_approved_and_rolled_back_in_the_console_whose_figures_are_th
         actions.iter().all(|entry| entry["failed"].is_null()),
         "{actions:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_is_rejected_in_the_console_once_confirmed_and_keeps_the_serving_model() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let rows = news();
+    let parameters = [&BY_HAND[..], &EASY_TO_WIN, &[("ApproveDeployments", "true")]].concat();
+    let stack = Stack::start(folder.path(), &rows[..60], &parameters).await;
+    let champion = stack.models().serving().await.expect("an endpoint");
+    let operator = Operator::sign_in(&stack, "ada").await;
+
+    put_labels(&stack.s3, stack.bucket(), "first", &rows[60..150]).await;
+    let build = Started::until_it_waits(&stack).await;
+    let without_reason = operator.act("reject-build", build.id(), "").await;
+    let fields = [("subject", build.id()), ("value", "too risky today")];
+    let asked = operator.send("reject-build", &fields).await;
+    let still_waits = operator.json("overview.json").await;
+    let before = operator.json("operations.json").await;
+    let rejected = operator.act("reject-build", build.id(), "too risky today").await;
+    let record = build.record().await;
+    let log = operator.json("operations.json").await;
+    let serving = stack.models().serving().await.expect("an endpoint");
+    stack.stop().await;
+
+    assert_eq!((without_reason.0, asked.0), (400, 200));
+    assert!(
+        asked.1.contains("Reject the model of the build") && asked.1.contains("too risky today"),
+        "{}",
+        asked.1
+    );
+    assert_eq!(still_waits["lastBuild"]["waitsForApproval"], true);
+    let entries = |log: &Value| log["auditLog"]["entries"].as_array().cloned().unwrap_or_default();
+    assert!(entries(&before).is_empty(), "nothing was done yet");
+    assert_eq!(rejected.0, 303, "{}", rejected.1);
+    assert_eq!(record.outcome, Outcome::Refused);
+    assert_eq!(record.why, "a person rejected it: ada: too risky today");
+    assert_eq!(serving, champion);
+    let logged = entries(&log);
+    let [entry] = logged.as_slice() else {
+        panic!("one action: {logged:?}");
+    };
+    assert_eq!(
+        (&entry["action"], &entry["by"]),
+        (&json!("reject-build"), &json!("ada"))
+    );
+    assert_eq!(entry["value"], "too risky today");
 }
 
 #[tokio::test(flavor = "multi_thread")]

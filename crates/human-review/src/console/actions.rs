@@ -6,6 +6,7 @@ use active_learning_aws::adjudication::{Choice, adjudicate};
 use active_learning_aws::overview::{FAILED_EVENTS, GIVEN_UP, model_before, switches};
 use active_learning_aws::redrive::redrive;
 use active_learning_aws::{approval, rfc3339};
+use active_learning_core::feedback::prediction::{join_labels, split_labels};
 use active_learning_core::labels::label_key::broad_key;
 use chrono::SecondsFormat;
 use futures::future::{BoxFuture, FutureExt, TryFutureExt};
@@ -187,12 +188,22 @@ fn find(address: &str) -> Option<&'static Action> {
     ACTIONS.iter().find(|action| action.address == address)
 }
 
+/// Returns the labels that a form names, each in a field of its own, as one value: a bar in a name is not one between names.
+fn chosen_labels(fields: &[(String, String)]) -> String {
+    let values = fields.iter().filter(|(name, _)| name == "value");
+    let labels = values
+        .map(|(_, value)| value.trim())
+        .filter(|value| !value.is_empty());
+    join_labels(labels)
+}
+
 impl Console<'_> {
     /// Asks whether an action is wanted, or does it.
     pub(super) async fn act(
         &self,
         path: &str,
         form: &BTreeMap<String, String>,
+        fields: &[(String, String)],
     ) -> Result<HttpReply, ConsoleError> {
         if let Some(found) = self.search(path, form).await? {
             return Ok(found);
@@ -202,10 +213,17 @@ impl Console<'_> {
         }
         let action = find(path).ok_or(ConsoleError::NotFound)?;
         let field = |name: &str| form.get(name).map(|value| value.trim()).unwrap_or_default();
-        let (subject, value) = (field("subject"), field("value"));
+        let chosen = match action.address {
+            "adjudicate" => chosen_labels(fields),
+            _ => field("value").to_owned(),
+        };
+        let (subject, value) = (field("subject"), chosen.as_str());
         self.check(action, subject, value)?;
         if action.address == "join-team" {
             self.check_team(value).await?;
+        }
+        if action.address == "adjudicate" && split_labels(value).len() > 1 {
+            self.check_that_texts_have_several_labels().await?;
         }
         if field(CONFIRMED) != "yes" {
             return self.confirmation(action, subject, value).await;
@@ -300,18 +318,20 @@ impl Console<'_> {
         value: &str,
     ) -> Result<HttpReply, ConsoleError> {
         let mut blocks = vec![Block::text(action.question.replacen("{}", subject, 1))];
+        let values = match action.address {
+            "adjudicate" => split_labels(value),
+            _ => vec![value.to_owned()],
+        };
         if !value.is_empty() {
-            blocks.push(Block::Figures(vec![("Choice".to_owned(), value.to_owned())]));
+            blocks.push(Block::Figures(vec![("Choice".to_owned(), values.join(", "))]));
         }
+        let mut hidden = vec![("subject", subject.to_owned()), (CONFIRMED, "yes".to_owned())];
+        hidden.extend(values.into_iter().map(|value| ("value", value)));
         let known = self.known_of_proposal(action.address, subject).await?;
         blocks.extend(known.map(Block::text));
         blocks.push(Block::Form(Form {
             action: action.address,
-            hidden: vec![
-                ("subject", subject.to_owned()),
-                ("value", value.to_owned()),
-                (CONFIRMED, "yes".to_owned()),
-            ],
+            hidden,
             button: "Yes".to_owned(),
             ..Form::default()
         }));
@@ -351,7 +371,7 @@ impl Console<'_> {
             }
             "stop-task" => self.loops.stop(subject, self.now).err_into().boxed(),
             "adjudicate" => self
-                .adjudicate(subject, Choice::Labels(vec![value.to_owned()]))
+                .adjudicate(subject, Choice::Labels(split_labels(value)))
                 .boxed(),
             "adjudicate-none-fits" => self.adjudicate(subject, Choice::NoneFits).boxed(),
             "approve-build" | "reject-build" | "roll-back" => self.tell(action, subject, value).boxed(),
@@ -366,6 +386,16 @@ impl Console<'_> {
                 Ok(())
             }
             .boxed(),
+        }
+    }
+
+    async fn check_that_texts_have_several_labels(&self) -> Result<(), ConsoleError> {
+        let set = self.label_sets.current().await?;
+        match set.is_some_and(|set| set.has_several_labels()) {
+            true => Ok(()),
+            false => Err(ConsoleError::Invalid(
+                "a text has one label here (parameter ReviewSeveralLabels): choose one".to_owned(),
+            )),
         }
     }
 

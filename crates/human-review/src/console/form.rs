@@ -13,12 +13,22 @@ pub(super) struct Form {
     pub texts: Vec<TextField>,
     /// What is asked for.
     pub fields: Vec<Field>,
+    /// Of what several may be chosen.
+    pub choices: Option<Choices>,
     /// What may be looked for; each may stay empty.
     pub search: Vec<SearchField>,
     /// The button.
     pub button: String,
     /// What the button is about, for who does not see where it stands.
     pub about: String,
+}
+
+/// Check boxes, of which several may be chosen: each that is sends the name once.
+#[derive(Debug)]
+pub(super) struct Choices {
+    pub name: &'static str,
+    pub label: &'static str,
+    pub options: Vec<String>,
 }
 
 /// A field of a search.

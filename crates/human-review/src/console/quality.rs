@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use active_learning_aws::rfc3339;
 use active_learning_core::keys::DISPUTED_FOLDER;
 use active_learning_core::labels::agreement::{Agreement, AgreementReport, ReviewerReport};
+use active_learning_core::labels::consolidation::tied_labels;
 use active_learning_core::labels::human_loop::{Answer, NONE_FITS, UNSURE};
+use active_learning_core::labels::label_set::LabelSet;
 use active_learning_core::labels::question::Question;
 use serde_json::{Value, json};
 
-use super::form::{Field, Form};
+use super::form::{Choices, Field, Form};
 use super::page::Block;
 use super::table::{Cell, Table};
 use super::{Console, ConsoleError, View, chart::percent_cell};
@@ -82,13 +84,17 @@ impl Console<'_> {
             blocks.push(Block::text("Nothing is disputed on this page."));
         }
         let set = self.label_sets.current().await?;
-        let labels: Vec<String> = set
-            .map(|set| set.active().map(str::to_owned).collect())
-            .unwrap_or_default();
         for question in &disputes {
             blocks.push(Block::Quote(question.record.utterance.clone()));
             blocks.push(Block::Table(self.votes(question).await?));
-            blocks.extend(decide(question, &labels).map(Block::Form));
+            let tied = tied_labels(&question.votes);
+            if !tied.is_empty() {
+                blocks.push(Block::text(format!(
+                    "As many reviewers say that it fits as that it does not: {}.",
+                    tied.join(", ")
+                )));
+            }
+            blocks.extend(decide(question, set.as_deref()).map(Block::Form));
         }
         if let Some(next) = &next {
             let query = url::form_urlencoded::Serializer::new(String::new())
@@ -103,6 +109,7 @@ impl Console<'_> {
             json!({
                 "id": question.record.id, "utterance": question.record.utterance,
                 "classifier": question.record.classifier, "votes": question.votes,
+                "tied": tied_labels(&question.votes),
             })
         });
         document["disputed"] = json!({ "questions": rows.collect::<Vec<_>>(), "next": next });
@@ -176,10 +183,11 @@ impl Console<'_> {
         &self,
         reports: &BTreeMap<String, ReviewerReport>,
     ) -> Result<Table, ConsoleError> {
+        let has_several = reports.values().any(|report| report.label_agreement.is_some());
         let mut rows = Vec::new();
         for (worker_id, report) in reports.iter().take(100) {
             let seconds = report.median_seconds;
-            rows.push(vec![
+            let mut row = vec![
                 Cell::text(self.name_of(worker_id).await?),
                 Cell::text(report.answers.to_string()),
                 Cell::text(report.unsure.to_string()),
@@ -188,18 +196,22 @@ impl Console<'_> {
                 Cell::text(
                     seconds.map_or_else(|| "not known".to_owned(), |seconds| format!("{seconds:.1} s")),
                 ),
-            ]);
+            ];
+            row.extend(has_several.then(|| percent_cell(report.label_agreement)));
+            rows.push(row);
         }
+        let mut head = vec![
+            "Who",
+            "Answers",
+            "Unsure",
+            "Equal to the final answer",
+            "Texts compared",
+            "Median time",
+        ];
+        head.extend(has_several.then_some("Labels equal, each by itself"));
         Ok(Table {
             caption: "Each reviewer against the final answers, the first hundred".to_owned(),
-            head: vec![
-                "Who",
-                "Answers",
-                "Unsure",
-                "Equal to the final answer",
-                "Texts compared",
-                "Median time",
-            ],
+            head,
             rows,
         })
     }
@@ -237,21 +249,33 @@ fn agreement(report: &AgreementReport) -> Table {
     }
 }
 
-fn decide(question: &Question, labels: &[String]) -> [Form; 2] {
+/// Makes the forms that decide a dispute: several labels may be chosen where a text may have several.
+fn decide(question: &Question, set: Option<&LabelSet>) -> [Form; 2] {
     let form = |action, button: &str| Form {
         action,
         hidden: vec![("subject", question.record.id.clone())],
         button: button.to_owned(),
         ..Form::default()
     };
-    let options = labels.iter().map(|label| (label.clone(), label.clone()));
-    let by_label = Form {
-        fields: vec![Field {
-            name: "value",
-            label: "The right label",
-            options: options.collect(),
-        }],
-        ..form("adjudicate", "Decide")
+    let labels: Vec<String> = set.map_or_else(Vec::new, |set| set.active().map(str::to_owned).collect());
+    let by_label = form("adjudicate", "Decide");
+    let by_label = match set.is_some_and(LabelSet::has_several_labels) {
+        true => Form {
+            choices: Some(Choices {
+                name: "value",
+                label: "The right labels, all that fit",
+                options: labels,
+            }),
+            ..by_label
+        },
+        false => Form {
+            fields: vec![Field {
+                name: "value",
+                label: "The right label",
+                options: labels.into_iter().map(|label| (label.clone(), label)).collect(),
+            }],
+            ..by_label
+        },
     };
     [by_label, form("adjudicate-none-fits", "No label fits")]
 }

@@ -5,7 +5,7 @@ use chrono::Duration;
 use serde_json::{Value, json};
 
 use crate::console::{HOSTILE, act, assert_harmless, log, put};
-use crate::harness::{FEEDBACK_BUCKET, Review, TRAINING_BUCKET, config, two_items};
+use crate::harness::{FEEDBACK_BUCKET, Reply, Review, Session, TRAINING_BUCKET, config, two_items};
 
 const MODEL: &str = "arn:aws:comprehend:us-east-1:123456789012:document-classifier/c/version/v2";
 
@@ -156,6 +156,94 @@ async fn a_dispute_is_shown_with_its_votes_and_decided_for_good() {
         admin.get("quality.json").await.json()["disputed"]["questions"],
         json!([])
     );
+}
+
+/// Decides a dispute for labels, each a field of its own.
+async fn adjudicate(admin: &Session<'_>, id: &str, labels: &[&str], confirmed: bool) -> Reply {
+    let token = admin.get("overview").await.field("portal:csrf");
+    let mut form = vec![("portal:csrf", token.as_str()), ("subject", id)];
+    form.extend(labels.iter().map(|label| ("value", *label)));
+    form.extend(confirmed.then_some(("confirmed", "yes")));
+    admin.post("adjudicate", &form).await
+}
+
+#[tokio::test]
+async fn a_dispute_about_several_labels_is_decided_for_all_that_fit_once_confirmed_and_is_logged() {
+    let mut config = config();
+    config.show_rules.several_labels = true;
+    let review = Review::with(config);
+    let admin = review.sign_in_admin("ada").await;
+    let id = dispute(&review, "Cup final tonight").await;
+    let set = json!({
+        "schemaVersion": 1, "version": 1, "origin": "edited", "updatedAt": "2026-11-01T00:00:00.000Z",
+        "labels": [{ "name": "World" }, { "name": "Sports" }, { "name": "R|D" }],
+    });
+    put(&review, TRAINING_BUCKET, "label-set.json", &set).await;
+    let mut disputed = question("Cup final tonight");
+    disputed["votes"][0]["answer"]["labels"] = json!(["Sports", "World"]);
+    put(
+        &review,
+        TRAINING_BUCKET,
+        &format!("disputed/{id}.json"),
+        &disputed,
+    )
+    .await;
+
+    let page = admin.get("quality").await;
+    let listed = admin.get("quality.json").await.json();
+    let none = adjudicate(&admin, &id, &[], true).await;
+    let asked = adjudicate(&admin, &id, &["World", "R|D"], false).await;
+    let before = log(&review).await;
+    let done = adjudicate(&admin, &id, &["World", "R|D"], true).await;
+
+    for label in ["World", "Sports", "R|D"] {
+        let toggle = format!("<input type=\"checkbox\" name=\"value\" value=\"{label}\">");
+        assert!(page.body().contains(&toggle), "{label}: {}", page.body());
+    }
+    assert!(!page.body().contains("<option value=\"Sports\">"));
+    assert_eq!(listed["disputed"]["questions"][0]["tied"], json!(["World"]));
+    assert!(
+        page.body()
+            .contains("As many reviewers say that it fits as that it does not: World.")
+    );
+    assert_eq!((none.status(), none.code()), (400, "not_possible"));
+    assert_eq!(asked.status(), 200);
+    for label in ["World", "R|D"] {
+        let kept = format!("<input type=\"hidden\" name=\"value\" value=\"{label}\">");
+        assert!(asked.body().contains(&kept), "{label}: {}", asked.body());
+    }
+    assert!(asked.body().contains("World, R|D") && before.is_empty());
+    assert_eq!(done.status(), 303, "{}", done.body());
+    let stored = read(&review, FEEDBACK_BUCKET, &format!("questions/{id}.json")).await;
+    let stored: Value = serde_json::from_str(&stored).expect("JSON");
+    assert_eq!(stored["state"], "answered");
+    assert_eq!(stored["consensus"]["answer"]["labels"], json!(["R|D", "World"]));
+    assert_eq!(stored["decidedBy"], "adjudicator");
+    let entries = log(&review).await;
+    assert_eq!(entries.len(), 1);
+    assert_eq!(
+        (&entries[0]["action"], &entries[0]["value"]),
+        (&json!("adjudicate"), &json!(r"World|R\|D"))
+    );
+}
+
+#[tokio::test]
+async fn several_labels_are_refused_before_anybody_confirms_them_where_a_text_has_one() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let id = dispute(&review, "Cup final tonight").await;
+
+    let refused = adjudicate(&admin, &id, &["World", "Sports"], false).await;
+    let joined = adjudicate(&admin, &id, &["World|Sports"], true).await;
+
+    assert_eq!((refused.status(), refused.code()), (400, "not_possible"));
+    assert!(
+        refused.body().contains("a text has one label here"),
+        "{}",
+        refused.body()
+    );
+    assert_eq!((joined.status(), joined.code()), (400, "not_possible"));
+    assert!(exists(&review, TRAINING_BUCKET, &format!("disputed/{id}.json")).await);
 }
 
 #[tokio::test]
