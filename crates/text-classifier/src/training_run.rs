@@ -387,8 +387,9 @@ fn prepare(train: Collector, test: Option<Collector>) -> Result<Prepared, Traini
     let is_measured_by_itself = test.is_none();
     let test = match test {
         Some(test) => {
-            set.repairs.extend_from_slice(test.repairs());
-            test.test_set(&set.labels)?
+            let test = test.test_set(&set.labels)?;
+            set.repairs.extend(test.repairs);
+            test.examples
         }
         // None to spare: each is judged by a model that has not seen it.
         None if set.len() < MIN_TEXTS_TO_SPLIT => Vec::new(),

@@ -38,7 +38,7 @@ fn main() {
     let test = (test_file != "-").then(|| {
         let mut collector = Collector::new(LabelSyntax::One);
         collector.read_csv(fs::File::open(test_file).unwrap()).unwrap();
-        let mut test = collector.test_set(&all.labels).unwrap();
+        let mut test = collector.test_set(&all.labels).unwrap().examples;
         encode(&mut test);
         test
     });

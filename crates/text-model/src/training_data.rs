@@ -59,6 +59,15 @@ pub struct TrainingSet {
     pub unlabelled: Vec<Vector>,
 }
 
+/// Labelled texts to test a model with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestSet {
+    /// The texts, in the order of the files.
+    pub examples: Vec<Example>,
+    /// What was read otherwise than it is written, in sentences; they name no text.
+    pub repairs: Vec<String>,
+}
+
 /// One labelled text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
@@ -129,6 +138,17 @@ pub enum TrainingDataError {
         /// Different labels in the file.
         found: usize,
     },
+    /// Nothing to tell apart, once the texts with different labels are left out.
+    #[error("only {found} different {} left, at least two are needed: {conflicts}", if *.found == 1 { "label is" } else { "labels are" })]
+    TooFewLabelsLeft {
+        /// Different labels that are left.
+        found: usize,
+        /// Which texts have different labels, by their lines.
+        conflicts: String,
+    },
+    /// The rows of a test set together cannot be meant.
+    #[error("the test set cannot be used: {0}")]
+    UnusableTestSet(#[source] Unusable),
     /// More than [`MAX_CLASSES`] or [`MAX_LABELS`].
     #[error(
         "the file has {found} different labels, at most {limit} are supported (label first, then the text?)"
@@ -554,7 +574,7 @@ impl Collector {
             .map(|(label, _)| findings.spelling(label).to_owned())
             .collect();
         let labels: Vec<String> = labels.into_iter().collect();
-        check_label_count(labels.len(), self.mode)?;
+        check_label_count(labels.len(), self.mode, &findings)?;
         self.check_unambiguous(&labels)?;
         let mut counts = vec![0; labels.len()];
         for (label, id) in &self.label_ids {
@@ -596,10 +616,34 @@ impl Collector {
         })
     }
 
-    /// Returns the texts as a test of a model with these sorted labels, whatever their spelling.
-    pub fn test_set(self, labels: &[String]) -> Result<Vec<Example>, TrainingDataError> {
+    /// Returns the texts as a test of a model with these sorted labels, whatever their spelling. The rows are checked as those
+    /// of a training set are: texts with different labels are left out, and all that is read otherwise than it is written is
+    /// told.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingDataError::UnusableTestSet`], or labels that are none of these.
+    pub fn test_set(mut self, labels: &[String]) -> Result<TestSet, TrainingDataError> {
+        let own = std::mem::take(&mut self.check).finish();
+        let own = own.map_err(TrainingDataError::UnusableTestSet)?;
+        self.rows.retain(|row| !own.is_conflicting(row.text));
         let findings = Findings::of_labels(labels);
-        self.renumbered(labels, &findings)
+        let mut repairs = std::mem::take(&mut self.repairs);
+        let respelt = self.label_ids.keys().filter_map(|label| {
+            let spelling = findings.spelling(label);
+            let is_other = spelling != label
+                && labels
+                    .binary_search_by(|other| other.as_str().cmp(spelling))
+                    .is_ok();
+            is_other.then(|| format!("`{label}` of the test set is read as `{spelling}`"))
+        });
+        repairs.extend(respelt.take(SHOWN_NAMES));
+        repairs.extend(
+            own.conflicts
+                .map(|conflicts| format!("in the test set {conflicts}")),
+        );
+        let examples = self.renumbered(labels, &findings)?;
+        Ok(TestSet { examples, repairs })
     }
 
     fn renumbered(
@@ -658,13 +702,18 @@ fn tell_of_several_labels(cut_rows: u64, rows: usize) -> Option<String> {
     })
 }
 
-fn check_label_count(found: usize, mode: Mode) -> Result<(), TrainingDataError> {
+fn check_label_count(found: usize, mode: Mode, findings: &Findings) -> Result<(), TrainingDataError> {
     let limit = match mode {
         Mode::MultiClass => MAX_CLASSES,
         Mode::MultiLabel => MAX_LABELS,
     };
-    if found < 2 {
-        return Err(TrainingDataError::TooFewLabels { found });
+    match &findings.conflicts {
+        Some(conflicts) if found < 2 => {
+            let conflicts = conflicts.clone();
+            return Err(TrainingDataError::TooFewLabelsLeft { found, conflicts });
+        }
+        None if found < 2 => return Err(TrainingDataError::TooFewLabels { found }),
+        _ => {}
     }
     if found > limit {
         return Err(TrainingDataError::TooManyLabels { found, limit });

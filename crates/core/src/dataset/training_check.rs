@@ -1,8 +1,11 @@
 //! The check of labelled texts as a whole: what is joined, what is left out, and what cannot be meant.
 
+mod unusable;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
+pub use unusable::Unusable;
 
 use crate::{
     labels::label_key::{dotless_key, has_open_capital, label_key, whole_number},
@@ -142,22 +145,6 @@ impl Spelling {
     }
 }
 
-/// Why labelled texts cannot be used. Safe to show: it holds no text.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unusable {
-    /// Labels and texts are exchanged, or the labels are no classes.
-    #[error(
-        "line 1: nearly every row is its own class ({classes} classes in {rows} rows): \
-         the label comes first, then the text; are the columns swapped?"
-    )]
-    SwappedColumns {
-        /// Different labels.
-        classes: u64,
-        /// Rows.
-        rows: u64,
-    },
-}
-
 /// What is done with labelled texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
@@ -166,6 +153,8 @@ pub struct Findings {
     conflicting: HashSet<u64>,
     /// What is read otherwise than it is written, in sentences. They name classes and lines, never a text.
     pub repairs: Vec<String>,
+    /// Of these, what says which texts have different labels.
+    pub conflicts: Option<String>,
 }
 
 /// Returns the key of a class: numbers that were written as `1.0` are the class `1`.
@@ -263,14 +252,43 @@ impl TrainingCheck {
     pub fn finish(self) -> Result<Findings, Unusable> {
         self.check_columns()?;
         let conflicts = self.conflicting_lines();
+        self.check_conflicts(&conflicts)?;
         let told = self.tell_conflicts(&conflicts);
         let (spellings, mut repairs) = self.spellings.finish();
-        repairs.extend(told);
+        repairs.extend(told.clone());
         Ok(Findings {
             spellings,
             conflicting: conflicts.into_keys().collect(),
             repairs,
+            conflicts: told,
         })
+    }
+
+    /// Refuses rows whose texts are labels, and such of which none is left.
+    fn check_conflicts(&self, conflicts: &BTreeMap<u64, [u64; 2]>) -> Result<(), Unusable> {
+        let Some([other, line]) = conflicts.values().min_by_key(|[_, line]| *line).copied() else {
+            return Ok(());
+        };
+        let (labels, texts, rows) = (self.meant.len() as u64, self.texts.len() as u64, self.rows);
+        // Where each text has its labels there are as many texts as sets of labels, and texts are longer.
+        if labels > texts && self.label_bytes > self.text_bytes && rows >= SOME_ROWS {
+            return Err(Unusable::RepeatedTexts {
+                line,
+                other,
+                labels,
+                texts,
+                rows,
+            });
+        }
+        if conflicts.len() as u64 == texts {
+            return Err(Unusable::OnlyConflicts {
+                line,
+                other,
+                texts,
+                rows,
+            });
+        }
+        Ok(())
     }
 
     fn check_columns(&self) -> Result<(), Unusable> {

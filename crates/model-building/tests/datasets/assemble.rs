@@ -1,6 +1,6 @@
 //! What becomes a row, and of which version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_core::{
     dataset::{DatasetManifest, Mode, Problem, Rules, Severity, TrainingFileState},
@@ -465,6 +465,26 @@ async fn one_class_in_several_spellings_over_files_is_one_class_of_the_dataset()
         "of two labels in one file neither counts"
     );
     assert_eq!(manifest.left_out["conflicting-initial-row"], 2);
+}
+
+#[tokio::test]
+async fn sets_of_labels_in_a_file_conflict_unless_they_are_the_same_ones_in_any_order_and_spelling() {
+    let bucket = Bucket::new();
+    let file =
+        "World|Sports,one\nsports | World,One!\nWorld|Sports,two\nWorld,two\nWorld,three\nSports,four\n";
+    bucket.put("initial/a.csv", file).await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    let labels = bucket.labels(&manifest).await;
+    assert_eq!(manifest.mode, Mode::MultiLabel);
+    assert_eq!(manifest.left_out["conflicting-initial-row"], 2, "those of `two`");
+    assert!(!labels.contains_key("two"), "{labels:?}");
+    let one = labels
+        .iter()
+        .find(|(text, _)| text.to_lowercase().starts_with("one"));
+    let one: BTreeSet<&str> = one.expect("it has a row").1.split('|').collect();
+    assert_eq!(one, BTreeSet::from(["Sports", "World"]));
 }
 
 #[tokio::test]

@@ -126,6 +126,43 @@ async fn describing_a_classifier_tells_of_texts_with_several_labels_and_of_class
 }
 
 #[tokio::test]
+async fn a_test_file_is_checked_as_the_training_file_is() {
+    let swapped: String = (0..20)
+        .map(|row| format!("the text of row {row},Cat\n"))
+        .collect();
+    let conflicting = "Cat,it purrs\nDog,it barks\nDog,It purrs!\nDOG,it growls\n";
+    let mut told = Vec::new();
+    for test in [swapped.as_str(), conflicting] {
+        let function = Function::new();
+        function.put_quietly("data/train.csv", PETS_CSV).await;
+        function.put_quietly("data/test.csv", test).await;
+        let [train_file, test_file] = ["train", "test"].map(|name| format!("s3://{BUCKET}/data/{name}.csv"));
+
+        let config = json!({"InputDataConfig": {"S3Uri": train_file, "TestS3Uri": test_file}});
+        told.push(train(&function, config).await);
+    }
+
+    let [refused, trained] = told.as_slice() else {
+        panic!("two trainings");
+    };
+    assert_eq!(refused["Status"], "IN_ERROR", "{refused}");
+    let why = refused["Message"].as_str().expect("a message");
+    assert!(
+        why.contains("the test set cannot be used: line 1: nearly every row is its own class"),
+        "{why}"
+    );
+    assert_eq!(trained["Status"], "TRAINED", "{trained}");
+    assert_eq!(trained["ClassifierMetadata"]["NumberOfTestDocuments"], 2);
+    let message = trained["Message"].as_str().expect("a message");
+    for part in [
+        "`DOG` of the test set is read as `Dog`",
+        "in the test set 1 text has different labels and is left out, with all its 2 rows (lines 1 and 3)",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn a_training_with_a_test_set_is_measured_on_it() {
     let function = Function::new();
     function.put_quietly("data/train/a.csv", PETS_CSV).await;

@@ -129,8 +129,129 @@ fn a_test_set_may_spell_labels_otherwise() {
 
     let test = test.test_set(&train.labels).expect("known labels");
 
-    let labels: Vec<_> = test.iter().map(|example| &example.labels[..]).collect();
+    let labels: Vec<_> = test.examples.iter().map(|example| &example.labels[..]).collect();
     assert_eq!(labels, [[1], [0]]);
+    assert_eq!(
+        test.repairs,
+        [
+            "`WORLD` of the test set is read as `World`",
+            "`sports` of the test set is read as `Sports`"
+        ]
+    );
+}
+
+#[test]
+fn a_test_set_is_checked_as_a_training_set_is() {
+    let train = read("World,one\nWorld,two\nSports,three\nSports,four\n").expect("good file");
+    let test = |csv: &str| {
+        let mut test = Collector::new(LabelSyntax::One);
+        test.read_csv(csv.as_bytes()).expect("good rows");
+        test.test_set(&train.labels)
+    };
+    let swapped: String = (0..20).map(|row| format!("text number {row},World\n")).collect();
+
+    let conflict = test("World,five\nSports,six\nWorld,SIX!\nSports,seven\n").expect("some rows are good");
+    let refused = test(&swapped).expect_err("swapped columns");
+    let unknown = test("World,five\nWeather,six\n").expect_err("no such label");
+
+    let labels: Vec<_> = conflict
+        .examples
+        .iter()
+        .map(|example| &example.labels[..])
+        .collect();
+    assert_eq!(labels, [[1], [0]], "the text that is both is left out");
+    assert_eq!(
+        conflict.repairs,
+        ["in the test set 1 text has different labels and is left out, with all its 2 rows (lines 2 and 3)"]
+    );
+    assert_eq!(
+        refused.to_string(),
+        "the test set cannot be used: line 1: nearly every row is its own class (20 classes in 20 rows): \
+         the label comes first, then the text; are the columns swapped?"
+    );
+    assert_eq!(
+        unknown.to_string(),
+        "the test set has 1 labels that the training set does not have"
+    );
+}
+
+#[test]
+fn swapped_columns_are_refused_with_a_line_also_where_texts_come_again() {
+    let texts = (0..20).map(|row| {
+        if row % 5 == 0 {
+            "ok".to_owned()
+        } else {
+            format!("text number {row}")
+        }
+    });
+    let labels = ["World", "Sports"].into_iter().cycle();
+    let csv: String = texts
+        .zip(labels)
+        .map(|(text, label)| format!("{text},{label}\n"))
+        .collect();
+
+    assert_eq!(
+        refusal(csv),
+        "line 3: the text of line 1 has another label here, and 17 different labels stand beside 2 different texts in 20 \
+         rows: the label comes first, then the text; are the columns swapped?"
+    );
+}
+
+#[test]
+fn a_file_of_which_conflicts_leave_nothing_to_tell_apart_is_refused_by_its_lines() {
+    assert_eq!(
+        refusal("A,first text\nB,another text\nB,first text\nA,another text\n"),
+        "line 3: the text of line 1 has another label here, and so it is with every text (2 in 4 rows): nothing is left to \
+         learn from; give each text the same labels wherever it stands"
+    );
+    assert_eq!(
+        refusal("A,first text\nB,another text\nB,first text\nB,third text\n"),
+        "only 1 different label is left, at least two are needed: 1 text has different labels and is left out, with all its \
+         2 rows (lines 1 and 3)"
+    );
+}
+
+#[test]
+fn several_labels_of_one_text_conflict_unless_they_are_the_same_ones() {
+    let set = read(
+        "A|B,first text\nB|A,first text\nb | a,First text!\nA|B,second text\nA,second text\nA,third text\nB,fourth text\n",
+    )
+    .expect("good file");
+
+    assert_eq!(
+        (set.mode, set.labels.as_slice()),
+        (Mode::MultiLabel, &["A".to_owned(), "B".to_owned()][..])
+    );
+    let labels: Vec<Vec<u32>> = set
+        .examples
+        .iter()
+        .map(|example| example.labels.to_vec())
+        .collect();
+    assert_eq!(labels, [vec![0, 1], vec![0, 1], vec![0, 1], vec![0], vec![1]]);
+    assert_eq!(
+        set.repairs[..3],
+        [
+            "`a` (1) is read as `A`",
+            "`b` (1) is read as `B`",
+            "1 text has different labels and is left out, with all its 2 rows (lines 4 and 5)",
+        ]
+    );
+}
+
+#[test]
+fn swapped_columns_of_a_file_with_several_labels_are_refused_with_a_line() {
+    let swapped: String = (0..20).map(|row| format!("text number {row},A|B\n")).collect();
+    let mut collector = Collector::new(LabelSyntax::Several(';'));
+    collector
+        .read_csv(swapped.replace('|', ";").as_bytes())
+        .expect("rows");
+
+    assert!(refusal(swapped).starts_with("line 1: nearly every row is its own class"));
+    let refused = collector.training_set().expect_err("swapped columns").to_string();
+    assert!(
+        refused.starts_with("line 1: nearly every row is its own class"),
+        "{refused}"
+    );
 }
 
 #[test]
