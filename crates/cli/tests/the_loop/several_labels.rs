@@ -1,11 +1,14 @@
 //! Texts with several labels through the whole stack, where only the training file has them.
 
+use std::collections::BTreeMap;
+
+use model_building::Outcome;
 use serde_json::{Value, json};
 
 use crate::{
     disputes::answer,
     harness::{self, exported_labels, until},
-    new_models::{BY_HAND, Stack, news},
+    new_models::{BY_HAND, EASY_TO_WIN, Stack, news},
 };
 
 const TEXT: &str = "Fog over the harbour kept the ministers on their ship until noon.";
@@ -101,4 +104,59 @@ async fn reviewers_who_differ_in_one_of_two_labels_are_joined_by_a_third_label_b
     );
     assert!(exported.contains("\"decidedBy\":\"majority\""), "{exported}");
     assert_eq!(disputed.1.trim(), "[]");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_toggle_is_what_the_next_model_gives() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let rows = news();
+    let several = [
+        ("ReviewSeveralLabels", "true"),
+        ("ComprehendClassificationScoreThreshold", "1"),
+        (
+            "ComprehendClassificationCategories",
+            "World,Sports,Business,SciTech,Press",
+        ),
+    ];
+    let parameters = [&BY_HAND[..], &EASY_TO_WIN, &several].concat();
+    let stack = Stack::start(folder.path(), &rows[..24], &parameters).await;
+    let champion = stack.models().serving().await.expect("an endpoint");
+    let reviewed = &rows[24..140];
+    let toggled = |label: &str, _: &str| match label {
+        "Sports" => "Sports|Press".to_owned(),
+        other => other.to_owned(),
+    };
+
+    stack.review(reviewed, toggled).await;
+    let built = stack.models().build().await.expect("followed");
+    let serving = stack.models().serving().await.expect("an endpoint");
+    let mut with_press: BTreeMap<bool, Vec<bool>> = BTreeMap::new();
+    for (label, text) in &reviewed[..32] {
+        let answer = stack.classify(text).await;
+        let given: Vec<&str> = answer["prediction"]
+            .as_str()
+            .unwrap_or_default()
+            .split('|')
+            .collect();
+        let both = given.contains(&"Press") && given.contains(&"Sports");
+        with_press.entry(label == "Sports").or_default().push(both);
+    }
+    let exported = exported_labels(folder.path()).await;
+    stack.stop().await;
+
+    let record = built.record.expect("a record");
+    assert_eq!(record.outcome, Outcome::Deployed, "{}", record.why);
+    assert_ne!(serving, champion);
+    for (label, text) in reviewed {
+        let right = if label == "Sports" { "Press|Sports" } else { label };
+        assert_eq!(
+            exported.get(text).map(Vec::as_slice),
+            Some(&[right.to_owned()][..])
+        );
+    }
+    let share = |is_sports| {
+        let given = &with_press[&is_sports];
+        given.iter().filter(|both| **both).count() as f64 / given.len() as f64
+    };
+    assert!(share(true) > 0.5 && share(false) < 0.1, "{with_press:?}");
 }
