@@ -133,7 +133,12 @@ impl TaskTemplate<'_> {
                     "two of its comprehendPredictions have the same id, so that an answer could not be told to be of one".into(),
                 ));
             }
-            let is_nothing = items.is_empty() || (self.is_shipped() && !items.iter().any(has_text));
+            // A template of one's own may show something else of an item than its text, but not a text in which nothing is.
+            let is_blank_text = |item: &Value| item["utterance"].as_str().is_some_and(is_blank);
+            let is_nothing = match self.is_shipped() {
+                true => !items.iter().any(has_text),
+                false => items.iter().all(is_blank_text),
+            };
             return Ok(is_nothing.then(|| "none of its comprehendPredictions has a text (utterance)".into()));
         }
         let template = match self.content().await {
@@ -213,7 +218,7 @@ fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Bool(_) | Value::Number(_) => false,
-        Value::String(text) => text.trim().is_empty(),
+        Value::String(text) => is_blank(text),
         Value::Array(items) => items.iter().all(is_empty),
         Value::Object(members) => members.values().all(is_empty),
     }

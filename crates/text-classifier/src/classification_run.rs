@@ -8,7 +8,10 @@ use std::{collections::HashMap, sync::Arc};
 use chrono::Utc;
 use serde_json::{Value, json};
 
-use active_learning_core::{model::CANNOT_BE_LOADED, text::Vector};
+use active_learning_core::{
+    model::CANNOT_BE_LOADED,
+    text::{Vector, is_blank},
+};
 use text_encoder::EncoderError;
 use text_model::{MAX_ENCODED, ModelError};
 
@@ -246,7 +249,7 @@ fn lines(file: &[u8]) -> Vec<&[u8]> {
 
 fn read(document: &[u8]) -> Document {
     match std::str::from_utf8(document) {
-        Ok(text) if !text.trim().is_empty() => Ok(text.to_owned()),
+        Ok(text) if !is_blank(text) => Ok(text.to_owned()),
         Ok(_) => Err("the document is empty"),
         Err(_) => Err("the document is not UTF-8"),
     }

@@ -2,7 +2,12 @@
 //!
 //! Source: Amazon SageMaker Ground Truth, "Create a Labeling Category Configuration File".
 
-use active_learning_core::text::counted;
+use std::collections::BTreeMap;
+
+use active_learning_core::labels::human_loop::is_answer_word;
+use active_learning_core::labels::label_key::label_key;
+use active_learning_core::labels::label_set::MAX_NAME_BYTES;
+use active_learning_core::text::{counted, is_blank};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -10,6 +15,8 @@ use super::record::{Categories, Task};
 
 /// Most labels of a single-label job here; Ground Truth's console offers 50.
 const MAX_LABELS: usize = 1_000;
+/// Characters of a label that is no good, as it is named.
+const NAMED_CHARS: usize = 80;
 /// Most labels of a multi-label job. Source: Ground Truth, text classification (multi-label).
 const MAX_MULTI_LABELS: usize = 50;
 
@@ -53,13 +60,8 @@ pub fn read(file: &[u8], task: Task) -> Result<Categories, String> {
         let labels = counted(labels.len(), "label");
         return Err(format!("has {labels}: 2 to {most} are allowed"));
     }
-    if labels.iter().any(|label| label.trim().is_empty()) {
-        return Err("has an empty label".to_owned());
-    }
-    for (number, label) in labels.iter().enumerate() {
-        if labels[..number].contains(label) {
-            return Err(format!("has the label `{label}` twice"));
-        }
+    if let Some(refusal) = refusal(&labels) {
+        return Err(refusal);
     }
     let (instructions, full_instructions) = file
         .instructions
@@ -71,6 +73,53 @@ pub fn read(file: &[u8], task: Task) -> Result<Categories, String> {
         full_instructions,
         audited: file.audited,
     })
+}
+
+/// Returns why reviewers could not choose from these labels, if they could not: pages leave out what can be no label, and
+/// spellings of one label are one choice.
+fn refusal(labels: &[String]) -> Option<String> {
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    for (label, number) in labels.iter().zip(1..) {
+        if let Some(problem) = problem(label) {
+            return Some(format!(
+                "has the label {} (number {number}), which {problem}",
+                named(label)
+            ));
+        }
+        let other = seen.insert(label_key(label), label);
+        match other {
+            Some(other) if other == label => return Some(format!("has the label {} twice", named(label))),
+            Some(other) => {
+                let (one, other) = (named(other), named(label));
+                return Some(format!(
+                    "has the labels {one} and {other}, which are one label in two spellings"
+                ));
+            }
+            None => {}
+        }
+    }
+    None
+}
+
+/// Returns why a name can be no label, if it can be none.
+fn problem(label: &str) -> Option<String> {
+    if is_blank(label) || label_key(label).is_empty() {
+        return Some("holds nothing that can be seen".to_owned());
+    }
+    if is_answer_word(label) {
+        let why = "is a word of the review page, which says that no label was chosen";
+        return Some(why.to_owned());
+    }
+    if label.contains(char::is_control) {
+        return Some("holds a line break or another control character".to_owned());
+    }
+    (label.len() > MAX_NAME_BYTES).then(|| format!("has more than {MAX_NAME_BYTES} bytes"))
+}
+
+/// Writes a label so that what cannot be seen of it is seen.
+fn named(label: &str) -> String {
+    let short: String = label.chars().take(NAMED_CHARS).collect();
+    format!("`{}`", short.escape_debug())
 }
 
 #[cfg(test)]
@@ -111,7 +160,19 @@ mod tests {
             ),
             (
                 r#"{"labels": [{"label": "a"}, {"label": " "}]}"#,
-                "has an empty label",
+                "has the label ` ` (number 2), which holds nothing that can be seen",
+            ),
+            (
+                r#"{"labels": [{"label": "World"}, {"label": "Sports"}, {"label": "\u200b"}]}"#,
+                r"has the label `\u{200b}` (number 3), which holds nothing that can be seen",
+            ),
+            (
+                r#"{"labels": [{"label": "World"}, {"label": " \u200bwORLD"}]}"#,
+                r"has the labels `World` and ` \u{200b}wORLD`, which are one label in two spellings",
+            ),
+            (
+                r#"{"labels": [{"label": "World\nNews"}, {"label": "World"}]}"#,
+                r"has the label `World\nNews` (number 1), which holds a line break or another control character",
             ),
             (
                 r#"{"labels": [{"label": "a"}, {"label": "a"}]}"#,
@@ -119,6 +180,21 @@ mod tests {
             ),
         ] {
             assert_eq!(read(file.as_bytes(), Task::SingleLabel), Err(reason.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_word_of_the_review_page_is_no_label_however_it_is_spelt() {
+        for (label, named) in [
+            ("__none__", "__none__"),
+            (" __Unsure__\u{200b}", r" __Unsure__\u{200b}"),
+        ] {
+            let file = serde_json::json!({ "labels": [{ "label": "World" }, { "label": label }] });
+
+            let refused = read(file.to_string().as_bytes(), Task::MultiLabel);
+
+            let reason = format!("has the label `{named}` (number 2), which is a word of the review page");
+            assert!(refused.expect_err(label).starts_with(&reason), "{label}");
         }
     }
 }

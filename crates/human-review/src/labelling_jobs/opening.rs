@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use active_learning_core::erasure::holds_erased;
+use active_learning_core::text::is_blank;
 use chrono::{DateTime, Duration, Utc};
 use futures::stream::{self, StreamExt};
 use lambda_runtime::tracing::warn;
@@ -139,6 +140,12 @@ impl Drive<'_> {
         if text.chars().count() > MAX_INPUT_CONTENT_CHARS {
             return Ok(Some("taskInput is longer than 3 MiB".to_owned()));
         }
+        let settings = &self.job.settings;
+        // Instructions, or the label so far, would stand beside nothing.
+        if settings.pre_annotation.is_none() && input["taskObject"].as_str().is_some_and(is_blank) {
+            let reason = "the task would be empty: the text holds nothing that can be seen";
+            return Ok(Some(reason.to_owned()));
+        }
         let template = TaskTemplate {
             bucket: self.jobs.bucket,
             key: &self.job.template_key,
@@ -147,7 +154,6 @@ impl Drive<'_> {
         if let Some(reason) = template.refusal(input).await? {
             return Ok(Some(format!("the task would be empty: {reason}")));
         }
-        let settings = &self.job.settings;
         if settings.template == Template::BuiltIn && settings.pre_annotation.is_none() {
             return Ok(None);
         }

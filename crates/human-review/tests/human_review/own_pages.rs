@@ -56,7 +56,13 @@ async fn an_input_that_leaves_nothing_to_choose_is_refused_at_its_start() {
 #[tokio::test]
 async fn an_input_of_which_a_page_would_show_nothing_is_refused_at_its_start() {
     let shipped = Review::new();
-    for input in [json!({}), json!({ "text": " " }), json!({ "a": [{ "b": null }] })] {
+    for input in [
+        json!({}),
+        json!({ "text": " " }),
+        json!({ "taskObject": "\u{200b}" }),
+        json!({ "initialValue": "\u{1}" }),
+        json!({ "a": [{ "b": null }] }),
+    ] {
         let refused = message(&shipped.start("tc-1", &input).await);
         assert!(refused.contains("it is empty"), "{refused}");
     }
@@ -85,6 +91,11 @@ async fn an_input_of_which_a_page_would_show_nothing_is_refused_at_its_start() {
             .await,
     );
     assert!(refused.contains("shows nothing of it"), "{refused}");
+    for blank in ["", "\u{200b}"] {
+        let items = json!({ "comprehendPredictions": [{ "id": "a", "utterance": blank }] });
+        let refused = message(&of_items.start("tc-1", &items).await);
+        assert!(refused.contains("has a text"), "{refused}");
+    }
     let no_field = review_with("<p>{{ task.input.question }}</p>").await;
     let refused = message(&no_field.start("tc-1", &json!({ "question": "?" })).await);
     assert!(refused.contains("no field for an answer"), "{refused}");

@@ -103,10 +103,15 @@ async fn each_file_is_a_document() {
 }
 
 #[tokio::test]
-async fn an_empty_file_is_a_document_with_its_error() {
+async fn a_file_in_which_nothing_is_seen_is_a_document_with_its_error() {
     let function = Function::new();
     let model = function.trained_classifier("v1", PETS_CSV).await;
-    for (key, text) in [("docs/", ""), ("docs/a.txt", "it barks"), ("docs/empty.txt", "")] {
+    for (key, text) in [
+        ("docs/", ""),
+        ("docs/a.txt", "it barks"),
+        ("docs/empty.txt", ""),
+        ("docs/unseen.txt", "\u{200b}\u{1}"),
+    ] {
         function.put_quietly(key, text).await;
     }
 
@@ -120,7 +125,11 @@ async fn an_empty_file_is_a_document_with_its_error() {
         .collect();
     assert_eq!(
         json!(found),
-        json!([["a.txt", null], ["empty.txt", "INVALID_DOCUMENT"]])
+        json!([
+            ["a.txt", null],
+            ["empty.txt", "INVALID_DOCUMENT"],
+            ["unseen.txt", "INVALID_DOCUMENT"]
+        ])
     );
     assert_eq!(lines[1]["ErrorMessage"], "the document is empty");
 }
