@@ -29,6 +29,7 @@ use crate::event::{HttpReply, HttpRequest};
 use crate::flows::Flows;
 use crate::human_loop::FlowRules;
 use crate::labelling_jobs::Jobs;
+use crate::members::Members;
 use crate::task_template::TaskTemplate;
 use crate::text_retention::TextRetention;
 use crate::validation::is_name;
@@ -87,6 +88,8 @@ pub struct ControlPlane<'a> {
     pub flows: &'a Flows,
     /// The labelling jobs.
     pub jobs: Jobs<'a>,
+    /// Who may answer.
+    pub members: &'a Members,
     /// The template of the stack's own flow definition.
     pub template: TaskTemplate<'a>,
     /// Its rules.
@@ -119,6 +122,7 @@ impl HumanReview {
         ControlPlane {
             flows: &self.flows,
             jobs: self.jobs(),
+            members: &self.members,
             template: self.template(),
             own_rules: self.rules.clone(),
             own_role: &self.config.role_arn,

@@ -27,6 +27,7 @@ pub mod census;
 mod collecting;
 pub mod consolidation;
 mod drive;
+pub mod exclusions;
 mod finishing;
 pub mod functions;
 mod last_answers;
@@ -37,6 +38,7 @@ pub mod objects;
 mod opening;
 mod parts;
 pub mod record;
+mod same_texts;
 pub mod settings;
 
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use super::page::Block;
 use super::table::{Cell, Table};
 use super::{AUDIT, Console, ConsoleError, View};
 use crate::flows::Resource;
+use crate::labelling_jobs::exclusions::lacking;
 use crate::labelling_jobs::record::Job;
 use crate::validation::is_name;
 
@@ -31,7 +32,7 @@ impl Console<'_> {
                 Cell::text(job.status.as_str()),
                 Cell::text(job.created_at.format("%Y-%m-%d %H:%M").to_string()),
                 Cell::text(counts.human.to_string()),
-                Cell::text((counts.waiting + counts.asked).to_string()),
+                Cell::text((counts.waiting + counts.asked + counts.same).to_string()),
             ]
         };
         let table = Table {
@@ -58,9 +59,14 @@ impl Console<'_> {
         let mut blocks = vec![Block::Figures(vec![
             ("Status".to_owned(), job.status.as_str().to_owned()),
             ("Looked at".to_owned(), counts.human.to_string()),
-            ("Waiting".to_owned(), (counts.waiting + counts.asked).to_string()),
+            (
+                "Waiting".to_owned(),
+                (counts.waiting + counts.asked + counts.same).to_string(),
+            ),
         ])];
         blocks.extend(job.failure.clone().map(Block::Text));
+        let lacking = lacking(&job, self.members, self.flows, self.now).await?;
+        blocks.extend(lacking.map(Block::Text));
 
         if !job.status.is_final() {
             blocks.push(Block::text(
@@ -103,7 +109,7 @@ fn summary(job: &Job) -> Value {
     let counts = job.counts();
     json!({
         "name": job.name(), "status": job.status.as_str(), "startedAt": job.created_at,
-        "lookedAt": counts.human, "waiting": counts.waiting + counts.asked, "failed": counts.failed,
+        "lookedAt": counts.human, "waiting": counts.waiting + counts.asked + counts.same, "failed": counts.failed,
     })
 }
 

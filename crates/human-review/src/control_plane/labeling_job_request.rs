@@ -143,6 +143,7 @@ impl CreateJob {
         let stopping = self.stopping_conditions.unwrap_or_default().checked()?;
         let tags = JobTags::read(&self.tags)?;
         let (audit_tag, share) = (tags.audit.unwrap_or_default(), tags.share);
+        let asks_each = tags.asks_each;
         let human = required(self.human_task_config, "humanTaskConfig")?.checked()?;
         let functions = human.functions;
         let audit = functions.audit.map(|kind| Audit {
@@ -175,6 +176,7 @@ impl CreateJob {
             is_automated,
             audit,
             share,
+            asks_each,
         };
         Ok(Checked {
             name,

@@ -3,12 +3,12 @@
 use serde::Deserialize;
 
 use super::{ControlError, invalid};
-use crate::labelling_jobs::census::{AUDIT_TAG, ONLY_WHERE_TAG, SHARE_TAG, SHOW_TAG};
+use crate::labelling_jobs::census::{AUDIT_TAG, ONLY_WHERE_TAG, SAME_TEXT_TAG, SHARE_TAG, SHOW_TAG};
 use crate::labelling_jobs::record::Filter;
 
 /// Begins the names of all of them; other tags mean nothing here.
 const OWN_TAGS: &str = "active-learning:";
-const KNOWN: [&str; 4] = [AUDIT_TAG, ONLY_WHERE_TAG, SHARE_TAG, SHOW_TAG];
+const KNOWN: [&str; 5] = [AUDIT_TAG, ONLY_WHERE_TAG, SAME_TEXT_TAG, SHARE_TAG, SHOW_TAG];
 
 /// A tag of a request.
 #[derive(Deserialize)]
@@ -24,6 +24,7 @@ pub(super) struct JobTags {
     pub show: Option<String>,
     pub audit: Option<String>,
     pub share: Option<f64>,
+    pub asks_each: bool,
 }
 
 impl JobTags {
@@ -47,6 +48,10 @@ impl JobTags {
             show: text(SHOW_TAG),
             audit: text(AUDIT_TAG),
             share: tag(tags, SHARE_TAG).map(share).transpose()?,
+            asks_each: tag(tags, SAME_TEXT_TAG)
+                .map(each)
+                .transpose()?
+                .unwrap_or_default(),
         })
     }
 }
@@ -63,6 +68,18 @@ fn filter(value: &str) -> Result<Filter, ControlError> {
         class: class.to_owned(),
     });
     filter.ok_or_else(|| invalid(value, "tags", &rule))
+}
+
+/// Returns whether each line is asked about, whatever the others hold.
+fn each(value: &str) -> Result<bool, ControlError> {
+    match value {
+        "once" => Ok(false),
+        "each" => Ok(true),
+        _ => {
+            let rule = format!("Member {SAME_TEXT_TAG} must be one of [once, each]");
+            Err(invalid(value, "tags", &rule))
+        }
+    }
 }
 
 fn share(value: &str) -> Result<f64, ControlError> {

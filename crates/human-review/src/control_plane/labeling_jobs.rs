@@ -13,6 +13,7 @@ use super::labeling_job_request::CreateJob;
 use super::listing::{ListRequest, Page};
 use super::{ControlError, ControlPlane, checked_name, epoch, invalid, required};
 use crate::flows::Resource;
+use crate::labelling_jobs::exclusions::lacking;
 use crate::labelling_jobs::listed::{Listed, MARKS};
 use crate::labelling_jobs::record::{Job, JobStatus, Template};
 
@@ -105,6 +106,7 @@ impl ControlPlane<'_> {
             totals: None,
             keeps_parts: false,
             is_due_again: false,
+            exclusions: Default::default(),
             automation: None,
             lease: None,
         };
@@ -117,6 +119,9 @@ impl ControlPlane<'_> {
     pub(super) async fn describe_job(&self, request: OneJob) -> Result<Value, ControlError> {
         let job = self.job(request).await?;
         let mut description = summary(&job);
+        if let Some(lacking) = lacking(&job, self.members, self.flows, self.now).await? {
+            description["FailureReason"] = json!(lacking);
+        }
         for member in [
             "LabelAttributeName",
             "InputConfig",
@@ -378,7 +383,7 @@ fn summary(job: &Job) -> Value {
             "HumanLabeled": counts.human,
             "MachineLabeled": counts.machine,
             "FailedNonRetryableError": counts.failed,
-            "Unlabeled": counts.waiting + counts.withheld + counts.asked + counts.passed,
+            "Unlabeled": counts.waiting + counts.withheld + counts.asked + counts.same + counts.passed,
         },
         "WorkteamArn": config["WorkteamArn"],
         "InputConfig": job.request["InputConfig"],

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::functions::Answered;
 use super::manifest::{Line, added_classes, classes, is_labelled, metadata_of};
 use super::record::{Audit, AuditKind, Categories, Job, Settings};
 
@@ -97,12 +98,50 @@ const EXCLUDED: &str = "excluded-workers";
 /// Begins a worker id where it names its workforce and Region too, as consolidation functions are given it.
 const PRIVATE: &str = "private.";
 
-/// Returns the workers whom an input line excludes, by id.
-pub fn excluded(line: &Line) -> Vec<String> {
-    match line.get(EXCLUDED) {
-        Some(Value::Array(workers)) => workers.iter().filter_map(worker_id).collect(),
-        _ => Vec::new(),
-    }
+/// Member of a label's metadata that lists who has answered; Ground Truth has none.
+const WORKERS: &str = "worker-ids";
+
+/// Returns the workers who are not asked about an input line, by id and each once: those whom it excludes, and, where the
+/// job is about a label, those who gave it.
+pub fn excluded(line: &Line, job: &Job) -> Vec<String> {
+    let mut workers = ids_in(line.get(EXCLUDED).as_ref());
+    workers.extend(givers(line, job));
+    workers.sort_unstable();
+    workers.dedup();
+    workers
+}
+
+/// Returns who gave the label that a job is about, as far as its metadata say. Manifests from elsewhere do not.
+fn givers(line: &Line, job: &Job) -> Vec<String> {
+    let audit = job.settings.audit.as_ref();
+    let metadata = audit.and_then(|audit| line.get(&metadata_of(&audit.attribute)));
+    ids_in(metadata.as_ref().and_then(|metadata| metadata.get(WORKERS)))
+}
+
+fn ids_in(workers: Option<&Value>) -> Vec<String> {
+    let workers = workers.and_then(Value::as_array).into_iter().flatten();
+    workers.filter_map(worker_id).collect()
+}
+
+/// Names in the metadata of a new label who has answered, and who gave the label that it is about: of who looks at it again
+/// they are none. What a function of the job's own says of it stays.
+pub fn name_workers(content: &mut Map<String, Value>, answered: &Answered, job: &Job) {
+    let Some(Value::Object(metadata)) = content.get_mut(&metadata_of(&job.settings.attribute)) else {
+        return;
+    };
+    let mut workers = givers(&answered.line, job);
+    workers.extend(answered.answers.iter().map(|answer| answer.worker.id.clone()));
+    workers.sort_unstable();
+    workers.dedup();
+    let named = workers.iter().map(|id| full_worker_id(id, job.region()));
+    metadata
+        .entry(WORKERS)
+        .or_insert_with(|| named.map(Value::from).collect());
+}
+
+/// Returns a worker id as consolidation functions are given it.
+pub fn full_worker_id(id: &str, region: &str) -> String {
+    format!("{PRIVATE}{region}.{id}")
 }
 
 /// Returns whether what an input line excludes is a list of workers, or nobody.

@@ -13,7 +13,8 @@ use super::categories;
 use super::census::Census;
 use super::drive::{Drive, DriveError};
 use super::manifest::{ERASED_LINE, Line, MAX_BYTES, check, first_state, is_erased, parse};
-use super::record::{JobStatus, ObjectState, PART_OBJECTS, Part, Template, input_key, part_key};
+use super::record::{Exclusions, JobStatus, ObjectState, PART_OBJECTS, Part, Template, input_key, part_key};
+use super::same_texts::SameTexts;
 use crate::flows::TaskUi;
 use crate::human_loop::sha256;
 use crate::task_template::NO_NONCE;
@@ -167,6 +168,7 @@ impl Drive<'_> {
         let mut parts: Vec<Part> = parts
             .map(|(number, lines)| self.first_part(number, lines.iter().copied()))
             .collect();
+        self.join_same_texts(&lines, &mut parts);
         if self.job.settings.is_automated {
             // Of a level below another one only the texts of its parent are labelled, and learnt from.
             let wanted = parts.iter().map(|part| part.summary().counts.waiting).sum();
@@ -205,7 +207,33 @@ impl Drive<'_> {
         };
         Part {
             objects: lines.zip(self.first_object(number)..).map(state).collect(),
+            ..Part::default()
         }
+    }
+
+    /// Has each text that stands in several lines asked once, and notes who is not asked.
+    fn join_same_texts(&mut self, lines: &[&[u8]], parts: &mut [Part]) {
+        let mut texts = SameTexts::of(&self.job);
+        let states = parts.iter_mut().flat_map(|part| &mut part.objects);
+        for ((state, line), object) in states.zip(lines).zip(0..) {
+            if !matches!(state, ObjectState::Waiting { .. }) {
+                continue;
+            }
+            let line = parse(line).unwrap_or_default();
+            if let Some(first) = texts.add(&line, object) {
+                *state = ObjectState::Same { object: first };
+            }
+        }
+
+        let mut exclusions = Exclusions::default();
+        for (object, workers) in texts.excluded() {
+            exclusions.add(workers);
+            if texts.is_shared(object) {
+                let part = &mut parts[object / PART_OBJECTS];
+                part.excluded.insert(object % PART_OBJECTS, workers.clone());
+            }
+        }
+        self.job.exclusions = exclusions;
     }
 
     async fn write_part(&self, number: usize, lines: &[&[u8]], part: &Part) -> Result<(), DriveError> {

@@ -14,6 +14,8 @@ pub const SHOW_TAG: &str = "active-learning:show";
 pub const AUDIT_TAG: &str = "active-learning:audit";
 /// Tag of the share of the objects that is asked about.
 pub const SHARE_TAG: &str = "active-learning:share";
+/// Tag that says whether a text that stands in several lines is asked once or for each.
+pub const SAME_TEXT_TAG: &str = "active-learning:same-text";
 /// Names that a reason lists.
 const LISTED: usize = 20;
 

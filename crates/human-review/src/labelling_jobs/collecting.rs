@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::access::AccessError;
 use super::answers::labels_in;
-use super::audits::note;
+use super::audits::{name_workers, note};
 use super::consolidation::{Given, common_metadata, consolidate, content};
 use super::drive::{Drive, DriveError};
 use super::functions::{Answered, consolidated, consolidation_request, payload};
@@ -165,7 +165,7 @@ impl Drive<'_> {
             Uuid::new_v4().simple()
         );
         let request_uri = format!("{folder}/consolidation-request/{file}");
-        self.write(&request_uri, &payload(answered, self.region()))
+        self.write(&request_uri, &payload(answered, self.job.region()))
             .await?;
 
         let labelled = match &self.job.settings.consolidation {
@@ -238,10 +238,12 @@ impl Drive<'_> {
             }
         };
         let attribute = &self.job.settings.attribute;
-        let of_object = |answered: &Answered| {
+        let of_object = |answered: &Answered| -> Outcome {
             let metadata = common_metadata(&self.job, true, self.now);
             let found = consolidated(&answer, answered.object, attribute, metadata);
-            found.map_err(|reason| Unlabelled::Again(format!("ClientError: {reason}")))
+            let mut content = found.map_err(|reason| Unlabelled::Again(format!("ClientError: {reason}")))?;
+            name_workers(&mut content, answered, &self.job);
+            Ok(content)
         };
         Ok(answered.iter().map(of_object).collect())
     }
@@ -260,6 +262,7 @@ pub(super) fn majority(job: &Job, answered: &Answered, now: DateTime<Utc>) -> Op
     let found = consolidate(&given, task)?;
     let mut content = content(job, &found, true, now);
     note(&mut content, &answered.line, job);
+    name_workers(&mut content, answered, job);
     Some(content)
 }
 

@@ -204,11 +204,6 @@ impl Drive<'_> {
         part * PART_OBJECTS
     }
 
-    /// Returns the Region in the job's ARN.
-    pub(super) fn region(&self) -> &str {
-        self.job.arn.split(':').nth(3).unwrap_or_default()
-    }
-
     /// Does what is due; returns whether there was no time for all of it.
     async fn advance(&mut self) -> Result<bool, DriveError> {
         if self.job.parts.is_empty() {
@@ -314,7 +309,7 @@ impl Drive<'_> {
         if self.is_stopping() {
             pass_waiting(&mut part);
         } else {
-            opened = self.open(number, &lines, &mut part.objects, room).await;
+            opened = self.open(number, &lines, &mut part, room).await;
         }
 
         // Also where no more can be asked: what was collected is a label.

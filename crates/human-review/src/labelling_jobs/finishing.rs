@@ -24,6 +24,8 @@ const CONCURRENT: usize = 8;
 impl Drive<'_> {
     /// Writes the output manifest: every input line in its order, with what was added to it.
     pub(super) async fn finish(&mut self) -> Result<(), DriveError> {
+        let jobs = self.jobs;
+        jobs.label_same(&mut self.job).await?;
         let (failures, erased) = self.write_output().await?;
         let counts = self.job.counts();
         let is_labelled = counts.human + counts.machine > 0;
@@ -78,7 +80,7 @@ impl Drive<'_> {
 
     async fn output_of(&self, number: usize) -> Result<Output, DriveError> {
         let lines = self.lines(number).await?;
-        let (Part { objects: states }, _) = self.part(number).await?;
+        let (Part { objects: states, .. }, _) = self.part(number).await?;
         let mut output = Output::default();
         for (line, state) in lines.iter().zip(states) {
             if is_erased(line) || state == ObjectState::Erased {
@@ -96,6 +98,7 @@ impl Drive<'_> {
                 ObjectState::Waiting { .. }
                 | ObjectState::Withheld
                 | ObjectState::Asked { .. }
+                | ObjectState::Same { .. }
                 | ObjectState::Erased
                 | ObjectState::Passed => Map::new(),
             };

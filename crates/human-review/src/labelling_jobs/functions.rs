@@ -5,6 +5,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::audits::full_worker_id;
 use super::manifest::{Line, metadata_of};
 use super::record::Job;
 use crate::output::Answer;
@@ -92,7 +93,7 @@ fn of_object(answered: &Answered, region: &str) -> Value {
     };
     let annotation = |answer: &Answer| {
         json!({
-            "workerId": format!("private.{region}.{}", answer.worker.id),
+            "workerId": full_worker_id(&answer.worker.id, region),
             "annotationData": { "content": answer.content.to_string() },
         })
     };

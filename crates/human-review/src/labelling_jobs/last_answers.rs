@@ -37,6 +37,7 @@ impl Jobs<'_> {
                 labelled += self.label_part(job, number, drive, now).await?;
             }
         }
+        self.label_same(job).await?;
         Ok(labelled)
     }
 

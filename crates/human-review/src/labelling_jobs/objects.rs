@@ -1,5 +1,7 @@
 //! What becomes of the objects of a job.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -51,6 +53,11 @@ pub enum ObjectState {
     },
     /// It is not to be labelled: filtered, or the job was stopped before.
     Passed,
+    /// It has the text of another object, whose label it gets when that has one.
+    Same {
+        /// Number of the other object, which comes before it.
+        object: usize,
+    },
     /// Its text was erased at a person's wish: it is not in the output.
     Erased,
     /// It could not be labelled.
@@ -75,6 +82,9 @@ impl ObjectState {
 pub struct Part {
     /// Their states, in the order of the input.
     pub objects: Vec<ObjectState>,
+    /// Of objects whose text others have too: who is not asked about any of them, by worker id. Else the line itself says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub excluded: BTreeMap<usize, Vec<String>>,
 }
 
 impl Part {
@@ -106,6 +116,7 @@ impl Part {
                 },
                 ObjectState::Passed | ObjectState::Erased => counts.passed += 1,
                 ObjectState::Failed { .. } => counts.failed += 1,
+                ObjectState::Same { .. } => counts.same += 1,
             }
         }
         PartSummary {

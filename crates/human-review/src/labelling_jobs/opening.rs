@@ -14,7 +14,7 @@ use super::audits;
 use super::drive::{Drive, DriveError};
 use super::functions::{Prepared, pre_annotation_request, prepared};
 use super::manifest::{Line, MAX_TEXT_CHARS, is_erased, parse};
-use super::record::{Job, ObjectState, Task, Template};
+use super::record::{Job, ObjectState, Part, Task, Template};
 use crate::human_loop::{FlowRules, LoopFlow};
 use crate::loop_flow::team_of_arn;
 use crate::loops::LoopError;
@@ -49,9 +49,13 @@ impl Drive<'_> {
         &self,
         number: usize,
         lines: &[Vec<u8>],
-        states: &mut [ObjectState],
+        part: &mut Part,
         room: usize,
     ) -> Result<Opened, DriveError> {
+        let Part {
+            objects: states,
+            excluded,
+        } = part;
         let waiting: Vec<(usize, u32)> = (states.iter().enumerate())
             .filter_map(|(at, state)| match state {
                 ObjectState::Waiting { tries, not_before } if is_time(*not_before, self.now) => {
@@ -73,7 +77,10 @@ impl Drive<'_> {
             let some = &some[..some.len().min(left)];
             let asks: Vec<_> = some
                 .iter()
-                .map(|(at, tries)| self.ask(self.first_object(number) + at, &lines[*at], *tries))
+                .map(|(at, tries)| {
+                    let object = self.first_object(number) + at;
+                    self.ask(object, &lines[*at], *tries, excluded.get(at))
+                })
                 .collect();
             let asked: Vec<_> = stream::iter(asks).buffered(CONCURRENT).collect().await;
             for ((at, _), outcome) in some.iter().zip(asked) {
@@ -89,7 +96,13 @@ impl Drive<'_> {
         Ok(opened)
     }
 
-    async fn ask(&self, object: usize, line: &[u8], tries: u32) -> Result<Asked, DriveError> {
+    async fn ask(
+        &self,
+        object: usize,
+        line: &[u8],
+        tries: u32,
+        excluded: Option<&Vec<String>>,
+    ) -> Result<Asked, DriveError> {
         if is_erased(line) {
             return Ok(Asked::State(ObjectState::Erased));
         }
@@ -107,7 +120,10 @@ impl Drive<'_> {
         if let Some(reason) = self.refusal(&input, &text).await? {
             return Ok(Asked::State(failed(format!("ClientError: {reason}."), tries)));
         }
-        self.start(object, &text, audits::excluded(&line)).await
+        let excluded = excluded
+            .cloned()
+            .unwrap_or_else(|| audits::excluded(&line, &self.job));
+        self.start(object, &text, excluded).await
     }
 
     /// Returns the state of an object that could not be prepared.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use super::automation::Automation;
+pub use super::exclusions::Exclusions;
 pub use super::objects::{LabelledBy, ObjectState, Part};
 pub use super::settings::{Audit, AuditKind, Filter, Settings, Task, Template};
 use crate::flows::Resource;
@@ -88,10 +89,13 @@ pub struct Counts {
     pub passed: usize,
     /// Failed.
     pub failed: usize,
+    /// With the text of another one, whose label they get.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub same: usize,
 }
 
 impl Counts {
-    /// Returns whether every object is done with.
+    /// Returns whether every object is done with, but for those that get the label of another one.
     pub fn is_done(&self) -> bool {
         self.waiting + self.withheld + self.asked == 0
     }
@@ -106,11 +110,12 @@ impl Counts {
             + self.earlier
             + self.passed
             + self.failed
+            + self.same
     }
 
-    /// Returns how many the job labels, or has labelled.
+    /// Returns how many the job labels, or has labelled, each by itself.
     pub fn wanted(&self) -> usize {
-        self.total() - self.earlier - self.passed
+        self.total() - self.earlier - self.passed - self.same
     }
 
     /// Adds others.
@@ -123,6 +128,7 @@ impl Counts {
         self.earlier += other.earlier;
         self.passed += other.passed;
         self.failed += other.failed;
+        self.same += other.same;
     }
 }
 
@@ -193,6 +199,9 @@ pub struct Job {
     /// Whether a task has ended, or the job was stopped, while a run had it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_due_again: bool,
+    /// Who is not asked about its objects, as it was when the input was read.
+    #[serde(default, skip_serializing_if = "Exclusions::is_empty")]
+    pub exclusions: Exclusions,
     /// How far the rounds of automated labelling are; none without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub automation: Option<Automation>,
@@ -246,6 +255,11 @@ impl Job {
     pub fn object_of(&self, loop_name: &str) -> Option<usize> {
         let (id, object) = parts_of(loop_name)?;
         (id == self.short_id()).then(|| object.parse().ok())?
+    }
+
+    /// Returns the Region in its ARN.
+    pub fn region(&self) -> &str {
+        self.arn.split(':').nth(3).unwrap_or_default()
     }
 
     /// Returns the ARN of the team that it was created with.

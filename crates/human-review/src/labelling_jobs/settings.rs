@@ -101,4 +101,7 @@ pub struct Settings {
     /// Tag `active-learning:share`: the share of the objects, drawn at random, that is asked about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<f64>,
+    /// Tag `active-learning:same-text`: whether each line is asked about, also where others have the same text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks_each: bool,
 }

@@ -174,6 +174,7 @@ async fn a_job_goes_from_manifest_to_manifest() {
         json!({
             "class-name": class, "confidence": 0.0, "job-name": "labeling-job/news", "human-annotated": "yes",
             "creation-date": "2026-11-20T09:59:00.123000", "type": "groundtruth/text-classification",
+            "worker-ids": [format!("private.us-east-1.{}", human_review::worker_id("ada"))],
         })
     };
     let mut expected = lines.clone();
