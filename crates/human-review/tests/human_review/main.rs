@@ -17,6 +17,7 @@ mod label_changes;
 mod labelling_job_answers;
 mod labelling_job_failures;
 mod labelling_job_lists;
+mod labelling_job_models;
 mod labelling_job_questions;
 mod labelling_job_reasons;
 mod labelling_job_requests;
