@@ -1,8 +1,6 @@
 //! The last word on a disputed question: a vote that is final, and a labelled record of its own.
 
-use std::sync::Arc;
-
-use active_learning_core::feedback::prediction::split_labels;
+use active_learning_core::feedback::{FeedbackRecord, prediction::split_labels};
 use active_learning_core::keys;
 use active_learning_core::labels::{
     consolidation::DecidedBy,
@@ -107,14 +105,30 @@ pub async fn adjudicate(
         note: Default::default(),
     };
 
-    let record = &dispute.record;
-    let called = |set: Arc<LabelSet>| set.with_own_names(record.clone());
-    let predicted = set.map_or_else(|| record.clone(), called);
-    let name = format!("{NAME}{}-{}", record.id, at.replace([':', '.'], ""));
-    let mut line = LabelledRecord::new(predicted, vec![vote.clone()], &name, "");
+    let name = format!("{NAME}{}-{}", dispute.record.id, at.replace([':', '.'], ""));
+    let line = line_of(&dispute.record, set.as_deref(), &vote, &name);
+    decide((training, &questions), dispute, &vote, line).await?;
+    Ok(vote.answer)
+}
+
+/// Returns the line of a decision on a record, by the names that labels have now.
+fn line_of(record: &FeedbackRecord, set: Option<&LabelSet>, vote: &Vote, name: &str) -> LabelledRecord {
+    let record = set.map_or_else(|| record.clone(), |set| set.with_own_names(record.clone()));
+    let mut line = LabelledRecord::new(record, vec![vote.clone()], name, "");
     line.votes = vec![vote.clone()];
+    line
+}
+
+/// Has a question decided by a vote, and writes its line.
+async fn decide(
+    (training, questions): (&Bucket, &Questions),
+    known: Question,
+    vote: &Vote,
+    line: LabelledRecord,
+) -> Result<(), BucketError> {
+    let (name, record_id) = (line.human_loop.clone(), known.record.id.clone());
     let decide = |question: &mut Option<Question>| {
-        let question = question.get_or_insert_with(|| dispute.clone());
+        let question = question.get_or_insert_with(|| known.clone());
         if let Some(before) = question.unwritten.clone().filter(|before| before.name != name) {
             return Err(before);
         }
@@ -123,20 +137,72 @@ pub async fn adjudicate(
             name: name.clone(),
             line: question.note_line(&name, line.clone()),
         };
-        question.answer_with(std::slice::from_ref(&vote));
+        question.answer_with(std::slice::from_ref(vote));
         question.unwritten = Some(Box::new(unwritten.clone()));
         Ok(Box::new(unwritten))
     };
     loop {
-        let decided = questions.change(&record.id, decide).await?;
+        let decided = questions.change(&record_id, decide).await?;
         let (Ok(unwritten) | Err(unwritten)) = &decided;
-        write(training, &questions, &record.id, unwritten).await?;
+        write(training, questions, &record_id, unwritten).await?;
         let is_said = |said: &Vote| (&said.worker, &said.answer) == (&vote.worker, &vote.answer);
         if decided.is_ok() || unwritten.line.votes.iter().any(is_said) {
-            questions.settle(&record.id).await?;
-            return Ok(vote.answer);
+            return questions.settle(&record_id).await;
         }
     }
+}
+
+/// What an audit holds right.
+#[derive(Clone, Copy, Debug)]
+pub struct Finding<'a> {
+    /// Name of the audit.
+    pub audit: &'a str,
+    /// The newest word on the text, which is wrong.
+    pub newest: &'a LabelledRecord,
+    /// The label that is right.
+    pub label: &'a str,
+    /// Who looked at it, by name.
+    pub by: &'a str,
+    /// When, RFC 3339 in UTC.
+    pub at: &'a str,
+}
+
+/// Appends what an audit holds right to the labels of the stack, beside what was said before: final, as the decision of an
+/// adjudicator. The same again is there already.
+///
+/// # Errors
+///
+/// [`AdjudicationError`] where the label is none of the label set, or is no longer used, or a bucket fails.
+pub async fn adopt(
+    function: &'static str,
+    (training, feedback): (&Bucket, &Bucket),
+    set: Option<&LabelSet>,
+    finding: Finding<'_>,
+) -> Result<Created, AdjudicationError> {
+    let record = &finding.newest.record;
+    let name = format!("{NAME}{}-audit-{}", record.id, finding.audit);
+    if training.exists(&keys::labelled(&name)).await? {
+        return Ok(Created::Exists);
+    }
+    let vote = Vote {
+        worker: format!("{ADJUDICATOR}{}", finding.by),
+        answer: answer(&Choice::Labels(vec![finding.label.to_owned()]), set)?,
+        source: VoteSource::Adjudicator,
+        at: finding.at.to_owned(),
+        seconds: None,
+        note: Default::default(),
+    };
+    let line = line_of(record, set, &vote, &name);
+    let questions = Questions::new(function, feedback.clone(), training.clone());
+    if let Some(question) = questions.read(&record.id).await? {
+        decide((training, &questions), question, &vote, line).await?;
+        return Ok(Created::Created);
+    }
+    // Nobody keeps the question: what the line takes the place of, the one before it says.
+    let mut question = Question::known(record.clone());
+    question.note_line(&finding.newest.human_loop, finding.newest.clone());
+    let line = question.note_line(&name, line);
+    Ok(labelled::create(training, &name, line.to_line()).await?)
 }
 
 /// Writes the line of a decision, and says so in its question. It may be of one that broke off, or that another adjudicator

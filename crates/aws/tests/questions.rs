@@ -9,8 +9,8 @@ use std::{
 };
 
 use active_learning_aws::{
-    adjudication::{Choice, adjudicate},
-    bucket::Bucket,
+    adjudication::{Choice, Finding, adjudicate, adopt},
+    bucket::{Bucket, Created},
     label_set::LabelSets,
     questions::Questions,
 };
@@ -18,6 +18,7 @@ use active_learning_core::{
     feedback::FeedbackRecord,
     keys,
     labels::{
+        consolidation::DecidedBy,
         human_loop::Answer,
         labelled::LabelledRecord,
         question::{Question, State},
@@ -115,6 +116,57 @@ async fn an_adjudicator_is_shown_the_newest_votes_whoever_comes_last() {
     questions.dispute(&before).await.expect("shown");
 
     assert_eq!(shown(&training, &before.record.id).await, Some(newest));
+}
+
+#[tokio::test]
+async fn what_an_audit_holds_right_is_final_for_its_question_and_is_written_once() {
+    let (_aws, questions, training) = world();
+    let feedback = training.other("feedback");
+    let mut asked = question(State::Asked);
+    asked.answer_with(&[Vote {
+        worker: "ann".to_owned(),
+        answer: Answer::labels(["World"]),
+        source: VoteSource::HumanReview,
+        at: "2026-11-20T10:00:00.000Z".to_owned(),
+        seconds: None,
+        note: Note::default(),
+    }]);
+    keep(&questions, &asked).await;
+    let newest = LabelledRecord::new(asked.record.clone(), asked.votes.clone(), "review-1", "arn:flow");
+    let finding = Finding {
+        audit: "spring",
+        newest: &newest,
+        label: "Sports",
+        by: "bob",
+        at: "2026-11-20T12:00:00.000Z",
+    };
+
+    let first = adopt("test", (&training, &feedback), None, finding).await;
+    let again = adopt("test", (&training, &feedback), None, finding).await;
+
+    let created = [first, again].map(|adopted| adopted.expect("adopted"));
+    assert_eq!(created, [Created::Created, Created::Exists]);
+    let decided = questions
+        .read(&asked.record.id)
+        .await
+        .expect("read")
+        .expect("there");
+    assert_eq!(decided.answer(), Some(&Answer::labels(["Sports"])));
+    assert_eq!(decided.decided_by, Some(DecidedBy::Adjudicator));
+    assert_eq!((decided.votes.len(), decided.unwritten.is_some()), (2, false));
+    let lines = training.list(keys::LABELLED_FOLDER).await.expect("listed");
+    assert_eq!(lines.len(), 1);
+    let line = training
+        .read(&lines[0].key, 1 << 20)
+        .await
+        .expect("read")
+        .expect("there");
+    let line = LabelledRecord::parse(&line.bytes).expect("a line");
+    assert_eq!(line.consensus.labels(), Some(&["Sports".to_owned()][..]));
+    assert_eq!(
+        (line.replaces, line.votes[0].worker.as_str()),
+        (vec!["World".to_owned()], "adjudicator:bob")
+    );
 }
 
 /// Decides a dispute by a label, as this adjudicator at this time.

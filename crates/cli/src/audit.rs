@@ -3,6 +3,7 @@
 //! The job is the review service's own, by `CreateLabelingJob`: the label that is there is chosen already, whoever gave it
 //! is not asked, and what another reviewer holds right is written beside it.
 
+mod append;
 mod report;
 mod rows;
 
@@ -45,7 +46,7 @@ enum Action {
     /// Draws labelled texts at random and asks reviewers about them again
     #[command(after_help = "Example: active-learning audit start spring --output s3://my-audits --share 0.1")]
     Start(Start),
-    /// Says how many labels are wrong, with an exact interval: in all, by label and by reviewer
+    /// Says how many labels are wrong, with an exact interval, and appends the adjusted ones to the labels of the stack
     #[command(after_help = "Example: active-learning audit report spring --output s3://my-audits")]
     Report {
         /// Name of the audit
@@ -53,6 +54,9 @@ enum Action {
         /// Where it was put
         #[arg(long, value_name = "S3_URI")]
         output: String,
+        /// Leaves the labels of the stack as they are
+        #[arg(long)]
+        keep_labels: bool,
         /// Prints JSON
         #[arg(long)]
         json: bool,
@@ -105,9 +109,15 @@ pub async fn execute(
     };
     match options.action {
         Action::Start(start) => begin(&place, &portal, options.bucket.is_none(), start).await,
-        Action::Report { name, output, json } => {
+        Action::Report {
+            name,
+            output,
+            keep_labels,
+            json,
+        } => {
             let folder = Folder::of(&place, &output, &name)?;
-            report::print(&folder, &portal, &name, json).await
+            let appends_to = (!keep_labels).then_some(&place);
+            report::print(&folder, &portal, &name, appends_to, json).await
         }
     }
 }

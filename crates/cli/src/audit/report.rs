@@ -8,14 +8,17 @@ use human_review::members::MemberPage;
 use human_review::operations::Operation;
 use serde_json::{Value, json};
 
+use super::append::{Adjusted, Appended, adjusted, append};
 use super::{AFTER, BEFORE, Failure, Folder, control_plane};
-use crate::{portal_function::PortalFunction, wording::counted_as};
+use crate::{place::Place, portal_function::PortalFunction, wording::counted_as};
 
-/// Prints the report of an audit, as far as it is.
+/// Prints the report of an audit, as far as it is, and appends the labels that it adjusted to those of a stack, if one is
+/// given.
 pub(super) async fn print(
     folder: &Folder,
     portal: &PortalFunction,
     name: &str,
+    appends_to: Option<&Place>,
     as_json: bool,
 ) -> Result<(), Failure> {
     let job = control_plane(portal, "DescribeLabelingJob", json!({ "LabelingJobName": name })).await?;
@@ -46,10 +49,20 @@ pub(super) async fn print(
         .filter(|line| !line.is_empty());
     let lines: Vec<Value> = lines.map(serde_json::from_slice).collect::<Result<_, _>>()?;
     let names = names(portal).await?;
-    let audit = audit_of(&lines, &told_apart(names));
-    match as_json {
-        true => println!("{}", serde_json::to_string_pretty(&document(name, &audit))?),
-        false => print!("{}", text(name, lines.len(), &audit)),
+    let audit = audit_of(&lines, &told_apart(names.clone()));
+    let adjusted = adjusted(&lines);
+    let appended = match appends_to {
+        Some(place) => Some(Box::pin(append(place, name, &adjusted, &names)).await?),
+        None => None,
+    };
+    if as_json {
+        let document = document(name, &audit, &adjusted, appended);
+        println!("{}", serde_json::to_string_pretty(&document)?);
+        return Ok(());
+    }
+    print!("{}{}", text(name, lines.len(), &audit), changes(&adjusted));
+    if let Some(appended) = appended.filter(|_| !adjusted.is_empty()) {
+        print!("\nlabels\n{}", appended.in_words());
     }
     Ok(())
 }
@@ -86,10 +99,34 @@ fn audit_of(lines: &[Value], names: &BTreeMap<String, String>) -> LabelAudit {
     audit
 }
 
-fn document(name: &str, audit: &LabelAudit) -> Value {
+fn document(name: &str, audit: &LabelAudit, adjusted: &[Adjusted], appended: Option<Appended>) -> Value {
     let mut document = audit.to_json();
     document["name"] = json!(name);
+    let adjusted = adjusted.iter().map(
+        |adjusted| json!({ "record": adjusted.record, "before": adjusted.before, "after": adjusted.after }),
+    );
+    document["adjusted"] = adjusted.collect();
+    if let Some(appended) = appended {
+        document["labels"] = appended.to_json();
+    }
     document
+}
+
+/// Names the texts whose labels are wrong, by record.
+fn changes(adjusted: &[Adjusted]) -> String {
+    if adjusted.is_empty() {
+        return String::new();
+    }
+    let line = |adjusted: &Adjusted| {
+        let Adjusted {
+            record,
+            before,
+            after,
+            ..
+        } = adjusted;
+        format!("  {record}  {before} -> {after}\n")
+    };
+    format!("\nrecord\n{}", adjusted.iter().map(line).collect::<String>())
 }
 
 fn text(name: &str, lines: usize, audit: &LabelAudit) -> String {
@@ -156,8 +193,9 @@ mod tests {
         );
         assert!(text.contains("10.0 %  (2.8 % to 23.7 %)"), "{text}");
         assert!(text.contains("World -> Sports: 4"), "{text}");
-        let document = document("spring", &audit);
+        let document = document("spring", &audit, &[], None);
         assert_eq!(document["byReviewer"]["ann"]["wrong"], 4);
+        assert!(document.get("labels").is_none(), "{document}");
     }
 
     #[test]

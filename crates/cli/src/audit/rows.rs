@@ -23,6 +23,10 @@ use sha2::{Digest, Sha256};
 use super::BEFORE;
 
 const READS_IN_FLIGHT: usize = 16;
+/// Hexadecimal characters of a worker id.
+const WORKER_ID_CHARS: usize = 16;
+/// Stands between the names of several people who looked at one label.
+pub(super) const SEPARATOR: &str = ", ";
 
 /// A text with one label.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +61,14 @@ pub(super) async fn labelled(
     set: &LabelSet,
     only: &[String],
 ) -> Result<Vec<Row>, BucketError> {
+    let rows = rows_of(read(training).await?.into_iter(), set).into_iter();
+    Ok(rows
+        .filter(|row| only.is_empty() || only.contains(&row.label))
+        .collect())
+}
+
+/// Reads every labelled record of a stack; what cannot be read is told by whoever builds.
+pub(super) async fn read(training: &Bucket) -> Result<Vec<LabelledRecord>, BucketError> {
     let listed = training.list(keys::LABELLED_FOLDER).await?;
     let reads: Vec<_> = listed
         .iter()
@@ -67,11 +79,8 @@ pub(super) async fn labelled(
         .try_collect()
         .await?;
     let lines = (objects.iter().flatten()).flat_map(|object| object.bytes.split(|byte| *byte == b'\n'));
-    // What cannot be read is told by whoever builds.
-    let labelled = lines.filter_map(|line| LabelledRecord::parse(line).ok());
-    let rows = rows_of(labelled, set).into_iter();
-    Ok(rows
-        .filter(|row| only.is_empty() || only.contains(&row.label))
+    Ok(lines
+        .filter_map(|line| LabelledRecord::parse(line).ok())
         .collect())
 }
 
@@ -97,7 +106,7 @@ fn add(texts: &mut BTreeMap<String, Known>, labelled: LabelledRecord) {
     let votes = votes
         .filter(|vote| vote.source == VoteSource::HumanReview)
         .cloned();
-    let voters = labelled.votes.iter().filter_map(voter);
+    let voters = labelled.votes.iter().flat_map(voters);
     match texts.get_mut(&labelled.record.id) {
         None => {
             let (votes, voters) = (votes.collect(), voters.collect());
@@ -118,16 +127,26 @@ fn add(texts: &mut BTreeMap<String, Known>, labelled: LabelledRecord) {
     }
 }
 
-/// Returns the worker of the portal who gave a vote there. An adjudicator is known by name: who reviews under the same name
-/// does not look at their own decision.
-fn voter(vote: &Vote) -> Option<String> {
+/// Returns the workers of the portal who gave a vote there. Adjudicators are known by name, and so are those who looked at a
+/// label in an audit: who reviews under the same name does not look at their own decision.
+fn voters(vote: &Vote) -> Vec<String> {
     match vote.source {
-        VoteSource::HumanReview => Some(vote.worker.clone()),
+        VoteSource::HumanReview => vec![vote.worker.clone()],
         VoteSource::Adjudicator => {
-            let name = vote.worker.strip_prefix(ADJUDICATOR).unwrap_or(&vote.worker);
-            Some(worker_id(name))
+            let names = vote.worker.strip_prefix(ADJUDICATOR).unwrap_or(&vote.worker);
+            let each = names.split(SEPARATOR).filter(|name| *name != names);
+            std::iter::once(names).chain(each).map(id_of).collect()
         }
-        VoteSource::Feedback | VoteSource::Import => None,
+        VoteSource::Feedback | VoteSource::Import => Vec::new(),
+    }
+}
+
+/// Returns the id of a worker by their name; where that is not known, it is the id.
+fn id_of(name: &str) -> String {
+    let is_id = name.len() == WORKER_ID_CHARS && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match is_id {
+        true => name.to_owned(),
+        false => worker_id(name),
     }
 }
 
@@ -302,5 +321,25 @@ mod tests {
         assert_eq!(rows[0].label, "Sports");
         assert_eq!(rows[0].voters, workers(&["ann", "bob", &eve]));
         assert_eq!(rows[0].reviewers, workers(&["bob"]));
+    }
+
+    #[test]
+    fn who_adjusted_a_label_in_an_audit_does_not_look_at_it_again() {
+        let set = LabelSet::seed(["World", "Sports"], Origin::Parameter, "2026-11-19T10:00:00.000Z");
+        let (id, answer) = ("0123456789abcdef", Answer::labels(["Sports"]));
+        let by = format!("adjudicator:bob, {id}");
+        let mut adjusted = looped(
+            "adjudication-r-1-audit-spring",
+            "2026-11-20T12:00:00.000Z",
+            &[(&by, answer)],
+        );
+        adjusted.votes[0].source = VoteSource::Adjudicator;
+
+        let rows = rows_of([adjusted].into_iter(), &set);
+
+        assert!(
+            rows[0].voters.contains(id) && rows[0].voters.contains(&worker_id("bob")),
+            "{rows:?}"
+        );
     }
 }

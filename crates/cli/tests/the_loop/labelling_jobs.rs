@@ -8,7 +8,7 @@ use local_aws::{iam::RoleSpec, lambda::FunctionSpec};
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{command, until},
+    harness::{self, command, exported_labels, until},
     new_models::{BY_HAND, Stack, news, put_labels},
 };
 
@@ -324,6 +324,119 @@ fn one_in_ten_wrong() -> Vec<(String, String)> {
     (0..300).map(row).collect()
 }
 
+/// Returns whether a line of an audit's input has the label that its text is about.
+fn is_right(line: &Value) -> bool {
+    let text = line["source"].as_str().expect("a text");
+    let label = line["label-metadata"]["class-name"].as_str().expect("a label");
+    text.starts_with(label)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_audit_of_one_label_adjusts_is_appended_and_exported_and_the_old_label_stays() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let stack = Stack::start(folder.path(), &news()[..24], &BY_HAND).await;
+    let s3 = stack.s3.clone();
+    s3.create_bucket().bucket(BUCKET).send().await.expect("a bucket");
+    let rows = &one_in_ten_wrong()[..60];
+    put_labels(&s3, stack.bucket(), "loop-1", rows).await;
+    // Of long ago, whatever the clock of this machine says.
+    let loop_1 = format!("s3://{}/labelled/loop-1.jsonl", stack.bucket());
+    let dated = read(&s3, &loop_1).await.replace("2026-11-21T", "2024-11-21T");
+    let put = s3
+        .put_object()
+        .bucket(stack.bucket())
+        .key("labelled/loop-1.jsonl");
+    put.body(dated.into_bytes().into()).send().await.expect("stored");
+    let output = format!("s3://{BUCKET}/audits");
+    let link = sign_in::create_link(&stack.outputs, "bob").await.expect("a link");
+    let mut bob = Reviewer::sign_in(&link).await.expect("signed in");
+    let wrong: Vec<&str> = rows
+        .iter()
+        .filter(|(label, text)| !text.starts_with(label.as_str()))
+        .map(|(_, text)| text.as_str())
+        .collect();
+
+    let start = [
+        "audit", "start", "sports", "--output", &output, "--share", "1", "--label", "Sports",
+    ];
+    let (is_begun, begun) = command(folder.path(), &start).await;
+    assert!(is_begun, "{begun}");
+    let asked = read(&s3, &format!("{output}/sports/audit/in.manifest")).await;
+    let right = |page: &str| {
+        choice(match page.contains("Sports is what") {
+            true => "Sports",
+            false => "Business",
+        })
+    };
+    until(async || {
+        while bob.answer_next_page(right).await.expect("an answer") {}
+        status(&stack, "sports").await == "Completed"
+    })
+    .await;
+    let report = ["audit", "report", "sports", "--output", &output];
+    let kept = command(folder.path(), &[&report[..], &["--keep-labels"]].concat()).await;
+    let before = exported_labels(folder.path()).await;
+    let appended = command(folder.path(), &[&report[..], &["--json"]].concat()).await;
+    let again = command(folder.path(), &[&report[..], &["--json"]].concat()).await;
+    let after = exported_labels(folder.path()).await;
+    let first = read(&s3, &loop_1).await;
+    let lines: Vec<Value> =
+        harness::json_objects(&s3, stack.bucket(), "labelled/", "-audit-sports.jsonl").await;
+
+    drop(s3);
+    stack.stop().await;
+    let asked: Vec<Value> = asked
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(
+        (asked.len(), wrong.len()),
+        (36, 6),
+        "30 are of Sports, and 6 are said to be"
+    );
+    assert!(
+        asked
+            .iter()
+            .all(|line| line["label-metadata"]["class-name"] == "Sports")
+    );
+    assert!(kept.0 && !kept.1.contains("appended"), "{}", kept.1);
+    let record = asked
+        .iter()
+        .find(|line| line["source"] == wrong[0])
+        .expect("asked");
+    let named = format!(
+        "{}  Sports -> Business",
+        record["record"].as_str().expect("an id")
+    );
+    assert!(kept.1.contains(&named), "{}", kept.1);
+    let json = |printed: &(bool, String)| -> Value {
+        assert!(printed.0, "{}", printed.1);
+        serde_json::from_str(&printed.1).expect("JSON")
+    };
+    let (appended, again) = (json(&appended), json(&again));
+    assert_eq!(
+        appended["adjusted"].as_array().map(Vec::len),
+        Some(6),
+        "{appended}"
+    );
+    assert_eq!(appended["labels"]["appended"], 6, "{appended}");
+    assert_eq!(
+        (&again["labels"]["appended"], &again["labels"]["appendedBefore"]),
+        (&json!(0), &json!(6)),
+        "{again}"
+    );
+    for text in &wrong {
+        assert_eq!(before[*text], ["Sports"], "{text}");
+        assert_eq!(after[*text], ["Business"], "{text}");
+        assert!(first.contains(text), "the old line stays");
+    }
+    assert_eq!(lines.len(), 6);
+    for line in &lines {
+        assert_eq!(line["votes"][0]["worker"], "adjudicator:bob", "{line}");
+        assert_eq!(line["replaces"], json!(["Sports"]), "{line}");
+    }
+}
+
 #[tokio::test]
 async fn an_audit_of_a_random_share_finds_one_wrong_label_in_ten_within_its_interval() {
     let folder = tempfile::tempdir().expect("temporary folder");
@@ -403,8 +516,13 @@ async fn an_audit_of_a_random_share_finds_one_wrong_label_in_ten_within_its_inte
         done["all"]["high"].as_f64().expect("high"),
     );
     assert_eq!(done["all"]["audited"], 60);
-    assert!(done["all"]["wrong"].as_u64() > Some(0), "{done}");
+    let drawn = first
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let wrong = drawn.filter(|line| !is_right(line)).count();
+    assert_eq!(done["all"]["wrong"], wrong, "{done}");
     assert!((low..=high).contains(&0.1), "{done}");
+    assert!(low > 0.02 && high < 0.25, "60 of 300 say that much: {done}");
     assert_eq!(done["byReviewer"]["ann"]["audited"], 60, "{done}");
     let by_label = done["byLabel"].as_object().expect("labels");
     assert_eq!(by_label.keys().collect::<Vec<_>>(), ["Business", "Sports"]);

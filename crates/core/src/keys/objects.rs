@@ -1083,7 +1083,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         readers: &[MODEL_BUILDING, Operator],
         shape: "JSON Lines: LabelledRecord",
         lifetime: Kept,
-        description: "What an adjudicator decided.",
+        description: "What an adjudicator decided, or, with its name for a time, an audit adjusted.",
     },
     ObjectKind {
         key: "labelled/import-<what it says>.jsonl",

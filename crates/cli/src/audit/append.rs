@@ -1,0 +1,225 @@
+//! What an audit of the stack has adjusted becomes a label of the stack, beside the old one.
+
+use std::collections::BTreeMap;
+
+use active_learning_aws::{
+    adjudication::{AdjudicationError, Finding, adopt},
+    bucket::{BucketError, Created},
+    label_set::LabelSets,
+};
+use active_learning_core::labels::labelled::LabelledRecord;
+use chrono::NaiveDateTime;
+use human_review::labelling_jobs::audits::worker_id;
+use serde_json::{Value, json};
+
+use super::{AFTER, BEFORE, Failure, rows};
+use crate::{place::Place, wording::counted_as};
+
+/// A label that an audit holds wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Adjusted {
+    pub record: String,
+    pub before: String,
+    pub after: String,
+    /// Ids of the workers who looked at it; none in the output of a version before.
+    workers: Vec<String>,
+    /// When, RFC 3339 in UTC.
+    at: String,
+}
+
+impl Adjusted {
+    /// Reads a line of the output; none where its label is right, or nobody looked at it.
+    fn of(line: &Value) -> Option<Self> {
+        let metadata = |attribute: &str| &line[format!("{attribute}-metadata")];
+        let (before, after) = (metadata(BEFORE), metadata(AFTER));
+        let (was, is) = (before["class-name"].as_str()?, after["class-name"].as_str()?);
+        let workers = after["worker-ids"].as_array().into_iter().flatten();
+        (was != is).then_some(Self {
+            record: line["record"].as_str()?.to_owned(),
+            before: was.to_owned(),
+            after: is.to_owned(),
+            workers: workers.filter_map(worker_id).collect(),
+            at: time_of(after["creation-date"].as_str()?)?,
+        })
+    }
+
+    /// Returns the names of who looked at it; else the audit answers for it.
+    fn by(&self, audit: &str, names: &BTreeMap<String, String>) -> String {
+        let name = |id: &String| names.get(id).unwrap_or(id).clone();
+        match self.workers.is_empty() {
+            true => format!("audit {audit}"),
+            false => self
+                .workers
+                .iter()
+                .map(name)
+                .collect::<Vec<_>>()
+                .join(rows::SEPARATOR),
+        }
+    }
+}
+
+/// Returns a time of a manifest, which has no zone, as records have it.
+fn time_of(time: &str) -> Option<String> {
+    let time: NaiveDateTime = time.parse().ok()?;
+    Some(active_learning_aws::rfc3339(time.and_utc()))
+}
+
+/// Returns the labels that the lines of an output hold wrong.
+pub(super) fn adjusted(lines: &[Value]) -> Vec<Adjusted> {
+    lines.iter().filter_map(Adjusted::of).collect()
+}
+
+/// What became of adjusted labels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Appended {
+    appended: usize,
+    /// By a report before.
+    before: usize,
+    /// The text was answered again since, or is gone.
+    outdated: usize,
+    /// The label is not in use any more.
+    not_in_use: usize,
+}
+
+/// Appends adjusted labels to those of the stack, each once. `names` are the reviewers' by their ids.
+pub(super) async fn append(
+    place: &Place,
+    audit: &str,
+    adjusted: &[Adjusted],
+    names: &BTreeMap<String, String>,
+) -> Result<Appended, Failure> {
+    let mut appended = Appended::default();
+    if adjusted.is_empty() {
+        return Ok(appended);
+    }
+    let set = LabelSets::new(place.training.clone()).current().await?;
+    let (newest, own) = (newest(place).await?, format!("-audit-{audit}"));
+    for adjusted in adjusted {
+        let Some(newest) = newest.get(&adjusted.record) else {
+            appended.outdated += 1;
+            continue;
+        };
+        let is_own = newest.human_loop.ends_with(&own);
+        if newest.labelled_at > adjusted.at && !is_own {
+            appended.outdated += 1;
+            continue;
+        }
+        let finding = Finding {
+            audit,
+            newest,
+            label: &adjusted.after,
+            by: &adjusted.by(audit, names),
+            at: &adjusted.at,
+        };
+        let buckets = (&place.training, &place.feedback);
+        match adopt("audit", buckets, set.as_deref(), finding).await {
+            Ok(Created::Created) => appended.appended += 1,
+            Ok(Created::Exists) => appended.before += 1,
+            Err(
+                AdjudicationError::Retired(_)
+                | AdjudicationError::Unknown(_)
+                | AdjudicationError::Several { .. },
+            ) => appended.not_in_use += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(appended)
+}
+
+/// Returns the newest word on each text of the stack, by record id.
+async fn newest(place: &Place) -> Result<BTreeMap<String, LabelledRecord>, BucketError> {
+    let mut newest: BTreeMap<String, LabelledRecord> = BTreeMap::new();
+    for labelled in rows::read(&place.training).await? {
+        match newest.get(&labelled.record.id) {
+            Some(known) if !labelled.supersedes(known) => {}
+            _ => {
+                newest.insert(labelled.record.id.clone(), labelled);
+            }
+        }
+    }
+    Ok(newest)
+}
+
+impl Appended {
+    pub(super) fn to_json(self) -> Value {
+        json!({
+            "appended": self.appended, "appendedBefore": self.before,
+            "answeredSince": self.outdated, "notInUse": self.not_in_use,
+        })
+    }
+
+    /// Says what became of the labels, a line for each kind.
+    pub(super) fn in_words(self) -> String {
+        let labels = |count| counted_as(count, "label was", "labels were");
+        let kinds = [
+            (self.appended, "appended to those of the stack"),
+            (self.before, "appended by an earlier report"),
+            (
+                self.outdated,
+                "left out, for their texts have a newer answer, or are gone",
+            ),
+            (self.not_in_use, "left out, for they are not in use any more"),
+        ];
+        let told = kinds.iter().filter(|(count, _)| *count > 0);
+        told.map(|(count, what)| format!("  {} {what}\n", labels(*count)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(before: &str, after: Option<&str>, workers: Value) -> Value {
+        json!({
+            "record": "r-1", "label-metadata": { "class-name": before },
+            "audited-metadata": {
+                "class-name": after, "creation-date": "2026-11-20T09:59:00.123000", "worker-ids": workers,
+            },
+        })
+    }
+
+    #[test]
+    fn what_is_wrong_is_read_with_who_looked_at_it_and_when() {
+        let lines = [
+            line("World", Some("Sports"), json!(["private.eu-west-1.w-1", "w-2"])),
+            line("World", Some("World"), json!(["w-1"])),
+            line("World", None, Value::Null),
+        ];
+
+        let found = adjusted(&lines);
+
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].at, "2026-11-20T09:59:00.123Z");
+        let names = BTreeMap::from([("w-1".to_owned(), "bob".to_owned())]);
+        assert_eq!(found[0].by("spring", &names), "bob, w-2");
+    }
+
+    #[test]
+    fn an_audit_of_a_version_before_answers_for_its_labels_itself() {
+        let found = adjusted(&[line("World", Some("Sports"), Value::Null)]);
+
+        assert_eq!(found[0].by("spring", &BTreeMap::new()), "audit spring");
+    }
+
+    #[test]
+    fn what_became_of_the_labels_is_said_by_kinds() {
+        let appended = Appended {
+            appended: 2,
+            outdated: 1,
+            ..Appended::default()
+        };
+
+        let words = appended.in_words();
+
+        assert!(
+            words.contains("2 labels were appended to those of the stack"),
+            "{words}"
+        );
+        assert!(
+            words.contains("1 label was left out, for their texts have a newer answer"),
+            "{words}"
+        );
+        assert_eq!(words.lines().count(), 2, "{words}");
+    }
+}
