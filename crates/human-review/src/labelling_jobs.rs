@@ -97,6 +97,8 @@ pub struct Jobs<'a> {
 pub struct Choices {
     /// The labels, in the order that numbers them.
     pub labels: Vec<String>,
+    /// Whether an object is offered some of them only: those that its own task names.
+    pub are_by_object: bool,
     /// How many of them an object gets.
     pub task: Task,
     /// Whether a function of the job's own reads the answers.
@@ -151,6 +153,7 @@ impl Jobs<'_> {
         };
         let choices = Arc::new(Choices {
             labels: job.categories.labels,
+            are_by_object: job.settings.parent.is_some(),
             task: job.settings.task,
             is_read_by_function: job.settings.consolidation.is_some(),
         });

@@ -12,6 +12,7 @@ use super::labeling_job_functions::{Functions, checked_functions};
 use super::labeling_job_rules::{checked_attribute, checked_uri, not_supported, within};
 use super::labeling_job_tags::{JobTags, Tag};
 use super::{ControlError, checked_name, checked_text, invalid, required};
+use crate::labelling_jobs::census::PARENT_TAG;
 use crate::labelling_jobs::record::{Audit, AuditKind, Settings, Task, Template};
 
 const MAX_WORKERS: usize = 9;
@@ -152,6 +153,8 @@ impl CreateJob {
         });
         check_choices(&functions, categories.as_deref())?;
         let is_automated = is_automated(self.labeling_job_algorithms_config, &functions)?;
+        let has_labels = categories.is_some() && functions.pre_annotation.is_none();
+        check_parent(tags.parent.as_deref(), has_labels, is_automated)?;
 
         let settings = Settings {
             attribute,
@@ -177,6 +180,7 @@ impl CreateJob {
             audit,
             share,
             asks_each,
+            parent: tags.parent,
         };
         Ok(Checked {
             name,
@@ -185,6 +189,20 @@ impl CreateJob {
             settings,
         })
     }
+}
+
+/// Checks that the labels of a level below another one can be offered by that of each text.
+fn check_parent(parent: Option<&str>, has_labels: bool, is_automated: bool) -> Result<(), ControlError> {
+    let Some(parent) = parent else { return Ok(()) };
+    let reason = match (has_labels, is_automated) {
+        (true, false) => return Ok(()),
+        (true, true) => {
+            "a model is learnt for each parent: start a job for each, with active-learning:only-where"
+        }
+        (false, _) => "it needs LabelCategoryConfigS3Uri, and no PreHumanTaskLambdaArn of your own",
+    };
+    let rule = format!("Member {PARENT_TAG} cannot be here: {reason}");
+    Err(invalid(parent, "tags", &rule))
 }
 
 /// Checks that reviewers have something to choose from.

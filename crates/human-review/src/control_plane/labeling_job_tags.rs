@@ -3,12 +3,21 @@
 use serde::Deserialize;
 
 use super::{ControlError, invalid};
-use crate::labelling_jobs::census::{AUDIT_TAG, ONLY_WHERE_TAG, SAME_TEXT_TAG, SHARE_TAG, SHOW_TAG};
+use crate::labelling_jobs::census::{
+    AUDIT_TAG, ONLY_WHERE_TAG, PARENT_TAG, SAME_TEXT_TAG, SHARE_TAG, SHOW_TAG,
+};
 use crate::labelling_jobs::record::Filter;
 
 /// Begins the names of all of them; other tags mean nothing here.
 const OWN_TAGS: &str = "active-learning:";
-const KNOWN: [&str; 5] = [AUDIT_TAG, ONLY_WHERE_TAG, SAME_TEXT_TAG, SHARE_TAG, SHOW_TAG];
+const KNOWN: [&str; 6] = [
+    AUDIT_TAG,
+    ONLY_WHERE_TAG,
+    PARENT_TAG,
+    SAME_TEXT_TAG,
+    SHARE_TAG,
+    SHOW_TAG,
+];
 
 /// A tag of a request.
 #[derive(Deserialize)]
@@ -25,6 +34,7 @@ pub(super) struct JobTags {
     pub audit: Option<String>,
     pub share: Option<f64>,
     pub asks_each: bool,
+    pub parent: Option<String>,
 }
 
 impl JobTags {
@@ -48,6 +58,7 @@ impl JobTags {
             show: text(SHOW_TAG),
             audit: text(AUDIT_TAG),
             share: tag(tags, SHARE_TAG).map(share).transpose()?,
+            parent: text(PARENT_TAG),
             asks_each: tag(tags, SAME_TEXT_TAG)
                 .map(each)
                 .transpose()?

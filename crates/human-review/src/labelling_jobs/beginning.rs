@@ -53,7 +53,7 @@ impl Drive<'_> {
             None => default_categories(&self.job.settings),
             Some(uri) => {
                 let file = self.outside(&uri, MAX_CATEGORIES_BYTES).await?;
-                categories::read(&file, self.job.settings.task)
+                categories::read(&file, self.job.settings.task, self.job.settings.parent.is_some())
                     .map_err(|reason| DriveError::Job(format!("LabelCategoryConfigS3Uri: {uri} {reason}")))?
             }
         };
@@ -117,7 +117,8 @@ impl Drive<'_> {
             return Ok(());
         }
         let told = |why: String| DriveError::Job(format!("{member} {why}"));
-        let render = |text: &str| render_html(template, &self.input_of(text, &Line::default()), NO_NONCE);
+        let render =
+            |text: &str| render_html(template, &self.input_of(text, &self.line_with_labels()), NO_NONCE);
         let [one, other] = TRIED_TEXTS.map(render);
         let (one, other) = match (one, other) {
             (Ok(one), Ok(other)) => (one, other),
@@ -131,6 +132,16 @@ impl Drive<'_> {
             None => Ok(()),
             Some(why) => Err(told(format!("takes no answer: {why}"))),
         }
+    }
+
+    /// Returns a made-up line for which labels are offered.
+    fn line_with_labels(&self) -> Line {
+        let (parent, above) = (&self.job.settings.parent, self.job.categories.parents.first());
+        let Some((attribute, above)) = parent.as_ref().zip(above) else {
+            return Line::default();
+        };
+        let line = json!({ "source": TRIED_TEXTS[0], attribute.as_str(): above });
+        parse(line.to_string().as_bytes()).unwrap_or_default()
     }
 
     /// Looks whether the job's functions are there and may be invoked, before anybody works for nothing.
@@ -195,6 +206,7 @@ impl Drive<'_> {
 
     /// Returns in which state the objects of a part begin.
     fn first_part<'l>(&self, number: usize, lines: impl Iterator<Item = &'l [u8]>) -> Part {
+        let is_below = self.job.settings.parent.is_some();
         let state = |(line, object): (&[u8], usize)| {
             if is_erased(line) {
                 return ObjectState::Erased;
@@ -202,6 +214,10 @@ impl Drive<'_> {
             let line = parse(line).unwrap_or_default();
             match first_state(&line, &self.job.settings) {
                 ObjectState::Waiting { .. } if !is_chosen(&line, object, &self.job) => ObjectState::Passed,
+                // Neither is a text asked about whose label of the level above has none within.
+                ObjectState::Waiting { .. } if is_below && self.job.offered(&line).is_empty() => {
+                    ObjectState::Passed
+                }
                 state => state,
             }
         };

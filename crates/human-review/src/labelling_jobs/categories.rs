@@ -11,6 +11,7 @@ use active_learning_core::text::{counted, is_blank};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::census::PARENT_TAG;
 use super::record::{Categories, Task};
 
 /// Most labels of a single-label job here; Ground Truth's console offers 50.
@@ -32,6 +33,9 @@ struct File {
 #[derive(Deserialize)]
 struct Label {
     label: String,
+    /// Those of the level below.
+    #[serde(default)]
+    labels: Vec<Label>,
 }
 
 #[derive(Deserialize)]
@@ -41,16 +45,25 @@ struct Instructions {
     full_instruction: Option<String>,
 }
 
-/// Reads a label category file.
+/// Reads a label category file: its labels, or, for a job on a level below another one, those within each label.
 ///
 /// # Errors
 ///
 /// What is wrong with it.
-pub fn read(file: &[u8], task: Task) -> Result<Categories, String> {
+pub fn read(file: &[u8], task: Task, is_below: bool) -> Result<Categories, String> {
     let file: Value = serde_json::from_slice(file).map_err(|_| "is not JSON".to_owned())?;
     let file: File = serde_json::from_value(file)
         .map_err(|_| "has no list `labels` of objects with a `label`".to_owned())?;
-    let labels: Vec<String> = file.labels.into_iter().map(|label| label.label).collect();
+    let (mut labels, mut parents) = (Vec::new(), Vec::new());
+    match is_below {
+        true => collect_below(&file.labels, &mut labels, &mut parents),
+        false => labels.extend(file.labels.into_iter().map(|label| label.label)),
+    }
+    if is_below && labels.is_empty() {
+        return Err(format!(
+            "has no labels within a label, which the tag {PARENT_TAG} is about"
+        ));
+    }
 
     let most = match task {
         Task::SingleLabel => MAX_LABELS,
@@ -60,7 +73,7 @@ pub fn read(file: &[u8], task: Task) -> Result<Categories, String> {
         let labels = counted(labels.len(), "label");
         return Err(format!("has {labels}: 2 to {most} are allowed"));
     }
-    if let Some(refusal) = refusal(&labels) {
+    if let Some(refusal) = refusal(&labels, &parents) {
         return Err(refusal);
     }
     let (instructions, full_instructions) = file
@@ -69,24 +82,39 @@ pub fn read(file: &[u8], task: Task) -> Result<Categories, String> {
         .unwrap_or_default();
     Ok(Categories {
         labels,
+        parents,
         instructions,
         full_instructions,
         audited: file.audited,
     })
 }
 
+/// Collects all labels within others, at any depth and in their order, each with the one that it is within.
+fn collect_below(above: &[Label], labels: &mut Vec<String>, parents: &mut Vec<String>) {
+    for parent in above {
+        for label in &parent.labels {
+            labels.push(label.label.clone());
+            parents.push(parent.label.clone());
+        }
+        collect_below(&parent.labels, labels, parents);
+    }
+}
+
 /// Returns why reviewers could not choose from these labels, if they could not: pages leave out what can be no label, and
 /// spellings of one label are one choice.
-fn refusal(labels: &[String]) -> Option<String> {
-    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
-    for (label, number) in labels.iter().zip(1..) {
+fn refusal(labels: &[String], parents: &[String]) -> Option<String> {
+    let mut seen: BTreeMap<(String, String), &str> = BTreeMap::new();
+    let parents = parents.iter().map(|parent| label_key(parent));
+    // Two parents may each have one of the same name.
+    let parents = parents.chain(std::iter::repeat(String::new()));
+    for ((label, parent), number) in labels.iter().zip(parents).zip(1..) {
         if let Some(problem) = problem(label) {
             return Some(format!(
                 "has the label {} (number {number}), which {problem}",
                 named(label)
             ));
         }
-        let other = seen.insert(label_key(label), label);
+        let other = seen.insert((parent, label_key(label)), label);
         match other {
             Some(other) if other == label => return Some(format!("has the label {} twice", named(label))),
             Some(other) => {
@@ -130,7 +158,7 @@ mod tests {
     fn labels_are_read_in_their_order() {
         let file = br#"{"document-version": "2018-11-28", "labels": [{"label": "b"}, {"label": "a"}]}"#;
 
-        let categories = read(file, Task::SingleLabel).expect("a good file");
+        let categories = read(file, Task::SingleLabel, false).expect("a good file");
 
         assert_eq!(categories.labels, ["b", "a"]);
     }
@@ -140,7 +168,7 @@ mod tests {
         let file = br#"{"labels": [{"label": "b"}, {"label": "a"}],
             "instructions": {"shortInstruction": "Which?", "fullInstruction": "Read it twice."}}"#;
 
-        let categories = read(file, Task::SingleLabel).expect("a good file");
+        let categories = read(file, Task::SingleLabel, false).expect("a good file");
 
         assert_eq!(categories.instructions.as_deref(), Some("Which?"));
         assert_eq!(categories.full_instructions.as_deref(), Some("Read it twice."));
@@ -179,7 +207,10 @@ mod tests {
                 "has the label `a` twice",
             ),
         ] {
-            assert_eq!(read(file.as_bytes(), Task::SingleLabel), Err(reason.to_owned()));
+            assert_eq!(
+                read(file.as_bytes(), Task::SingleLabel, false),
+                Err(reason.to_owned())
+            );
         }
     }
 
@@ -191,10 +222,46 @@ mod tests {
         ] {
             let file = serde_json::json!({ "labels": [{ "label": "World" }, { "label": label }] });
 
-            let refused = read(file.to_string().as_bytes(), Task::MultiLabel);
+            let refused = read(file.to_string().as_bytes(), Task::MultiLabel, false);
 
             let reason = format!("has the label `{named}` (number 2), which is a word of the review page");
             assert!(refused.expect_err(label).starts_with(&reason), "{label}");
         }
+    }
+
+    #[test]
+    fn labels_within_labels_are_those_of_a_job_on_a_level_below_each_with_its_parent() {
+        let file = br#"{"labels": [
+            {"label": "Sports", "labels": [{"label": "Football"}, {"label": "Other"}]},
+            {"label": "Business", "labels": [{"label": "Banks", "labels": [{"label": "Rates"}]}, {"label": "Other"}]}]}"#;
+
+        let top = read(file, Task::SingleLabel, false).expect("a good file");
+        let below = read(file, Task::SingleLabel, true).expect("a good file");
+
+        assert_eq!(top.labels, ["Sports", "Business"]);
+        assert_eq!(below.labels, ["Football", "Other", "Banks", "Other", "Rates"]);
+        assert_eq!(
+            below.parents,
+            ["Sports", "Sports", "Business", "Business", "Banks"]
+        );
+        let offered = |parents: &[&str]| {
+            let parents: Vec<String> = parents.iter().map(|name| (*name).to_owned()).collect();
+            below.below(&parents)
+        };
+        assert_eq!(offered(&[" sports"]), [0, 1]);
+        assert_eq!(offered(&["Business", "Sports"]), [0, 1, 2, 3]);
+        assert!(offered(&["World"]).is_empty() && offered(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_parent_has_no_label_twice_and_some_label_has_one_within() {
+        let flat = br#"{"labels": [{"label": "a"}, {"label": "b"}]}"#;
+        let twice = br#"{"labels": [{"label": "a", "labels": [{"label": "x"}, {"label": "X"}]}]}"#;
+
+        let reasons = [&flat[..], &twice[..]].map(|file| read(file, Task::SingleLabel, true));
+
+        let none = "has no labels within a label, which the tag active-learning:parent is about";
+        let spelt = "has the labels `x` and `X`, which are one label in two spellings";
+        assert_eq!(reasons, [Err(none.to_owned()), Err(spelt.to_owned())]);
     }
 }

@@ -14,6 +14,8 @@ pub const SHOW_TAG: &str = "active-learning:show";
 pub const AUDIT_TAG: &str = "active-learning:audit";
 /// Tag of the share of the objects that is asked about.
 pub const SHARE_TAG: &str = "active-learning:share";
+/// Tag that names the label attribute of the level above.
+pub const PARENT_TAG: &str = "active-learning:parent";
 /// Tag that says whether a text that stands in several lines is asked once or for each.
 pub const SAME_TEXT_TAG: &str = "active-learning:same-text";
 /// Names that a reason lists.
@@ -30,7 +32,7 @@ pub struct Census<'a> {
     /// Classes of the attribute that the job filters on, as metadata name them.
     classes: BTreeSet<String>,
     /// Of the names that the request gives: whether some line has a label of it.
-    has: [bool; 3],
+    has: [bool; 4],
     has_class: bool,
     /// The first line in which the new label's name is taken by something else.
     taken: Option<usize>,
@@ -53,7 +55,7 @@ impl<'a> Census<'a> {
             },
             attributes: BTreeSet::new(),
             classes: BTreeSet::new(),
-            has: [false; 3],
+            has: [false; 4],
             has_class: false,
             taken: None,
             several: None,
@@ -101,13 +103,14 @@ impl<'a> Census<'a> {
     }
 
     /// Returns the names of label attributes that the request gives, each with where it does so.
-    fn names(&self) -> [Option<(&'a str, &'a str)>; 3] {
+    fn names(&self) -> [Option<(&'a str, &'a str)>; 4] {
         let settings = self.settings;
         let audit = settings.audit.as_ref();
         [
             (settings.only_where.as_ref()).map(|filter| (ONLY_WHERE_TAG, filter.attribute.as_str())),
             (settings.show.as_ref()).map(|name| (SHOW_TAG, name.as_str())),
             audit.map(|audit| (self.audit_member, audit.attribute.as_str())),
+            (settings.parent.as_ref()).map(|name| (PARENT_TAG, name.as_str())),
         ]
     }
 
@@ -119,6 +122,12 @@ impl<'a> Census<'a> {
         {
             return Some(format!(
                 "LabelAttributeName {} is the label that is looked at: it stays, and the new one needs a name of its own",
+                settings.attribute
+            ));
+        }
+        if settings.parent.as_ref() == Some(&settings.attribute) {
+            return Some(format!(
+                "LabelAttributeName {} is the label of the level above: the new one needs a name of its own",
                 settings.attribute
             ));
         }

@@ -257,7 +257,15 @@ impl Drive<'_> {
 /// Returns the label that most answers to an object name; `None` where none names one of the job's.
 pub(super) fn majority(job: &Job, answered: &Answered, now: DateTime<Utc>) -> Option<Map<String, Value>> {
     let (labels, task) = (&job.categories.labels, job.settings.task);
-    let read = |answer: &Answer| labels_in(answer.content.as_object()?, labels, task).ok();
+    let offered = job.offered(&answered.line);
+    let names: Vec<String> = offered
+        .iter()
+        .filter_map(|number| labels.get(*number).cloned())
+        .collect();
+    let read = |answer: &Answer| -> Given {
+        let chosen = labels_in(answer.content.as_object()?, &names, task).ok()?;
+        Some(chosen.into_iter().map(|place| offered[place]).collect())
+    };
     let given: Vec<Given> = answered.answers.iter().map(read).collect();
     let found = consolidate(&given, task)?;
     let mut content = content(job, &found, true, now);

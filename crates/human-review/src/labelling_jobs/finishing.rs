@@ -162,6 +162,11 @@ fn nothing_to_label(job: &Job, erased: usize) -> String {
         let Filter { attribute, class } = filter;
         left_out_by.push(format!("{ONLY_WHERE_TAG}={attribute}={class}"));
     }
+    if let Some(parent) = &settings.parent {
+        left_out_by.push(format!(
+            "the labels within that of {parent}, of which there are none"
+        ));
+    }
     if let Some(share) = settings.share {
         left_out_by.push(format!("{SHARE_TAG}={share}"));
     }

@@ -240,7 +240,10 @@ impl Drive<'_> {
 
     /// Returns what the built-in pre-annotation makes of a text and the line that it is of.
     pub(super) fn input_of(&self, text: &str, line: &Line) -> Value {
-        let mut input = json!({ "taskObject": text, "labels": self.job.categories.labels });
+        let labels = &self.job.categories.labels;
+        let offered = self.job.offered(line);
+        let offered: Vec<&String> = offered.iter().filter_map(|number| labels.get(*number)).collect();
+        let mut input = json!({ "taskObject": text, "labels": offered });
         if self.job.settings.task == Task::MultiLabel {
             input["severalLabels"] = json!(true);
         }

@@ -1,12 +1,14 @@
 //! A labelling job as data: what was asked for, how far it is, and what became of each object.
 
 use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
+use active_learning_core::labels::label_key::label_key;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use super::automation::Automation;
 pub use super::exclusions::Exclusions;
+use super::manifest::{Line, classes};
 pub use super::objects::{LabelledBy, ObjectState, Part};
 pub use super::settings::{Audit, AuditKind, Filter, Settings, Task, Template};
 use crate::flows::Resource;
@@ -58,6 +60,9 @@ impl JobStatus {
 pub struct Categories {
     /// The labels, in the order that numbers them.
     pub labels: Vec<String>,
+    /// Of a job on a level below another one: the label that each is within.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<String>,
     /// Words above the choices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
@@ -67,6 +72,16 @@ pub struct Categories {
     /// `auditLabelAttributeName`: the label that is verified or adjusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audited: Option<String>,
+}
+
+impl Categories {
+    /// Returns the numbers of the labels that are within one of these, however it is spelt.
+    pub fn below(&self, parents: &[String]) -> Vec<usize> {
+        let wanted: Vec<String> = parents.iter().map(|name| label_key(name)).collect();
+        let is_wanted = |(_, parent): &(usize, &String)| wanted.contains(&label_key(parent));
+        let found = self.parents.iter().enumerate().filter(is_wanted);
+        found.map(|(number, _)| number).collect()
+    }
 }
 
 /// How many objects of a part, or of a job, are in which state.
@@ -255,6 +270,14 @@ impl Job {
     pub fn object_of(&self, loop_name: &str) -> Option<usize> {
         let (id, object) = parts_of(loop_name)?;
         (id == self.short_id()).then(|| object.parse().ok())?
+    }
+
+    /// Returns the numbers of the labels that are offered for a line: on a level below another one those within its label there.
+    pub fn offered(&self, line: &Line) -> Vec<usize> {
+        match &self.settings.parent {
+            None => (0..self.categories.labels.len()).collect(),
+            Some(attribute) => self.categories.below(&classes(line, attribute)),
+        }
     }
 
     /// Returns the Region in its ARN.

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::Jobs;
 use super::audits;
 use super::drive::DriveError;
-use super::manifest::{Line, metadata_of};
+use super::manifest::{Line, classes, metadata_of};
 use super::record::{Job, ObjectState, PART_OBJECTS};
 
 /// Member of a label's metadata that names the object whose label it is, by the number that its answers lie under.
@@ -77,6 +77,9 @@ impl<'a> SameTexts<'a> {
         let text = line.text("source")?;
         let mut shown = json!({});
         audits::show(&mut shown, line, self.job);
+        if let Some(attribute) = &settings.parent {
+            shown["parents"] = json!(classes(line, attribute));
+        }
         Some(format!("{}{shown}", form_of("", &text)))
     }
 }

@@ -92,6 +92,9 @@ pub struct Settings {
     /// Tag `active-learning:show`: an attribute whose label reviewers see beside the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub show: Option<String>,
+    /// Tag `active-learning:parent`: the label attribute of the level above; each text is offered the labels within its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// Whether a model labels what it is sure of (`LabelingJobAlgorithmsConfig`).
     #[serde(default)]
     pub is_automated: bool,

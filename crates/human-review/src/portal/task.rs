@@ -336,7 +336,16 @@ impl Portal<'_> {
         if choices.is_read_by_function {
             return Ok(());
         }
-        let labels = &choices.labels;
+        let own = human_loop.input.as_ref().filter(|_| choices.are_by_object);
+        let own = own.and_then(|input| input["labels"].as_array());
+        let own: Option<Vec<String>> = own.map(|labels| {
+            labels
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect()
+        });
+        let labels = own.as_ref().unwrap_or(&choices.labels);
         match labels_in(answer, labels, choices.task) {
             Ok(_) => Ok(()),
             Err(why) => {

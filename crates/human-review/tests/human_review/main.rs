@@ -16,6 +16,7 @@ mod harness;
 mod label_changes;
 mod labelling_job_answers;
 mod labelling_job_failures;
+mod labelling_job_levels;
 mod labelling_job_lists;
 mod labelling_job_models;
 mod labelling_job_questions;

@@ -1,0 +1,156 @@
+//! A tree of labels: one job on a level below another one, which offers each text the labels within its own.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::harness::{FEEDBACK_BUCKET, Review};
+use crate::labelling_jobs::{
+    FUNCTION, answer_all, call, describe, drive, label, labelled, output, put, request, started,
+};
+
+const TREE: &str = r#"{"labels": [
+    {"label": "Sports", "labels": [{"label": "Football"}, {"label": "Chess"}, {"label": "Other"}]},
+    {"label": "Business", "labels": [{"label": "Banks"}, {"label": "Other"}]},
+    {"label": "World"}]}"#;
+
+/// Returns a request for a job below the topic.
+fn below(name: &str, changes: Value) -> Value {
+    let mut all = json!({
+        "LabelAttributeName": "subtopic",
+        "LabelCategoryConfigS3Uri": format!("s3://{FEEDBACK_BUCKET}/tree.json"),
+        "Tags": [{ "Key": "active-learning:parent", "Value": "topic" }],
+    });
+    for (name, value) in changes.as_object().expect("an object") {
+        all[name] = value.clone();
+    }
+    request(name, all)
+}
+
+#[tokio::test]
+async fn one_job_offers_each_text_the_labels_within_its_own_and_no_others() {
+    let review = Review::new();
+    put(&review, "tree.json", TREE).await;
+    let lines = [
+        labelled("Cup final", "Sports"),
+        labelled("Rates rise", "business"),
+        labelled("Cup FINAL", "Business"),
+        labelled("Election", "World"),
+        json!({ "source": "No topic" }),
+    ];
+    started(&review, &lines, &below("levels", json!({}))).await;
+    let ada = review.sign_in("ada").await;
+
+    let answered = answer_all(&ada, |page| {
+        let of = ["Football", "Chess", "Banks", "Other"].map(|name| page.contains(name));
+        match of {
+            [true, true, false, true] => label("Chess"),
+            [false, false, true, true] => label("Other"),
+            _ => panic!("{page}"),
+        }
+    })
+    .await;
+    drive(&review).await;
+
+    let done = describe(&review, "levels").await;
+    assert_eq!(done["LabelingJobStatus"], "Completed", "{done}");
+    assert_eq!(answered, 3, "a text of two parents is two questions");
+    let all = output(&review, "levels").await;
+    let found: Vec<_> = (all.iter())
+        .map(|line| (&line["subtopic"], &line["subtopic-metadata"]["class-name"]))
+        .collect();
+    let expected = json!([
+        [1, "Chess"],
+        [4, "Other"],
+        [4, "Other"],
+        [null, null],
+        [null, null]
+    ]);
+    assert_eq!(json!(found), expected);
+}
+
+#[tokio::test]
+async fn a_label_within_another_one_is_refused_for_a_text_that_has_not_that() {
+    let review = Review::new();
+    put(&review, "tree.json", TREE).await;
+    started(
+        &review,
+        &[labelled("Cup final", "Sports")],
+        &below("levels", json!({})),
+    )
+    .await;
+    let ada = review.sign_in("ada").await;
+    let address = ada.get("next").await.header("location").to_owned();
+    let task = ada.get(&address).await;
+
+    let refused = ada.submit(&task, &label("Banks")).await;
+    let taken = ada.submit(&task, &label("football")).await;
+
+    assert_eq!((refused.status(), refused.code()), (400, "no_label_of_job"));
+    assert!(refused.body().contains("Football, Chess, Other"), "{refused:?}");
+    assert_eq!(taken.status(), 303, "{taken:?}");
+}
+
+#[tokio::test]
+async fn the_same_file_is_that_of_the_level_above() {
+    let review = Review::new();
+    put(&review, "tree.json", TREE).await;
+    let tree = json!({ "LabelCategoryConfigS3Uri": format!("s3://{FEEDBACK_BUCKET}/tree.json") });
+    started(
+        &review,
+        &[json!({ "source": "Election" })],
+        &request("topics", tree),
+    )
+    .await;
+
+    answer_all(&review.sign_in("ada").await, |page| {
+        assert!(!page.contains("Football"), "{page}");
+        label("World")
+    })
+    .await;
+    drive(&review).await;
+
+    assert_eq!(output(&review, "topics").await[0]["topic"], 2);
+}
+
+#[tokio::test]
+async fn a_level_that_cannot_be_is_refused_with_the_reason() {
+    let review = Review::new();
+    put(&review, "tree.json", TREE).await;
+    put(
+        &review,
+        "flat.json",
+        r#"{"labels": [{"label": "a"}, {"label": "b"}]}"#,
+    )
+    .await;
+    let parent = |value: &str| json!({ "Tags": [{ "Key": "active-learning:parent", "Value": value }] });
+    let mut flat = parent("topic");
+    flat["LabelCategoryConfigS3Uri"] = json!(format!("s3://{FEEDBACK_BUCKET}/flat.json"));
+
+    let mut reasons = BTreeSet::new();
+    for (name, changes, words) in [
+        (
+            "a",
+            parent("topix"),
+            "no line of the input manifest has a label topix",
+        ),
+        ("b", parent("subtopic"), "is the label of the level above"),
+        ("c", flat, "has no labels within a label"),
+    ] {
+        started(&review, &[labelled("Cup final", "Sports")], &below(name, changes)).await;
+        let failed = describe(&review, name).await;
+        assert_eq!(failed["LabelingJobStatus"], "Failed", "{failed}");
+        let reason = failed["FailureReason"].as_str().expect("a reason").to_owned();
+        assert!(reason.contains(words), "{reason}");
+        reasons.insert(reason);
+    }
+    let own = json!({ "HumanTaskConfig.PreHumanTaskLambdaArn": format!("{FUNCTION}pre") });
+    let refused = call(&review, "CreateLabelingJob", &below("d", own)).await;
+
+    assert_eq!(reasons.len(), 3);
+    assert_eq!(refused.status(), 400, "{refused:?}");
+    assert!(
+        refused.body().contains("no PreHumanTaskLambdaArn of your own"),
+        "{refused:?}"
+    );
+}
