@@ -4,6 +4,7 @@
 //! `cargo test --workspace --test copies -- --nocapture` prints the numbers.
 
 mod edits;
+mod skipped;
 
 use std::{collections::HashMap, path::PathBuf};
 
@@ -192,7 +193,7 @@ fn news_are_measured_where_they_are_at_hand() {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
     let folder = std::env::var_os("NEWS_DATA").map_or(PathBuf::from(beside), PathBuf::from);
     let Ok(csv) = std::fs::read(folder.join("ag_news_train.csv")) else {
-        println!("skipped: no news data in {}", folder.display());
+        skipped::skipped(format!("no news data in {}", folder.display()));
         return;
     };
     let texts = read(&csv);

@@ -1,5 +1,8 @@
 //! The built-in encoder against the reference implementation, and folders that are put in its place.
 
+#[path = "../../core/tests/skipped/mod.rs"]
+mod skipped;
+
 use std::{borrow::Cow, env, fs, path::Path};
 
 use serde::Deserialize;
@@ -337,7 +340,7 @@ fn full_weights_and_pieces_of_words_are_those_of_the_reference() {
 #[test]
 fn vectors_of_the_original_weights_are_those_of_the_reference() {
     let Ok(folder) = env::var("TEXT_ENCODER_ORIGINAL") else {
-        eprintln!("skipped: TEXT_ENCODER_ORIGINAL does not name the folder of all-MiniLM-L6-v2");
+        skipped::skipped("TEXT_ENCODER_ORIGINAL does not name the folder of all-MiniLM-L6-v2");
         return;
     };
     let encoder = Encoder::load(Path::new(&folder)).expect("the folder is an encoder");
@@ -353,7 +356,7 @@ fn vectors_of_the_original_weights_are_those_of_the_reference() {
 #[test]
 fn a_multilingual_folder_finds_what_means_the_same_in_another_language() {
     let Ok(folder) = env::var("MULTILINGUAL_ENCODER") else {
-        eprintln!("skipped: MULTILINGUAL_ENCODER does not name the folder of a multilingual encoder");
+        skipped::skipped("MULTILINGUAL_ENCODER does not name the folder of a multilingual encoder");
         return;
     };
     let encoder = Encoder::load(Path::new(&folder)).expect("the folder is an encoder");
@@ -397,12 +400,12 @@ const MULTILINGUAL: [&str; 2] = [
 #[test]
 fn the_folder_made_of_a_package_gives_what_the_packages_own_engine_gives() {
     let Ok(folder) = env::var("MULTILINGUAL_ENCODER") else {
-        eprintln!("skipped: MULTILINGUAL_ENCODER does not name the folder that multilingual.py makes");
+        skipped::skipped("MULTILINGUAL_ENCODER does not name the folder that multilingual.py makes");
         return;
     };
     let encoder = Encoder::load(Path::new(&folder)).expect("the folder is an encoder");
     if !MULTILINGUAL.contains(&encoder.identity()) {
-        eprintln!("skipped: MULTILINGUAL_ENCODER names another folder than multilingual.py makes");
+        skipped::skipped("MULTILINGUAL_ENCODER names another folder than multilingual.py makes");
         return;
     }
     let references: Vec<Reference> =

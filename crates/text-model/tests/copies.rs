@@ -4,6 +4,8 @@
 
 #[path = "../../core/tests/edits/mod.rs"]
 mod edits;
+#[path = "../../core/tests/skipped/mod.rs"]
+mod skipped;
 
 use std::path::PathBuf;
 
@@ -95,7 +97,7 @@ fn near_duplicates_of_news_are_measured_with_the_scores_of_a_model_that_has_not_
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
     let folder = std::env::var_os("NEWS_DATA").map_or(PathBuf::from(beside), PathBuf::from);
     let Ok(file) = std::fs::read(folder.join("ag_news_train.csv")) else {
-        println!("skipped: no news data in {}", folder.display());
+        skipped::skipped(format!("no news data in {}", folder.display()));
         return;
     };
     let rows: Vec<(String, String)> = csv::ReaderBuilder::new()
