@@ -35,8 +35,13 @@ pub fn decision(decision: &Decision) -> String {
         // Writing to a text cannot fail.
         let _ = writeln!(text, "  {name:<width$}{old:>10}{new:>12}");
     };
-    row("accuracy", &|it| Some(it.accuracy), true);
+    let of_several = champion.into_iter().chain([challenger]);
+    let of_several = of_several.filter(|it| it.several_labels).count() > 0;
+    row(name_of_accuracy(of_several), &|it| Some(it.accuracy), true);
     row("macro F1", &|it| Some(it.macro_f1), true);
+    if of_several {
+        row("micro F1", &|it| it.micro_f1, true);
+    }
     for class in challenger.classes.iter().filter(|class| class.support > 0) {
         let recall = |it: &Evaluation| {
             let found = it.classes.iter().find(|other| other.class == class.class);
@@ -55,6 +60,14 @@ pub fn decision(decision: &Decision) -> String {
         let _ = writeln!(text, "  {sign} {}", reason.text);
     }
     text
+}
+
+/// Returns what the share of rows is called whose labels are all right.
+fn name_of_accuracy(of_several_labels: bool) -> &'static str {
+    match of_several_labels {
+        true => "subset accuracy",
+        false => "accuracy",
+    }
 }
 
 /// Returns accuracy and macro F1 of a model on one line's columns.
@@ -197,6 +210,13 @@ fn beside(version: &VersionSummary) -> Vec<String> {
         let day = at.format("%Y-%m-%d");
         format!("deleted on {day}, since KeepModelVersions keeps others: it cannot be brought back")
     }));
+    let micro_f1 = version.scores.and_then(|scores| scores.micro_f1);
+    lines.extend(micro_f1.map(|micro_f1| {
+        let micro_f1 = percent(micro_f1);
+        format!(
+            "several labels a text: micro F1 {micro_f1}; accuracy is that of all of them (subset accuracy)"
+        )
+    }));
     let parent = version.parent.as_ref();
     lines.extend(parent.map(|parent| format!("dataset after {parent}")));
     lines
@@ -215,7 +235,7 @@ mod tests {
         audit::JudgedPrediction,
         comparison::{Candidate, SelectionPolicy},
         confidence::ConfidenceTally,
-        evaluation::TestPrediction,
+        evaluation::{LabelNames, TestPrediction},
     };
     use serde_json::json;
 
@@ -251,6 +271,46 @@ mod tests {
         assert!(
             text.contains("recall of Complaints about a delivery that came late"),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn of_several_labels_a_text_micro_f1_is_shown_and_accuracy_is_called_what_it_is() {
+        let row = |predicted: &str| TestPrediction {
+            actual: LabelNames::of(["login", "refund"]),
+            predicted: LabelNames::of(predicted.split('|')),
+            confidence: 0.9,
+        };
+        let predictions = [row("login|refund"), row("login")];
+        let candidate = Candidate {
+            model_arn: "arn:b",
+            classes: BTreeSet::new(),
+            predictions: &predictions,
+            has_to_go: None,
+        };
+        let policy = SelectionPolicy {
+            min_macro_f1_gain: 0.0,
+            significance: 0.05,
+            max_recall_loss: 0.1,
+        };
+        let version = json!({
+            "version": "v1", "modelArn": "arn", "rolledBack": false, "serving": true,
+            "scores": { "accuracy": 0.5, "macroF1": 0.75, "microF1": 0.8 },
+        });
+
+        let table = decision(&Decision::make(policy, None, &candidate, &[]));
+        let listed = versions(&[serde_json::from_value(version).expect("a version")]);
+
+        let line = |name: &str| {
+            let line = table.lines().find(|line| line.starts_with(&format!("  {name}")));
+            line.and_then(|line| line.split_once("–"))
+                .map(|(_, value)| value.trim())
+        };
+        assert_eq!(line("subset accuracy"), Some("50.0 %"), "{table}");
+        assert_eq!(line("micro F1"), Some("85.7 %"), "{table}");
+        assert!(
+            listed.contains("    several labels a text: micro F1 80.0 %; accuracy is that of all of them"),
+            "{listed}"
         );
     }
 

@@ -172,6 +172,13 @@ fn compared(decision: &DecisionRecord) -> String {
 
 fn scores(model: &Measured) -> String {
     let evaluation = &model.evaluation;
+    if let Some(micro_f1) = evaluation.micro_f1_of_several() {
+        return format!(
+            "all labels right in {:.1} % (subset accuracy), micro F1 {micro_f1:.3} and macro F1 {:.3}",
+            evaluation.accuracy * 100.0,
+            evaluation.macro_f1
+        );
+    }
     format!(
         "accuracy {:.1} % and macro F1 {:.3}",
         evaluation.accuracy * 100.0,

@@ -84,11 +84,14 @@ pub struct VersionSummary {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Scores {
-    /// Share of rows that are right.
+    /// Share of rows that are right; where they may have several labels, with all of them.
     pub accuracy: f64,
     /// Mean F1 of the classes.
     #[serde(rename = "macroF1")]
     pub macro_f1: f64,
+    /// F1 of all labels together; only where rows may have several.
+    #[serde(rename = "microF1", default, skip_serializing_if = "Option::is_none")]
+    pub micro_f1: Option<f64>,
     /// Expected calibration error; unknown where a flywheel measured, which tells averages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration_error: Option<f64>,
@@ -100,6 +103,7 @@ impl Scores {
         Self {
             accuracy: evaluation.accuracy,
             macro_f1: evaluation.macro_f1,
+            micro_f1: evaluation.micro_f1_of_several(),
             calibration_error: evaluation
                 .is_detailed()
                 .then_some(evaluation.expected_calibration_error),

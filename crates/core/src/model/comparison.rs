@@ -85,6 +85,19 @@ fn recalls(evaluation: &Evaluation) -> BTreeMap<String, f64> {
     tested.map(|class| (class.class.clone(), class.recall)).collect()
 }
 
+/// Says what macro F1 leaves open where a row may have several labels; it decides nothing.
+fn of_several_labels(old: &Evaluation, new: &Evaluation) -> String {
+    let is_of_several = old.several_labels || new.several_labels;
+    match old.micro_f1.zip(new.micro_f1).filter(|_| is_of_several) {
+        Some((before, after)) => format!(
+            "; beside it micro F1 went from {before:.4} to {after:.4}, and the share of rows with all labels right (subset \
+             accuracy) from {:.4} to {:.4}",
+            old.accuracy, new.accuracy
+        ),
+        None => String::new(),
+    }
+}
+
 fn listed(changes: &[(&String, &f64)]) -> String {
     let changes = changes
         .iter()
@@ -192,8 +205,8 @@ impl Decision {
             None => decision.reason(true, "there is no champion yet".into()),
             Some(old) => {
                 match has_to_go {
-                    Some(why) => decision.tell_macro_f1(old, new, why),
-                    None => decision.compare_macro_f1(old, new),
+                    Some(why) => decision.tell_macro_f1(old, new, why, ""),
+                    None => decision.compare_macro_f1(old, new, ""),
                 }
                 let text =
                     "averages alone are known: no paired test was made, and no class was looked at by itself";
@@ -246,10 +259,11 @@ impl Decision {
 
         self.compare_rows(new.rows);
         self.recall_changes = recall_changes(&old, &new);
+        let beside = of_several_labels(&old, &new);
         match &champion.has_to_go {
-            Some(why) => self.tell_macro_f1(old.macro_f1, new.macro_f1, why),
+            Some(why) => self.tell_macro_f1(old.macro_f1, new.macro_f1, why, &beside),
             None => {
-                self.compare_macro_f1(old.macro_f1, new.macro_f1);
+                self.compare_macro_f1(old.macro_f1, new.macro_f1, &beside);
                 self.compare_recalls(champion.predictions);
             }
         }
@@ -287,20 +301,21 @@ impl Decision {
     }
 
     /// Says what macro F1 came to where it decides nothing: the champion is to go.
-    fn tell_macro_f1(&mut self, old: f64, new: f64, why: &str) {
+    fn tell_macro_f1(&mut self, old: f64, new: f64, why: &str, beside: &str) {
         let text = format!(
-            "macro F1 went from {old:.4} to {new:.4} ({:+.4}); no gain is needed, since the champion is to go: {why}",
+            "macro F1 went from {old:.4} to {new:.4} ({:+.4}); no gain is needed, since the champion is to go: {why}{beside}",
             new - old
         );
         self.reason(true, text);
     }
 
-    fn compare_macro_f1(&mut self, old: f64, new: f64) {
+    fn compare_macro_f1(&mut self, old: f64, new: f64, beside: &str) {
         let (gain, needed) = (new - old, self.policy.min_macro_f1_gain);
         // The gain is a difference of rounded numbers: equal is equal.
         let enough = gain >= needed - 1e-12;
-        let text =
-            format!("macro F1 went from {old:.4} to {new:.4} ({gain:+.4}); a gain of {needed} is needed");
+        let text = format!(
+            "macro F1 went from {old:.4} to {new:.4} ({gain:+.4}); a gain of {needed} is needed{beside}"
+        );
         self.reason(enough, text);
     }
 

@@ -58,6 +58,12 @@ impl TestPrediction {
     pub fn is_right(&self) -> bool {
         self.actual == self.predicted
     }
+
+    fn has_other_than_one(&self) -> bool {
+        [&self.actual, &self.predicted]
+            .iter()
+            .any(|labels| labels.names().len() != 1)
+    }
 }
 
 /// Measured quality of a model. All shares are from 0 to 1, and 0 where nothing was measured.
@@ -66,11 +72,18 @@ impl TestPrediction {
 pub struct Evaluation {
     /// Test rows.
     pub rows: usize,
-    /// Share of rows whose labels are all right.
+    /// Share of rows whose labels are all right; where a row may have several it is called subset accuracy.
     pub accuracy: f64,
     /// Unweighted mean F1 of the classes that occur in the test rows.
     #[serde(rename = "macroF1")]
     pub macro_f1: f64,
+    /// F1 of all labels of all rows together; accuracy, where each row has one label and is given one. Unknown where an earlier
+    /// release measured, or somebody else.
+    #[serde(rename = "microF1", default, skip_serializing_if = "Option::is_none")]
+    pub micro_f1: Option<f64>,
+    /// Whether some row has, or was given, other than one label.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub several_labels: bool,
     /// Each class by itself, in order of name.
     pub classes: Vec<ClassMetrics>,
     /// Which class was taken for which.
@@ -93,12 +106,19 @@ impl Evaluation {
             rows,
             accuracy,
             macro_f1,
+            micro_f1: None,
+            several_labels: false,
             classes: Vec::new(),
             confusion_matrix: ConfusionMatrix::default(),
             expected_calibration_error: 0.0,
             brier_score: 0.0,
             auroc: None,
         }
+    }
+
+    /// Returns micro F1 where it says something that accuracy does not.
+    pub fn micro_f1_of_several(&self) -> Option<f64> {
+        self.micro_f1.filter(|_| self.several_labels)
     }
 
     /// Returns whether each class and the confidence were measured, and not averages alone.
@@ -154,6 +174,8 @@ pub fn evaluate(predictions: &[TestPrediction]) -> Evaluation {
         rows: predictions.len(),
         accuracy: share(right, predictions.len()),
         macro_f1: tested.iter().sum::<f64>() / tested.len().max(1) as f64,
+        micro_f1: Some(micro_f1(predictions)),
+        several_labels: predictions.iter().any(TestPrediction::has_other_than_one),
         classes,
         confusion_matrix: confusion_matrix(predictions),
         expected_calibration_error: calibration_error(&judged),
@@ -164,6 +186,17 @@ pub fn evaluate(predictions: &[TestPrediction]) -> Evaluation {
 
 fn share(part: usize, of: usize) -> f64 {
     if of == 0 { 0.0 } else { part as f64 / of as f64 }
+}
+
+/// Counts each label of each row once.
+fn micro_f1(predictions: &[TestPrediction]) -> f64 {
+    let (mut both, mut all) = (0, 0);
+    for row in predictions {
+        let (actual, predicted) = (row.actual.names(), row.predicted.names());
+        both += actual.iter().filter(|label| predicted.contains(label)).count();
+        all += actual.len() + predicted.len();
+    }
+    share(2 * both, all)
 }
 
 fn class_metrics(predictions: &[TestPrediction]) -> Vec<ClassMetrics> {

@@ -263,21 +263,11 @@ fn decided(decision: &Decision, blocks: &mut Vec<Block>) {
     let champion = decision
         .champion
         .as_ref()
-        .map(|champion| scores("Served before", champion));
-    blocks.push(Block::Table(Table {
-        caption: "Scores".to_owned(),
-        head: vec![
-            "Model",
-            "Texts",
-            "Accuracy",
-            "Macro F1",
-            "Calibration error",
-            "AUROC",
-        ],
-        rows: std::iter::once(scores("New model", &decision.challenger))
-            .chain(champion)
-            .collect(),
-    }));
+        .map(|champion| ("Served before", champion));
+    let measured: Vec<(&str, &Measured)> = std::iter::once(("New model", &decision.challenger))
+        .chain(champion)
+        .collect();
+    blocks.push(Block::Table(scores_table(&measured)));
     let evaluation = &decision.challenger.evaluation;
     blocks.push(Block::Table(Table {
         caption: "Each class of the new model".to_owned(),
@@ -287,20 +277,42 @@ fn decided(decision: &Decision, blocks: &mut Vec<Block>) {
     blocks.extend(matrix(&evaluation.confusion_matrix));
 }
 
-fn scores(name: &str, measured: &Measured) -> Vec<Cell> {
+/// Shows what models are worth; of several labels a text micro F1 too.
+fn scores_table(measured: &[(&str, &Measured)]) -> Table {
+    let of_several = measured.iter().any(|(_, model)| model.evaluation.several_labels);
+    let (accuracy, more) = match of_several {
+        true => ("Subset accuracy", Some("Micro F1")),
+        false => ("Accuracy", None),
+    };
+    let head = ["Model", "Texts", accuracy, "Macro F1"].into_iter().chain(more);
+    let rows = measured
+        .iter()
+        .map(|(name, model)| scores(name, model, of_several));
+    Table {
+        caption: "Scores".to_owned(),
+        head: head.chain(["Calibration error", "AUROC"]).collect(),
+        rows: rows.collect(),
+    }
+}
+
+fn scores(name: &str, measured: &Measured, of_several: bool) -> Vec<Cell> {
     let evaluation = &measured.evaluation;
-    vec![
+    let mut cells = vec![
         Cell::text(name),
         Cell::text(evaluation.rows.to_string()),
         Cell::text(percent(evaluation.accuracy)),
         Cell::text(percent(evaluation.macro_f1)),
+    ];
+    cells.extend(of_several.then(|| percent_cell(evaluation.micro_f1)));
+    cells.extend([
         percent_cell(
             evaluation
                 .is_detailed()
                 .then_some(evaluation.expected_calibration_error),
         ),
         percent_cell(evaluation.auroc),
-    ]
+    ]);
+    cells
 }
 
 fn class(metrics: &ClassMetrics) -> Vec<Cell> {

@@ -476,6 +476,31 @@ async fn a_build_is_shown_with_scores_and_confusion_and_links_work_from_below() 
 }
 
 #[tokio::test]
+async fn scores_of_models_of_several_labels_have_micro_f1_and_say_that_accuracy_is_of_all_of_them() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    build(&review, "b-1", "it wins").await;
+    let single = admin.get("versions/b-1").await;
+    let mut new = evaluation(0.8, ["World", "Sports"]);
+    (new["microF1"], new["severalLabels"]) = (json!(0.913), json!(true));
+    let decision = json!({
+        "buildId": "b-1", "deploy": true, "reasons": [],
+        "policy": { "minMacroF1Gain": 0.005, "significance": 0.05, "maxRecallLoss": 0.1 },
+        // Measured by the release before.
+        "champion": { "modelArn": "arn:old", "evaluation": evaluation(0.7, ["World", "Sports"]) },
+        "challenger": { "modelArn": MODEL, "evaluation": new }, "mcnemar": null, "recallChanges": {},
+    });
+    put(&review, TRAINING_BUCKET, "builds/b-1/decision.json", &decision).await;
+
+    let several = admin.get("versions/b-1").await;
+
+    assert!(single.body().contains("Accuracy") && !single.body().contains("Micro F1"));
+    for text in ["Subset accuracy", "Micro F1", "91.3 %", "Macro F1", "75.0 %"] {
+        assert!(several.body().contains(text), "{text}: {}", several.body());
+    }
+}
+
+#[tokio::test]
 async fn builds_are_listed_a_page_at_a_time() {
     let review = Review::new();
     let admin = review.sign_in_admin("ada").await;

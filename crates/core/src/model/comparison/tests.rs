@@ -96,6 +96,35 @@ fn a_better_challenger_is_deployed_and_the_numbers_are_readable() {
 }
 
 #[test]
+fn of_several_labels_micro_f1_and_subset_accuracy_stand_beside_macro_f1() {
+    let row = |predicted: &[&str]| TestPrediction {
+        actual: LabelNames::of(["A", "B"]),
+        predicted: LabelNames::of(predicted.iter().copied()),
+        confidence: 0.9,
+    };
+    let (old, new) = (
+        [row(&["A"]), row(&["A"]), row(&["B"])],
+        [row(&["A", "B"]), row(&["A"]), row(&["A", "B"])],
+    );
+
+    let decision = Decision::make(
+        POLICY,
+        Some(&candidate("old", &["A", "B"], &old)),
+        &candidate("new", &["A", "B"], &new),
+        &[],
+    );
+
+    let said = &decision.reasons[2].text;
+    assert!(
+        said.ends_with(
+            "; beside it micro F1 went from 0.6667 to 0.9091, and the share of rows with all labels right (subset \
+             accuracy) from 0.0000 to 0.6667"
+        ),
+        "{said}"
+    );
+}
+
+#[test]
 fn too_small_a_gain_is_refused() {
     assert_eq!(
         refusals(&decide((80, 80), (81, 80))),

@@ -67,6 +67,8 @@ fn labels_of_a_multi_label_row_count_each_and_in_any_order() {
     let evaluation = evaluate(&rows(&[("A|B", "B|A", 0.9), ("A", "A|B", 0.9)]));
 
     assert_eq!(evaluation.accuracy, 0.5);
+    // Three of the four labels that are given are right, and none is missing.
+    assert_eq!(evaluation.micro_f1_of_several(), Some(6.0 / 7.0));
     assert_eq!(
         (evaluation.classes[0].recall, evaluation.classes[0].precision),
         (1.0, 1.0)
@@ -75,6 +77,27 @@ fn labels_of_a_multi_label_row_count_each_and_in_any_order() {
         (evaluation.classes[1].recall, evaluation.classes[1].precision),
         (1.0, 0.5)
     );
+}
+
+#[test]
+fn where_each_row_has_one_label_micro_f1_is_accuracy_and_is_not_told() {
+    let evaluation = evaluate(&rows(&[("A", "A", 0.9), ("A", "B", 0.6), ("B", "B", 0.7)]));
+
+    assert_eq!(evaluation.micro_f1, Some(evaluation.accuracy));
+    assert_eq!(evaluation.micro_f1_of_several(), None);
+}
+
+#[test]
+fn an_evaluation_of_a_release_before_is_read_without_micro_f1() {
+    let mut written = serde_json::to_value(evaluate(&rows(&[("A|B", "A", 0.9)]))).expect("numbers");
+    let fields = written.as_object_mut().expect("an object");
+    assert_eq!(fields.remove("microF1"), Some(serde_json::json!(2.0 / 3.0)));
+    assert_eq!(fields.remove("severalLabels"), Some(serde_json::json!(true)));
+
+    let read: Evaluation = serde_json::from_value(written).expect("as it was stored");
+
+    assert_eq!((read.micro_f1, read.micro_f1_of_several()), (None, None));
+    assert_eq!(read.accuracy, 0.0);
 }
 
 #[test]
