@@ -18,6 +18,7 @@ mod plan;
 mod region;
 mod spread;
 mod squares;
+mod thresholds;
 pub mod train;
 pub mod training_data;
 mod vectors;

@@ -11,6 +11,7 @@ use crate::{
     fit::Fit,
     model_format::ModelError,
     plan::Plan,
+    thresholds::Thresholds,
     vectors::add,
 };
 
@@ -36,6 +37,8 @@ pub struct Model {
     pub(crate) vectors: Option<VectorWeights>,
     /// Of which texts it is not to be sure; a model of a release before is as sure of all.
     pub(crate) doubt: Option<Doubt>,
+    /// From where on it gives each label, where that is not a half for all.
+    pub(crate) thresholds: Option<Thresholds>,
 }
 
 /// The part of a model that looks at vectors.
@@ -68,7 +71,8 @@ struct Block {
 pub struct Prediction<'a> {
     /// Name of the class.
     pub label: &'a str,
-    /// Probability from 0 to 1, the scale of Comprehend's `Score`.
+    /// Probability from 0 to 1, the scale of Comprehend's `Score`. A multi-label model gives a label from 0.5 on, whatever
+    /// threshold it has learnt for it.
     pub score: f32,
 }
 
@@ -123,6 +127,7 @@ impl Model {
             bias,
             rows: Rows::new(&present, weights),
             doubt,
+            thresholds: None,
         }
     }
 
@@ -214,14 +219,23 @@ impl Model {
             add(&mut scores, &own.weights, vector.unit());
         }
         to_probabilities(self.mode, &mut scores);
-        if let Some(doubt) = &self.doubt {
-            let likeness = Likeness {
-                known_words: sums.known_words,
-                distance: doubt.distance(vector),
-            };
-            doubt.dampen(likeness, self.mode, &mut scores);
-        }
+        let distance = self.doubt.as_ref().and_then(|doubt| doubt.distance(vector));
+        let likeness = Likeness {
+            known_words: sums.known_words,
+            distance,
+        };
+        self.say(likeness, &mut scores);
         scores
+    }
+
+    /// Has calibrated probabilities say which labels are given, and how sure that is of a text.
+    pub(crate) fn say(&self, likeness: Likeness, probabilities: &mut [f32]) {
+        if let Some(thresholds) = &self.thresholds {
+            thresholds.raise(probabilities);
+        }
+        if let Some(doubt) = &self.doubt {
+            doubt.dampen(likeness, self.mode, probabilities);
+        }
     }
 }
 

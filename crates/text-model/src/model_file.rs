@@ -24,8 +24,12 @@ use crate::{
     doubt::{Doubt, Far, FewerWords, LEAST_CEILING_OF_HALVES},
     features::{GROUPS, HASH_BITS, Revision},
     model::{Model, Rows, VectorWeights},
-    model_format::{BY_VECTORS, FORMAT_VERSION, ModelError, WITHOUT_DOUBT, WITHOUT_SIGNS, WITHOUT_VECTORS},
+    model_format::{
+        BY_VECTORS, FORMAT_VERSION, ModelError, WITHOUT_DOUBT, WITHOUT_SIGNS, WITHOUT_THRESHOLDS,
+        WITHOUT_VECTORS,
+    },
     region::Region,
+    thresholds::Thresholds,
 };
 
 const MAGIC: &[u8; 8] = b"txtmodel";
@@ -42,6 +46,8 @@ struct Header {
     encoder: Option<EncoderHeader>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     doubt: Option<DoubtHeader>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    thresholds: Option<Vec<f32>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -110,13 +116,15 @@ impl Model {
                 dimensions: vectors.weights.len() / self.labels.len(),
             }),
             doubt: self.doubt.as_ref().map(DoubtHeader::of),
+            thresholds: self.thresholds.as_ref().map(|them| them.of_labels().to_vec()),
         })
         .expect("strings and numbers always serialise");
         header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
         let mut file = MAGIC.to_vec();
         let version = match (self.revision, &self.vectors, &self.doubt) {
             (Revision::Words, _, _) => WITHOUT_SIGNS,
-            (Revision::Signs, _, Some(_)) => FORMAT_VERSION,
+            (Revision::Signs, _, _) if self.thresholds.is_some() => FORMAT_VERSION,
+            (Revision::Signs, _, Some(_)) => WITHOUT_THRESHOLDS,
             (Revision::Signs, Some(_), None) => WITHOUT_DOUBT,
             (Revision::Signs, None, None) => WITHOUT_VECTORS,
         };
@@ -157,7 +165,9 @@ impl Model {
         let version = take_u32(&mut rest)?;
         let revision = match version {
             WITHOUT_SIGNS => Revision::Words,
-            WITHOUT_VECTORS | WITHOUT_DOUBT | BY_VECTORS | FORMAT_VERSION => Revision::Signs,
+            WITHOUT_VECTORS | WITHOUT_DOUBT | BY_VECTORS | WITHOUT_THRESHOLDS | FORMAT_VERSION => {
+                Revision::Signs
+            }
             _ => return Err(ModelError::UnsupportedFormat(version)),
         };
         let (body, checksum) = file
@@ -181,6 +191,7 @@ fn read_body(mut rest: &[u8], revision: Revision) -> Option<Model> {
         rows,
         encoder,
         doubt,
+        thresholds,
     } = serde_json::from_slice(rest.split_off(..header_length)?).ok()?;
     let classes = labels.len();
     let sorted = labels.is_sorted_by(|left, right| left < right);
@@ -204,6 +215,11 @@ fn read_body(mut rest: &[u8], revision: Revision) -> Option<Model> {
         Some(header) => Some(take_doubt(&mut rest, header, vectors.as_ref(), classes)?),
         None => None,
     };
+    let thresholds = match thresholds {
+        Some(thresholds) if thresholds.len() == classes => Some(Thresholds::stored(thresholds)?),
+        Some(_) => return None,
+        None => None,
+    };
     let (words, _) = rest.split_off(..buckets / 8)?.as_chunks();
     let present: Vec<u64> = words.iter().map(|&bytes| u64::from_le_bytes(bytes)).collect();
     let set: usize = present.iter().map(|word| word.count_ones() as usize).sum();
@@ -220,6 +236,7 @@ fn read_body(mut rest: &[u8], revision: Revision) -> Option<Model> {
         rows: Rows::new(&present, weights),
         vectors,
         doubt,
+        thresholds,
     })
 }
 

@@ -2,9 +2,12 @@
 
 /// Also stands for how features and probabilities are made: a change there needs a new number.
 ///
-/// A model that is as sure of all texts is written in a format before, which is the same without doubt.
-pub(crate) const FORMAT_VERSION: u32 = 7;
-/// The format before: doubts by vectors alone where there are some, and down to 0.6.
+/// A model without thresholds of its own, or one that is as sure of all texts, is written in a format before, which is the
+/// same without these.
+pub(crate) const FORMAT_VERSION: u32 = 8;
+/// The format before: every label is given from a half on.
+pub(crate) const WITHOUT_THRESHOLDS: u32 = 7;
+/// The one before: doubts by vectors alone where there are some, and down to 0.6.
 pub(crate) const BY_VECTORS: u32 = 6;
 /// The one before that: as sure of all texts.
 pub(crate) const WITHOUT_DOUBT: u32 = 5;

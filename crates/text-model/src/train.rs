@@ -29,6 +29,7 @@ use crate::{
     model::{MAX_WEIGHT_BYTES, Model},
     plan::Plan,
     spread::Spread,
+    thresholds::Thresholds,
     training_data::{Example, TrainingSet},
     weighing,
     weights::buckets_for,
@@ -59,7 +60,7 @@ pub struct Trained {
     pub metrics: EvaluationMetrics,
     /// What the confidence is worth, on the same texts.
     ///
-    /// A few numbers of the calibration are fitted on them too, so it flatters a little.
+    /// A few numbers of the calibration, and a multi-label model's thresholds, are fitted on them too, so it flatters a little.
     pub confidence: Confidence,
     /// Texts that were held out once. A class's only text never is.
     pub held_out: usize,
@@ -156,21 +157,11 @@ fn train_on(plan: &Plan<'_>, texts: &[Labelled<'_>]) -> Trained {
     if weighing::weigh(&mut judged, is_chosen) {
         calibration = calibration.sure_as(&judged, mode);
     }
-    let model = Model::of(plan, &all, &calibration, &likeness);
-    let outcomes: Vec<Outcome> = judged
-        .into_iter()
-        .zip(likeness)
-        .map(|(text, likeness)| {
-            let mut probabilities = calibration.probabilities(mode, &text);
-            if let Some(doubt) = &model.doubt {
-                doubt.dampen(likeness, mode, &mut probabilities);
-            }
-            Outcome {
-                probabilities,
-                truth: text.truth.into_iter().map(|class| class as usize).collect(),
-            }
-        })
-        .collect();
+    let probabilities = judged.iter().map(|text| calibration.probabilities(mode, text));
+    let probabilities: Vec<Vec<f32>> = probabilities.collect();
+    let mut model = Model::of(plan, &all, &calibration, &likeness);
+    model.thresholds = Thresholds::of(mode, &judged, &probabilities);
+    let outcomes = outcomes(&model, judged, probabilities, &likeness);
     let metrics = metrics::evaluate(mode, classes, &outcomes);
     let confidence = Confidence::of(mode, &outcomes);
     tracing::info!(
@@ -189,6 +180,24 @@ fn train_on(plan: &Plan<'_>, texts: &[Labelled<'_>]) -> Trained {
         held_out: outcomes.len(),
         outcomes,
     }
+}
+
+/// Returns what the model says of held-out texts, of whose probabilities only the calibration is known yet.
+fn outcomes(
+    model: &Model,
+    judged: Vec<Judged>,
+    probabilities: Vec<Vec<f32>>,
+    likeness: &[Likeness],
+) -> Vec<Outcome> {
+    let texts = judged.into_iter().zip(probabilities).zip(likeness);
+    let outcome = |((text, mut probabilities), likeness): ((Judged, Vec<f32>), &Likeness)| {
+        model.say(*likeness, &mut probabilities);
+        Outcome {
+            probabilities,
+            truth: text.truth.into_iter().map(|class| class as usize).collect(),
+        }
+    };
+    texts.map(outcome).collect()
 }
 
 impl Confidence {

@@ -174,6 +174,66 @@ fn labels_of_a_multi_label_file_are_predicted_independently() {
     );
 }
 
+/// Rows of which each says what it is about. Of three complaints one is urgent, and nothing says which.
+fn sometimes_urgent(numbers: std::ops::Range<u32>) -> Vec<(String, String)> {
+    const WORDS: [&str; 12] = [
+        "the", "order", "came", "today", "box", "red", "shoes", "with", "two", "papers", "from", "shop",
+    ];
+    let row = |number: u32| {
+        let chance = vector_id(&number.to_string());
+        let about = ["billing", "delivery"][number as usize % 2];
+        let is_complaint = number.is_multiple_of(3);
+        let urgent = match is_complaint && chance[0] < 85 {
+            true => "|urgent",
+            false => "",
+        };
+        let what = if is_complaint { "complaint" } else { "question" };
+        let words: Vec<&str> = chance[1..6]
+            .iter()
+            .map(|byte| WORDS[*byte as usize % 12])
+            .collect();
+        (
+            format!("{about}{urgent}"),
+            format!("{about} {what} {}", words.join(" ")),
+        )
+    };
+    numbers.map(row).collect()
+}
+
+#[test]
+fn a_label_that_is_seldom_more_likely_than_not_is_given_where_its_f1_is_best() {
+    let rows = sometimes_urgent(0..900).into_iter();
+    let csv: String = rows.map(|(labels, text)| format!("{labels},{text}\n")).collect();
+
+    let Trained { model, metrics, .. } = trained(&csv);
+
+    let is_given = |text: &str| {
+        let mut given = model.predict(text).into_iter().filter(|label| label.score >= 0.5);
+        given.any(|label| label.label == "urgent")
+    };
+    let new = sometimes_urgent(3_000..3_600);
+    let urgent = new.iter().filter(|(labels, _)| labels.contains("urgent"));
+    let (given, missed): (Vec<_>, Vec<_>) = urgent.partition(|(_, text)| is_given(text));
+    let all_given = new.iter().filter(|(_, text)| is_given(text)).count();
+    println!("{} {} {all_given} {metrics:?}", given.len(), missed.len());
+    assert!(given.len() > 4 * missed.len(), "{} {}", given.len(), missed.len());
+    // One in three is right where all complaints are given, one in nine where all texts are.
+    assert!(4 * given.len() >= all_given, "{} of {all_given}", given.len());
+    assert!(metrics.f1_score > 0.8, "{metrics:?}");
+}
+
+#[test]
+fn a_model_with_thresholds_survives_its_file() {
+    let rows = sometimes_urgent(0..900).into_iter();
+    let csv: String = rows.map(|(labels, text)| format!("{labels},{text}\n")).collect();
+    let model = trained(&csv).model;
+
+    let file = model.to_bytes();
+
+    assert_eq!(file[8..12], 8_u32.to_le_bytes());
+    assert_eq!(Model::from_bytes(&file).expect("its own file"), model);
+}
+
 #[test]
 fn model_survives_its_file() {
     let read = Model::from_bytes(&NEWS.model.to_bytes()).expect("own file");
@@ -276,7 +336,7 @@ fn other_files_and_other_formats_are_told_apart_from_damage() {
         Model::from_bytes(b"txtmodel\x01\0\0\0")
             .expect_err("of an older release")
             .to_string(),
-        "model format 1 is not supported, this release reads formats 3 to 7: train the model again"
+        "model format 1 is not supported, this release reads formats 3 to 8: train the model again"
     );
 }
 
@@ -442,6 +502,48 @@ fn what_a_class_is_called_says_what_few_texts_of_it_do_not() {
     let with = right_of_mixed(&train(&set, SEED).model);
 
     assert!(with > without + 0.1, "{without} {with}");
+}
+
+#[test]
+fn labels_of_a_multi_label_file_are_learnt_from_vectors_too() {
+    // No two texts share a word: only their vectors say which labels they have.
+    let labels = ["plain", "warm", "bright", "bright|warm"];
+    let of = |kind: usize, noise: f32| {
+        let side = |is_so: bool| if is_so { 1.0 } else { -1.0 };
+        Vector::of(&[side(kind % 2 == 1), side(kind >= 2), 3.0, noise])
+    };
+    let letters = ["v", "w", "x", "y", "z"];
+    let rows: String = (0..120)
+        .map(|n| format!("{},{}\n", labels[n % 4], letters[n % 5].repeat(n / 5 + 3)))
+        .collect();
+    let mut set = TrainingSet::read_csv(rows.as_bytes()).expect("good file");
+    set.set_vectors(
+        "an encoder",
+        (0..120).map(|n| of(n % 4, n as f32 / 200.0)).collect(),
+    );
+    let names = [of(2, 0.0), of(0, 0.0), of(1, 0.0)];
+    set.set_name_vectors(names.to_vec());
+    let hard = rows.lines().filter_map(|line| line.split_once(',')).take(40);
+    set.set_chosen(&hard.map(|(_, text)| vector_id(text)).collect());
+
+    let Trained { model, metrics, .. } = train(&set, SEED);
+
+    assert_eq!(
+        (model.mode(), model.encoder()),
+        (Mode::MultiLabel, Some("an encoder"))
+    );
+    for (kind, wanted) in labels.iter().enumerate() {
+        let predictions = model.predict_with("of unknown words", Some(&of(kind, 0.3)));
+        let mut given: Vec<&str> = predictions
+            .iter()
+            .filter(|prediction| prediction.score >= 0.5)
+            .map(|prediction| prediction.label)
+            .collect();
+        given.sort_unstable();
+        assert_eq!(given.join("|"), *wanted, "{predictions:?}");
+    }
+    assert!(metrics.accuracy > 0.9, "{metrics:?}");
+    assert_eq!(Model::from_bytes(&model.to_bytes()).expect("its own file"), model);
 }
 
 #[test]
