@@ -180,6 +180,9 @@ pub fn worked_off(bucket: &str, key: &str) -> String {
     format!("done-{object}")
 }
 
+/// Key of the dataset version that was assembled last.
+pub const NEWEST_DATASET: &str = "datasets/newest.json";
+
 /// Returns the dataset version that an object belongs to; `None` if to none.
 pub fn dataset_of(key: &str) -> Option<&str> {
     let (version, _) = key.strip_prefix(DATASETS_FOLDER)?.split_once('/')?;

@@ -9,6 +9,7 @@ use active_learning_core::{
 };
 use aws_sdk_s3::primitives::ByteStream;
 use chrono::Utc;
+use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio_util::io::SyncIoBridge;
@@ -235,7 +236,10 @@ async fn build(
     let mut prepared = preparing
         .await
         .expect("reading neither panics nor is cancelled")?;
-    prepared.set.set_chosen(&chosen(bucket, &input).await?);
+    let is_of_flywheel = properties.flywheel_arn.is_some();
+    prepared
+        .set
+        .set_chosen(&chosen(bucket, &input, is_of_flywheel).await?);
     let prepared = encode(bucket, encoders, prepared).await?;
     let training = tokio::task::spawn_blocking(move || train_and_test(prepared));
     let tested = training.await.expect("training neither panics nor is cancelled");
@@ -320,15 +324,32 @@ async fn collect(
     Ok(data)
 }
 
-/// Returns the ids of the texts that a model's doubt chose: a dataset of our own names them beside its training file.
-async fn chosen(bucket: &Bucket, input: &Input) -> Result<BTreeSet<VectorId>, StoreError> {
+/// The dataset version that was assembled last.
+#[derive(Deserialize)]
+struct NewestDataset {
+    version: String,
+}
+
+/// Returns the ids of the texts that a model's doubt chose: a dataset of our own names them beside its training file. What
+/// is in the lake of a flywheel came of datasets, of which the newest knows its texts as they are by now.
+async fn chosen(
+    bucket: &Bucket,
+    input: &Input,
+    is_of_flywheel: bool,
+) -> Result<BTreeSet<VectorId>, StoreError> {
+    let own = input
+        .sources
+        .iter()
+        .filter(|source| source.uri.bucket == bucket.name());
+    let versions = own.filter_map(|source| keys::dataset_of(&source.uri.key));
+    let mut versions: BTreeSet<String> = versions.map(str::to_owned).collect();
+    if is_of_flywheel {
+        let newest: Option<NewestDataset> = bucket.read_own(keys::NEWEST_DATASET).await?;
+        versions.extend(newest.map(|newest| newest.version));
+    }
     let mut chosen = BTreeSet::new();
-    for source in &input.sources {
-        let version = keys::dataset_of(&source.uri.key);
-        if source.uri.bucket == bucket.name()
-            && let Some(version) = version
-            && let Some(ids) = bucket.bytes(&keys::chosen_texts(version)).await?
-        {
+    for version in versions {
+        if let Some(ids) = bucket.bytes(&keys::chosen_texts(&version)).await? {
             chosen.extend(ids.as_chunks().0);
         }
     }

@@ -75,6 +75,8 @@ pub struct Example {
     pub labels: Box<[u32]>,
     /// What the model sees of the text.
     pub features: Features,
+    /// Identity of the text.
+    pub id: VectorId,
     /// The text itself, unless there are more than [`MAX_ENCODED`].
     pub text: Option<Box<str>>,
     /// What an encoder made of it.
@@ -231,6 +233,7 @@ struct Collected {
     labels: Box<[u32]>,
     /// Tells texts apart: see [`text_id`].
     text: u64,
+    id: VectorId,
     /// None of a text that is not trained on.
     features: Option<Features>,
     /// The text itself, as long as there are few.
@@ -310,11 +313,11 @@ impl TrainingSet {
         self.names = names;
     }
 
-    /// Notes which texts were chosen because a model was in doubt: they are no sample of the traffic.
+    /// Notes which texts were chosen because a model was in doubt, however many texts there are: they are no sample of the
+    /// traffic.
     pub fn set_chosen(&mut self, chosen: &BTreeSet<VectorId>) {
         for example in &mut self.examples {
-            let text = example.text.as_deref();
-            example.is_chosen = text.is_some_and(|text| chosen.contains(&vector_id(text)));
+            example.is_chosen = chosen.contains(&example.id);
         }
     }
 
@@ -535,6 +538,7 @@ impl Collector {
         self.rows.push(Collected {
             labels: ids.into_boxed_slice(),
             text: text_id(text),
+            id: vector_id(text),
             features: is_wanted.then(|| Features::of(text)),
             kept: (is_wanted && self.rows.len() < MAX_ENCODED).then(|| text.into()),
         });
@@ -674,14 +678,15 @@ impl Collector {
         let wanted = self
             .rows
             .into_iter()
-            .filter_map(|row| Some((row.labels, row.features?, row.kept)));
-        let examples = wanted.map(|(labels, features, text)| {
+            .filter_map(|row| Some((row.labels, row.id, row.features?, row.kept)));
+        let examples = wanted.map(|(labels, id, features, text)| {
             let mut labels: Vec<u32> = labels.iter().filter_map(|&id| sorted_ids[id as usize]).collect();
             labels.sort_unstable();
             labels.dedup();
             Example {
                 labels: labels.into_boxed_slice(),
                 features,
+                id,
                 text,
                 vector: None,
                 is_chosen: false,

@@ -922,7 +922,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         key: "datasets/newest.json",
         bucket: Training,
         writers: &[MODEL_BUILDING],
-        readers: &[MODEL_BUILDING, HUMAN_REVIEW],
+        readers: &[MODEL_BUILDING, HUMAN_REVIEW, TEXT_CLASSIFIER],
         shape: "JSON: version",
         lifetime: Kept,
         description: "The dataset version that was assembled last.",

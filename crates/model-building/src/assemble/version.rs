@@ -26,7 +26,7 @@ use super::{
 };
 
 /// Key of the document that names the newest version.
-pub(crate) const NEWEST_KEY: &str = "datasets/newest.json";
+pub(crate) const NEWEST_KEY: &str = keys::NEWEST_DATASET;
 
 /// The files of a version, in the temporary folder, and what they add to the split.
 pub(super) struct Files {

@@ -1,5 +1,6 @@
 //! Flywheels: datasets go into a lake, an iteration trains and compares, a promotion changes what serves.
 
+use active_learning_core::text::vector_id;
 use aws_sdk_comprehend::{
     Client,
     types::{
@@ -220,6 +221,34 @@ async fn an_iteration_waits_for_datasets_to_test_with_and_of_two_at_a_time_one_i
     let history = comprehend.list_flywheel_iteration_history().flywheel_arn(ARN);
     let history = history.send().await.expect("listed");
     assert_eq!(history.flywheel_iteration_properties_list().len(), 1);
+}
+
+#[tokio::test]
+async fn an_iteration_reads_which_rows_a_models_doubt_chose() {
+    // Half of the texts tell their class, of the other half nobody could; these are what doubt chose.
+    let text = |n: usize| format!("{} number {n}", ["cat", "dog"][n % 2]);
+    let label = |n: usize| ["a", "b"][if n < 100 { n % 2 } else { n / 2 % 2 }];
+    let rows: String = (0..200).map(|n| format!("{},{}\n", label(n), text(n))).collect();
+    let confidence = async |chosen: std::ops::Range<usize>| {
+        let function = Function::new();
+        create(&function.comprehend(), &["a", "b"]).await;
+        let ids: Vec<u8> = chosen.flat_map(|n| vector_id(&text(n))).collect();
+        function.put_bytes_quietly("datasets/v2/chosen.bin", ids).await;
+        function
+            .put_quietly("datasets/newest.json", r#"{"version":"v2"}"#)
+            .await;
+        add(&function, "first", DatasetType::Train, &rows).await;
+        let iteration = iterate(&function, "one").await;
+        let model = iteration.trained_model_arn().expect("a model").to_owned();
+        let endpoint = function.endpoint_of("late", &model).await;
+        let request = json!({"EndpointArn": endpoint, "Text": "cat"});
+        let answer = function.call("ClassifyDocument", &request).await;
+        answer.body["Classes"][0]["Score"].as_f64().expect("a score")
+    };
+
+    let (without, with) = (confidence(0..0).await, confidence(100..200).await);
+
+    assert!(with > without + 0.05, "{without} {with}");
 }
 
 #[tokio::test]
