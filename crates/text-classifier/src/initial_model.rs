@@ -375,15 +375,7 @@ async fn trained(
         Err(refusal) => return Ok(Err(refusal)),
     };
     if let Some(encoder) = encoder {
-        match set.texts() {
-            Some(texts) => {
-                let texts = texts.into_iter().map(str::to_owned).collect();
-                set.set_vectors(encoder.identity(), vectors::of(bucket, encoder, texts).await);
-                let names = vectors::of_names(encoder, &set.labels).await;
-                set.set_name_vectors(names);
-            }
-            None => set.repairs.push(vectors::too_many()),
-        }
+        vectors::give_to(bucket, encoder, &mut set, &mut []).await;
     }
     let training = tokio::task::spawn_blocking(move || {
         let trained = train(&set, SEED);
@@ -391,7 +383,7 @@ async fn trained(
     });
     let (documents, repairs, trained) = training.await.expect("training neither panics nor is cancelled");
     bucket.put_model(&resource, &trained.model).await?;
-    // The model exists from here on. If another run was quicker, its model is the same.
+    // The model exists from here on. If another run was quicker, its model is of the same rows.
     let mut classifier = describe(bucket, upload, arn, start, documents, &trained);
     classifier.properties.message = message(&repairs);
     bucket.create(&resource, &classifier).await?;

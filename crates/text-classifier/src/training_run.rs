@@ -15,10 +15,10 @@ use sha2::{Digest, Sha256};
 use tokio_util::io::SyncIoBridge;
 
 use text_model::{
-    Confidence, MAX_UNLABELLED, Model, TrainingDataError, TrainingSet,
+    Confidence, Model, TrainingDataError, TrainingSet,
     metrics::{self, Outcome},
     train,
-    training_data::{self, Collector, Example, LABEL_DELIMITER},
+    training_data::{Collector, Example, LABEL_DELIMITER},
 };
 
 use crate::{
@@ -432,20 +432,7 @@ async fn encode(
     let Some(encoder) = encoders.current().await? else {
         return Ok(prepared);
     };
-    let Prepared { set, test, .. } = &mut prepared;
-    let (Some(texts), Some(test_texts)) = (set.texts(), training_data::texts(test)) else {
-        set.repairs.push(vectors::too_many());
-        return Ok(prepared);
-    };
-    let texts: Vec<&str> = texts.into_iter().chain(test_texts).collect();
-    let unlabelled = vectors::of_others(bucket, &encoder, &texts, MAX_UNLABELLED).await;
-    let texts: Vec<String> = texts.into_iter().map(str::to_owned).collect();
-    let mut all = vectors::of(bucket, &encoder, texts).await;
-    training_data::set_vectors(test, all.split_off(set.len()));
-    set.set_vectors(encoder.identity(), all);
-    let names = vectors::of_names(&encoder, &set.labels).await;
-    set.set_name_vectors(names);
-    set.unlabelled = unlabelled;
+    vectors::give_to(bucket, &encoder, &mut prepared.set, &mut prepared.test).await;
     Ok(prepared)
 }
 

@@ -15,7 +15,10 @@ use active_learning_core::text::{Vector, VectorId, pack_vectors, unpack_vectors,
 use aws_sdk_s3::error::DisplayErrorContext;
 use sha2::{Digest, Sha256};
 use text_encoder::Encoder;
-use text_model::MAX_ENCODED;
+use text_model::{
+    MAX_ENCODED, MAX_UNLABELLED, TrainingSet,
+    training_data::{self, Example},
+};
 
 use crate::{
     bucket::{Bucket, StoreError},
@@ -63,8 +66,31 @@ pub(crate) async fn of(bucket: &Bucket, encoder: &Arc<Encoder>, texts: Vec<Strin
     vectors
 }
 
+/// Gives a training all that an encoder makes of it: vectors of its texts and of those of its test, of its labels' names,
+/// and of texts that nobody has labelled. Of too many texts nothing is made, and that is told.
+pub(crate) async fn give_to(
+    bucket: &Bucket,
+    encoder: &Arc<Encoder>,
+    set: &mut TrainingSet,
+    test: &mut [Example],
+) {
+    let (Some(texts), Some(test_texts)) = (set.texts(), training_data::texts(test)) else {
+        set.repairs.push(too_many());
+        return;
+    };
+    let texts: Vec<&str> = texts.into_iter().chain(test_texts).collect();
+    let unlabelled = of_others(bucket, encoder, &texts, MAX_UNLABELLED).await;
+    let texts: Vec<String> = texts.into_iter().map(str::to_owned).collect();
+    let mut all = of(bucket, encoder, texts).await;
+    training_data::set_vectors(test, all.split_off(set.len()));
+    set.set_vectors(encoder.identity(), all);
+    let names = of_names(encoder, &set.labels).await;
+    set.set_name_vectors(names);
+    set.unlabelled = unlabelled;
+}
+
 /// Returns a vector for each name of a label, in order. They are made anew each time: names are few and short.
-pub(crate) async fn of_names(encoder: &Arc<Encoder>, names: &[String]) -> Vec<Vector> {
+async fn of_names(encoder: &Arc<Encoder>, names: &[String]) -> Vec<Vector> {
     let (encoder, names) = (Arc::clone(encoder), names.to_vec());
     let encoding = tokio::task::spawn_blocking(move || {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -76,12 +102,7 @@ pub(crate) async fn of_names(encoder: &Arc<Encoder>, names: &[String]) -> Vec<Ve
 /// Returns vectors that are kept of other texts than these, at most so many: what came in and has no label.
 ///
 /// Those of the latest packs; none where these cannot be read, which costs a model of few labels some accuracy.
-pub(crate) async fn of_others(
-    bucket: &Bucket,
-    encoder: &Encoder,
-    texts: &[&str],
-    most: usize,
-) -> Vec<Vector> {
+async fn of_others(bucket: &Bucket, encoder: &Encoder, texts: &[&str], most: usize) -> Vec<Vector> {
     let own: BTreeSet<VectorId> = texts.iter().map(|text| vector_id(text)).collect();
     let folder = format!("{FOLDER}{}/", encoder.identity());
     let mut others = Known::new();
@@ -120,7 +141,7 @@ async fn packs(bucket: &Bucket, folder: &str) -> Result<Vec<Listed>, StoreError>
 }
 
 /// Says that a training had more texts than it makes vectors of.
-pub(crate) fn too_many() -> String {
+fn too_many() -> String {
     format!("more than {MAX_ENCODED} texts: trained without the text encoder, which adds little to so many")
 }
 

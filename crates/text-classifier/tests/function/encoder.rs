@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use active_learning_core::text::{pack_vectors, unpack_vectors, vector_id};
+use active_learning_core::text::{Vector, pack_vectors, unpack_vectors, vector_id};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use text_classifier::TextEncoder;
 
-use crate::harness::{BUCKET, ENDPOINT_ARN, Function, ROLE_ARN};
+use crate::{
+    harness::{BUCKET, ENDPOINT_ARN, Function, ROLE_ARN},
+    initial_model::right_by_signs,
+};
 
 /// Rows whose words say little: half of the words of the test are in none of them.
 const FOOD_AND_SPORT: &str = "food,pasta with tomato sauce\nsport,the striker scored twice\n\
@@ -127,6 +130,135 @@ async fn a_training_reads_which_rows_a_models_doubt_chose() {
     let (without, with) = (confidence(&[]).await, confidence(&hard).await);
 
     assert!(with > without + 0.05, "{without} {with}");
+}
+
+#[tokio::test]
+async fn what_only_signs_decide_is_learnt_beside_the_encoder() {
+    // The encoder knows no such signs, or says little of them: the vectors of both classes are nearly the same.
+    for signs in [[" 👍", " 👎"], ["", "?"]] {
+        let function = Function::with_encoder(TextEncoder::BuiltIn);
+
+        let right = right_by_signs(&function, signs).await;
+
+        assert!(right >= 95, "{signs:?}: {right} of 100");
+    }
+}
+
+#[tokio::test]
+async fn several_labels_of_a_text_are_learnt_through_the_encoder() {
+    let function = Function::with_several_labels_and_encoder();
+    let both =
+        "food|sport,the striker ate a plate of pasta\nfood|sport,our team drank soup after the match\n";
+
+    function
+        .train("initial/rows.csv", &format!("{FOOD_AND_SPORT}{both}"))
+        .await
+        .expect("trained");
+
+    for (text, class) in [
+        ("lasagne", "food"),
+        ("basketball tournament", "sport"),
+        ("roast chicken", "food"),
+        ("swimming championship", "sport"),
+    ] {
+        let request = json!({"EndpointArn": ENDPOINT_ARN, "Text": text});
+        let answer = function.call("ClassifyDocument", &request).await;
+        assert_eq!(answer.body["Classes"], Value::Null, "{}", answer.body);
+        assert_eq!(answer.body["Labels"][0]["Name"], class, "{text}: {}", answer.body);
+    }
+}
+
+/// Values of a vector of the encoder of the program.
+const DIMENSIONS: usize = 384;
+
+/// Texts of two bands of meaning, by their number: by their vectors alone, words say nothing.
+fn of_bands(n: usize) -> (&'static str, String, Vector) {
+    let (class, up) = [("up", 1.0), ("down", -1.0)][n % 2];
+    let mut values = vec![0.0; DIMENSIONS];
+    values[..3].copy_from_slice(&[
+        (n / 2) as f32 / 10.0 - 5.0,
+        up * (1.0 + (n * 7 % 5) as f32 / 20.0),
+        0.3,
+    ]);
+    (class, format!("text {}", n * 7_919), Vector::of(&values))
+}
+
+#[tokio::test]
+async fn labels_are_spread_over_the_texts_that_were_encoded_before() {
+    // Labelled at opposite ends: by the labels alone the ends are what differs.
+    let (labelled, others): (Vec<usize>, Vec<usize>) =
+        (0..200).partition(|n| if n % 2 == 0 { *n < 40 } else { *n >= 160 });
+    let rows = labelled.iter().map(|n| of_bands(*n));
+    let rows: String = rows.map(|(class, text, _)| format!("{class},{text}\n")).collect();
+    let pack = |texts: &[usize]| {
+        let vectors = texts.iter().map(|n| of_bands(*n));
+        let vectors: BTreeMap<_, _> = vectors
+            .map(|(_, text, vector)| (vector_id(&text), vector))
+            .collect();
+        pack_vectors(DIMENSIONS, &vectors)
+    };
+    let identity = text_encoder::Encoder::built_in_identity();
+    let folder = format!("text-classifier/vectors/{identity}/");
+    let documents = others
+        .iter()
+        .map(|n| of_bands(*n).1)
+        .collect::<Vec<_>>()
+        .join("\n");
+
+    for is_first in [true, false] {
+        let right = async |before: &[usize]| {
+            let function = Function::with_encoder(TextEncoder::BuiltIn);
+            function
+                .put_bytes_quietly(&format!("{folder}before.bin"), pack(before))
+                .await;
+            let model = match is_first {
+                true => {
+                    function.train("initial/rows.csv", &rows).await.expect("trained");
+                    let endpoint = function.endpoint(ENDPOINT_ARN).await;
+                    endpoint["ModelArn"].as_str().expect("a model").to_owned()
+                }
+                false => function.trained_classifier("one", &rows).await,
+            };
+            // The job is to look through the same vectors.
+            let all = [&labelled[..], &others].concat();
+            function
+                .put_bytes_quietly(&format!("{folder}later.bin"), pack(&all))
+                .await;
+            let said = job_on(&function, &model, &documents).await;
+            let is_right = |(said, n): &(&Value, &usize)| said["Classes"][0]["Name"] == of_bands(**n).0;
+            said.iter().zip(&others).filter(is_right).count()
+        };
+
+        let without = right(&labelled).await;
+        let with = right(&[&labelled[..], &others].concat()).await;
+
+        assert!(
+            with >= without + 16,
+            "{is_first}: {without} {with} of {}",
+            others.len()
+        );
+    }
+}
+
+/// Has a model classify documents, one a line; returns what it says of each.
+async fn job_on(function: &Function, model: &str, documents: &str) -> Vec<Value> {
+    function.put_quietly("in/texts.txt", documents).await;
+    let request = json!({
+        "DocumentClassifierArn": model,
+        "InputDataConfig": {"S3Uri": format!("s3://{BUCKET}/in/"), "InputFormat": "ONE_DOC_PER_LINE"},
+        "OutputDataConfig": {"S3Uri": format!("s3://{BUCKET}/out")},
+        "DataAccessRoleArn": ROLE_ARN,
+    });
+    let started = function.call("StartDocumentClassificationJob", &request).await;
+    function.work().await;
+    let id = json!({"JobId": started.body["JobId"]});
+    let job = function.call("DescribeDocumentClassificationJob", &id).await.body;
+    let uri = &job["DocumentClassificationJobProperties"]["OutputDataConfig"]["S3Uri"];
+    let (_, predictions) = function.output(uri.as_str().expect("URI")).await;
+    predictions
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
 }
 
 #[tokio::test]
@@ -286,27 +418,9 @@ async fn an_encoder_that_is_exchanged_is_the_one_of_the_next_call_and_its_models
 async fn a_job_looks_through_the_encoder_too() {
     let function = Function::with_encoder(TextEncoder::BuiltIn);
     let model = function.trained_classifier("one", FOOD_AND_SPORT).await;
-    function
-        .put_quietly("in/texts.txt", "lasagne\n\nbasketball tournament\n")
-        .await;
 
-    let request = json!({
-        "DocumentClassifierArn": model,
-        "InputDataConfig": {"S3Uri": format!("s3://{BUCKET}/in/"), "InputFormat": "ONE_DOC_PER_LINE"},
-        "OutputDataConfig": {"S3Uri": format!("s3://{BUCKET}/out")},
-        "DataAccessRoleArn": ROLE_ARN,
-    });
-    let started = function.call("StartDocumentClassificationJob", &request).await;
-    function.work().await;
-    let id = json!({"JobId": started.body["JobId"]});
-    let job = function.call("DescribeDocumentClassificationJob", &id).await.body;
+    let lines = job_on(&function, &model, "lasagne\n\nbasketball tournament\n").await;
 
-    let uri = &job["DocumentClassificationJobProperties"]["OutputDataConfig"]["S3Uri"];
-    let (_, predictions) = function.output(uri.as_str().expect("URI")).await;
-    let lines: Vec<Value> = predictions
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect();
     assert_eq!(lines[0]["Classes"][0]["Name"], "food");
     assert_eq!(lines[1]["ErrorCode"], "INVALID_DOCUMENT");
     assert_eq!(lines[2]["Classes"][0]["Name"], "sport");

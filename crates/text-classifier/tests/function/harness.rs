@@ -60,6 +60,11 @@ impl Function {
         Self::with(TextEncoder::None, true)
     }
 
+    /// One of a stack where a text may have several labels, which looks through the encoder of the program.
+    pub fn with_several_labels_and_encoder() -> Self {
+        Self::with(TextEncoder::BuiltIn, true)
+    }
+
     pub fn with_encoder(encoder: TextEncoder) -> Self {
         Self::with(encoder, false)
     }
