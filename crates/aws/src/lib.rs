@@ -11,6 +11,7 @@ pub mod classifier;
 pub mod clients;
 pub mod copies;
 pub mod driving_words;
+pub mod encoder_in_use;
 pub mod env;
 pub mod erased;
 pub mod event_bus;

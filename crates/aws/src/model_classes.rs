@@ -10,7 +10,7 @@ use tokio::{sync::Mutex, time::Instant};
 use crate::bucket::{Bucket, BucketError};
 
 /// How the resource of an ARN begins that is a model of Comprehend.
-const OF_COMPREHEND: &str = "document-classifier/";
+pub(crate) const OF_COMPREHEND: &str = "document-classifier/";
 
 /// How long they are not looked for where nothing said which they are: they may be written after the model serves.
 const PAUSE_WHERE_NONE: Duration = Duration::from_secs(60);

@@ -29,7 +29,7 @@ pub enum TextVectorsError {
     #[error("{0}")]
     Refused(Refusal),
     /// The answer is not what the built-in classifier says.
-    #[error("the classifier's answer holds no vectors")]
+    #[error("the classifier's answer holds no vectors, and no encoder")]
     Answer,
 }
 

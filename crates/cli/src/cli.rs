@@ -125,7 +125,10 @@ async fn act(command: Command, options: &Options) -> Result<ExitCode, Failure> {
         Command::Disputed(listing) => disputes::list(listing, running).await.map(always)?,
         Command::Adjudicate(adjudication) => disputes::adjudicate(adjudication, running).await.map(always)?,
         Command::Audit(options) => audit::execute(options, running).await.map(always)?,
-        Command::Encoder { folder, json } => encoder::print(folder.as_deref(), json).map(always)?,
+        Command::Encoder { folder, json } => {
+            let printing = encoder::print(folder.as_deref(), json, running);
+            Box::pin(printing).await.map(always)?
+        }
         Command::SignInLink(link) => sign_in::print_link(link, running).await.map(always)?,
         Command::Reviewers(reviewers) => reviewers::execute(reviewers, running).await.map(always)?,
         Command::Lambda { .. } | Command::Completions { .. } | Command::Simulate(_) => {

@@ -1,5 +1,7 @@
 //! The text encoder that `simulate` and `advise` look through, and what it makes of texts.
 
+mod in_use;
+
 use std::{
     collections::{BTreeMap, HashMap},
     fmt, fs, io,
@@ -20,6 +22,8 @@ use crate::{
     phases,
     wording::{counted, counted_as},
 };
+
+pub use in_use::{OfStack, print};
 
 /// Texts between two lines about the progress.
 const PROGRESS_EVERY: usize = 2_000;
@@ -153,20 +157,6 @@ pub struct Described {
     pub sample_tokens: usize,
     /// Milliseconds for such a text on this machine, many at a time.
     pub milliseconds_per_text: f64,
-}
-
-/// Prints what the encoder of the program is, or that of a folder, and how quick.
-///
-/// # Errors
-///
-/// As [`describe`].
-pub fn print(folder: Option<&Path>, json: bool) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let described = describe(folder)?;
-    match json {
-        true => println!("{}", serde_json::to_string_pretty(&described)?),
-        false => print!("{described}"),
-    }
-    Ok(())
 }
 
 /// Says what the encoder of the program is, or that of a folder, and how quick.

@@ -4,6 +4,7 @@ use std::{io, pin::pin, time::Duration};
 
 use active_learning_aws::{
     bucket::Bucket,
+    encoder_in_use::{encoder_in_use, encoder_of_model},
     label_set::LabelSets,
     overview::{self, Overview, Places},
     unknown_classes::{self, UnknownClass},
@@ -20,6 +21,7 @@ use model_building::{
 use serde::Serialize;
 
 use crate::{
+    encoder,
     outputs::StackOutputs,
     phases::Phases,
     place::{self, sibling},
@@ -42,6 +44,8 @@ pub struct Models {
     hosted: Option<String>,
     /// Whether a text may have several labels, as far as the stack says so.
     several_labels: bool,
+    /// Whether the classifier is the built-in one, as far as the stack says so.
+    has_built_in: bool,
 }
 
 /// What an execution came to.
@@ -74,6 +78,7 @@ impl Models {
         Self {
             hosted: (!hosted.is_empty()).then_some(hosted),
             several_labels: place::has_several_labels(stack),
+            has_built_in: !output("TextClassifierRoleArn").is_empty(),
             ..models.with_buckets(&output("FeedbackS3Bucket"), &output("ReviewS3Bucket"))
         }
     }
@@ -110,6 +115,7 @@ impl Models {
             endpoint,
             hosted: None,
             several_labels: false,
+            has_built_in: false,
         }
     }
 
@@ -230,6 +236,28 @@ impl Models {
             (overview.live_accuracy, overview.first_model) = (None, None);
         }
         Ok(overview)
+    }
+
+    /// Returns through which encoder the stack looks, and which one its serving model was trained with; `None` where the
+    /// classifier is another service, or nothing says that it is not. `on_record` is the model that was put in service last:
+    /// it serves where the endpoint cannot be asked.
+    ///
+    /// # Errors
+    ///
+    /// When the endpoint cannot be described, or the bucket not be read.
+    pub async fn encoders(&self, on_record: Option<&str>) -> Result<Option<encoder::OfStack>, Failure> {
+        let serving = self.serving().await?.or(on_record.map(str::to_owned));
+        let of_model = match &serving {
+            Some(model) => Some(encoder_of_model(&self.bucket, model).await?),
+            None => None,
+        };
+        let asked = match self.has_built_in {
+            true => Some(Box::pin(encoder_in_use(&self.comprehend)).await),
+            // On AWS the classifier answers its own functions alone.
+            false if of_model.as_ref().is_none_or(Option::is_none) => return Ok(None),
+            false => None,
+        };
+        Ok(Some(encoder::OfStack::of(of_model, asked)))
     }
 
     /// Returns the classes that a hosted model gave and that the label set does not know.

@@ -7,7 +7,7 @@ use active_learning_aws::{
 use model_building::describe_training_file;
 use serde::Serialize;
 
-use crate::{models::Models, wording::counted};
+use crate::{encoder::OfStack, models::Models, wording::counted};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -20,6 +20,8 @@ const NAMED: usize = 10;
 struct Status {
     #[serde(flatten)]
     overview: Overview,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text_encoder: Option<OfStack>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unknown_classes: Vec<UnknownClass>,
 }
@@ -61,10 +63,16 @@ pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
         ..models.overview().await?
     };
     let unknown_classes = models.unknown_classes().await?;
+    let on_record = overview
+        .serving
+        .as_ref()
+        .map(|serving| serving.model_arn.as_str());
+    let text_encoder = Box::pin(models.encoders(on_record)).await?;
     let is_fine = overview.refused_files.is_empty();
     if json {
         let status = Status {
             overview,
+            text_encoder,
             unknown_classes,
         };
         println!("{}", serde_json::to_string_pretty(&status)?);
@@ -73,6 +81,10 @@ pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
 
     for (name, value) in overview.figures() {
         println!("{name:<30} {value}");
+    }
+    if let Some(encoders) = &text_encoder {
+        println!("{:<30} {}", "Text encoder", encoders.in_use());
+        println!("{:<30} {}", "Encoder of the serving model", encoders.of_model());
     }
     for problem in overview.missing_figures() {
         println!("! {problem}");

@@ -347,7 +347,18 @@ async fn a_stack_learns_through_the_encoder_of_a_folder_and_keeps_it() {
         "{vectors:?}"
     );
     assert_eq!(listed(&outputs, "encoder/").await, placed);
+    let (_, told) = status_until(&state_dir, &[], |said| said.contains("Text encoder"));
+    let asked = program(&state_dir).arg("encoder").output().expect("it runs");
     stack.stop("-TERM");
+    let asked = String::from_utf8_lossy(&asked.stdout).into_owned();
+    for said in [&told, &asked] {
+        assert!(
+            said.contains(&format!("TextEncoder=s3, identity {identity}")),
+            "{said}"
+        );
+    }
+    assert!(told.contains("Encoder of the serving model   the same"), "{told}");
+    assert!(asked.contains("was trained with: the same"), "{asked}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use text_model::{Confidence, EvaluationMetrics, Mode};
+use text_model::{Confidence, EvaluationMetrics, Mode, Model};
 
 use crate::{
     api_error::ApiError,
@@ -70,8 +70,19 @@ pub(crate) struct TrainedFacts {
     /// What the confidence was worth on texts that training did not see.
     #[serde(default)]
     pub confidence: Confidence,
+    /// Identity of the encoder that it looks through, or [`NO_ENCODER`]; not known of what an earlier release has trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
     /// The objects that it was trained on.
     pub sources: Vec<TrainingFile>,
+}
+
+/// Said of a model that looks through no encoder.
+const NO_ENCODER: &str = "none";
+
+/// Returns what is noted of the encoder of a model.
+pub(crate) fn encoder_of(model: &Model) -> Option<String> {
+    Some(model.encoder().unwrap_or(NO_ENCODER).to_owned())
 }
 
 /// An object that a model was trained on.

@@ -34,6 +34,17 @@ impl FromStr for TextEncoder {
     }
 }
 
+impl TextEncoder {
+    /// Returns the value of the parameter that chooses it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::BuiltIn => "built-in",
+            Self::None => "none",
+            Self::S3 => "s3",
+        }
+    }
+}
+
 /// The encoder of this process.
 #[derive(Clone)]
 pub(crate) struct Encoders {
@@ -64,6 +75,11 @@ impl Encoders {
             bucket,
             own: Arc::default(),
         }
+    }
+
+    /// Returns which encoder was chosen.
+    pub(crate) fn choice(&self) -> TextEncoder {
+        self.choice
     }
 
     /// Returns the encoder to train with; `None` where models look at n-grams alone.

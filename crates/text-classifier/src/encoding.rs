@@ -18,7 +18,8 @@ pub(crate) struct EncodeRequest {
     text_list: Option<Vec<String>>,
 }
 
-/// Returns the encoder's identity and the texts' vectors as a pack; no identity where there is no encoder.
+/// Returns which encoder is chosen, its identity and the texts' vectors as a pack; no identity where there is no encoder. Of no
+/// texts the encoder alone.
 pub(crate) async fn encode(
     bucket: &Bucket,
     encoders: &Encoders,
@@ -30,11 +31,16 @@ pub(crate) async fn encode(
     if texts.len() > MAX_TEXTS {
         return Err(ApiError::InvalidRequest("TextList has more than 100 texts"));
     }
+    let choice = encoders.choice().name();
     let Some(encoder) = encoders.current().await? else {
-        return Ok(json!({"Encoder": null}));
+        return Ok(json!({"TextEncoder": choice, "Encoder": null}));
     };
+    if texts.is_empty() {
+        return Ok(json!({"TextEncoder": choice, "Encoder": encoder.identity(), "Vectors": ""}));
+    }
     let ids: Vec<_> = texts.iter().map(|text| vector_id(text)).collect();
     let vectors = vectors::of(bucket, &encoder, texts).await;
     let pack = pack_vectors(encoder.dimensions(), ids.iter().zip(&vectors));
-    Ok(json!({"Encoder": encoder.identity(), "Vectors": BASE64_STANDARD.encode(pack)}))
+    let vectors = BASE64_STANDARD.encode(pack);
+    Ok(json!({"TextEncoder": choice, "Encoder": encoder.identity(), "Vectors": vectors}))
 }

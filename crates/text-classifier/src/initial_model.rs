@@ -28,7 +28,7 @@ use crate::{
     bucket::{Bucket, StoreError, Updated},
     classifier::{
         Classifier, ClassifierMetadata, ClassifierProperties, ModelStatus, TrainedFacts, TrainingFile,
-        message,
+        encoder_of, message,
     },
     encoders::Encoders,
     endpoint::{Endpoint, InitialModel},
@@ -492,6 +492,7 @@ fn describe(
         trained: Some(TrainedFacts {
             labels,
             confidence: trained.confidence,
+            encoder: encoder_of(&trained.model),
             sources: vec![TrainingFile {
                 uri: uri.to_string(),
                 etag: upload.etag.clone(),

@@ -26,7 +26,7 @@ use crate::{
     bucket::{Bucket, NamedObjectError, StoreError, Updated},
     classifier::{
         Classifier, ClassifierMetadata, ClassifierProperties, ModelStatus, TrainedFacts, TrainingFile,
-        message,
+        encoder_of, message,
     },
     encoders::Encoders,
     flywheel::lake::{self, Newest},
@@ -275,6 +275,7 @@ async fn build(
         facts: TrainedFacts {
             labels,
             confidence: tested.confidence,
+            encoder: encoder_of(&tested.model),
             sources: files,
         },
     })

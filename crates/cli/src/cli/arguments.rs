@@ -165,7 +165,8 @@ pub enum Command {
         /// Name of the function
         name: String,
     },
-    /// Says which text encoder is part of the program, or checks a folder before it is put under encoder/
+    /// Says which text encoder is part of the program and which the running stack uses, or checks a folder before it is put
+    /// under encoder/
     #[command(after_help = "Example: active-learning encoder ./multilingual-e5-small")]
     Encoder {
         /// Folder of a sentence encoder, as the hub lays it out

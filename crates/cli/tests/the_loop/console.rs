@@ -149,6 +149,14 @@ async fn a_build_is_approved_and_rolled_back_in_the_console_whose_figures_are_th
             .expect("figures")
             .remove("cost");
     }
+    let encoders = status.as_object_mut().expect("figures").remove("textEncoder");
+    let encoders = encoders.expect("the built-in classifier serves");
+    assert!(encoders["choice"].is_string(), "{encoders}");
+    assert_eq!(
+        encoders["ofServingModel"],
+        encoders["identity"].as_str().unwrap_or("none"),
+        "{encoders}"
+    );
     assert_eq!(figures, status);
     let actions: Vec<_> = log["auditLog"]["entries"]
         .as_array()

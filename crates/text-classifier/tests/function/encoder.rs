@@ -52,6 +52,30 @@ async fn a_model_understands_words_that_training_never_saw() {
 }
 
 #[tokio::test]
+async fn a_model_notes_which_encoder_it_was_trained_with() {
+    for (encoder, noted) in [
+        (TextEncoder::BuiltIn, text_encoder::Encoder::built_in_identity()),
+        (TextEncoder::None, "none"),
+    ] {
+        let function = Function::with_encoder(encoder);
+        function
+            .train("initial/rows.csv", FOOD_AND_SPORT)
+            .await
+            .expect("trained");
+        let endpoint = function.endpoint(ENDPOINT_ARN).await;
+        let first = endpoint["ModelArn"].as_str().expect("a model").to_owned();
+        let later = function.trained_classifier("one", FOOD_AND_SPORT).await;
+
+        for model in [first, later] {
+            let resource = model.rsplit(':').next().expect("a resource");
+            let state = function.object(&format!("text-classifier/{resource}.json")).await;
+            let state: Value = serde_json::from_slice(&state.expect("a state")).expect("JSON");
+            assert_eq!(state["trained"]["encoder"], noted, "{state}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_model_understands_what_its_labels_are_called() {
     // The rows say nothing of either. Were names not read, the other way round would give the other answers.
     for labels in [["food", "sport"], ["sport", "food"]] {
@@ -99,7 +123,13 @@ async fn texts_are_encoded_before_there_is_a_model_and_stay_for_its_training() {
     assert_eq!(vectors.len(), 40);
     assert!(vectors.contains_key(&vector_id("text number 7")));
     assert_eq!(function.keys("text-classifier/vectors/").await.len(), 1);
-    assert_eq!(none.body, json!({"Encoder": null}));
+    assert_eq!(answer.body["TextEncoder"], "built-in");
+    assert_eq!(none.body, json!({"TextEncoder": "none", "Encoder": null}));
+    let of_no_texts = function.call("EncodeDocuments", &json!({"TextList": []})).await;
+    assert_eq!(
+        of_no_texts.body,
+        json!({"TextEncoder": "built-in", "Encoder": answer.body["Encoder"], "Vectors": ""})
+    );
     assert_eq!(refused.status, 400, "{}", refused.body);
 }
 
