@@ -353,6 +353,33 @@ mod tests {
     }
 
     #[test]
+    fn each_strategy_is_replayed_with_the_encoder_and_without() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../text-encoder/tests/tiny");
+        let options = Options {
+            encoder: encoder::Choice::Folder(tiny),
+            seeds: NonZeroUsize::MIN,
+            ..options(folder.path(), 200)
+        };
+
+        run(&options).expect("a good file");
+
+        let file = fs::read_to_string(folder.path().join("results/runs.csv")).expect("written");
+        let rows: Vec<Vec<&str>> = file.lines().skip(1).map(|row| row.split(',').collect()).collect();
+        let ways: std::collections::BTreeSet<(&str, &str)> =
+            rows.iter().map(|row| (row[0], row[1])).collect();
+        let expected = ["random", "representative"];
+        let expected = expected.map(|strategy| [(strategy, "with"), (strategy, "without")]);
+        assert_eq!(ways, expected.into_iter().flatten().collect());
+        // What a model sees shows in its numbers.
+        let numbers = |way: &str| -> Vec<&[&str]> {
+            let of_way = rows.iter().filter(|row| row[..2] == ["random", way]);
+            of_way.map(|row| &row[4..]).collect()
+        };
+        assert_ne!(numbers("with"), numbers("without"));
+    }
+
+    #[test]
     fn options_that_leave_nothing_to_replay_are_refused() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let reason = |options: &Options| run(options).expect_err("nothing to replay").to_string();

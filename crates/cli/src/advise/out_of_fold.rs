@@ -208,6 +208,59 @@ mod tests {
     }
 
     #[test]
+    fn models_look_through_the_encoder() {
+        // No text shares a word with another: n-grams say nothing of what was not seen.
+        let foods = [
+            "lasagne",
+            "noodle soup",
+            "roast chicken",
+            "omelette",
+            "cheese sandwich",
+            "fried rice",
+            "apple pie",
+            "pancakes",
+            "grilled salmon",
+            "potato salad",
+            "chocolate cake",
+            "beef stew",
+            "tomato sauce",
+            "yoghurt",
+            "scrambled eggs",
+            "garlic bread",
+        ];
+        let sports = [
+            "basketball",
+            "goalkeeper",
+            "tennis final",
+            "marathon runner",
+            "swimming",
+            "hockey league",
+            "boxing",
+            "cycling race",
+            "volleyball",
+            "gymnastics",
+            "world cup",
+            "rugby match",
+            "skiing",
+            "wrestling",
+            "golf tournament",
+            "javelin throw",
+        ];
+        let rows = foods.iter().zip(sports);
+        let file: String = rows
+            .map(|(food, sport)| format!("Food,{food}\nSport,{sport}\n"))
+            .collect();
+        let right = |encoder| {
+            let evidence = judge(file.as_bytes(), encoder).expect("usable");
+            evidence.judged.iter().filter(|judged| judged.right).count()
+        };
+
+        let (without, with) = (right(None), right(Some(Encoder::built_in())));
+
+        assert!(with >= 28 && with > without + 4, "{without} {with} of 32");
+    }
+
+    #[test]
     fn labels_of_several_classes_are_right_together_or_not_at_all() {
         let row = |number: usize| match number % 3 {
             0 => format!("Sports,Match {number} the team won the cup final\n"),

@@ -272,17 +272,100 @@ async fn a_stack_without_training_data_asks_people_until_it_has_a_model_and_rank
     assert!(initial.is_empty());
 }
 
+/// Five topics of twelve texts. No text shares a word with another, so that by their words all are as far from one another:
+/// five by chance are one of each topic once in 22 times.
+const TOPICS: [[&str; 12]; 5] = [
+    [
+        "lasagne",
+        "noodle soup",
+        "roast chicken",
+        "omelette",
+        "cheese sandwich",
+        "fried rice",
+        "apple pie",
+        "pancakes",
+        "grilled salmon",
+        "potato salad",
+        "chocolate cake",
+        "beef stew",
+    ],
+    [
+        "basketball",
+        "goalkeeper",
+        "tennis final",
+        "marathon runner",
+        "swimming championship",
+        "hockey league",
+        "boxing",
+        "cycling race",
+        "volleyball",
+        "gymnastics",
+        "rugby",
+        "penalty shootout",
+    ],
+    [
+        "violin",
+        "grand piano",
+        "trumpet",
+        "electric guitar",
+        "flute",
+        "drums",
+        "cello",
+        "saxophone",
+        "clarinet",
+        "trombone",
+        "symphony orchestra",
+        "harp",
+    ],
+    [
+        "pneumonia",
+        "high fever",
+        "sore throat",
+        "diabetes",
+        "migraine",
+        "asthma",
+        "measles",
+        "broken leg",
+        "influenza",
+        "allergy",
+        "chronic cough",
+        "infection",
+    ],
+    [
+        "winter coat",
+        "leather shoes",
+        "jeans",
+        "woollen sweater",
+        "silk tie",
+        "gloves",
+        "skirt",
+        "cotton shirt",
+        "trousers",
+        "scarf",
+        "jacket",
+        "socks",
+    ],
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_texts_that_people_are_asked_about_are_chosen_by_what_they_mean() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let state = folder.path().join("state");
-    let file = folder.path().join("tickets.csv");
-    write_csv(&file, &tickets());
+    let file = folder.path().join("topics.csv");
+    let texts = TOPICS.as_flattened().iter();
+    let texts: Vec<(&str, String)> = texts.map(|text| ("", (*text).to_owned())).collect();
+    write_csv(&file, &texts);
     let file = file.to_str().expect("UTF-8");
-    let start = ["start", "--labels", "billing,delivery,login", "--texts", file];
+    let start = [
+        "start",
+        "--labels",
+        "food,sport,music,health,clothes",
+        "--texts",
+        file,
+    ];
     let parameters = [
         "FeedbackBufferSeconds=1",
-        "PoolTextsInReview=20",
+        "PoolTextsInReview=5",
         "TextEncoder=built-in",
     ];
 
@@ -295,7 +378,19 @@ async fn the_first_texts_that_people_are_asked_about_are_chosen_by_what_they_mea
         let keys = list.expect("listed").contents().to_vec().into_iter();
         keys.filter_map(|object| object.key).collect::<Vec<String>>()
     };
-    until(async || !list("asked/").await.is_empty()).await;
+    let mut asked = String::new();
+    let by_topic = |asked: &str| {
+        let is_asked = |text: &&&str| asked.contains(&format!("\"{text}\""));
+        TOPICS.map(|topic| topic.iter().filter(is_asked).count())
+    };
+    until(async || {
+        let bucket = stack.outputs.output("FeedbackS3Bucket");
+        let loops = json_objects(&s3, bucket, "asked/", ".json").await;
+        asked = json!(loops).to_string();
+        by_topic(&asked).iter().sum::<usize>() >= 5
+    })
+    .await;
+    assert_eq!(by_topic(&asked), [1; 5], "{asked}");
     let identity = text_encoder::Encoder::built_in_identity();
     assert_eq!(
         list("backlog/vectors/").await,
