@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     LabelCollection, LabelCollectionError,
-    sweep::{Done, report},
+    sweep::{Done, Room, report},
 };
 
 /// The detail of an event "SageMaker A2I HumanLoop Status Change", as far as it counts here.
@@ -42,7 +42,7 @@ impl LabelCollection {
             debug!(human_loop.name = name, "nothing is due about it");
             return Ok(());
         }
-        let done: Done = self.see_to(name).await?;
+        let done: Done = self.see_to(name, &Room::default()).await?;
         info!(human_loop.name = name, ?done, "its end was told");
         report(&[done]);
         Ok(())

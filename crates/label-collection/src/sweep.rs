@@ -4,11 +4,14 @@
 //! an empty prefix to pay for; else the review service lists as many of its latest loops as are open, and is asked about
 //! each of the others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use active_learning_aws::{
     failure::chain,
-    human_loops::{AskError, OpenLoop},
+    human_loops::{AskError, Asked, OpenLoop},
     metrics,
 };
 use active_learning_core::labels::human_loop::{HumanLoopInput, LoopName, MAX_RETRIES};
@@ -43,6 +46,8 @@ pub(crate) enum Done {
     Recovered,
     /// It had never been started.
     Started,
+    /// The review service has no room for it: it stays kept.
+    Kept,
     /// It had failed, and was started again under another name.
     Reopened,
     /// It was set aside.
@@ -51,26 +56,35 @@ pub(crate) enum Done {
     Disputed,
 }
 
+/// Whether the review service has room for more loops, as far as a run has heard.
+///
+/// Once it had none, the run asks for no more: each of thousands of questions would be tried, with pauses, in vain.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    is_full: AtomicBool,
+}
+
 impl LabelCollection {
     /// Sees to every loop that was asked for and is not done with. Idempotent.
     ///
     /// What failed or expired is asked again, [`MAX_RETRIES`] times; where it was one more opinion, an adjudicator decides
     /// after that, or once the time for it is over. A loop that was stopped is not: only an
     /// operator stops one, on purpose; its records are set aside. A loop that the service does not know, since
-    /// it was never started or was deleted before a sweep saw it stopped, is started.
+    /// it was never started or was deleted before a sweep saw it stopped, is started. What the service has no room for
+    /// stays kept, which is no failure, and holds back nothing else.
     pub(crate) async fn sweep(&self, now: DateTime<Utc>) -> Result<(), LabelCollectionError> {
         let mut open = self.human_loops.open().await?;
         open.retain(|asked| LoopName::parse(&asked.name).is_some());
         let waiting = self.waiting(&open).await?;
-        // First those that people are at: where the service starts no more, nothing after it is looked at.
+        // First those that people are at: where the service is busy, nothing after it is looked at.
         open.sort_by_key(|asked| !waiting.contains(&asked.name));
-        let mut done = Vec::new();
+        let (mut done, room) = (Vec::new(), Room::default());
         let mut result = Ok(());
         let mut outcomes = stream::iter(&open)
             .map(async |asked| {
                 let outcome = match waiting.contains(&asked.name) {
                     true => self.wait_for(asked, now).await,
-                    false => self.see_to(&asked.name).await,
+                    false => self.see_to(&asked.name, &room).await,
                 };
                 (asked, outcome)
             })
@@ -175,9 +189,9 @@ impl LabelCollection {
     }
 
     /// Does what is due about a loop that nobody seems to be at.
-    pub(crate) async fn see_to(&self, human_loop: &str) -> Result<Done, LabelCollectionError> {
+    pub(crate) async fn see_to(&self, human_loop: &str, room: &Room) -> Result<Done, LabelCollectionError> {
         let Some(found) = self.describe(human_loop).await? else {
-            return self.start_kept(human_loop).await.map(|()| Done::Started);
+            return self.start_kept(human_loop, room).await;
         };
         if !has_ended(found.human_loop_status()) {
             return Ok(Done::Waiting);
@@ -191,7 +205,7 @@ impl LabelCollection {
             self.give_up(human_loop, "the human loop was stopped").await?;
             return Ok(Done::GivenUp);
         }
-        self.reopen(human_loop).await
+        self.reopen(human_loop, room).await
     }
 
     async fn describe(&self, name: &str) -> Result<Option<DescribeHumanLoopOutput>, LabelCollectionError> {
@@ -229,7 +243,7 @@ impl LabelCollection {
 
     /// Asks the same again in a loop of the next name. After [`MAX_RETRIES`] an adjudicator decides on what was answered
     /// in another round; else it is given up.
-    async fn reopen(&self, human_loop: &str) -> Result<Done, LabelCollectionError> {
+    async fn reopen(&self, human_loop: &str, room: &Room) -> Result<Done, LabelCollectionError> {
         let name = LoopName::parse(human_loop);
         let Some(next) = name.as_ref().and_then(LoopName::next_retry) else {
             if name.is_some_and(|name| name.is_further_round()) {
@@ -239,20 +253,37 @@ impl LabelCollection {
             self.give_up(human_loop, &reason).await?;
             return Ok(Done::GivenUp);
         };
-        if let Some(input) = self.human_loops.input(human_loop).await? {
-            let next = next.to_string();
-            self.human_loops.keep(&next, &input).await?;
-            self.human_loops.forget(human_loop).await?;
-            self.human_loops.start(&next, &input).await?;
-        }
-        Ok(Done::Reopened)
+        let Some(input) = self.human_loops.input(human_loop).await? else {
+            return Ok(Done::Reopened); // Done with meanwhile.
+        };
+        let next = next.to_string();
+        self.human_loops.keep(&next, &input).await?;
+        self.human_loops.forget(human_loop).await?;
+        Ok(match self.start_if_room(&next, &input, room).await? {
+            Asked::Started => Done::Reopened,
+            Asked::Kept => Done::Kept,
+        })
     }
 
-    async fn start_kept(&self, human_loop: &str) -> Result<(), LabelCollectionError> {
-        match self.human_loops.input(human_loop).await? {
-            Some(input) => Ok(self.human_loops.start(human_loop, &input).await?),
-            None => Ok(()), // Done with meanwhile.
+    async fn start_kept(&self, human_loop: &str, room: &Room) -> Result<Done, LabelCollectionError> {
+        let Some(input) = self.human_loops.input(human_loop).await? else {
+            return Ok(Done::Started); // Done with meanwhile.
+        };
+        Ok(match self.start_if_room(human_loop, &input, room).await? {
+            Asked::Started => Done::Started,
+            Asked::Kept => Done::Kept,
+        })
+    }
+
+    async fn start_if_room(&self, human_loop: &str, input: &str, room: &Room) -> Result<Asked, AskError> {
+        if room.is_full.load(Ordering::Relaxed) {
+            return Ok(Asked::Kept);
         }
+        let asked = self.human_loops.start_kept(human_loop, input).await?;
+        if asked == Asked::Kept {
+            room.is_full.store(true, Ordering::Relaxed);
+        }
+        Ok(asked)
     }
 }
 
@@ -275,6 +306,7 @@ pub(crate) fn report(done: &[Done]) {
             ("OpenLoops", count(Done::Waiting)),
             ("RecoveredOutputs", count(Done::Recovered)),
             ("StartedLoops", count(Done::Started)),
+            ("LoopsWithoutRoom", count(Done::Kept)),
             ("ReopenedLoops", count(Done::Reopened)),
             ("GivenUpLoops", count(Done::GivenUp)),
             ("DisputedLoops", count(Done::Disputed)),

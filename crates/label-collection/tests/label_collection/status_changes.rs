@@ -71,6 +71,20 @@ async fn loops_of_others_and_those_that_are_done_with_are_left_alone() {
     assert!(services.script.calls(START).is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_event_of_a_loop_that_failed_does_not_fail_where_there_is_no_room_to_ask_again() {
+    let services = Services::start();
+    services.asked_and_ended(LOOP, "Failed").await;
+    services
+        .script
+        .always(START, 402, r#"{"__type": "ServiceQuotaExceededException"}"#);
+
+    services.told(status_change(FLOW, LOOP, "Failed")).await;
+
+    assert_eq!(services.open().await, [format!("{LOOP}-retry-1")]);
+    assert_eq!(services.review.loops().len(), 1);
+}
+
 #[tokio::test]
 async fn an_event_without_the_loop_is_an_error() {
     let services = Services::start();

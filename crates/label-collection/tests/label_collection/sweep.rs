@@ -643,22 +643,45 @@ async fn a_loop_whose_first_one_cannot_be_described_does_not_hold_back_the_other
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quota_that_is_exceeded_leaves_the_rest_to_the_next_sweep() {
+async fn a_full_review_service_fails_no_sweep_and_holds_back_no_answer() {
     let services = Services::start();
-    services.asked_and(LOOP, "Failed").await;
+    // Kept questions stand before all that is due, by name: more of them than are seen to at a time.
+    let name = |digit: char| LOOP.replacen('5', &digit.to_string(), 1);
+    let kept = ['0', '1', '2', '3', '4', '5'].map(name);
+    for name in &kept {
+        services.asked_for(name).await;
+    }
+    let (answered, failed) = (name('7'), name('8'));
+    services.asked_and(&answered, "Completed").await;
+    services
+        .put(REVIEW, &output_key(&answered), BUILT_IN_OUTPUT)
+        .await;
+    services.asked_and(&failed, "Failed").await;
+    services
+        .script
+        .always(START, 402, r#"{"__type": "ServiceQuotaExceededException"}"#);
+
+    services.sweep().await;
+
+    assert_eq!(services.labelled(&answered).await.len(), 6);
+    let mut open = kept.to_vec();
+    open.extend([format!("{answered}-again-1"), format!("{failed}-retry-1")]);
+    assert_eq!(services.open().await, open, "what has no room stays kept");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_had_no_room_is_asked_by_the_sweep_that_finds_some() {
+    let services = Services::start();
+    services.asked_for(LOOP).await;
     services
         .script
         .answer(5, START, 402, r#"{"__type": "ServiceQuotaExceededException"}"#);
 
-    let failed = services.function().handle(json!({"operation": "sweep"})).await;
+    services.sweep().await;
+    let before = services.review.status(LOOP);
     services.sweep().await;
 
-    assert_eq!(
-        Diagnostic::from(failed.expect_err("over quota")).error_type,
-        "NotNow"
-    );
-    assert_eq!(
-        services.review.status(&format!("{LOOP}-retry-1")).as_deref(),
-        Some("InProgress")
-    );
+    assert_eq!(before, None);
+    assert_eq!(services.review.status(LOOP).as_deref(), Some("InProgress"));
+    assert_eq!(services.open().await, [LOOP]);
 }
