@@ -59,8 +59,8 @@ struct State {
     acknowledged: BTreeSet<usize>,
     /// Of these, whose answer said that people will be asked.
     expected: BTreeSet<usize>,
-    /// Answers that the portal took, by the id of the question and by reviewer.
-    answers: HashMap<(String, String), u32>,
+    /// Answers that the portal took, by the id of the question, then by reviewer.
+    answers: HashMap<String, HashMap<String, u32>>,
     /// Questions whose mistake has been made.
     mistaken: HashSet<String>,
     /// Reviewer and human loop of each mistake that is not corrected yet.
@@ -221,16 +221,32 @@ impl Ledger {
         !self.is_file(number - number % BLOCK) && self.kind(number) == Kind::Correct
     }
 
-    /// Describes the texts for which the portal took more than one answer, by number and by what its client did.
+    /// Describes the questions that were asked twice, by number of the text and by what its client did.
     pub(super) fn asked_twice(&self) -> Vec<String> {
         let state = self.state();
-        let twice = state.answers.iter().filter(|(_, count)| **count > 1);
-        let numbers = twice.filter_map(|((id, _), _)| state.numbers.get(id).copied());
+        let numbers = self
+            .questions_asked_twice(&state)
+            .filter_map(|id| state.numbers.get(id).copied());
         let description = |number: usize| match self.is_file(number - number % BLOCK) {
             true => format!("text {number}, of a file"),
             false => format!("text {number}, {:?}", self.kind(number)),
         };
         numbers.map(description).collect()
+    }
+
+    /// Returns the questions that a reviewer answered twice, or more reviewers than were to be asked.
+    fn questions_asked_twice<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a String> {
+        let asked_twice = state.answers.iter().filter(|(id, by_reviewer)| {
+            by_reviewer.len() > self.reviewers_wanted(state, id)
+                || by_reviewer.values().any(|count| *count > 1)
+        });
+        asked_twice.map(|(id, _)| id)
+    }
+
+    /// Returns how many reviewers may be asked a question: one more breaks the tie of two, of whom one was mistaken.
+    fn reviewers_wanted(&self, state: &State, id: &str) -> usize {
+        let is_tie = self.opinions == 2 && state.mistaken.contains(id);
+        usize::from(self.opinions) + usize::from(is_tie)
     }
 
     /// Notes that a reviewer answered a task wrongly. Where others are asked too, they outvote it.
@@ -259,8 +275,8 @@ impl Ledger {
     pub(super) fn answered(&self, reviewer: &str, ids: &[String]) {
         let mut state = self.state();
         for id in ids {
-            let answer = (id.clone(), reviewer.to_owned());
-            *state.answers.entry(answer).or_default() += 1;
+            let by_reviewer = state.answers.entry(id.clone()).or_default();
+            *by_reviewer.entry(reviewer.to_owned()).or_default() += 1;
         }
     }
 
@@ -280,11 +296,12 @@ impl Ledger {
 
     pub(super) fn progress(&self) -> String {
         let state = self.state();
+        let answers: usize = state.answers.values().map(HashMap::len).sum();
         format!(
             "{} of {} acknowledged, {}",
             state.acknowledged.len(),
             self.records,
-            counted(state.answers.len(), "answer")
+            counted(answers, "answer")
         )
     }
 
@@ -313,7 +330,7 @@ impl Ledger {
             lost,
             twice: seen.values().filter(|count| **count > 1).count(),
             mispaired,
-            asked_twice: state.answers.values().filter(|count| **count > 1).count(),
+            asked_twice: self.questions_asked_twice(&state).count(),
             dead_letters,
         }
     }
@@ -391,7 +408,6 @@ mod tests {
         exported[3].0 = "no label of these".to_owned();
         exported.push(("World".to_owned(), "a text of nobody".to_owned()));
         let id = record_id(CLASSIFIER, &exported[5].1);
-        ledger.answered("ann", std::slice::from_ref(&id));
         ledger.answered("bob", std::slice::from_ref(&id));
         ledger.answered("bob", &[id]);
 
@@ -401,5 +417,40 @@ mod tests {
         assert_eq!(counts, (1, 1, 2));
         assert_eq!((verdict.asked_twice, verdict.dead_letters), (1, 2));
         assert!(!verdict.is_clean());
+    }
+
+    #[test]
+    fn two_reviewers_who_are_asked_what_one_is_to_answer_are_counted() {
+        let ledger = ledger_of(200);
+        let id = [record_id(CLASSIFIER, &ledger.text(7))];
+
+        ledger.answered("ann", &id);
+        let before = ledger.verdict(&[], 0).asked_twice;
+        ledger.answered("bob", &id);
+
+        assert_eq!((before, ledger.verdict(&[], 0).asked_twice), (0, 1));
+        assert_eq!(ledger.asked_twice(), [format!("text 7, {:?}", ledger.kind(7))]);
+    }
+
+    #[test]
+    fn of_two_who_are_to_be_asked_a_third_is_one_too_many_unless_one_was_mistaken() {
+        let ledger = Ledger::new(1, 200, 2);
+        (0..200).for_each(|number| ledger.will_send(number));
+        let ids = (0..200).map(|number| record_id(CLASSIFIER, &ledger.text(number)));
+        let (mistaken, right): (Vec<String>, Vec<String>) = ids.partition(|id| ledger.mistake(id).is_some());
+        assert!(!mistaken.is_empty());
+
+        for reviewer in ["ann", "bob"] {
+            ledger.answered(reviewer, &mistaken);
+            ledger.answered(reviewer, &right);
+        }
+        let of_two = ledger.verdict(&[], 0).asked_twice;
+        ledger.answered("cid", &mistaken);
+        let of_three = ledger.verdict(&[], 0).asked_twice;
+        ledger.answered("cid", &right[..3]);
+        ledger.answered("dan", &mistaken[..1]);
+
+        assert_eq!((of_two, of_three), (0, 0));
+        assert_eq!(ledger.verdict(&[], 0).asked_twice, 4);
     }
 }
