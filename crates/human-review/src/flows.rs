@@ -389,14 +389,17 @@ impl Flows {
     ///
     /// # Errors
     ///
-    /// [`BucketError`].
+    /// [`BucketError`], also where an entry is no network: taken for none, it would let everybody in.
     pub async fn networks(&self, now: DateTime<Utc>) -> Result<AllowedNetworks, BucketError> {
         if let Some(known) = self.known_networks(now) {
             return Ok(known);
         }
         let workforce = self.workforce().await?;
-        // They were checked when they were put.
-        let networks: AllowedNetworks = workforce.cidrs.join(",").parse().unwrap_or_default();
+        let networks = workforce.cidrs.join(",").parse::<AllowedNetworks>();
+        let networks = networks.map_err(|error| BucketError::Broken {
+            uri: self.bucket.uri(&workforce_key()),
+            source: error.into(),
+        })?;
         let read = Some((now, networks.clone()));
         *self.networks.lock().unwrap_or_else(PoisonError::into_inner) = read;
         Ok(networks)

@@ -760,6 +760,30 @@ async fn where_it_cannot_be_told_who_may_reach_the_portal_nobody_gets_in_and_eve
 }
 
 #[tokio::test]
+async fn networks_that_cannot_be_read_let_nobody_in_until_they_are_put_anew() {
+    let review = Review::new();
+    let visit = |address: &str| {
+        json!({ "httpMethod": "GET", "path": "/", "headers": {},
+            "requestContext": { "path": "/dev/", "requestId": "r", "identity": { "sourceIp": address } } })
+    };
+    review
+        .put(
+            "human-review/workforce.json",
+            r#"{"LastUpdatedDate": null, "Cidrs": ["203.0.113.0/24", "office"]}"#,
+        )
+        .await;
+
+    let of_nobody = Reply(review.handle(visit("198.51.100.1")).await).status();
+    let of_network = Reply(review.handle(visit("203.0.113.9")).await).status();
+    let anew = json!({ "WorkforceName": "default", "SourceIpConfig": { "Cidrs": ["203.0.113.0/24"] } });
+    made(&review, "UpdateWorkforce", anew).await;
+
+    assert_eq!((of_nobody, of_network), (503, 503));
+    assert_eq!(Reply(review.handle(visit("203.0.113.9")).await).status(), 401);
+    assert_eq!(Reply(review.handle(visit("198.51.100.1")).await).status(), 404);
+}
+
+#[tokio::test]
 async fn a_task_that_would_wait_longer_than_its_texts_are_kept_is_refused_with_both_numbers() {
     let week = human_review::Config {
         text_retention: human_review::text_retention::TextRetention(7),
