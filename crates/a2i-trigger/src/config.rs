@@ -7,7 +7,10 @@ use active_learning_aws::{
     classifier::ClassifierSettings,
     env::{ConfigError, Env},
 };
-use active_learning_core::feedback::review_policy::{AuditSampleRate, ReviewPolicy};
+use active_learning_core::{
+    feedback::review_policy::{AuditSampleRate, ReviewPolicy},
+    text::personal_data::Treatment,
+};
 
 /// What an operator decides.
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ pub struct Config {
     pub(crate) classifier: ClassifierSettings,
     /// Whether a text may have several labels.
     pub(crate) several_labels: bool,
+    /// What becomes of personal data in texts.
+    pub(crate) personal_data: Treatment,
 }
 
 impl Config {
@@ -58,6 +63,7 @@ impl Config {
             test_share: env.required("TEST_SHARE")?,
             classifier: ClassifierSettings::from_env(env)?,
             several_labels: env.required("SEVERAL_LABELS")?,
+            personal_data: env.required("PERSONAL_DATA")?,
         })
     }
 }

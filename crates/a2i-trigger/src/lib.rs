@@ -7,7 +7,8 @@
 //! it is selected: see `backlog.rs`, by vectors of its text where there are any: see `vectors.rs`. Texts to label, which
 //! nobody complained about, wait in a pool: see `pool.rs`; those of which a serving model is not sure do not: see
 //! `at_once.rs`. What came is counted by day: see `arrivals.rs`. Predictions that were accepted as labels ask nobody
-//! anything; they go to the training bucket: see `machine_labels.rs`.
+//! anything; they go to the training bucket: see `machine_labels.rs`. Where the stack masks personal data by its form, that
+//! of other producers is masked: see `masking.rs`.
 
 mod arrivals;
 mod at_once;
@@ -17,6 +18,7 @@ mod contradictions;
 mod early_likes;
 mod erased;
 mod machine_labels;
+mod masking;
 mod opinions;
 mod plan;
 mod pool;
@@ -47,6 +49,7 @@ use active_learning_aws::{
     lambda, metrics,
     model_arn::ModelArn,
     model_classes::ModelClasses,
+    personal_data::Masking,
     questions::Questions,
     rejected::{self, RejectedObject},
     s3_event::{self, InvalidEvent, Invocation, S3Object},
@@ -161,6 +164,7 @@ pub struct A2iTrigger {
     classifier: Classifier,
     model_arn: ModelArn,
     model_classes: ModelClasses,
+    masking: Masking,
     config: Config,
 }
 
@@ -179,6 +183,7 @@ impl A2iTrigger {
             label_sets: LabelSets::new(training.clone()).with_several_labels(config.several_labels),
             erased: ErasedList::new(feedback.clone()),
             model_classes: ModelClasses::new(training.clone()),
+            masking: masking::by_form(config.personal_data, sdk),
             training,
             feedback,
             model_arn: ModelArn::new(classifier.clone()),
@@ -251,7 +256,8 @@ impl A2iTrigger {
         let to_judge = self.config.pool_texts_in_review.min(pool::MAX_PREDICTED);
         let mut sorter = Sorter::judging(to_judge, erased);
         let mut parts = 0;
-        while let Some(lines) = receiver.recv().await {
+        while let Some(mut lines) = receiver.recv().await {
+            masking::mask(&self.masking, &mut lines).await;
             // Nobody waits for the end of a large file; whatever is chosen of a budget is chosen of all.
             if parts == 1 && self.config.review_budget == 0 && self.config.pool_texts_in_review > 0 {
                 Box::pin(self.select(today)).await?;

@@ -50,15 +50,24 @@ impl Services {
     }
 
     pub fn function_with(&self, script: &Script, budget: &str, in_review: &str) -> A2iTrigger {
-        self.function_of(script, [budget, in_review, ""])
+        self.function_of(script, [budget, in_review, "", "keep"])
     }
 
     /// The function where the built-in classifier serves.
     pub fn function_with_classifier(&self, script: &Script) -> A2iTrigger {
-        self.function_of(script, ["0", "0", "http://classifier.test"])
+        self.function_of(script, ["0", "0", "http://classifier.test", "keep"])
     }
 
-    fn function_of(&self, script: &Script, [budget, in_review, classifier_url]: [&str; 3]) -> A2iTrigger {
+    /// The function of a stack that does so with personal data.
+    pub fn function_with_personal_data(&self, script: &Script, treatment: &str) -> A2iTrigger {
+        self.function_of(script, ["0", "0", "", treatment])
+    }
+
+    fn function_of(
+        &self,
+        script: &Script,
+        [budget, in_review, classifier_url, personal_data]: [&str; 4],
+    ) -> A2iTrigger {
         let env = Env::from([
             (
                 "HUMAN_REVIEW_WORKFLOW_ARN",
@@ -73,6 +82,7 @@ impl Services {
             ("REVIEW_BUDGET_PER_DAY", budget),
             ("POOL_TEXTS_IN_REVIEW", in_review),
             ("SEVERAL_LABELS", "false"),
+            ("PERSONAL_DATA", personal_data),
             ("CONFIDENCE_THRESHOLD", "0.5"),
             ("MARGIN_THRESHOLD", "0"),
             ("TEST_SHARE", "0.2"),

@@ -11,6 +11,7 @@ mod harness;
 mod labels;
 mod machine_labels;
 mod opinions;
+mod personal_data;
 mod pool;
 mod said_of_copies;
 mod words;
