@@ -370,7 +370,9 @@ impl A2iTrigger {
             put.map_err(A2iTriggerError::Rejected)?;
         }
         let removed = self.feedback.delete(key).await;
-        removed.map_err(A2iTriggerError::Store)
+        removed.map_err(A2iTriggerError::Store)?;
+        metrics::count(FUNCTION, &[("RejectedLines", 1)]);
+        Ok(())
     }
 }
 
