@@ -2,6 +2,7 @@
 //! there are, a new one is served.
 
 mod stream;
+mod waiting;
 
 use std::{
     collections::BTreeMap,
@@ -23,23 +24,30 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Notify,
     task::JoinSet,
+    time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use stream::{Held, Timed, Unstalled};
+use waiting::Waiting;
 
 /// How long to wait before the next connection when the system has no room for one.
 const NO_ROOM_DELAY: Duration = Duration::from_millis(50);
+
+/// After which time it is looked again whether a connection can make room.
+const ROOM_DELAY: Duration = Duration::from_millis(200);
 
 /// What a connection may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Longest time until the head of a request has arrived; the longest a connection may be idle.
     pub head_timeout: Duration,
-    /// Longest time without a byte, of a request's body or taken of an answer.
+    /// Longest time without a byte, of a request's body or taken of an answer. In all a body may be waited for as long, and
+    /// a second more for each KiB that has come.
     pub stall_timeout: Duration,
-    /// Most connections at once. Of those without a request the oldest makes room for a new one.
+    /// Most connections at once. That which has waited longest for its client makes room for a new one: for a request, or for
+    /// the rest of one.
     pub connections: usize,
 }
 
@@ -86,7 +94,7 @@ async fn after_error(error: &io::Error, places: &Places) {
     );
     if !is_of_connection {
         tracing::error!(%error, "a connection cannot be taken");
-        places.free_oldest();
+        places.free_longest_waiting();
         tokio::time::sleep(NO_ROOM_DELAY).await;
     }
 }
@@ -114,12 +122,13 @@ async fn connection(
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
         () = state.closing.cancelled() => None,
+        () = state.given_up.cancelled() => None,
         () = stopping.cancelled() => None,
     };
-    if ended.is_none() && state.requests.load(Ordering::SeqCst) > 0 {
+    if ended.is_none() && state.has_request() {
         connection.as_mut().graceful_shutdown();
-        // Its client learns how it ended by the answer.
-        let _ = connection.await;
+        // Its client learns how it ended by the answer, unless it does not send what is to be answered.
+        let _ = state.given_up.run_until_cancelled(connection).await;
     }
 }
 
@@ -133,8 +142,7 @@ async fn answer(
     let mut request = request.map(|body| {
         Body::new(Timed {
             body,
-            timeout: limits.stall_timeout,
-            sleep: None,
+            waiting: Waiting::new(limits.stall_timeout, busy.0.clone()),
         })
     });
     request.extensions_mut().insert(ConnectInfo(peer));
@@ -150,10 +158,52 @@ struct Places {
     freed: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     requests: AtomicUsize,
+    /// Since when its client is waited for: for a request, or for more of one.
+    waits_since: Mutex<Option<Instant>>,
+    /// It ends, once its requests are answered.
     closing: CancellationToken,
+    /// It ends, whatever it does.
+    given_up: CancellationToken,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            requests: AtomicUsize::default(),
+            waits_since: Mutex::new(Some(Instant::now())),
+            closing: CancellationToken::new(),
+            given_up: CancellationToken::new(),
+        }
+    }
+}
+
+impl State {
+    fn waits_since(&self) -> Option<Instant> {
+        *self.waits_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_waits_since(&self, since: Option<Instant>) {
+        *self.waits_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    /// Notes that its client has sent what was waited for.
+    fn goes_on(&self) {
+        if self.has_request() {
+            self.set_waits_since(None);
+        }
+    }
+
+    fn has_request(&self) -> bool {
+        self.requests.load(Ordering::SeqCst) > 0
+    }
+
+    /// Returns whether it ends without anything more that anybody does.
+    fn is_going(&self) -> bool {
+        self.given_up.is_cancelled() || (self.closing.is_cancelled() && !self.has_request())
+    }
 }
 
 /// The place of one connection; it is free again when this is dropped.
@@ -172,8 +222,10 @@ impl Places {
             if let Some(place) = self.try_take(most) {
                 return Some(place);
             }
-            self.free_oldest();
-            stopping.run_until_cancelled(freed).await?;
+            self.free_longest_waiting();
+            // A body may have come to a stand meanwhile.
+            let freed = timeout(ROOM_DELAY, freed);
+            let _ = stopping.run_until_cancelled(freed).await?;
         }
     }
 
@@ -193,13 +245,17 @@ impl Places {
         })
     }
 
-    fn free_oldest(&self) {
+    /// Ends the connection that has waited longest for its client.
+    fn free_longest_waiting(&self) {
         let taken = self.locked();
-        let mut open = taken.1.values();
-        let idle =
-            open.find(|state| state.requests.load(Ordering::SeqCst) == 0 && !state.closing.is_cancelled());
-        if let Some(state) = idle {
-            state.closing.cancel();
+        let open = taken.1.values().filter(|state| !state.is_going());
+        let waiting = open.filter_map(|state| Some((state.waits_since()?, state)));
+        let Some((_, state)) = waiting.min_by_key(|(since, _)| *since) else {
+            return;
+        };
+        match state.has_request() {
+            true => state.given_up.cancel(),
+            false => state.closing.cancel(),
         }
     }
 
@@ -221,6 +277,7 @@ struct Busy(Arc<State>);
 impl Busy {
     fn new(state: Arc<State>) -> Self {
         state.requests.fetch_add(1, Ordering::SeqCst);
+        state.set_waits_since(None);
         Self(state)
     }
 }
@@ -228,6 +285,7 @@ impl Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.requests.fetch_sub(1, Ordering::SeqCst);
+        self.0.set_waits_since(Some(Instant::now()));
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::{
     time::Sleep,
 };
 
-use super::Busy;
+use super::{Busy, waiting::Waiting};
 
 /// An answer's body, whose connection is busy as long as it lasts.
 pub(super) struct Held {
@@ -44,11 +44,10 @@ impl HttpBody for Held {
     }
 }
 
-/// A request's body, which fails where no more of it comes.
+/// A request's body, which fails where no more of it comes, or too slowly.
 pub(super) struct Timed {
     pub(super) body: Incoming,
-    pub(super) timeout: Duration,
-    pub(super) sleep: Option<Pin<Box<Sleep>>>,
+    pub(super) waiting: Waiting,
 }
 
 impl HttpBody for Timed {
@@ -60,11 +59,12 @@ impl HttpBody for Timed {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            self.sleep = None;
+            let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+            let bytes = data.map_or(0, Bytes::len);
+            self.waiting.ends(bytes);
             return Poll::Ready(frame.map(|frame| frame.map_err(axum::Error::new)));
         }
-        let timeout = self.timeout;
-        match poll_stalled(&mut self.sleep, timeout, context) {
+        match self.waiting.poll(context) {
             Poll::Ready(()) => Poll::Ready(Some(Err(axum::Error::new(stalled())))),
             Poll::Pending => Poll::Pending,
         }

@@ -1,10 +1,11 @@
 use axum::routing::{get, post};
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 
 const HALF: &str = "GET / HTTP/1.1\r\nhost: localhost\r\n";
+const HALF_BODY: &str = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nabc";
 
 struct Service {
     address: SocketAddr,
@@ -41,7 +42,7 @@ impl Service {
 }
 
 /// Reads until the service closes the connection.
-async fn read(mut stream: TcpStream) -> String {
+async fn read(mut stream: impl AsyncRead + Unpin) -> String {
     let mut answer = Vec::new();
     // A connection that is reset is closed as well.
     let _ = stream.read_to_end(&mut answer).await;
@@ -56,11 +57,10 @@ async fn idle_and_half_sent_requests_are_closed() {
         ..Limits::default()
     };
     let service = start(short).await;
-    let half_body = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nabc";
 
     let idle = read(service.send("").await).await;
     let half_head = read(service.send(HALF).await).await;
-    let stalled = read(service.send(half_body).await).await;
+    let stalled = read(service.send(HALF_BODY).await).await;
     let kept = read(service.send(&format!("{HALF}\r\n")).await).await;
 
     assert_eq!(idle, "");
@@ -86,6 +86,75 @@ async fn however_many_connections_are_idle_a_new_one_is_served() {
     assert!(answer.ends_with("here"), "{answer}");
     let first = idle.swap_remove(0);
     assert_eq!(read(first).await, "");
+}
+
+#[tokio::test]
+async fn however_many_bodies_are_half_sent_a_new_request_is_served() {
+    let few_and_patient = Limits {
+        connections: 16,
+        stall_timeout: Duration::from_secs(3_600),
+        ..Limits::default()
+    };
+    let service = start(few_and_patient).await;
+    let mut half_sent = Vec::new();
+    for _ in 0..100 {
+        half_sent.push(service.send(HALF_BODY).await);
+    }
+
+    let answer = timeout(Duration::from_secs(120), service.get()).await;
+    let first = timeout(Duration::from_secs(120), read(half_sent.swap_remove(0))).await;
+
+    let answer = answer.expect("it does not wait for the bodies");
+    assert!(answer.ends_with("here"), "{answer}");
+    assert_eq!(first.as_deref(), Ok(""), "it has made room");
+}
+
+#[tokio::test]
+async fn a_body_that_comes_byte_by_byte_is_not_waited_for_without_end() {
+    let short = Limits {
+        stall_timeout: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let service = start(short).await;
+    let head = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2000\r\n\r\n";
+    let (reader, mut writer) = service.send(head).await.into_split();
+
+    let sent = tokio::spawn(async move {
+        for number in 0..2_000 {
+            if writer.write_all(b"x").await.is_err() {
+                return number;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        2_000
+    });
+    let answer = read(reader).await;
+
+    assert!(!answer.contains("200 OK"), "{answer}");
+    assert!(sent.await.expect("it sends") < 2_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_may_take_a_second_for_each_kib_and_the_time_of_its_reader_is_its_own() {
+    let state = Arc::new(State::default());
+    let _busy = Busy::new(state.clone());
+    let mut waiting = waiting::Waiting::new(Duration::from_secs(10), state.clone());
+    let ended = std::future::poll_fn(|context| waiting.poll(context));
+    let none = timeout(Duration::from_secs(6), ended).await;
+    let waits = state.waits_since().is_some();
+
+    waiting.ends(2_048);
+    let reads = state.waits_since().is_none();
+    tokio::time::sleep(Duration::from_secs(1_000)).await;
+    let begin = Instant::now();
+    std::future::poll_fn(|context| waiting.poll(context)).await;
+
+    assert!(none.is_err() && waits && reads);
+    let waited = begin.elapsed().as_millis();
+    assert!(
+        (5_900..6_100).contains(&waited),
+        "of ten seconds and two, six were over: {waited}"
+    );
 }
 
 #[tokio::test]
