@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::{
+    alive::{self, Notes},
     faults::{Fault, Faults},
     store::Store,
 };
@@ -20,7 +21,7 @@ const NEXT_KEY: TableDefinition<(), u64> = TableDefinition::new("lambda-async-ne
 pub(crate) const MOST_EVENT_DELAY: Duration = Duration::from_secs(5);
 
 /// When the service was seen to run last, milliseconds since the epoch.
-const ALIVE: TableDefinition<(), u64> = TableDefinition::new("lambda-async-alive");
+const ALIVE: Notes = TableDefinition::new("lambda-async-alive");
 
 /// Holds events until their function has taken them or given up.
 ///
@@ -139,16 +140,22 @@ impl InvocationQueue {
         Ok(())
     }
 
-    /// Replaces a queued event.
+    /// Replaces a queued event. It stays as young as it has become meanwhile.
     ///
     /// # Errors
     ///
     /// Whatever the index reports.
     pub fn update(&self, key: u64, event: &QueuedEvent) -> Result<(), redb::Error> {
+        let mut event = event.clone();
         let transaction = self.store.index.begin_write()?;
-        transaction
-            .open_table(EVENTS)?
-            .insert(key, encode(event).as_slice())?;
+        {
+            let mut events = transaction.open_table(EVENTS)?;
+            let stored = events.get(key)?.and_then(|stored| decode(stored.value()).ok());
+            if let Some(stored) = stored {
+                event.accepted_at_ms = event.accepted_at_ms.max(stored.accepted_at_ms);
+            }
+            events.insert(key, encode(&event).as_slice())?;
+        }
         transaction.commit()?;
         Ok(())
     }
@@ -175,16 +182,21 @@ impl InvocationQueue {
         Ok(())
     }
 
-    /// Notes that the service runs at `now`, milliseconds since the epoch.
+    /// Notes that the service runs at `now`, milliseconds since the epoch, and makes up for the time that it stood still
+    /// since it was noted before: the machine slept, or its clock jumped ahead. Returns that time in milliseconds.
     ///
     /// # Errors
     ///
-    /// Whatever the index reports.
-    pub fn note_alive(&self, now: u64) -> Result<(), redb::Error> {
+    /// Whatever the index reports, or that an event cannot be read.
+    pub fn note_alive(&self, now: u64) -> Result<u64, redb::Error> {
         let transaction = self.store.index.begin_write()?;
-        transaction.open_table(ALIVE)?.insert((), now)?;
+        let before = alive::note(&transaction, ALIVE, now)?;
+        let stood_still = alive::stood_still(before, now);
+        if stood_still > 0 {
+            keep_young(&transaction, stood_still, now)?;
+        }
         transaction.commit()?;
-        Ok(())
+        Ok(stood_still)
     }
 
     /// Makes up for the time that the service did not run until `now`: the age of what waits stood still. Returns that
@@ -194,25 +206,14 @@ impl InvocationQueue {
     ///
     /// Whatever the index reports, or that an event cannot be read.
     pub fn resume(&self, now: u64) -> Result<u64, redb::Error> {
-        let waiting = self.list()?;
         let transaction = self.store.index.begin_write()?;
-        let mut stopped_for = 0;
-        {
-            let mut alive = transaction.open_table(ALIVE)?;
-            let noted = alive.insert((), now)?.map(|at| at.value());
-            // A version before did not note it: it ran at least until it took the last event.
-            let last_event = waiting.iter().map(|(_, event)| event.accepted_at_ms).max();
-            if let Some(seen) = noted.max(last_event) {
-                stopped_for = now.saturating_sub(seen);
-            }
-        }
-        {
-            let mut events = transaction.open_table(EVENTS)?;
-            for (key, mut event) in waiting {
-                event.accepted_at_ms = (event.accepted_at_ms + stopped_for).min(now);
-                events.insert(key, encode(&event).as_slice())?;
-            }
-        }
+        let noted = alive::note(&transaction, ALIVE, now)?;
+        // A version before did not note it: it ran at least until it took the last event.
+        let waiting = waiting(&transaction)?;
+        let last_event = waiting.iter().map(|(_, event)| event.accepted_at_ms).max();
+        let seen = noted.max(last_event);
+        let stopped_for = seen.map_or(0, |seen| now.saturating_sub(seen));
+        keep_young(&transaction, stopped_for, now)?;
         transaction.commit()?;
         Ok(stopped_for)
     }
@@ -277,6 +278,27 @@ impl InvocationQueue {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Makes all that waits younger, by milliseconds that do not count.
+fn keep_young(transaction: &WriteTransaction, by: u64, now: u64) -> Result<(), redb::Error> {
+    let waiting = waiting(transaction)?;
+    let mut events = transaction.open_table(EVENTS)?;
+    for (key, mut event) in waiting {
+        event.accepted_at_ms = (event.accepted_at_ms + by).min(now);
+        events.insert(key, encode(&event).as_slice())?;
+    }
+    Ok(())
+}
+
+/// Returns all that waits, oldest first; nothing else changes it while the transaction lasts.
+fn waiting(transaction: &WriteTransaction) -> Result<Vec<(u64, QueuedEvent)>, redb::Error> {
+    let events = transaction.open_table(EVENTS)?;
+    let entries = events.iter()?.map(|entry| {
+        let (key, value) = entry?;
+        Ok((key.value(), decode(value.value())?))
+    });
+    entries.collect()
 }
 
 fn put_one(transaction: &WriteTransaction, event: &QueuedEvent) -> Result<(), redb::Error> {
@@ -353,6 +375,33 @@ mod tests {
             .into_iter()
             .map(|(_, event)| event.accepted_at_ms);
         assert_eq!(accepted.collect::<Vec<_>>(), [117 * HOUR, 118 * HOUR]);
+    }
+
+    #[test]
+    fn the_age_of_what_waits_stands_still_while_the_machine_sleeps() {
+        const SECOND: u64 = 1000;
+        const NIGHT: u64 = 9 * 60 * 60 * SECOND;
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let store = Arc::new(Store::open(folder.path()).expect("the folder is free"));
+        let queue = InvocationQueue::new(store);
+        let evening = 1_800_000_000 * SECOND;
+        queue.note_alive(evening).expect("stored");
+        let event = QueuedEvent {
+            accepted_at_ms: evening + 10 * SECOND,
+            ..QueuedEvent::new("arn:function".to_owned(), "{}".to_owned())
+        };
+        queue.enqueue(&event).expect("stored");
+
+        let awake = queue.note_alive(evening + 60 * SECOND).expect("stored");
+        let slept = queue.note_alive(evening + NIGHT).expect("stored");
+        // An attempt that began in the evening has failed.
+        queue.update(0, &event).expect("stored");
+        let again = queue.note_alive(evening + NIGHT + 30 * SECOND).expect("stored");
+        let back = queue.note_alive(evening).expect("stored");
+
+        assert_eq!((awake, slept, again, back), (0, NIGHT - 60 * SECOND, 0, 0));
+        let stored = queue.get(0).expect("readable").expect("it waits");
+        assert_eq!(stored.accepted_at_ms, evening + NIGHT - 50 * SECOND);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! socket. Each service module says at its top where it differs from AWS; what is not implemented is
 //! answered with an error that names it.
 
+mod alive;
 pub mod apigateway;
 mod aws_error;
 pub mod cloudformation;

@@ -32,7 +32,7 @@ use super::{
     targets::{HttpParameters, RetryPolicy},
     waiting::{self, Place},
 };
-use crate::{iam::Principal, invocation_queue::epoch_millis};
+use crate::{alive::NOTE_INTERVAL, iam::Principal, invocation_queue::epoch_millis};
 
 /// Time for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -125,7 +125,13 @@ fn judge(response: &HttpResponse) -> Tried {
 impl EventBridge {
     /// Sends events to API destinations, for ever. Provision everything before.
     pub async fn run(&self) {
+        let mut noted_ms = 0;
         loop {
+            let now_ms = epoch_millis();
+            if Duration::from_millis(now_ms.abs_diff(noted_ms)) >= NOTE_INTERVAL {
+                noted_ms = now_ms;
+                self.note_alive().await;
+            }
             // The earliest alone: one destination that does not answer holds up no other for longer than its own timeout.
             let found = waiting::due(&self.store.index, epoch_millis(), AT_ONCE);
             let (due, next_ms) = match found {
@@ -154,6 +160,12 @@ impl EventBridge {
         };
         delivery.attempts += 1;
         let now_ms = epoch_millis();
+        if let Tried::NotNow { pause, .. } = &tried
+            && delivery.is_over(after(now_ms, *pause))
+        {
+            self.note_alive().await;
+            self.look_at_age(place, &mut delivery);
+        }
         let kept = match tried {
             Tried::Taken => None,
             Tried::Refused(reason) => self.give_up(&delivery, &reason),
@@ -178,6 +190,26 @@ impl EventBridge {
         let settled = tokio::task::spawn_blocking(settle).await;
         if let Err(error) = settled.expect("storing does not panic and is not aborted") {
             tracing::error!(%error, "what came of an event for an API destination cannot be stored");
+        }
+    }
+
+    /// Notes that the service runs: what waits does not age while nothing does.
+    async fn note_alive(&self) {
+        let store = self.store.clone();
+        let note = move || waiting::note_alive(&store.index, epoch_millis());
+        let noted = tokio::task::spawn_blocking(note).await;
+        if let Err(error) = noted.expect("storing does not panic and is not aborted") {
+            tracing::warn!(%error, "that the service runs could not be noted");
+        }
+    }
+
+    /// Takes over when an event was accepted, as that counts by now: the machine may have slept while it was sent.
+    fn look_at_age(&self, place: Place, delivery: &mut Delivery) {
+        match waiting::accepted_ms(&self.store.index, place) {
+            Ok(accepted_ms) => delivery.accepted_ms = accepted_ms.unwrap_or(delivery.accepted_ms),
+            Err(error) => {
+                tracing::error!(%error, "the age of an event for an API destination cannot be read")
+            }
         }
     }
 
@@ -223,7 +255,7 @@ impl EventBridge {
 
 impl Delivery {
     /// Returns whether there is no further try at that time.
-    fn is_over(&self, at_ms: u64) -> bool {
+    pub(super) fn is_over(&self, at_ms: u64) -> bool {
         let age_ms = at_ms.saturating_sub(self.accepted_ms);
         self.attempts > self.retry.maximum_retry_attempts
             || age_ms >= u64::from(self.retry.maximum_event_age_in_seconds) * 1_000

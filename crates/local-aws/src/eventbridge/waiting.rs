@@ -3,11 +3,14 @@
 use redb::{ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::deliveries::Delivery;
+use crate::alive::{self, Notes};
 
 /// By the time of the next try, then by the order in which they came.
 const WAITING: TableDefinition<Place, &[u8]> = TableDefinition::new("eventbridge-waiting");
 /// The number of the next event. Numbers are not used twice.
 const NEXT: TableDefinition<(), u64> = TableDefinition::new("eventbridge-waiting-next");
+/// When the service was seen to run last.
+const ALIVE: Notes = TableDefinition::new("eventbridge-alive");
 /// As a version before kept them: by the order in which they came alone.
 const BEFORE: TableDefinition<u64, &[u8]> = TableDefinition::new("eventbridge-deliveries");
 
@@ -79,12 +82,58 @@ pub(super) fn settle(
     kept: Option<&Delivery>,
 ) -> Result<(), redb::Error> {
     let transaction = index.begin_write()?;
-    transaction.open_table(WAITING)?.remove(place)?;
+    let accepted_ms = {
+        let mut waiting = transaction.open_table(WAITING)?;
+        let stored = waiting.remove(place)?;
+        stored.and_then(|json| Some(super::read::<Delivery>(json.value()).ok()?.accepted_ms))
+    };
     if let Some(delivery) = kept {
-        insert(&transaction, place.1, delivery)?;
+        let mut delivery = delivery.clone();
+        // It may have become younger meanwhile.
+        delivery.accepted_ms = delivery.accepted_ms.max(accepted_ms.unwrap_or_default());
+        insert(&transaction, place.1, &delivery)?;
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// Notes that the service runs, and makes what waits younger by the time that it stood still since it was noted before.
+pub(super) fn note_alive(index: &redb::Database, now_ms: u64) -> Result<(), redb::Error> {
+    let transaction = index.begin_write()?;
+    let before = alive::note(&transaction, ALIVE, now_ms)?;
+    let stood_still = alive::stood_still(before, now_ms);
+    if stood_still > 0 {
+        tracing::info!(
+            milliseconds = stood_still,
+            "the age of events for API destinations stood still"
+        );
+        keep_young(&transaction, stood_still, now_ms)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn keep_young(transaction: &WriteTransaction, by_ms: u64, now_ms: u64) -> Result<(), redb::Error> {
+    let mut table = transaction.open_table(WAITING)?;
+    let mut waiting: Vec<(Place, Delivery)> = Vec::new();
+    for entry in table.iter()? {
+        let (place, json) = entry?;
+        waiting.push((place.value(), super::read(json.value())?));
+    }
+    for (place, mut delivery) in waiting {
+        delivery.accepted_ms = (delivery.accepted_ms + by_ms).min(now_ms);
+        let json = serde_json::to_vec(&delivery).expect("a delivery has only string keys");
+        table.insert(place, json.as_slice())?;
+    }
+    Ok(())
+}
+
+/// Returns when an event that waits was accepted, as that counts by now; `None` if it is gone.
+pub(super) fn accepted_ms(index: &redb::Database, place: Place) -> Result<Option<u64>, redb::Error> {
+    let table = index.begin_read()?.open_table(WAITING)?;
+    let json = table.get(place)?;
+    let delivery: Option<Delivery> = json.map(|json| super::read(json.value())).transpose()?;
+    Ok(delivery.map(|delivery| delivery.accepted_ms))
 }
 
 #[cfg(test)]
@@ -159,6 +208,35 @@ mod tests {
         assert_eq!(due(&store.index, 69, 16).expect("read").1, 70);
         let (again, _) = due(&store.index, 70, 16).expect("read");
         assert_eq!((ids(&again), again[0].0), (vec!["a"], (70, 0)));
+    }
+
+    #[test]
+    fn an_event_is_tried_again_after_a_stop_longer_than_its_age() {
+        const DAY: u64 = 24 * 60 * 60 * 1000;
+        let (_folder, store) = store();
+        let evening = 20_000 * DAY;
+        let sent = Delivery {
+            accepted_ms: evening,
+            ..delivery("a", evening)
+        };
+        let transaction = store.index.begin_write().expect("a transaction");
+        open(&transaction).expect("opened");
+        put(&transaction, &sent).expect("kept");
+        transaction.commit().expect("kept");
+        note_alive(&store.index, evening + 1_000).expect("kept");
+
+        let later = evening + 1_000 + 2 * DAY;
+        let before = due(&store.index, later, 1).expect("read").0.remove(0);
+        note_alive(&store.index, later).expect("kept");
+        let by_now = accepted_ms(&store.index, before.0).expect("read");
+        // A try that began before the stop has failed.
+        settle(&store.index, before.0, Some(&before.1)).expect("kept");
+        let after = due(&store.index, later, 1).expect("read").0.remove(0);
+
+        assert!(before.1.is_over(later), "it would be given up");
+        assert_eq!(by_now, Some(evening + 2 * DAY));
+        assert_eq!(after.1.accepted_ms, evening + 2 * DAY);
+        assert!(!after.1.is_over(later));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     ACCOUNT_ID,
+    alive::NOTE_INTERVAL,
     invocation_queue::{InvocationQueue, MOST_EVENT_DELAY, QueuedEvent, epoch_millis},
 };
 
@@ -27,9 +28,6 @@ enum Next {
     BackOff,
 }
 
-/// How often it is noted that the service runs.
-const NOTE_INTERVAL: Duration = Duration::from_secs(30);
-
 /// Notes from time to time that the service runs, and at its end.
 pub(super) async fn note_alive(lambda: Arc<Lambda>) {
     let mut interval = tokio::time::interval(NOTE_INTERVAL);
@@ -40,8 +38,10 @@ pub(super) async fn note_alive(lambda: Arc<Lambda>) {
             .run_until_cancelled(interval.tick())
             .await
             .is_none();
-        if let Err(error) = lambda.in_queue(|queue| queue.note_alive(epoch_millis())).await {
-            tracing::warn!(%error, "that the service runs could not be noted");
+        match lambda.in_queue(|queue| queue.note_alive(epoch_millis())).await {
+            Ok(0) => {}
+            Ok(milliseconds) => tracing::info!(milliseconds, "the age of queued events stood still"),
+            Err(error) => tracing::warn!(%error, "that the service runs could not be noted"),
         }
         if stops {
             return;
@@ -130,9 +130,7 @@ impl Lambda {
                 .await;
         }
         if age_seconds > settings.maximum_event_age_seconds.into() {
-            return self
-                .give_up(key, event, &settings, Condition::EventAgeExceeded)
-                .await;
+            return self.too_old(key, event, &settings).await;
         }
         if !self.source_may_invoke(&event) {
             tracing::error!(
@@ -194,6 +192,25 @@ impl Lambda {
             tracing::error!(%error, key, "a failed attempt cannot be stored");
         }
         Next::After(delay)
+    }
+
+    /// Gives up an event that is too old, unless it is so by a time in which nothing ran.
+    async fn too_old(&self, key: u64, event: QueuedEvent, settings: &EventInvokeSpec) -> Next {
+        let by_now = self.in_queue(move |queue| {
+            queue.note_alive(epoch_millis())?;
+            queue.get(key)
+        });
+        match by_now.await {
+            Ok(Some(by_now)) if by_now.accepted_at_ms == event.accepted_at_ms => {
+                self.give_up(key, event, settings, Condition::EventAgeExceeded)
+                    .await
+            }
+            Ok(_) => Next::After(Duration::ZERO),
+            Err(error) => {
+                tracing::error!(%error, key, "the age of a queued event cannot be looked at");
+                Next::BackOff
+            }
+        }
     }
 
     /// Hands an event to the on-failure destination and removes it.
