@@ -46,6 +46,9 @@ const REMEMBERED: usize = 50_000;
 /// Most lines of a file that are set aside: a small file can hold very many, and has them still.
 const MAX_REJECTED: u64 = 10_000;
 
+/// Most bytes of them: packed, a few long lines are a small file too. The line that goes beyond is set aside as the last.
+const MAX_REJECTED_BYTES: usize = 50_000_000;
+
 /// Most classifiers of a file that are counted: a column of texts may be called so by mistake.
 const MAX_CLASSIFIERS: usize = 100;
 
@@ -166,6 +169,8 @@ struct Collector<F> {
     lines: Vec<String>,
     bytes: usize,
     rejected: RejectedLines,
+    /// Bytes of the lines that are set aside, as they were read.
+    rejected_bytes: usize,
     seen: Seen,
     outcome: Outcome,
 }
@@ -242,6 +247,7 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
             lines: Vec::new(),
             bytes: 0,
             rejected: RejectedLines::default(),
+            rejected_bytes: 0,
             seen: Seen::default(),
             outcome: Outcome::default(),
         }
@@ -260,17 +266,10 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
             None => item.content.and_then(|request| self.record(request)),
         };
         let goes_on = match made {
-            Err(_) if self.rejected.count >= MAX_REJECTED => {
-                self.outcome.rejected_not_kept += 1;
-                true
-            }
             Err(reason) => {
                 // What is not taken again is not set aside either.
                 let raw = if reason == ERASED { Vec::new() } else { item.raw };
-                match self.rejected.push(item.number, &BadItem { reason, raw }) {
-                    Some(object) => (self.send)(Chunk::Rejected(object)),
-                    None => true,
-                }
+                self.set_aside(item.number, BadItem { reason, raw })
             }
             Ok(mut record) => match self.changes_of_mind(&record) {
                 None => {
@@ -292,6 +291,19 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
             ControlFlow::Continue(())
         } else {
             ControlFlow::Break(())
+        }
+    }
+
+    /// Sets a line aside, or counts it where a file has too many; returns whether more are wanted.
+    fn set_aside(&mut self, number: u64, bad: BadItem) -> bool {
+        if self.rejected.count >= MAX_REJECTED || self.rejected_bytes >= MAX_REJECTED_BYTES {
+            self.outcome.rejected_not_kept += 1;
+            return true;
+        }
+        self.rejected_bytes += bad.raw.len();
+        match self.rejected.push(number, &bad) {
+            Some(object) => (self.send)(Chunk::Rejected(object)),
+            None => true,
         }
     }
 
@@ -673,6 +685,25 @@ mod tests {
             Chunk::Lines(_) => 0,
         });
         assert_eq!(kept.sum::<usize>(), 10_000);
+    }
+
+    #[test]
+    fn of_very_long_bad_lines_no_more_is_set_aside_than_a_file_may() {
+        let long = |number| Item {
+            raw: vec![b'x'; 1 << 20],
+            ..item(number, "")
+        };
+        let fits = (MAX_REJECTED_BYTES as u64).div_ceil(1 << 20);
+
+        let (chunks, outcome) = collect((1..=200).map(long).chain([item(201, "One")]));
+
+        let kept = chunks.iter().map(|chunk| match chunk {
+            Chunk::Rejected(object) => object.content.len(),
+            Chunk::Lines(_) => 0,
+        });
+        assert!(kept.sum::<usize>() < MAX_REJECTED_BYTES + (2 << 20));
+        assert_eq!((outcome.rejected, outcome.rejected_not_kept), (200, 200 - fits));
+        assert_eq!(outcome.accepted, 1);
     }
 
     #[test]
