@@ -9,6 +9,7 @@ use s3s::crypto::Checksum as _;
 use super::{
     BucketSpec, PutError, StagedObject, Versioning,
     blobs::{self, Content, Source},
+    checked::Checked,
     events::{Event, Origin, enqueue},
     index::{
         self, BUCKETS, BucketRecord, Failure, Headers, OBJECTS, ObjectRecord, PARTS, PartRecord, Tables,
@@ -24,6 +25,8 @@ pub(super) struct Backend {
     pub(super) iam: Arc<Iam>,
     pub(super) queue: InvocationQueue,
     pub(super) region: Arc<str>,
+    /// Blob files that were found whole.
+    pub(super) checked: Checked,
 }
 
 impl fmt::Debug for Backend {
@@ -66,6 +69,7 @@ impl Backend {
             iam,
             queue,
             region: region.into(),
+            checked: Checked::default(),
         };
         let used = backend.used_blobs()?;
         let (all, missing) = (used.len(), blobs::remove_unused(&backend.folder(), used)?);

@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufWriter};
 use tokio_util::io::ReaderStream;
 
 use super::{
+    checked::Checked,
     checksum::{Announced, Checksum},
     error::custom_error,
     index::{Failure, ObjectRecord},
@@ -24,7 +25,7 @@ use crate::store::{BLOB_PREFIX, is_blob};
 /// Objects up to this size lie in the index: one fsync less each.
 pub(super) const INLINE_LIMIT: usize = 16 * 1024;
 
-const BUFFER_BYTES: usize = 256 * 1024;
+pub(super) const BUFFER_BYTES: usize = 256 * 1024;
 
 /// Data that is complete and, if it is a file, on the disk, but not yet an object's.
 pub(super) enum Content {
@@ -205,7 +206,7 @@ impl Expected {
 }
 
 /// The `ETag` of data as it goes by.
-struct Seen {
+pub(super) struct Seen {
     expected: Expected,
     /// Of the part that goes by, or of all.
     md5: s3s::crypto::Md5,
@@ -215,7 +216,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn new(expected: Expected) -> Self {
+    pub(super) fn new(expected: Expected) -> Self {
         Self {
             left_of_part: expected.part_sizes.first().copied().unwrap_or(u64::MAX),
             expected,
@@ -225,7 +226,7 @@ impl Seen {
         }
     }
 
-    fn update(&mut self, mut bytes: &[u8]) {
+    pub(super) fn update(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let of_part = usize::try_from(self.left_of_part)
                 .unwrap_or(usize::MAX)
@@ -248,7 +249,7 @@ impl Seen {
         self.left_of_part = next.copied().unwrap_or(u64::MAX);
     }
 
-    fn ends_as_expected(self) -> bool {
+    pub(super) fn ends_as_expected(self) -> bool {
         let etag = match self.expected.part_sizes.len() {
             0 => hex::encode(self.md5.finalize().as_ref()),
             parts => format!("{}-{parts}", hex::encode(self.md5_of_parts.finalize().as_ref())),
@@ -264,30 +265,39 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Streams a part of the data of an object of `size` bytes. A whole object that is not `expected` breaks off before
-    /// its end.
+    /// Streams a part of an object's data. All of it breaks off before its end where it is not what it must be; a part is
+    /// refused, unless it is not known what that is.
     pub(super) async fn stream(
         self,
         range: Range<u64>,
-        size: u64,
-        expected: Option<Expected>,
+        record: &ObjectRecord,
+        checked: &Checked,
     ) -> io::Result<StreamingBlob> {
         match self {
             Self::Inline(bytes) => {
-                if bytes.len() as u64 != size {
+                if bytes.len() as u64 != record.size {
                     return Err(damaged());
                 }
                 let (start, end) = (range.start as usize, range.end as usize);
                 Ok(s3s::Body::from(bytes.slice(start..end)).into())
             }
             Self::File(mut file) => {
-                if file.metadata().await?.len() != size {
+                if file.metadata().await?.len() != record.size {
+                    return Err(damaged());
+                }
+                let is_part = range != (0..record.size);
+                let mut expected = Expected::of(record);
+                let blob = record.blob.as_deref().filter(|_| is_part);
+                if let Some((blob, expected)) = blob.and_then(|blob| Some((blob, expected.take()?)))
+                    && !checked.is_whole(blob, &mut file, expected).await?
+                {
+                    tracing::error!("a blob file of the state folder is damaged");
                     return Err(damaged());
                 }
                 file.seek(SeekFrom::Start(range.start)).await?;
                 let part = file.take(range.end - range.start);
                 let data = ReaderStream::with_capacity(part, BUFFER_BYTES);
-                Ok(match expected {
+                Ok(match expected.filter(|_| !is_part) {
                     Some(expected) => StreamingBlob::wrap(verified(data, expected)),
                     None => StreamingBlob::wrap(data),
                 })

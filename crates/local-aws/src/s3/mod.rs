@@ -10,7 +10,7 @@
 //!   What says what holds anyway is taken: the ACLs `private` and `bucket-owner-full-control`, the class `STANDARD`,
 //!   and the encryption `AES256`, which is that of the disk here.
 //! - Data is checked against its `ETag` where a whole object is read, and its length always; a reader of a damaged one
-//!   does not get its end.
+//!   does not get its end. Before the first part of a blob file is handed out, all of it is read and checked once.
 //! - Conditional writes are decided when the data has arrived, one at a time, so the loser of a race is
 //!   told 412 `PreconditionFailed`, never 409 `ConditionalRequestConflict`.
 //! - Notifications go to functions only.
@@ -24,6 +24,7 @@ mod admission;
 mod backend;
 mod blobs;
 mod buckets;
+mod checked;
 mod checksum;
 mod conditions;
 mod deletion;

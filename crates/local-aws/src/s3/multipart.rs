@@ -8,7 +8,7 @@ use s3s::{S3Request, S3Result, dto::*, s3_error};
 
 use super::{
     backend::{Backend, Change, now_ms},
-    blobs::{self, Content, Expected},
+    blobs::{self, Content},
     checksum::{Algorithm, Announced, announced_checksum, fill_checksum},
     conditions::WriteConditions,
     index::{self, Failure, ObjectRecord, PARTS, PartRecord, UPLOADS, UploadRecord},
@@ -128,13 +128,8 @@ impl Backend {
             None => 0..record.size,
         };
         let announced = Announced::nothing(place.upload.algorithm);
-        let expected = (range == (0..record.size))
-            .then(|| Expected::of(&record))
-            .flatten();
-        let body = source
-            .stream(range, record.size, expected)
-            .await
-            .map_err(Failure::from)?;
+        let body = source.stream(range, &record, &self.checked).await;
+        let body = body.map_err(Failure::from)?;
         let part = self.store_part(place, Some(body), announced).await?;
         let mut result = CopyPartResult {
             e_tag: Some(ETag::Strong(part.etag.clone())),

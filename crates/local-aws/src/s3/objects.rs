@@ -7,7 +7,7 @@ use s3s::{S3Error, S3Request, S3Response, S3Result, dto::*, s3_error};
 
 use super::{
     backend::{Backend, Opened, now_ms},
-    blobs::{self, Expected, INLINE_LIMIT, Source},
+    blobs::{self, INLINE_LIMIT, Source},
     checksum::{Algorithm, Announced, Checksum, announced_checksum, fill_checksum},
     conditions::{ReadConditions, WriteConditions, precondition_failed},
     error::{absent, custom_error},
@@ -117,11 +117,8 @@ impl Backend {
         let part = wanted(&record, input.range.as_ref(), input.part_number)?;
         let whole = part == (0..record.size);
         let range = part.clone();
-        let expected = whole.then(|| Expected::of(&record)).flatten();
-        let body = source
-            .stream(part, record.size, expected)
-            .await
-            .map_err(Failure::from)?;
+        let body = source.stream(part, &record, &self.checked).await;
+        let body = body.map_err(Failure::from)?;
         let mut output = GetObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             body: Some(body),

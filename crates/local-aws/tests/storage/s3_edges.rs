@@ -430,6 +430,36 @@ async fn damaged_data_is_not_handed_out_as_whole() {
 }
 
 #[tokio::test]
+async fn damaged_data_is_not_handed_out_by_range_either() {
+    let storage = Storage::with_bucket();
+    storage.put("large", &pattern(600_000)).await;
+    let ranged = |range: &str| {
+        let get = storage.s3().get_object().bucket("bucket").key("large");
+        get.range(range).send()
+    };
+    let whole = ranged("bytes=0-99999").await.expect("handed out");
+    let read = whole.body.collect().await.expect("readable").to_vec();
+    let blobs = std::fs::read_dir(storage.blobs()).expect("blobs");
+    let blob = blobs.map(|blob| blob.expect("readable").path()).next();
+    let blob = blob.expect("one");
+    let mut bytes = std::fs::read(&blob).expect("readable");
+    bytes[300_000] ^= 1;
+    std::fs::write(&blob, &bytes).expect("written");
+    // Clocks of file systems are coarse.
+    let file = std::fs::File::options().write(true).open(&blob).expect("opened");
+    let later = SystemTime::now() + Duration::from_secs(60);
+    file.set_modified(later).expect("set");
+
+    let of_damage = ranged("bytes=250000-349999").await;
+    let beside_it = ranged("bytes=0-99999").await;
+
+    assert_eq!(read, pattern(600_000)[..100_000]);
+    for refused in [of_damage, beside_it] {
+        assert_eq!(code(&refused.expect_err("damaged")), "InternalError");
+    }
+}
+
+#[tokio::test]
 async fn whole_uploads_in_parts_are_handed_out_and_damaged_ones_are_not() {
     let storage = Storage::with_bucket();
     let s3 = storage.s3();
