@@ -6,12 +6,16 @@
 //! [{"label": "billing", "score": 0.9}, …]          {"label": "billing", "score": 0.9}
 //! [[{"label": "billing", "score": 0.9}, …]]        {"labels": ["billing", …], "scores": [0.9, …]}
 //! {"predictions": [{"label": "billing", …}, …]}    {"predicted_label": "billing", "probabilities": [0.9, …], "labels": […]}
+//! {"billing": 0.9, "refund": 0.1}                  [[0.9, 0.1]]
 //! ```
+//!
+//! The last two are of TorchServe's text classifier and of the SageMaker PyTorch toolkit. Classes without names are called by
+//! their places: `0`, `1`.
 
 mod json_path;
 mod request_template;
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -37,6 +41,8 @@ const SCORES: [&str; 6] = [
 const WRAPPERS: [&str; 4] = ["predictions", "outputs", "results", "output"];
 /// How far scores may exceed 1, as sums of rounded numbers do.
 const TOLERANCE: f64 = 1e-4;
+/// How far the scores of classes that are members of an object may be from 1 in all; other numbers are no scores.
+const SUM_TOLERANCE: f64 = 0.01;
 
 /// Where an answer has its labels and scores.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,7 +120,7 @@ pub fn read_answer(body: &[u8], paths: Option<&AnswerPaths>) -> Result<Vec<Class
         .zip(scores)
         .map(|(label, score)| {
             let class = ClassScore {
-                name: name(label)?,
+                name: name(&label)?,
                 score: probability(score)?,
             };
             match seen.insert(class.name.clone()) {
@@ -125,7 +131,7 @@ pub fn read_answer(body: &[u8], paths: Option<&AnswerPaths>) -> Result<Vec<Class
         .collect()
 }
 
-type LabelsAndScores<'a> = (Vec<&'a Value>, Vec<&'a Value>);
+type LabelsAndScores<'a> = (Vec<Cow<'a, Value>>, Vec<&'a Value>);
 
 /// Returns what paths lead to. Where both lead through lists, what is at the same place of them belongs together: an item
 /// with a label only and one with a score only are no pair.
@@ -141,8 +147,11 @@ fn selected<'a>(paths: &AnswerPaths, answer: &'a Value) -> Result<LabelsAndScore
     match labels.len() == scores.len() && !is_paired {
         true => Err(UnreadableAnswer::Unpaired),
         false => {
-            let values = |selected: Vec<Selected<'a>>| selected.into_iter().map(|one| one.value).collect();
-            Ok((values(labels), values(scores)))
+            let labels = labels.into_iter().map(|label| Cow::Borrowed(label.value));
+            Ok((
+                labels.collect(),
+                scores.into_iter().map(|score| score.value).collect(),
+            ))
         }
     }
 }
@@ -151,14 +160,37 @@ fn usual(answer: &Value) -> Option<LabelsAndScores<'_>> {
     match answer {
         Value::Array(items) => match &items[..] {
             [only @ Value::Array(_)] => usual(only),
-            items => of_items(items),
+            [Value::Object(only)] => of_object(only).or_else(|| of_members(only)),
+            items => of_items(items).or_else(|| of_places(items)),
         },
-        Value::Object(object) => of_object(object).or_else(|| {
-            let wrapped = WRAPPERS.iter().find_map(|name| object.get(*name))?;
-            usual(wrapped)
-        }),
+        Value::Object(object) => of_object(object)
+            .or_else(|| {
+                let wrapped = WRAPPERS.iter().find_map(|name| object.get(*name))?;
+                usual(wrapped)
+            })
+            .or_else(|| of_members(object)),
         _ => None,
     }
+}
+
+/// Reads an object whose members are the classes: their probabilities are 1 in all.
+fn of_members(object: &Map<String, Value>) -> Option<LabelsAndScores<'_>> {
+    let scores: Option<Vec<f64>> = object.values().map(Value::as_f64).collect();
+    let sum: f64 = scores?.iter().sum();
+    let is_distribution = object.len() > 1 && (sum - 1.0).abs() <= SUM_TOLERANCE;
+    is_distribution.then(|| {
+        let labels = object.keys().map(|name| Cow::Owned(Value::from(name.as_str())));
+        (labels.collect(), object.values().collect())
+    })
+}
+
+/// Reads scores without labels: a class is called by its place.
+fn of_places(items: &[Value]) -> Option<LabelsAndScores<'_>> {
+    let are_scores = items.len() > 1 && items.iter().all(Value::is_number);
+    are_scores.then(|| {
+        let labels = (0..items.len()).map(|place| Cow::Owned(Value::from(place)));
+        (labels.collect(), items.iter().collect())
+    })
 }
 
 /// Reads one object for each class, or one for the text.
@@ -184,13 +216,13 @@ fn of_object(object: &Map<String, Value>) -> Option<LabelsAndScores<'_>> {
     let arrays = find(&LABELS, Value::is_array).zip(find(&SCORES, Value::is_array));
     if let Some((labels, scores)) = arrays {
         return Some((
-            labels.as_array()?.iter().collect(),
+            labels.as_array()?.iter().map(Cow::Borrowed).collect(),
             scores.as_array()?.iter().collect(),
         ));
     }
     let is_scalar = |value: &Value| value.is_string() || value.is_number();
     let label = find(&LABELS, is_scalar)?;
-    Some((vec![label], vec![find(&SCORES, is_scalar)?]))
+    Some((vec![Cow::Borrowed(label)], vec![find(&SCORES, is_scalar)?]))
 }
 
 fn name(label: &Value) -> Result<String, UnreadableAnswer> {
@@ -253,6 +285,37 @@ mod tests {
             assert_eq!(read(body), Ok(one.clone()), "{body}");
         }
         assert_eq!(read(r#"{"label":1,"score":1.00001}"#), Ok(pairs(&[("1", 1.0)])));
+    }
+
+    #[test]
+    fn scores_by_class_name_and_bare_probabilities_of_pytorch_containers_are_understood() {
+        let named = Ok(pairs(&[("Business", 0.015), ("Sports", 0.98), ("World", 0.005)]));
+        for body in [
+            r#"{"Business":0.015,"Sports":0.98,"World":0.005}"#,
+            r#"[{"Business":0.015,"Sports":0.98,"World":0.005}]"#,
+            r#"{"predictions":[{"Business":0.015,"Sports":0.98,"World":0.005}]}"#,
+        ] {
+            assert_eq!(read(body), named, "{body}");
+        }
+        let numbered = Ok(pairs(&[("0", 0.125), ("1", 0.875)]));
+        for body in [
+            "[[0.125,0.875]]",
+            "[0.125,0.875]",
+            r#"{"predictions":[[0.125,0.875]]}"#,
+        ] {
+            assert_eq!(read(body), numbered, "{body}");
+        }
+
+        let others = [
+            r#"{"latency":0.25,"tokens":12}"#,
+            r#"{"score":1.0}"#,
+            "[0.9]",
+            "[[0.1,0.9],[0.2,0.8]]",
+        ];
+        for body in others {
+            assert_eq!(read(body), Err(UnreadableAnswer::UnknownShape), "{body}");
+        }
+        assert_eq!(read("[[-1.5,3.25]]"), Err(UnreadableAnswer::Score), "logits");
     }
 
     #[test]
