@@ -8,7 +8,7 @@ use active_learning_core::{
     labels::{
         human_loop::Answer,
         label_set::{LabelSet, LabelSetError, Origin},
-        question::Question,
+        question::{Question, State},
         vote::{Vote, VoteSource},
     },
 };
@@ -93,6 +93,23 @@ fn classify_by(
     before_first_model: &str,
     personal_data: &str,
 ) -> Classify {
+    classify_keeping(
+        script,
+        aws,
+        (audit_rate, accuracy, budget),
+        (before_first_model, personal_data),
+        "30",
+    )
+}
+
+/// The function that keeps predictions for so many days.
+fn classify_keeping(
+    script: &Script,
+    aws: &LocalAws,
+    (audit_rate, accuracy, budget): (&str, &str, &str),
+    (before_first_model, personal_data): (&str, &str),
+    prediction_days: &str,
+) -> Classify {
     let env = Env::from([
         (
             "COMPREHEND_ENDPOINT_ARN",
@@ -111,7 +128,7 @@ fn classify_by(
         ("PERSONAL_DATA", personal_data),
         ("LANGUAGE_CODE", "en"),
         ("CLAIM_RETENTION_DAYS", "90"),
-        ("PREDICTION_RETENTION_DAYS", "30"),
+        ("PREDICTION_RETENTION_DAYS", prediction_days),
         ("REVIEW_BUDGET_PER_DAY", budget),
         ("POOL_TEXTS_IN_REVIEW", "50"),
         ("BEFORE_FIRST_MODEL", before_first_model),
@@ -952,6 +969,101 @@ async fn what_became_of_a_prediction_is_kept_without_its_text() {
     assert_eq!(body(&result)["prediction"], "Business");
     assert!(body(&result).get("utterance").is_none());
     assert_eq!(problem(&wrong_wait).0, 400);
+}
+
+#[tokio::test]
+async fn where_no_predictions_are_kept_nothing_is_stored_and_nobody_finds_one() {
+    let aws = with_feedback_bucket();
+    let script = healthy("0.4");
+    let classify = classify_keeping(&script, &aws, ("0", "0", "0"), ("refuse", "keep"), "0");
+
+    let answer = body(&classify.handle(sentence("Rates rise")).await);
+    let id = answer["predictionId"].as_str().expect("an id");
+    let result = classify.handle(get_result(id, "")).await;
+
+    assert_eq!(answer["review"]["queued"], true);
+    assert!(answer.get("resultKept").is_none(), "{answer}");
+    assert_eq!(problem(&result).0, 404);
+    let s3 = aws_sdk_s3::Client::new(&aws.sdk_config());
+    let stored = s3
+        .list_objects_v2()
+        .bucket("feedback")
+        .send()
+        .await
+        .expect("listed");
+    assert!(stored.contents().is_empty(), "{stored:?}");
+}
+
+/// A request to classify a text, and to wait for people.
+fn waiting(text: &str, wait: Value) -> Request {
+    post(json!({"classifier": "news", "sentence": text, "wait": wait}).to_string())
+}
+
+#[tokio::test]
+async fn a_classification_that_waits_is_answered_with_what_people_said() {
+    let aws = with_feedback_bucket();
+    let script = healthy("0.4");
+    let classify = classify_auditing(&script, &aws, "0");
+    let s3 = aws_sdk_s3::Client::new(&aws.sdk_config());
+    let answering = async {
+        // It has been queued for people by then, and waits for them.
+        while script.calls("PutRecord").is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let record = FeedbackRecord::parse(record_sent(&script).to_string().as_bytes()).expect("a record");
+        let mut question = Question::asked(record.clone(), "review-1", 1);
+        question.answer_with(&[Vote {
+            source: VoteSource::HumanReview,
+            ..Vote::of_user(&record, Answer::labels(["Sports"]))
+        }]);
+        let put = s3.put_object().bucket("feedback").key(keys::question(&record.id));
+        put.body(question.to_json().into()).send().await.expect("stored");
+    };
+
+    let (response, ()) = tokio::join!(classify.handle(waiting("Rates rise", json!(true))), answering);
+
+    let answer = body(&response);
+    assert_eq!(answer["prediction"], "Business");
+    assert_eq!(answer["result"]["status"], "answered", "{answer}");
+    assert_eq!(answer["result"]["label"], "Sports");
+    assert_eq!(answer["result"]["predictionId"], answer["predictionId"]);
+}
+
+#[tokio::test]
+async fn a_wait_ends_when_its_time_is_over_and_does_not_begin_where_nobody_is_asked() {
+    let (doubtful, sure) = (healthy("0.4"), healthy("0.8"));
+
+    let in_vain = classify(&doubtful).handle(waiting("Rates rise", json!(1))).await;
+    let trusted = classify(&sure).handle(waiting("Rates rise", json!(true))).await;
+
+    assert_eq!(body(&in_vain)["result"]["status"], "in-review");
+    assert_eq!(trusted.status(), 200);
+    assert_eq!(body(&trusted).get("result"), None);
+}
+
+#[tokio::test]
+async fn a_dispute_and_a_complaint_that_was_taken_back_are_told_to_who_asks() {
+    for (state, told) in [(State::Disputed, "disputed"), (State::Withdrawn, "withdrawn")] {
+        let aws = with_feedback_bucket();
+        let script = healthy("0.4");
+        let classify = classify_auditing(&script, &aws, "0");
+        let answer = body(&classify.handle(sentence("Rates rise")).await);
+        let record = FeedbackRecord::parse(record_sent(&script).to_string().as_bytes()).expect("a record");
+        let key = keys::question(&record.id);
+        let question = Question {
+            state,
+            ..Question::asked(record, "review-1", 1)
+        };
+        let s3 = aws_sdk_s3::Client::new(&aws.sdk_config());
+        let put = s3.put_object().bucket("feedback").key(key);
+        put.body(question.to_json().into()).send().await.expect("stored");
+
+        let id = answer["predictionId"].as_str().expect("an id");
+        // Nothing more is waited for.
+        let result = body(&classify.handle(get_result(id, "20")).await);
+
+        assert_eq!(result["status"], told, "{result}");
+    }
 }
 
 #[tokio::test]

@@ -30,6 +30,23 @@ async fn result(stack: &Stack, path: &str, etag: Option<&str>) -> (u16, String, 
     )
 }
 
+/// Sends a request with such a key, or without any. Returns status, headers and body.
+async fn with_key(
+    stack: &Stack,
+    (method, path): (&str, &str),
+    key: Option<&str>,
+) -> (u16, http::HeaderMap, Value) {
+    let url = format!("{}/{path}", stack.outputs.output("PredictionsApiUrl"));
+    let mut request = http::Request::builder().method(method).uri(url);
+    if let Some(key) = key {
+        request = request.header("x-api-key", key);
+    }
+    let answer = http_client::send(request.body(String::new()).expect("a valid URL")).await;
+    let (head, body) = answer.expect("an answer").into_parts();
+    let body = serde_json::from_str(&body).unwrap_or_default();
+    (head.status.as_u16(), head.headers, body)
+}
+
 fn id(answer: &Value) -> &str {
     answer["predictionId"].as_str().expect("an id")
 }
@@ -62,6 +79,9 @@ async fn a_client_that_waits_hears_what_people_answered_and_so_does_one_with_a_d
     let unknown = result(&stack, "82edcc00-a237-4925-ab3a-0a792b391ddf", None).await;
     let no_id = result(&stack, "..%2fquestions%2fx", None).await;
     let too_long = result(&stack, &format!("{}?wait=60", id(&predicted)), None).await;
+    let (without_key, _, forbidden) = with_key(&stack, ("GET", id(&predicted)), None).await;
+    let (wrong_key, ..) = with_key(&stack, ("GET", id(&predicted)), Some("another-key")).await;
+    let (preflight, headers, _) = with_key(&stack, ("OPTIONS", id(&predicted)), None).await;
     stack.stop().await;
 
     assert_eq!((before, unchanged), (200, 304));
@@ -85,6 +105,13 @@ async fn a_client_that_waits_hears_what_people_answered_and_so_does_one_with_a_d
         (404, &json!("unknown_prediction"))
     );
     assert_eq!(no_id.0, 404);
+    assert_eq!((without_key, wrong_key), (403, 403));
+    assert_eq!(forbidden, json!({"message": "Forbidden"}));
+    let allowed = &headers["access-control-allow-methods"];
+    assert!(
+        preflight < 300 && allowed.to_str().expect("text").contains("GET"),
+        "{headers:?}"
+    );
     assert_eq!(
         (too_long.0, &too_long.2["code"]),
         (400, &json!("invalid_request"))

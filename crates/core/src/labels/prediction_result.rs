@@ -456,6 +456,32 @@ mod tests {
     }
 
     #[test]
+    fn a_dispute_and_a_complaint_that_was_taken_back_are_told_as_such() {
+        let told = |state: State| {
+            let question = Question {
+                state,
+                ..question(&[Answer::labels(["World"]), Answer::labels(["Sports"])])
+            };
+            let result = kept(Some(Signal::LowConfidence)).result(Some(&question), None);
+            serde_json::to_value(&result).expect("JSON")
+        };
+
+        let named = [
+            (State::Disputed, "disputed"),
+            (State::Withdrawn, "withdrawn"),
+            (State::Abandoned, "abandoned"),
+        ];
+        for (state, name) in named {
+            let result = told(state);
+            assert_eq!(result["status"], name);
+            assert_eq!(
+                (&result["label"], &result["votes"]),
+                (&Value::Null, &Value::from(2))
+            );
+        }
+    }
+
+    #[test]
     fn nobody_waits_for_an_answer_about_an_erased_text_or_one_that_was_not_stored() {
         let review = Some(Signal::LowConfidence);
         let document = serde_json::to_value(kept(review)).expect("JSON");
