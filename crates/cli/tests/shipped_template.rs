@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use active_learning_aws::env::ConfigError;
 use active_learning_cli::{functions, redrive, run::BUILT_IN};
 use local_aws::{
+    eventbridge::Pattern,
     iam::{Call, Iam, Principal},
     s3::Versioning,
 };
@@ -406,15 +407,42 @@ fn who_starts_human_loops_reaches_the_review_service_by_its_url_and_cannot_make_
 
 /// Returns the resources of a type of the shipped template, by their logical ids.
 fn resources(type_name: &str) -> BTreeMap<String, serde_json::Value> {
+    resources_with(type_name, &BTreeMap::new())
+}
+
+fn resources_with(
+    type_name: &str,
+    arguments: &BTreeMap<String, String>,
+) -> BTreeMap<String, serde_json::Value> {
     let folder = tempfile::tempdir().expect("temporary folder");
     let stack = Stack::open(folder.path(), "http://127.0.0.1:4566").expect("a writable folder");
     let template = include_str!("../../../infra/template.yaml");
-    let resolved = template::resolve(template, &BTreeMap::new(), &stack, &Problems::default());
+    let resolved = template::resolve(template, arguments, &stack, &Problems::default());
     let resources = resolved.resources.into_values();
     resources
         .filter(|resource| resource.type_name == type_name)
         .map(|resource| (resource.logical_id, resource.properties.into()))
         .collect()
+}
+
+#[test]
+fn reviewers_are_told_by_mail_where_an_address_is_given_and_the_review_service_is_built_in() {
+    let address = ("ReviewersEmail".to_owned(), "reviewers@example.com".to_owned());
+    let mut managed = managed_services();
+    managed.extend([address.clone()]);
+    let subscriptions =
+        |arguments: &BTreeMap<String, String>| resources_with("AWS::SNS::Subscription", arguments);
+
+    let told = subscriptions(&BTreeMap::from([address]));
+
+    let [subscription] = told.values().collect::<Vec<_>>()[..] else {
+        panic!("one subscription: {told:?}");
+    };
+    assert_eq!(subscription["Protocol"], "email");
+    assert_eq!(subscription["Endpoint"], "reviewers@example.com");
+    let topic = subscription["TopicArn"].as_str().expect("an ARN");
+    assert!(topic.contains(":sns:"), "{topic}");
+    assert!(subscriptions(&BTreeMap::new()).is_empty() && subscriptions(&managed).is_empty());
 }
 
 /// Returns the source of a function's crate.
@@ -432,6 +460,50 @@ fn source_of(function: &str) -> String {
         }
     }
     source
+}
+
+/// Returns on which bus label-collection hears that human loops have ended, and of which of these events.
+fn told(arguments: &BTreeMap<String, String>, events: &[&serde_json::Value]) -> (String, Vec<bool>) {
+    let plan = shipped(arguments);
+    let rule = plan
+        .rules
+        .iter()
+        .find(|rule| rule.targets.contains_key("label-collection"));
+    let rule = rule.expect("a rule");
+    let pattern = Pattern::parse(&rule.pattern).expect("a pattern");
+    let are_told = events.iter().map(|event| pattern.matches(event)).collect();
+    (rule.bus.clone(), are_told)
+}
+
+#[test]
+fn with_amazon_a2i_failed_and_stopped_loops_of_its_flow_definition_are_told_by_the_default_bus() {
+    let stopped = include_str!("../../../events/label-collection/human-loop-status-change.json");
+    let stopped: serde_json::Value = serde_json::from_str(stopped).expect("JSON");
+    let with = |field: &str, value: &str| {
+        let mut event = stopped.clone();
+        event["detail"][field] = value.into();
+        event
+    };
+    let failed = with("humanLoopStatus", "Failed");
+    let completed = with("humanLoopStatus", "Completed");
+    let flow = stopped["detail"]["flowDefinitionArn"]
+        .as_str()
+        .expect("an ARN")
+        .to_owned();
+    let of_another = with("flowDefinitionArn", &format!("{flow}-2"));
+    let events = [&stopped, &failed, &completed, &of_another];
+    let mut managed = managed_services();
+    managed.insert("HumanReviewWorkflowArn".to_owned(), flow);
+
+    let (bus, are_told) = told(&managed, &events);
+    let (own_bus, none) = told(&BTreeMap::new(), &events);
+
+    assert_eq!(
+        (bus.as_str(), are_told),
+        ("default", vec![true, true, false, false])
+    );
+    assert!(own_bus.starts_with("active-learning-"), "{own_bus}");
+    assert_eq!(none, [false; 4], "the built-in service is another source");
 }
 
 #[test]

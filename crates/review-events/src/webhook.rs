@@ -106,8 +106,7 @@ impl Webhook {
                 Tried::NotNow { why, .. } if attempt == MAX_TRIES => return Err(WebhookError::NotNow(why)),
                 Tried::NotNow { why, pause } => {
                     warn!(event.id = id, attempt, why, "the webhook is sent again");
-                    let own = full_jitter(attempt - 1, self.first_pause, MAX_PAUSE);
-                    sleep(pause.map_or(own, |asked| asked.min(MAX_PAUSE).max(own))).await;
+                    sleep(pause_before(attempt, self.first_pause, pause)).await;
                 }
             }
         }
@@ -152,6 +151,12 @@ impl Webhook {
     }
 }
 
+/// Returns the pause after so many tries: what the receiver asks for, up to [`MAX_PAUSE`], and never less than our own.
+fn pause_before(attempt: u32, first_pause: Duration, asked: Option<Duration>) -> Duration {
+    let own = full_jitter(attempt - 1, first_pause, MAX_PAUSE);
+    asked.map_or(own, |asked| asked.min(MAX_PAUSE).max(own))
+}
+
 /// Says what an answer means; its body does not count.
 fn judge(response: &HttpResponse) -> Tried {
     let status = response.status().as_u16();
@@ -168,4 +173,30 @@ fn judge(response: &HttpResponse) -> Tried {
 /// Reads `Retry-After` where it is a number of seconds (RFC 9110).
 fn retry_after(value: Option<&str>) -> Option<Duration> {
     value?.trim().parse().ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_a_receiver_that_asks_for_one_gets_it_up_to_ten_seconds() {
+        let longest = |attempt: u32| {
+            let pauses = (0..300).map(|_| pause_before(attempt, FIRST_PAUSE, None));
+            pauses.max().expect("some")
+        };
+        let asking = |seconds: &str| {
+            let mut answer = HttpResponse::new(503_u16.try_into().expect("a status"), SdkBody::empty());
+            answer.headers_mut().insert("retry-after", seconds.to_owned());
+            match judge(&answer) {
+                Tried::NotNow { pause, .. } => pause_before(1, FIRST_PAUSE, pause),
+                Tried::Done(_) => Duration::ZERO,
+            }
+        };
+
+        assert!(longest(1) <= FIRST_PAUSE && longest(3) > FIRST_PAUSE && longest(3) <= 4 * FIRST_PAUSE);
+        assert_eq!(asking("7"), Duration::from_secs(7));
+        assert_eq!(asking("3600"), MAX_PAUSE);
+        assert!(asking("Wed, 21 Oct 2026 07:28:00 GMT") <= FIRST_PAUSE);
+    }
 }
