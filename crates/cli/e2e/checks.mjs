@@ -7,7 +7,7 @@ import path from 'node:path';
 
 import { chromium } from 'playwright-core';
 
-import { BROWSER, startStack } from './stack.mjs';
+import { BROWSER, startStack, until } from './stack.mjs';
 
 const MEDIA = [
   { colorScheme: 'light', forcedColors: 'none' },
@@ -18,6 +18,8 @@ const MEDIA = [
 const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 let passed = 0;
+// Pages on which something ran that was written to be shown: it sets `window.hacked`.
+const hacked = [];
 
 /** Says and counts something that holds. */
 export function ok(what) {
@@ -34,6 +36,8 @@ export function ok(what) {
 export async function main(work) {
   const [binary, stateDir] = process.argv.slice(2);
   const browser = await chromium.launch(BROWSER);
+  const newContext = browser.newContext.bind(browser);
+  browser.newContext = async (options) => watched(await newContext(options));
   let stack = null;
   const start = async (parameters, suffix = '') => {
     await stack?.stop();
@@ -42,7 +46,9 @@ export async function main(work) {
     return stack;
   };
   try {
+    await watchSees(browser);
     await work(browser, start);
+    assertNothingRan();
     console.log(`${passed} passed, 0 failed`);
   } catch (error) {
     console.error(`FAIL  ${error.stack}`);
@@ -51,6 +57,33 @@ export async function main(work) {
     await browser.close();
     await stack?.stop();
   }
+}
+
+const assertNothingRan = () => assert.deepEqual(hacked, [], 'pages on which something ran that was written to be shown');
+
+/** Nothing that was written to be shown has run on any page up to now, whichever the browser shows. */
+export async function nothingRan(page) {
+  await page.evaluate(() => null);
+  assertNothingRan();
+}
+
+/** Notes from now on each page of a browser on which something hostile runs: `window` is new with each page. */
+async function watched(context) {
+  await context.exposeFunction('tellHacked', (where) => { hacked.push(where); });
+  await context.addInitScript(() => {
+    Object.defineProperty(window, 'hacked', { set: (value) => { window.tellHacked(`${window.location.href}: ${value}`); } });
+  });
+  return context;
+}
+
+/** What is to be seen is seen: else the list would be empty for another reason. */
+async function watchSees(browser) {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto('data:text/html,<img src=x onerror="window.hacked=1">');
+  await until('the page that runs something', async () => hacked.length);
+  hacked.length = 0;
+  await context.close();
 }
 
 /** A browser of its own for one person, with all that goes wrong in it. */

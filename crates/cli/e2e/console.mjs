@@ -6,10 +6,13 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 
-import { isAccessible, main, ok } from './checks.mjs';
+import { isAccessible, main, nothingRan, ok } from './checks.mjs';
 import { until } from './stack.mjs';
 
-const PAGES = ['overview', 'tasks', 'quality', 'guideline', 'reviewers', 'model', 'versions', 'data', 'data?source=', 'operations'];
+const PAGES = ['overview', 'tasks', 'quality', 'audits', 'guideline', 'guideline?label=World', 'reviewers', 'model', 'versions', 'data',
+  'data?source=', 'operations'];
+// What reviewers have too.
+const OWN_PAGES = ['queue', 'history', 'guide'];
 const HOSTILE = '<script>window.hacked=1</script><img src=x onerror="window.hacked=2">';
 const DISPUTED = 'The minister, a keen cyclist, opened the velodrome that a bank had paid for.';
 
@@ -40,6 +43,10 @@ async function everyPageIsThere(stack, page) {
     const json = await page.request.get(stack.portalUrl + address.replace(/(\?.*)?$/, '.json$1'));
     assert.equal(json.status(), 200, `${address}.json`);
     assert.equal(typeof await json.json(), 'object');
+  }
+  for (const address of OWN_PAGES) {
+    assert.equal((await page.goto(stack.portalUrl + address)).status(), 200, address);
+    assert.equal((await page.request.get(`${stack.portalUrl}${address}.json`)).status(), 200, `${address}.json`);
   }
   ok('every page is there, also as JSON');
 }
@@ -119,10 +126,18 @@ async function axeFindsNothing(browser, stack) {
   }
   const figures = await (await page.request.get(`${stack.portalUrl}overview.json`)).json();
   await fill(stack, figures.serving.modelArn);
-  for (const address of [...PAGES, 'versions/build-1']) {
+  const rejected = 'report?key=rejected/batch-feedback/up.jsonl-00001.jsonl';
+  for (const address of [...PAGES, ...OWN_PAGES, 'versions/build-1', rejected]) {
     assert.equal((await page.goto(stack.portalUrl + address)).status(), 200, address);
-    await isAccessible(page, `console-${address.replace('/', '-')}`);
+    await isAccessible(page, `console-${address.replaceAll('/', '-')}`);
   }
+  await page.goto(`${stack.portalUrl}next`);
+  await page.waitForSelector('#guideline');
+  await isAccessible(page, 'task-beside-a-guideline');
+  await page.keyboard.press('c');
+  await page.waitForSelector('#review-remark:focus');
+  await isAccessible(page, 'task-with-a-comment');
+  await page.keyboard.press('Escape');
   await page.goto(`${stack.portalUrl}data`);
   await page.fill('form[action=find-text] textarea[name=subject]', DISPUTED);
   await page.fill('form[action=find-text] input[name=value]', 'news');
@@ -146,7 +161,7 @@ async function axeFindsNothing(browser, stack) {
   await page.click('#sign-in');
   assert.equal((await page.goto(`${stack.portalUrl}overview`)).status(), 403);
   await isAccessible(page, 'console-refused');
-  assert.equal(await page.evaluate(() => window.hacked), undefined);
+  await nothingRan(page);
   ok('nothing that clients, reviewers and operators wrote runs in the console');
   await context.close();
 }
@@ -166,6 +181,10 @@ async function fill(stack, modelArn) {
   await put('TrainingS3Bucket', `disputed/${id}.json`, question);
   await put('FeedbackS3Bucket', `questions/${id}.json`, question);
   await put('FeedbackS3Bucket', 'aws/lambda/async/f/one', { requestPayload: { Records: [] } });
+
+  const guide = { label: 'World', meaning: HOSTILE, good: [HOSTILE], bad: [HOSTILE], edgeCases: [HOSTILE] };
+  await put('ReviewS3Bucket', 'guideline.json', { introduction: HOSTILE, labels: [guide] });
+  await put('FeedbackS3Bucket', 'rejected/batch-feedback/up.jsonl-00001.jsonl', { line: 1, reason: HOSTILE, raw: HOSTILE });
 
   const labelled = {
     schemaVersion: 1, record: { ...question.record, signal: 'audit' }, votes: [vote('0123456789abcdef', 'Sports')], humanLoop: 'tc-1',

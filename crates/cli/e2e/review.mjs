@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 
-import { fits, isAccessible, main, ok, person } from './checks.mjs';
+import { fits, isAccessible, main, nothingRan, ok, person } from './checks.mjs';
 import { until } from './stack.mjs';
 
 const LABELS = ['World', 'Sports', 'Business', 'SciTech'];
@@ -86,7 +86,7 @@ async function showsEveryTextAsText(page) {
   const shown = await page.locator('.review-item').evaluateAll((items) => items.map((item) => (
     [item.querySelector('.review-text').textContent, item.dataset.item])));
   assert.deepEqual(shown.map(([text]) => text).sort(), ITEMS.map(([text]) => text).sort());
-  assert.equal(await page.evaluate(() => window.hacked), undefined);
+  await nothingRan(page);
   assert.equal(await page.locator('.review-text > :not(mark), .review-text mark *').count(), 0, 'elements in texts');
   const offered = await page.locator('.review-item').first().locator('select option').evaluateAll(
     (options) => options.map((option) => option.value));
@@ -202,7 +202,7 @@ async function reviewWithForeignTemplate(browser, stack, templateKey) {
   await enter(page, '#start-reviewing', /\/task\?loop=/);
   const loop = await page.locator('#task-form').getAttribute('data-loop');
   assert.equal(await page.locator('classification-target').textContent(), text);
-  assert.equal(await page.evaluate(() => window.hacked), undefined);
+  await nothingRan(page);
   assert.equal(await page.locator('.crowd-choices legend').textContent(), 'Which "category" fits best?');
   assert.equal(await page.getByLabel("It's none of these").count(), 1);
   assert.equal(await page.getByLabel('Summary').inputValue(), text);
