@@ -32,6 +32,7 @@ async function work(browser, start) {
   const labels = Array.from({ length: 500 }, (_, number) => `T${String(number + 1).padStart(3, '0')}`);
   await run('labels', { ComprehendClassificationCategories: labels.join(',') }, reviewManyLabels);
   await run('several', { ReviewSeveralLabels: 'true', TaskTimeLimitSeconds: 30 }, reviewSeveralLabels);
+  await run('blind', { ReviewSeveralLabels: 'true', BlindReviewShare: 1 }, reviewBlind);
 }
 
 // ---- 200 texts ---------------------------------------------------------------------------------------------------
@@ -494,6 +495,36 @@ async function reviewSeveralLabels(browser, stack) {
   assert.deepEqual(votes, ['SciTech', 'Sports+Business'].sort());
   await Promise.all([context.close(), other.context.close()]);
   ok('two labels for one text; a lease that was lost is warned of, and both answers count');
+}
+
+// ---- Blind -------------------------------------------------------------------------------------------------------
+
+async function reviewBlind(browser, stack) {
+  const sentence = 'A minister kicked off the cup final';
+  await stack.feedback({ sentence, prediction: 'Sports', confidence: 0.25 });
+  const { page, context } = await signIn(browser, stack, 'blind');
+  await until('a task', async () => {
+    await page.reload();
+    return page.locator('#start-reviewing').count();
+  });
+  await page.click('#start-reviewing');
+  await page.waitForSelector('#review-choices button');
+  await isAccessible(page, 'blind');
+  const isTold = () => page.evaluate(() => /predicted (?!one)|25 %/.test(document.querySelector('main').innerText));
+  await canBeRead(page);
+  await page.keyboard.press('Enter');
+  assert.match(await page.locator('#review-status').textContent(), /reviewed blind: choose/, 'Enter approves nothing');
+  assert.equal(await page.locator('mark').count(), 0, 'no word is marked');
+  assert.equal(await isTold(), false);
+  await page.keyboard.press('1');
+  assert.equal(await page.locator('#review-choices button[aria-pressed=true]').count(), 1);
+  assert.equal(await isTold(), false, 'a choice that can still be changed is not leaned');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/\/queue$/);
+  const given = await answersByText(stack);
+  assert.deepEqual(given.get(sentence), [['World']]);
+  await context.close();
+  ok('a text that is reviewed blind shows nothing of its prediction before the answer is sent');
 }
 
 // ---- Help --------------------------------------------------------------------------------------------------------
