@@ -1,5 +1,5 @@
 // A reviewer at work for hours, by keyboard alone: 200 texts, with undo, every kind of answer, a lost network, a full
-// storage, a session that ends, a reload, a key that is held, 500 labels, a long text, a lease that somebody took over.
+// storage, a pause, refusals, a session that ends, a reload, a key that is held, 500 labels, a long text, a lease that somebody took over.
 // Every answer arrives exactly once. Prints how long a key takes to the next text.
 //
 // Usage: node hours.mjs BINARY STATE_DIR. SCREENSHOTS=<folder> takes pictures; CHROMIUM names the browser.
@@ -163,6 +163,89 @@ function specials(page, context, stack, { expected, corrected, seen }) {
       assert.equal(await shownText(page), text, 'back at the text before the undo');
       corrected.set(third, 'World');
       ok('the third last answer is undone and given anew');
+    },
+    25: async (text) => {
+      const admin = await adminOf(page, stack);
+      // Each process of the function knows of it within a minute.
+      const sessionIs = async (status) => {
+        const asked = Array.from({ length: 8 }, () => page.request.get(`${stack.portalUrl}session`));
+        return (await Promise.all(asked)).every((response) => response.status() === status);
+      };
+      await liesReady(page);
+      await admin.doTo(REVIEWER, 'pause-reviewer');
+      await until('the pause', () => sessionIs(403));
+      expected.set(text, 'World');
+      await answerWith(page, text, ['1']);
+      const other = await shownText(page);
+      expected.set(other, 'Business');
+      await canBeRead(page);
+      await page.keyboard.press('3');
+      await page.waitForFunction(() => /you are paused\. 2 kept/.test(document.getElementById('portal-status').textContent));
+      assert.match(await page.locator('#portal-alert').textContent(), /are paused by an operator.*kept in this browser/);
+      await isAccessible(page, 'paused-at-work');
+      await admin.doTo(REVIEWER, 'resume-reviewer');
+      await admin.context.close();
+      await until('the end of the pause', () => sessionIs(200));
+      const long = { timeout: 60_000 };
+      await page.waitForSelector('#review-choices button', long);
+      await page.waitForFunction(() => document.getElementById('portal-alert').textContent === '', null, long);
+      await saved(page);
+      ok('who is paused in the middle and let in again loses nothing, and the page says so');
+    },
+    26: async (text) => {
+      // As a firewall, or a gateway whose limit is lower.
+      const turnedAway = new Set();
+      for (const [status, message] of [[403, 'Forbidden'], [413, 'Request Too Long']]) {
+        await page.route('**/submit', async (route) => {
+          const loop = new URLSearchParams(route.request().postData()).get('portal:loop');
+          if (!turnedAway.size) turnedAway.add(loop);
+          if (!turnedAway.has(loop)) await route.continue();
+          else await route.fulfill({ status, contentType: 'application/json', body: JSON.stringify({ message }) });
+        });
+        const shown = await shownText(page);
+        expected.set(shown, 'World');
+        await answerWith(page, shown, ['1']);
+        const after = await shownText(page);
+        expected.set(after, 'SciTech');
+        await answerWith(page, after, ['4']);
+        await page.waitForFunction((code) => (
+          document.getElementById('portal-status').textContent.includes(`turned away (${code}). 1 kept`)), status);
+        await page.unrouteAll({ behavior: 'wait' });
+        await saved(page);
+        turnedAway.clear();
+      }
+      assert.equal(await page.locator('#refused-answers').textContent(), '');
+      assert.notEqual(await shownText(page), text);
+      ok('what something on the way turns away is kept and sent again, and the others do not wait for it');
+    },
+    28: async (text) => {
+      const refused = [];
+      await page.route('**/submit', async (route) => {
+        refused.push(new URLSearchParams(route.request().postData()).get('portal:loop'));
+        const body = JSON.stringify({ status: 400, code: 'answer_unreadable', title: 'This answer was not taken', detail: 'Nothing can be read in it.' });
+        await route.fulfill({ status: 400, contentType: 'application/json', body });
+      });
+      const given = [text];
+      await answerWith(page, text, ['2']);
+      given.push(await shownText(page));
+      await answerWith(page, given[1], ['2']);
+      await until('two refusals', async () => await page.locator('#refused-answers p').count() === 2);
+      await page.unrouteAll({ behavior: 'wait' });
+      await isAccessible(page, 'refused-answers');
+      await page.goto(`${stack.portalUrl}queue`);
+      assert.equal(await page.locator('#refused-answers p').count(), 2, 'each stays with its link, on every page');
+      for (const shown of given) {
+        await page.locator('#refused-answers a').first().click();
+        await page.waitForSelector('#review-choices button');
+        assert.equal(await shownText(page), shown);
+        expected.set(shown, 'Business');
+        await answerWith(page, shown, ['3']);
+        await saved(page);
+      }
+      assert.equal(new Set(refused).size, 2);
+      assert.equal(await page.locator('#refused-answers').textContent(), '');
+      await measureKeys(page, '.review-text');
+      ok('each answer that was refused for good stays on a list until its task is answered');
     },
     30: async (text) => {
       expected.set(text, 'World');
@@ -528,6 +611,21 @@ async function reviewBlind(browser, stack) {
 }
 
 // ---- Help --------------------------------------------------------------------------------------------------------
+
+/** An admin at the console, who pauses people and lets them in again. */
+async function adminOf(page, stack) {
+  const context = await page.context().browser().newContext();
+  const console = await context.newPage();
+  await console.goto(await stack.signInLink('ada', 'admin'));
+  await console.click('#sign-in');
+  const doTo = async (name, action) => {
+    await console.goto(`${stack.portalUrl}reviewers`);
+    await console.locator('tr', { hasText: name }).locator(`form[action=${action}] button`).click();
+    await console.click('.console-form button');
+    await console.waitForSelector('#done');
+  };
+  return { context, doTo };
+}
 
 async function answersByText(stack) {
   const given = new Map();

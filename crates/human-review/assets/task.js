@@ -15,6 +15,8 @@
   const LONGEST_PAUSE = 30_000;
   const WARN_BEFORE = 300_000;
   const DRAFT_LIFETIME = 30 * 24 * 3_600_000;
+  // What is said of a task itself: an answer to it would be refused again.
+  const OF_ITS_TASK = ['task_not_found', 'task_held', 'task_answered', 'task_closed', 'task_for_others', 'correction_refused'];
   const UNREAD = 200; // ms that a text is on the page before anybody can have read it
 
   // What one reviewer keeps in this browser; in memory only what the browser does not take: its storage may be full, or off.
@@ -88,7 +90,8 @@
   let fetching = false;
   let sending = false;
   let failures = 0;
-  let isOffline = false; // what failed last was the connection, not the server
+  let trouble = ''; // why what failed last did
+  let isPauseSaid = false;
   const held = new Set(); // stamps of what the server could not store now, while it may store the rest
   let timer = 0;
   let signInTimer = 0;
@@ -137,9 +140,8 @@
       // What waited and was not sent from here has another tab sent.
       if (saved || isWaitSaid) say('portal-status', saved || 'Sent in another tab');
     } else if (failures) {
-      const why = isOffline ? 'no connection' : 'the server could not store it';
       const where = hereOnly() ? 'on this page only: leave it open' : 'in this browser';
-      say('portal-status', `Not saved yet: ${why}. ${left} kept ${where}, sent as soon as it can be.`);
+      say('portal-status', `Not saved yet: ${trouble}. ${left} kept ${where}, sent as soon as it can be.`);
     } else say('portal-status', 'Saving …');
     isWaitSaid = left > 0;
     const undo = byId('undo');
@@ -154,15 +156,29 @@
     };
     timer = setTimeout(again, Math.min(LONGEST_PAUSE, 500 * 2 ** Math.min(failures, 10)));
   };
-  const later = (offline) => {
+  const later = (why) => {
     failures += 1;
-    isOffline = offline;
+    trouble = why;
     schedule();
     showSaving();
   };
 
+  const isPaused = (status, reply) => status === 403 && reply.code === 'paused';
+  const sayPaused = () => {
+    isPauseSaid = true;
+    alertWith('You are paused by an operator of this portal. What you have answered is kept in this browser, and is sent by itself once you are let in again.');
+  };
+  const unsayPaused = () => {
+    if (isPauseSaid) alertWith('');
+    isPauseSaid = false;
+  };
+
   const renewSession = async () => {
     const { status, reply } = await request('session').catch(() => ({ status: 0, reply: {} }));
+    if (isPaused(status, reply)) {
+      sayPaused();
+      return 'paused';
+    }
     if (status !== 200) return status === 401 ? 'ended' : 'unknown';
     if (reply.reviewer !== reviewer) return 'another';
     token = reply.formToken;
@@ -175,7 +191,7 @@
   const waitForSignIn = (state) => {
     clearTimeout(signInTimer);
     signInTimer = setTimeout(tryAgain, 3_000);
-    if (state === 'unknown' || state === saidState) return;
+    if (['unknown', 'paused', saidState].includes(state)) return;
     saidState = state;
     const kept = 'Nothing is lost: your answers are kept in this browser, and this page goes on by itself.';
     if (state === 'another') alertWith(`Somebody else is signed in here now. What ${reviewer} answered waits in this browser until ${reviewer} signs in again.`);
@@ -191,6 +207,43 @@
     } else waitForSignIn(state);
   };
 
+  // What was refused for good stays on the list until its task is answered, or until the reviewer takes it off.
+  const refuse = (entry, { title, detail }) => {
+    const address = `task?loop=${entry.loop}${entry.isCorrection ? '&correct=yes' : ''}`;
+    store.set(`refused:${entry.id}`, { at: Date.now(), address, words: `${title}. ${detail}` });
+    showRefused();
+  };
+  const settle = (id) => {
+    if (!store.get(`refused:${id}`)) return;
+    store.remove(`refused:${id}`);
+    showRefused();
+  };
+  const refusedLine = ({ name, address, words }) => {
+    const line = document.createElement('p');
+    const off = Object.assign(document.createElement('button'), { type: 'button', className: 'quiet', textContent: 'Take off this list' });
+    off.addEventListener('click', () => {
+      store.remove(name);
+      showRefused();
+      document.dispatchEvent(new Event('portal-task'));
+    });
+    line.append(`Not taken: ${words} `, link('Open that task', address), ' ', off);
+    return line;
+  };
+  const showRefused = () => {
+    const all = store.names('refused:').map((name) => ({ ...store.get(name), name })).filter(({ at }) => at);
+    all.sort((one, other) => one.at - other.at);
+    byId('refused-answers')?.replaceChildren(...all.map(refusedLine));
+  };
+
+  const isFinal = (status, code) => Boolean(code)
+    && (status === 400 || ([403, 404, 409, 410].includes(status) && OF_ITS_TASK.includes(code)));
+  // Why an answer waits that is not stored now.
+  const why = (status, reply) => {
+    if (status === 429) return 'the portal has too much to do';
+    if (status >= 500 || status === 200) return 'the server could not store it';
+    return `it was turned away (${reply.code ?? status})`;
+  };
+
   // Returns whether the outbox may go on.
   const send = async (entry) => {
     const wanted = isSwapped && !next ? 'yes' : 'no';
@@ -198,12 +251,14 @@
     try {
       outcome = await request(entry.kind, { ...entry.fields, 'portal:without': before().join(' '), 'portal:next': wanted });
     } catch {
-      later(true);
+      later('no connection');
       return false;
     }
     const { status, reply } = outcome;
     if (status === 200 && (reply.saved || reply.skipped)) {
       if (!held.size) failures = 0;
+      unsayPaused();
+      settle(entry.id);
       if (store.get(`outbox:${entry.id}`)?.stamp === entry.stamp) {
         store.remove(`outbox:${entry.id}`);
         store.remove(`draft:${entry.id}`);
@@ -215,29 +270,37 @@
     }
     if (status === 401 || (status === 403 && reply.code === 'form_invalid')) {
       const state = await renewSession();
-      if (state === 'unknown') later(true);
+      if (state === 'unknown') later('no connection');
+      else if (state === 'paused') later('you are paused');
       else if (state !== 'renewed') waitForSignIn(state);
       return state === 'renewed';
     }
-    if (status === 503 && reply.code) {
-      // The place of one task's results may fail while all else is stored: the answers behind this one do not wait for it.
-      held.add(entry.stamp);
-      later(false);
-      return true;
-    }
-    if (status === 429 || status >= 500 || status === 200) {
-      later(false);
+    if (isPaused(status, reply)) {
+      sayPaused();
+      later('you are paused');
       return false;
     }
-    // The draft stays: what was typed can be looked at again.
-    store.remove(`outbox:${entry.id}`);
-    if (!isSwapped && body) {
-      isWanting = false;
-      body.inert = false;
+    if (isFinal(status, reply.code)) {
+      // The draft stays: what was typed can be looked at again. What was answered anew since is sent next.
+      if (store.get(`outbox:${entry.id}`)?.stamp !== entry.stamp) return true;
+      store.remove(`outbox:${entry.id}`);
+      if (!isSwapped && body) {
+        isWanting = false;
+        body.inert = false;
+      }
+      refuse(entry, reply);
+      showSaving('Not saved');
+      return true;
     }
-    alertWith(`Not taken: ${reply.title}. ${reply.detail} `, link('Open that task', `task?loop=${entry.loop}`));
-    showSaving('Not saved');
-    return true;
+    later(why(status, reply));
+    // Where it is one answer that is not taken now, the others do not wait for it: its results have a place of their own, or
+    // something on the way to the portal turned it away.
+    const isAlone = (status === 503 && reply.code) || (status >= 400 && status < 500 && status !== 429);
+    if (isAlone) held.add(entry.stamp);
+    if (!isSwapped && body && status < 500 && status !== 429) {
+      alertWith('Your answer was turned away on its way. It is kept, and sent again by itself. ', link('Change it', `task?loop=${entry.loop}`));
+    }
+    return isAlone;
   };
 
   async function flush() {
@@ -263,8 +326,10 @@
   }
 
   const put = (kind, fields, verdict) => {
-    const entry = { kind, stamp: Date.now() + Math.random(), loop: current.loop, id: current.id, fields, verdict };
+    const isCorrection = undoAt !== null || Boolean(current.previous);
+    const entry = { kind, stamp: Date.now() + Math.random(), loop: current.loop, id: current.id, fields, verdict, isCorrection };
     store.set(`outbox:${entry.id}`, entry);
+    settle(entry.id);
     showSaving();
   };
 
@@ -321,10 +386,18 @@
     const { status, reply } = await request(address).catch(() => ({ status: 0, reply: {} }));
     fetching = false;
     if (status === 200) {
+      unsayPaused();
       arrive(reply);
       lookAhead();
-    } else if (status === 401) waitForSignIn('ended');
+      return;
+    }
+    let state = status === 401 ? 'ended' : 'renewed';
+    // Somebody else may have signed in here: nothing is fetched in their name.
+    if (status === 403 && reply.code === 'form_invalid') state = await renewSession();
+    else if (isPaused(status, reply)) sayPaused();
+    if (state !== 'renewed') waitForSignIn(state);
     else if (isWanting) setTimeout(prefetch, 2_000);
+    else if (reply.code === 'form_invalid') lookAhead();
   }
 
   const leave = () => {
@@ -337,7 +410,6 @@
     clearTimeout(unreadTimer);
     delete form.dataset.unread;
     body.replaceChildren(...task.nodes);
-    body.hidden = false;
     form.elements.namedItem('portal:loop').value = task.loop;
     form.elements.namedItem('portal:loop-id').value = task.id;
     form.dataset.loop = task.loop;
@@ -400,13 +472,12 @@
     }
     isWanting = true;
     current = null;
-    body.replaceChildren();
-    body.hidden = true;
+    body.replaceChildren(Object.assign(document.createElement('h1'), { textContent: 'The next text' }));
     say('undoing', 'Fetching the next text …');
     document.title = 'Task · fetching the next';
     if (due().length || sending || next) return;
     if (!noMore) prefetch();
-    else if (held.size || byId('portal-alert').textContent) say('undoing', 'Nothing else waits for you.');
+    else if (held.size || byId('portal-alert').textContent || byId('refused-answers').textContent) say('undoing', 'Nothing else waits for you.');
     else location.assign('queue');
   }
 
@@ -588,6 +659,8 @@
   };
 
   applyLetters();
+  showRefused();
+  window.addEventListener('storage', showRefused); // another tab has dealt with one
   window.addEventListener('online', flush);
   window.addEventListener('focus', () => { if (pending().length) flush(); });
   window.addEventListener('beforeunload', (event) => { if (hereOnly()) event.preventDefault(); });
