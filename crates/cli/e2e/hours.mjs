@@ -351,6 +351,26 @@ function specials(page, context, stack, { expected, corrected, seen }) {
       assert.match(await page.locator('#portal-status').textContent(), /^(Saved|Sent in another tab)/);
       ok('the session ends in the middle: sign in in another tab, and the page goes on');
     },
+    70: async (text) => {
+      // As if a quarter of an hour of the session was left.
+      await page.route(/\/task\?loop=/, async (route) => {
+        const response = await route.fetch();
+        const body = (await response.text()).replace(/data-session-seconds="\d+"/, 'data-session-seconds="600"');
+        await route.fulfill({ response, body });
+      });
+      await page.reload();
+      await page.waitForSelector('#review-choices button');
+      assert.match(await page.locator('#session-warning').textContent(), /Your session ends at .*Sign in/);
+      await isAccessible(page, 'session-warning');
+      await page.unrouteAll({ behavior: 'wait' });
+      // It asks for the session now and then, and this one is as long as ever.
+      await page.waitForFunction(() => document.getElementById('session-warning').textContent === '', null, { timeout: 60_000 });
+      assert.equal(await shownText(page), text);
+      await measureKeys(page, '.review-text');
+      expected.set(text, 'World');
+      await answerWith(page, text, ['1']);
+      ok('the page warns before the session ends, until there is another one');
+    },
     80: async (text) => {
       await page.keyboard.press('c');
       await page.keyboard.type('half a remark');

@@ -14,6 +14,8 @@
   const REMEMBERED = 10;
   const LONGEST_PAUSE = 30_000;
   const WARN_BEFORE = 300_000;
+  const WARN_BEFORE_END = 900_000; // of a session: a new link has to be asked for
+  const LOOK_FOR_SESSION = 15_000;
   const DRAFT_LIFETIME = 30 * 24 * 3_600_000;
   // What is said of a task itself: an answer to it would be refused again.
   const OF_ITS_TASK = ['task_not_found', 'task_held', 'task_answered', 'task_closed', 'task_for_others', 'correction_refused'];
@@ -80,6 +82,9 @@
   };
 
   let token = account.elements.namedItem('portal:csrf').value;
+  let sessionEnd = Date.now() + Number(account.dataset.sessionSeconds ?? Infinity) * 1_000;
+  let isEndSaid = false;
+  let lookedAt = 0; // when the session was last asked for, once its end was said
   let current = null; // the task on the page
   let next = null; // the one that lies ready
   let stash = null; // the task to come back to after an undo
@@ -124,7 +129,8 @@
   const before = () => [current, stash, next, ...pending()].filter(Boolean).map((task) => task.loop);
 
   const request = async (address, fields) => {
-    const options = { headers: { accept: 'application/json' }, cache: 'no-store', signal: AbortSignal.timeout(LONGEST_PAUSE) };
+    // Whose page it is: nothing is taken for anybody else who has signed in since.
+    const options = { headers: { accept: 'application/json', 'x-form-token': token }, cache: 'no-store', signal: AbortSignal.timeout(LONGEST_PAUSE) };
     if (fields) Object.assign(options, { method: 'POST', body: new URLSearchParams({ ...fields, 'portal:csrf': token }) });
     const response = await fetch(address, options);
     const reply = await response.json().catch(() => null);
@@ -182,8 +188,29 @@
     if (status !== 200) return status === 401 ? 'ended' : 'unknown';
     if (reply.reviewer !== reviewer) return 'another';
     token = reply.formToken;
+    sessionEnd = Date.now() + (reply.secondsLeft ?? Infinity) * 1_000;
     document.querySelectorAll('input[name="portal:csrf"]').forEach((input) => { input.value = token; });
     return 'renewed';
+  };
+
+  const whereToSignIn = () => link('Sign in', 'sign-in', { target: '_blank', rel: 'noopener', id: 'sign-in-again' });
+
+  // Says once that the session ends soon, and looks from then on whether there is a new one.
+  const watchSession = () => {
+    if (sessionEnd - Date.now() > WARN_BEFORE_END) {
+      if (isEndSaid) say('session-warning', '');
+      isEndSaid = false;
+    } else if (!isEndSaid) {
+      isEndSaid = true;
+      lookedAt = Date.now();
+      const at = new Date(sessionEnd).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+      say('session-warning', `Your session ends at ${at}. Sign in with a new link in another tab before, and this page goes on as it is. `, whereToSignIn());
+    } else if (!saidState && Date.now() - lookedAt > LOOK_FOR_SESSION) {
+      lookedAt = Date.now();
+      renewSession().then((state) => {
+        if (['ended', 'another'].includes(state)) waitForSignIn(state);
+      });
+    }
   };
 
   // The page stays as it is; a sign-in in another tab lets it go on.
@@ -193,9 +220,10 @@
     signInTimer = setTimeout(tryAgain, 3_000);
     if (['unknown', 'paused', saidState].includes(state)) return;
     saidState = state;
+    say('session-warning', '');
     const kept = 'Nothing is lost: your answers are kept in this browser, and this page goes on by itself.';
     if (state === 'another') alertWith(`Somebody else is signed in here now. What ${reviewer} answered waits in this browser until ${reviewer} signs in again.`);
-    else alertWith(`Your session has ended. Please sign in with a new link in another tab. ${kept} `, link('Sign in', 'sign-in', { target: '_blank', rel: 'noopener', id: 'sign-in-again' }));
+    else alertWith(`Your session has ended. Please sign in with a new link in another tab. ${kept} `, whereToSignIn());
   };
   const tryAgain = async () => {
     clearTimeout(signInTimer);
@@ -707,6 +735,8 @@
       applyLetters();
     });
     setInterval(watchLease, 5_000);
+    setInterval(watchSession, 5_000);
+    watchSession();
     forgetOldDrafts();
     restore(current);
     showProgress();

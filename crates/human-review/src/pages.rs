@@ -25,6 +25,8 @@ pub struct SessionView {
     pub is_admin: bool,
     /// Token of every form.
     pub form_token: String,
+    /// Seconds until the session ends.
+    pub seconds_left: i64,
 }
 
 /// The waiting tasks.

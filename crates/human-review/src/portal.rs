@@ -45,6 +45,9 @@ const TASK_SCRIPT: &str = include_str!("../assets/task.js");
 /// Pages of everybody that are there as JSON too, under the same address with `.json` at its end.
 const JSON_PAGES: [&str; 3] = ["queue", "history", "guide"];
 
+/// Header in which the script of a page names the session that the page was shown in.
+const PAGE_TOKEN: &str = "x-form-token";
+
 /// Addresses that forms with a token of the session are sent to.
 const FORMS: [&str; 4] = ["submit", "release", "renew", "give-back"];
 
@@ -183,6 +186,10 @@ impl Portal<'_> {
             return Ok(style);
         }
         let (session, worker) = signed_in.ok_or(shut)?;
+        // That is how the script learns of it.
+        if path != "session" {
+            self.check_page_of(request, session)?;
+        }
         if console::is_address(path) {
             return self.console(request, path, session).await;
         }
@@ -252,11 +259,22 @@ impl Portal<'_> {
         Ok(form)
     }
 
+    /// Refuses what the script of a page asks for that was shown in another session: a task would be held for who has signed in
+    /// since, and shown to who was signed in before.
+    fn check_page_of(&self, request: &HttpRequest, session: &Claims) -> Result<(), PortalError> {
+        let token = request.header(PAGE_TOKEN);
+        match token.is_none_or(|token| self.key.is_form_token(session, token)) {
+            true => Ok(()),
+            false => Err(PortalError::ForgedForm),
+        }
+    }
+
     fn view(&self, session: &Claims) -> SessionView {
         SessionView {
             reviewer: session.reviewer.clone(),
             is_admin: session.role == Role::Admin,
             form_token: self.key.form_token(session),
+            seconds_left: session.expires_at - self.now.timestamp(),
         }
     }
 

@@ -148,7 +148,7 @@ impl Portal<'_> {
         let view = self.view(session);
         document(
             200,
-            &json!({ "reviewer": view.reviewer, "formToken": view.form_token }),
+            &json!({ "reviewer": view.reviewer, "formToken": view.form_token, "secondsLeft": view.seconds_left }),
         )
     }
 

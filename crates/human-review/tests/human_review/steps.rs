@@ -696,3 +696,45 @@ async fn the_time_spent_is_that_on_the_page_and_not_that_of_lying_ready() {
     let output: Value = serde_json::from_str(&output).expect("JSON");
     assert_eq!(output["humanAnswers"][0]["timeSpentInSeconds"], json!(2.5));
 }
+
+#[tokio::test]
+async fn the_page_of_one_reviewer_fetches_no_task_in_the_name_of_another_who_has_signed_in() {
+    let review = Review::new();
+    review.start("tc-1", &item("low-confidence")).await;
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+    let of_page = token(&ann).await;
+    let with_token = |page: &str| {
+        let mut event = as_json(proxy_event("GET", page, Some(&bea.cookie), &[]));
+        event["headers"]["x-form-token"] = json!(of_page);
+        event
+    };
+
+    let next = Reply(review.handle(with_token("next")).await);
+    let who = Reply(review.handle(with_token("session")).await).json();
+    let own = get(&ann, "next").await.json();
+
+    assert_eq!(
+        (next.status(), &next.json()["code"]),
+        (403, &json!("form_invalid"))
+    );
+    assert_eq!(who["reviewer"], "bea", "so its script learns who is signed in");
+    assert_eq!(own["next"]["loop"], "tc-1", "nobody holds it");
+}
+
+#[tokio::test]
+async fn a_page_and_its_script_know_when_the_session_ends() {
+    let review = Review::new();
+    review.start("tc-1", &item("low-confidence")).await;
+    let ann = review.sign_in("ann").await;
+    review.wait(Duration::hours(11));
+
+    let page = ann.open("tc-1").await;
+    let document = get(&ann, "session").await.json();
+
+    assert!(
+        page.body().contains("data-session-seconds=\"3600\""),
+        "{}",
+        page.body()
+    );
+    assert_eq!(document["secondsLeft"], 3_600);
+}
