@@ -248,6 +248,7 @@ function specials(page, context, stack, { expected, corrected, seen }) {
       ok('each answer that was refused for good stays on a list until its task is answered');
     },
     30: async (text) => {
+      await liesReady(page);
       expected.set(text, 'World');
       await context.setOffline(true);
       await answerWith(page, text, ['1']);
@@ -350,6 +351,29 @@ function specials(page, context, stack, { expected, corrected, seen }) {
       // The other tab may have sent it.
       assert.match(await page.locator('#portal-status').textContent(), /^(Saved|Sent in another tab)/);
       ok('the session ends in the middle: sign in in another tab, and the page goes on');
+    },
+    65: async (text) => {
+      const tab = await context.newPage();
+      const signsIn = async (reviewer) => {
+        await tab.goto(await stack.signInLink(reviewer));
+        await tab.click('#sign-in');
+        await tab.waitForURL(/\/queue$/);
+      };
+      await liesReady(page);
+      await signsIn('bea');
+      await page.bringToFront();
+      expected.set(text, 'World');
+      await answerWith(page, text, ['1']);
+      await page.waitForFunction(() => /Somebody else is signed in here/.test(document.getElementById('portal-alert').textContent));
+      await isAccessible(page, 'another-signed-in');
+      await tab.goto(`${stack.portalUrl}history`);
+      assert.equal(await tab.locator('#history tbody tr').count(), 0, 'nothing is sent in the name of somebody else');
+      await signsIn(REVIEWER);
+      await tab.close();
+      await page.bringToFront();
+      await page.waitForFunction(() => document.getElementById('portal-alert').textContent === '');
+      await page.waitForFunction(() => /^(Saved|Sent in another tab)/.test(document.getElementById('portal-status').textContent));
+      ok('who signs in elsewhere in this browser sends nothing for another, and what waited goes out after that one is back');
     },
     70: async (text) => {
       // As if a quarter of an hour of the session was left.
