@@ -8,6 +8,7 @@ mod relaxed_json;
 
 use std::collections::BTreeSet;
 
+use active_learning_core::labels::{human_loop::ExclusionCategories, label_key::label_key};
 use serde_json::Value;
 
 use self::relaxed_json::relaxed_json;
@@ -71,6 +72,8 @@ pub struct Form {
     pub fields: Vec<FormField>,
     /// Names of crowd elements that the portal does not have.
     pub unknown_elements: BTreeSet<String>,
+    /// By name of a field, the category of its own that says that no label fits.
+    pub exclusions: ExclusionCategories,
 }
 
 impl Form {
@@ -194,6 +197,14 @@ fn add_control(form: &mut Form, tag: &Tag, group: Option<&str>) {
             .to_owned()
     };
     let radio_group = || Some(group.or(tag.get("name")).unwrap_or_default().to_owned());
+    let is_classifier = matches!(
+        tag.name.as_str(),
+        "crowd-classifier" | "crowd-classifier-multi-select"
+    );
+    if let Some(name) = tag.field_name().filter(|_| is_classifier) {
+        let exclusion = exclusion_category(tag).filter(|word| !is_listed(tag, word));
+        form.exclusions.extend(exclusion.map(|word| (name, word)));
+    }
     let values = match tag.name.as_str() {
         "input" => match tag.get("type").unwrap_or("text").to_ascii_lowercase().as_str() {
             "radio" => Values::Mark {
@@ -247,29 +258,41 @@ fn initial_value(tag: &Tag) -> Option<String> {
     }
 }
 
+/// Returns what can be chosen in a classifier.
 fn categories(tag: &Tag) -> Vec<String> {
+    let mut categories = listed_categories(tag);
+    categories.extend(exclusion_category(tag));
+    categories.retain(|category| !category.is_empty());
+    categories
+}
+
+fn listed_categories(tag: &Tag) -> Vec<String> {
     let listed = tag.get("categories").unwrap_or_default();
-    let mut categories = match relaxed_json(listed) {
+    match relaxed_json(listed) {
         Some(Value::Array(list)) => list
             .iter()
             .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
             .collect(),
         // Labels that the input does not have.
         Some(Value::Null) => Vec::new(),
-        _ => listed
-            .split(',')
-            .map(|item| item.trim().to_owned())
-            .collect::<Vec<_>>(),
-    };
-    if let Some(exclusion) = tag.get("exclusion-category") {
-        let parsed = relaxed_json(exclusion);
-        let text = parsed
-            .as_ref()
-            .and_then(|parsed| parsed.get("text").unwrap_or(parsed).as_str());
-        categories.push(text.unwrap_or(exclusion).to_owned());
+        _ => listed.split(',').map(|item| item.trim().to_owned()).collect(),
     }
-    categories.retain(|category| !category.is_empty());
-    categories
+}
+
+/// Returns the words of the choice that no label fits.
+fn exclusion_category(tag: &Tag) -> Option<String> {
+    let exclusion = tag.get("exclusion-category")?;
+    let parsed = relaxed_json(exclusion);
+    let text = parsed
+        .as_ref()
+        .and_then(|parsed| parsed.get("text").unwrap_or(parsed).as_str());
+    Some(text.unwrap_or(exclusion).to_owned()).filter(|text| !text.is_empty())
+}
+
+/// Returns whether a word is among the labels of a classifier: then it is one, whatever else it is called.
+fn is_listed(tag: &Tag, word: &str) -> bool {
+    let key = label_key(word);
+    listed_categories(tag).iter().any(|label| label_key(label) == key)
 }
 
 /// Returns the name in an end tag.

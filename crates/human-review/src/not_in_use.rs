@@ -1,17 +1,22 @@
 //! Answers by a label that went out of use while its page was open.
 
 use active_learning_core::labels::{
-    human_loop::Answer,
+    human_loop::{Answer, ExclusionCategories},
     label_set::{LabelSet, Resolution, State},
 };
 use serde_json::{Map, Value};
 
 use crate::trial::output;
 
-/// Says what became of the first label of an answer that was retired or split; `None` where all can be taken. A label
+/// Says what became of the first label of an answer, in which these exclusion categories are chosen, that was retired or split; `None` where all can be taken. A label
 /// that was renamed or merged can: its answers are those of the label it led to.
-pub fn not_in_use(answer: &Map<String, Value>, input: &Value, set: &LabelSet) -> Option<String> {
-    let output = output(answer, input)?;
+pub fn not_in_use(
+    answer: &Map<String, Value>,
+    exclusions: &ExclusionCategories,
+    input: &Value,
+    set: &LabelSet,
+) -> Option<String> {
+    let output = output(answer, exclusions, input)?;
     let votes = output.reviewed().into_iter().flat_map(|item| item.votes);
     let names = votes.flat_map(|vote| names_of(vote.answer, set));
     names.into_iter().find_map(|name| fate(&name, set))
@@ -41,6 +46,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn not_in_use(answer: &Map<String, Value>, input: &Value, set: &LabelSet) -> Option<String> {
+        super::not_in_use(answer, &ExclusionCategories::new(), input, set)
+    }
 
     fn set() -> LabelSet {
         let mut set = LabelSet::none();

@@ -1,5 +1,6 @@
 //! `output.json`, the result of a completed loop, in the shape that A2I gives custom task types.
 
+use active_learning_core::labels::human_loop::ExclusionCategories;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -42,6 +43,9 @@ pub struct Answer {
     /// Version of the guideline that was shown beside the task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guideline: Option<String>,
+    /// The choices in it that say that no label fits, where a template of somebody's own has words of its own for that.
+    #[serde(default, skip_serializing_if = "ExclusionCategories::is_empty")]
+    pub exclusions: ExclusionCategories,
 }
 
 /// Returns the key of a loop's output: `<flow>/YYYY/MM/DD/hh/mm/ss/<loop>/output.json`, by creation time, after the
@@ -121,6 +125,9 @@ pub fn human_answer(answer: &Answer) -> Value {
     });
     if let Some(version) = &answer.guideline {
         given["guidelineVersion"] = json!(version);
+    }
+    if !answer.exclusions.is_empty() {
+        given["exclusionCategories"] = json!(answer.exclusions);
     }
     given
 }

@@ -5,7 +5,7 @@ mod made_up;
 use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_core::labels::human_loop::{
-    Answer, HumanLoopOutput, OfferedLabels, ReviewedItem, is_answer_word,
+    Answer, ExclusionCategories, HumanLoopOutput, OfferedLabels, ReviewedItem, is_answer_word,
 };
 use serde_json::{Map, Value, json};
 
@@ -61,7 +61,7 @@ pub fn try_page(html: &str, input: &Value) -> Trial {
     let problem = if without_field.is_some() {
         without_field
     } else if input.get("comprehendPredictions").is_some() {
-        match output(&Map::new(), input) {
+        match output(&Map::new(), &ExclusionCategories::new(), input) {
             None => Some("The items of this task cannot be read.".to_owned()),
             Some(_) => unmatched(&form.fields, input),
         }
@@ -121,21 +121,25 @@ pub(crate) fn why_unreadable(html: &str, labels: &[String]) -> Option<String> {
     None
 }
 
-/// Checks that the answer of a page says something about an item of the task; of an input that is not of our
-/// kind everything is taken.
+/// Checks that the answer of a page, in which these exclusion categories are chosen, says something about an item of the task;
+/// of an input that is not of our kind everything is taken.
 ///
 /// # Errors
 ///
 /// [`AnswerError::Unreadable`] when something was entered that cannot be matched, [`AnswerError::Ambiguous`] when several
 /// fields say different things, [`AnswerError::Incomplete`] when nothing was entered; those of [`check_proposal`].
-pub fn check_answer(answer: &Map<String, Value>, input: &Value) -> Result<(), AnswerError> {
-    let Some(output) = output(answer, input) else {
+pub fn check_answer(
+    answer: &Map<String, Value>,
+    exclusions: &ExclusionCategories,
+    input: &Value,
+) -> Result<(), AnswerError> {
+    let Some(output) = output(answer, exclusions, input) else {
         return Ok(());
     };
     if output.unreadable_answers() > 0 {
         let readable = answer.iter().filter(|(name, value)| {
             let alone = Map::from_iter([((*name).clone(), (*value).clone())]);
-            is_read(&alone, input)
+            is_read(&alone, exclusions, input)
         });
         return Err(match readable.take(2).count() {
             0 => AnswerError::Unreadable,
@@ -160,8 +164,9 @@ fn is_open(items: &[ReviewedItem], number: usize) -> bool {
 }
 
 /// Returns whether an answer says something about an item.
-fn is_read(answer: &Map<String, Value>, input: &Value) -> bool {
-    output(answer, input).is_some_and(|output| output.reviewed().iter().any(|item| !item.votes.is_empty()))
+fn is_read(answer: &Map<String, Value>, exclusions: &ExclusionCategories, input: &Value) -> bool {
+    output(answer, exclusions, input)
+        .is_some_and(|output| output.reviewed().iter().any(|item| !item.votes.is_empty()))
 }
 
 /// Says of the first of some made-up answers that cannot be read which items it leaves open, and why.
@@ -214,7 +219,7 @@ fn unread_word(fields: &[FormField], input: &Value, of_lists: bool) -> Option<(V
 fn missing_items(answers: &[Map<String, Value>], input: &Value) -> Option<Vec<usize>> {
     let mut missing = Vec::new();
     for answer in answers {
-        let items = output(answer, input)?.reviewed();
+        let items = output(answer, &ExclusionCategories::new(), input)?.reviewed();
         let open = left(input).map(|(number, _)| number);
         missing.extend(open.filter(|number| is_open(&items, *number)));
     }
@@ -282,7 +287,8 @@ pub(crate) fn offered_words(html: &str) -> Vec<String> {
         }
     }
     let mut seen = BTreeSet::new();
-    words.retain(|word| !is_answer_word(word) && seen.insert(word.clone()));
+    let is_exclusion = |word: &String| form.exclusions.values().any(|other| other == word);
+    words.retain(|word| !is_answer_word(word) && !is_exclusion(word) && seen.insert(word.clone()));
     words
 }
 
@@ -328,7 +334,11 @@ fn labels_of(input: &Value) -> OfferedLabels {
 }
 
 /// Returns the output of a loop about items of these ids, whatever their texts are.
-pub(crate) fn output(answer: &Map<String, Value>, input: &Value) -> Option<HumanLoopOutput> {
+pub(crate) fn output(
+    answer: &Map<String, Value>,
+    exclusions: &ExclusionCategories,
+    input: &Value,
+) -> Option<HumanLoopOutput> {
     let items = input["comprehendPredictions"].as_array()?.iter().zip(1..);
     let items = items.map(|(item, number)| {
         let mut record = json!({ "classifier": "trial", "utterance": format!("text {number}") });
@@ -341,7 +351,9 @@ pub(crate) fn output(answer: &Map<String, Value>, input: &Value) -> Option<Human
     let document = json!({
         "flowDefinitionArn": "trial",
         "humanLoopName": "trial",
-        "humanAnswers": [{ "workerId": "trial", "submissionTime": "", "answerContent": answer }],
+        "humanAnswers": [{
+            "workerId": "trial", "submissionTime": "", "answerContent": answer, "exclusionCategories": exclusions,
+        }],
         "inputContent": { "comprehendPredictions": items, "labels": input["labels"] },
     });
     HumanLoopOutput::parse(document.to_string().as_bytes()).ok()

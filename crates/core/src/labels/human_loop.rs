@@ -8,8 +8,10 @@ mod name;
 mod offered;
 mod output;
 
-pub use answer::{Answer, COMMENT_OF, FLAG_OF, Meaning, NONE_FITS, UNSURE, is_answer_word};
-pub use fields::is_comment_name;
+pub use answer::{
+    Answer, COMMENT_OF, ExclusionCategories, FLAG_OF, Meaning, NONE_FITS, UNSURE, is_answer_word,
+};
+pub use fields::{chosen_exclusions, is_comment_name};
 pub use input::{
     AnsweredBy, Delivery, DrivingWords, HumanLoop, HumanLoopInput, MAX_INPUT_CONTENT_BYTES, Making,
     human_loops, reopening_loop, reopening_loop_of_before,

@@ -134,3 +134,20 @@ fn a_text_begins_as_its_initial_value_whatever_is_in_it() {
         );
     }
 }
+
+#[test]
+fn a_category_of_its_own_that_no_label_fits_is_known_by_the_field_unless_it_is_a_label() {
+    let html = "<crowd-classifier name=a categories='[\"World\"]' exclusion-category=\"{ text: 'Keine davon' }\"></crowd-classifier>\
+        <crowd-classifier-multi-select name=b categories='[\"World\"]' exclusion-category=\"{ text: 'It\\'s none' }\">\
+        </crowd-classifier-multi-select><crowd-classifier name=c categories='[\"World\",\"Other\"]' exclusion-category=other>\
+        </crowd-classifier><crowd-classifier name=d categories='[\"World\"]' exclusion-category=''></crowd-classifier>\
+        <crowd-classifier categories='[\"World\"]' exclusion-category=nameless></crowd-classifier>";
+
+    let found: Vec<(String, String)> = read_form(html).exclusions.into_iter().collect();
+
+    let expected = [("a", "Keine davon"), ("b", "It's none")];
+    assert_eq!(
+        found,
+        expected.map(|(name, word)| (name.to_owned(), word.to_owned()))
+    );
+}

@@ -4,7 +4,7 @@
 //! count that choose.
 
 use active_learning_core::labels::human_loop::{
-    Answer, NONE_FITS, OfferedLabels, UNSURE, answer_of_one, is_comment_name,
+    Answer, ExclusionCategories, NONE_FITS, OfferedLabels, UNSURE, answer_of_one, is_comment_name,
 };
 use serde_json::{Map, Value};
 
@@ -31,15 +31,20 @@ pub enum Unread {
 }
 
 /// Reads the labels in an answer, by number. A multi-label answer in which a choice of labels is left empty says that none
-/// applies.
+/// applies, and so does one in which an exclusion category is chosen.
 ///
 /// # Errors
 ///
 /// [`Unread`].
-pub fn labels_in(answer: &Map<String, Value>, labels: &[String], task: Task) -> Result<Vec<usize>, Unread> {
+pub fn labels_in(
+    answer: &Map<String, Value>,
+    exclusions: &ExclusionCategories,
+    labels: &[String],
+    task: Task,
+) -> Result<Vec<usize>, Unread> {
     let offered = OfferedLabels::new(labels);
     let several = task == Task::MultiLabel;
-    match answer_of_one(answer, &offered) {
+    match answer_of_one(answer, exclusions, &offered) {
         Some(Answer::Labels { labels: named }) => {
             let number = |name: &String| labels.iter().position(|label| label == name);
             let mut numbers: Vec<usize> = named.iter().filter_map(number).collect();
@@ -52,7 +57,10 @@ pub fn labels_in(answer: &Map<String, Value>, labels: &[String], task: Task) -> 
             }
         }
         Some(Answer::NoneFits) if several => Ok(Vec::new()),
-        Some(Answer::NoneFits) => Err(Unread::NoLabel(NONE_FITS.to_owned())),
+        Some(Answer::NoneFits) => {
+            let word = exclusions.values().next().map_or(NONE_FITS, String::as_str);
+            Err(Unread::NoLabel(shortened(word)))
+        }
         Some(Answer::Unsure) => Err(Unread::NoLabel(UNSURE.to_owned())),
         Some(Answer::NewLabel { label }) => Err(Unread::NoLabel(shortened(&label))),
         None if several
@@ -128,7 +136,8 @@ mod tests {
     }
 
     fn labels_in(answer: &Value, labels: &[String], task: Task) -> Result<Vec<usize>, Unread> {
-        super::labels_in(answer.as_object().expect("an object"), labels, task)
+        let none = ExclusionCategories::new();
+        super::labels_in(answer.as_object().expect("an object"), &none, labels, task)
     }
 
     #[test]

@@ -263,7 +263,7 @@ pub(super) fn majority(job: &Job, answered: &Answered, now: DateTime<Utc>) -> Op
         .filter_map(|number| labels.get(*number).cloned())
         .collect();
     let read = |answer: &Answer| -> Given {
-        let chosen = labels_in(answer.content.as_object()?, &names, task).ok()?;
+        let chosen = labels_in(answer.content.as_object()?, &answer.exclusions, &names, task).ok()?;
         Some(chosen.into_iter().map(|place| offered[place]).collect())
     };
     let given: Vec<Given> = answered.answers.iter().map(read).collect();

@@ -1,6 +1,7 @@
 //! Taking reviewers' answers, and what they correct.
 
 use active_learning_aws::failure::chain;
+use active_learning_core::labels::human_loop::ExclusionCategories;
 use chrono::{DateTime, Duration, Utc};
 use lambda_runtime::tracing::error;
 use serde_json::Value;
@@ -23,6 +24,8 @@ pub struct Given {
     pub spent: Option<Duration>,
     /// Version of the guideline beside the task.
     pub guideline: Option<String>,
+    /// The choices in the content that say that no label fits, by the words of the page.
+    pub exclusions: ExclusionCategories,
 }
 
 /// How an answer was taken.
@@ -64,6 +67,7 @@ impl Loops {
             issuer: given.issuer,
             content: given.content,
             guideline: given.guideline,
+            exclusions: given.exclusions,
         };
         match human_loop.may_submit(&worker.id, now) {
             Err(Refusal::Answered | Refusal::Counted) => {

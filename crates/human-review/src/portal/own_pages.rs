@@ -2,7 +2,7 @@
 
 use active_learning_core::erasure::is_erased_item;
 use active_learning_core::labels::agreement::ReviewerReport;
-use active_learning_core::labels::human_loop::{Answer, NONE_FITS, UNSURE};
+use active_learning_core::labels::human_loop::{Answer, ExclusionCategories, NONE_FITS, UNSURE};
 use futures::future::join_all;
 use serde_json::{Map, Value, json};
 
@@ -213,7 +213,7 @@ fn text_of_other(input: &Value) -> Option<&str> {
 
 /// Returns what was answered to each item; none where it was left blank, or cannot be told.
 fn answers(items: &[Value], content: &Map<String, Value>, input: &Value) -> Vec<Option<String>> {
-    let output = output(content, input);
+    let output = output(content, &ExclusionCategories::new(), input);
     let read = output.iter().flat_map(|output| output.reviewed());
     let mut read: Vec<Option<String>> = read
         .map(|item| item.votes.first().map(|vote| said(&vote.answer)))

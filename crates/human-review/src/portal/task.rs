@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use active_learning_aws::{metrics, overview::first_model};
+use active_learning_core::labels::human_loop::{ExclusionCategories, chosen_exclusions};
 use chrono::Duration;
 use futures::future::join;
 use serde_json::{Map, Value, json};
@@ -17,6 +18,7 @@ use crate::blind::mark_blind;
 use crate::choices::{name_predictions, shown_input};
 use crate::erased_items::{forget_erased, leave_out_erased, notice_of_erased};
 use crate::event::{HttpReply, HttpRequest};
+use crate::form::read_form;
 use crate::guideline::{Shown, is_version};
 use crate::history::carried::Carried;
 use crate::human_loop::{HumanLoop, LoopFlow, Worker};
@@ -27,8 +29,9 @@ use crate::pages::{TaskPage, document, page, redirect};
 use crate::remarks::{Remark, Remarks};
 use crate::session::Claims;
 use crate::suggestions::{leave_out_withdrawn, notice_of_withdrawn, show_questions};
-use crate::task_template::NO_NONCE;
+use crate::task_template::{NO_NONCE, TaskError};
 use crate::trial::{Trial, check_answer, with_marks};
+use crate::worker_template::TemplateError;
 
 /// Longest time that a page may say it has shown a task.
 const MAX_SPENT_SECONDS: f64 = 86_400.0;
@@ -273,20 +276,21 @@ impl Portal<'_> {
         let input = self
             .shown(&human_loop, self.loops.input_shown(&human_loop).await?)
             .await?;
-        if !self.template_of(&human_loop).is_shipped() && !is_by_script(&request.fields()) {
-            let (html, _) = self.template_of(&human_loop).render(&input, NO_NONCE).await?;
-            answer = with_marks(answer, &html);
-        }
+        let mut exclusions = ExclusionCategories::new();
         if self.template_of(&human_loop).is_shipped() {
             check_shipped_answer(&input, &answer)?;
-        } else if !human_loop.is_opaque() {
-            check_answer(&answer, &input)?;
+        } else {
+            let by_page = self.by_page(request, &human_loop, &input, answer);
+            (answer, exclusions) = Box::pin(by_page).await?;
+            if !human_loop.is_opaque() {
+                check_answer(&answer, &exclusions, &input)?;
+            }
         }
-        self.check_for_job(&human_loop, &answer).await?;
+        self.check_for_job(&human_loop, &answer, &exclusions).await?;
         // What is answered by a label that went out of use within the last seconds is asked again by who collects it.
         if !human_loop.is_opaque()
             && let Some(set) = self.label_sets.current().await?
-            && let Some(fate) = not_in_use(&answer, &input, &set)
+            && let Some(fate) = not_in_use(&answer, &exclusions, &input, &set)
         {
             return Err(PortalError::LabelNotInUse(fate));
         }
@@ -301,7 +305,10 @@ impl Portal<'_> {
             forget_erased(&mut answer, &input);
             remarks = Remark::of(&human_loop, worker, &input, &answer, self.now);
         }
-        let given = self.given(request, form, Value::Object(answer));
+        let given = Given {
+            exclusions,
+            ..self.given(request, form, Value::Object(answer))
+        };
         let taken = Box::pin(self.loops.answer(read, worker, given, self.now)).await?;
         metrics::count("human-review", &[("Submitted", 1)]);
         if taken == Taken::Again || !remarks.is_empty() {
@@ -320,12 +327,40 @@ impl Portal<'_> {
         Ok(self.with_carried(document(200, &saved), carried.as_ref(), request))
     }
 
+    /// Returns an answer to a page of another template in the shapes of the page's elements, with the choices in it that say
+    /// that no label fits.
+    async fn by_page(
+        &self,
+        request: &HttpRequest,
+        human_loop: &HumanLoop,
+        input: &Value,
+        answer: Map<String, Value>,
+    ) -> Result<(Map<String, Value>, ExclusionCategories), PortalError> {
+        let is_complete = is_by_script(&request.fields());
+        let html = match self.template_of(human_loop).render(input, NO_NONCE).await {
+            Ok((html, _)) => html,
+            // The page was shown before its template failed, and its script has sent all of it.
+            Err(error) if is_complete && !is_storage(&error) => {
+                tracing::warn!(%error, human_loop.name = human_loop.name, "the page of an answer cannot be shown any more");
+                return Ok((answer, ExclusionCategories::new()));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let answer = match is_complete {
+            true => answer,
+            false => with_marks(answer, &html),
+        };
+        let exclusions = chosen_exclusions(&answer, &read_form(&html).exclusions);
+        Ok((answer, exclusions))
+    }
+
     /// Checks that the answer to a task of a labelling job can become a label: where a function of the job's own reads it,
     /// everything is taken.
     async fn check_for_job(
         &self,
         human_loop: &HumanLoop,
         answer: &Map<String, Value>,
+        exclusions: &ExclusionCategories,
     ) -> Result<(), PortalError> {
         let Some(name) = human_loop.flow.as_ref().and_then(LoopFlow::job) else {
             return Ok(());
@@ -346,7 +381,7 @@ impl Portal<'_> {
                 .collect()
         });
         let labels = own.as_ref().unwrap_or(&choices.labels);
-        match labels_in(answer, labels, choices.task) {
+        match labels_in(answer, exclusions, labels, choices.task) {
             Ok(_) => Ok(()),
             Err(why) => {
                 let first: Vec<&str> = labels.iter().take(NAMED_LABELS).map(String::as_str).collect();
@@ -385,6 +420,7 @@ impl Portal<'_> {
             // In range: a day has fewer milliseconds than an integer can hold.
             spent: spent.map(|seconds| Duration::milliseconds((seconds * 1_000.0) as i64)),
             guideline: guideline.cloned(),
+            exclusions: ExclusionCategories::new(),
         }
     }
 
@@ -416,6 +452,11 @@ impl Portal<'_> {
             }
         }
     }
+}
+
+/// Returns whether it is the storage that fails: a later try may succeed.
+fn is_storage(error: &TaskError) -> bool {
+    matches!(error, TaskError::Template(TemplateError::Storage(_)))
 }
 
 /// Adds the members of one object to another.

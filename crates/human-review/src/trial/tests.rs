@@ -156,12 +156,16 @@ fn a_form_that_is_sent_without_a_script_is_read_as_with_one() {
     let marks = json!({ "World": true, "Sports": false });
     assert_eq!(answer["t"], marks);
     assert_eq!(answer["sure"], json!({ "on": false }));
-    assert_eq!(check_answer(&answer, &task(1)), Ok(()));
+    assert_eq!(
+        check_answer(&answer, &ExclusionCategories::new(), &task(1)),
+        Ok(())
+    );
 }
 
 #[test]
 fn an_answer_of_two_fields_that_differ_is_refused_for_that_reason() {
-    let check = |answer: Value| check_answer(answer.as_object().expect("fields"), &task(1));
+    let none = ExclusionCategories::new();
+    let check = |answer: Value| check_answer(answer.as_object().expect("fields"), &none, &task(1));
 
     assert_eq!(
         check(json!({ "first": "World", "second": "Sports" })),
@@ -209,4 +213,17 @@ fn the_page_of_labelling_jobs_offers_each_label_whatever_is_in_its_name() {
             "{offered:?}"
         );
     }
+}
+
+#[test]
+fn none_fits_and_a_label_of_two_fields_are_refused_in_the_words_of_the_page_too() {
+    let none = ExclusionCategories::from([("category".to_owned(), "Keine davon".to_owned())]);
+    let check = |answer: Value| check_answer(answer.as_object().expect("fields"), &none, &task(1));
+    let excluded = json!({ "label": "Keine davon" });
+
+    assert_eq!(check(json!({ "category": excluded })), Ok(()));
+    assert_eq!(
+        check(json!({ "category": excluded, "topic": { "label": "World" } })),
+        Err(AnswerError::Ambiguous)
+    );
 }

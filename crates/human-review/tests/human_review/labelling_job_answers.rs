@@ -233,3 +233,34 @@ async fn boxes_named_by_labels_are_a_multi_label_answer() {
     found.sort_by_key(|labels| labels.to_string());
     assert_eq!(found, [&json!([0, 2]), &json!([])]);
 }
+
+#[tokio::test]
+async fn the_exclusion_category_of_an_own_page_says_that_no_label_applies() {
+    let review = Review::new();
+    let template = r#"<crowd-form><crowd-classifier-multi-select name="topics"
+        categories="{{ task.input.labels | to_json | escape }}" exclusion-category="{ text: 'Keine davon' }">
+        {{ task.input.taskObject }}</crowd-classifier-multi-select></crowd-form>"#;
+    put(&review, "classifier.html", template).await;
+    let ui = json!({ "UiTemplateS3Uri": format!("s3://{FEEDBACK_BUCKET}/classifier.html") });
+    let consolidation = format!("{BUILT_IN}ACS-TextMultiClassMultiLabel");
+    let changes = json!({
+        "HumanTaskConfig.UiConfig": ui,
+        "HumanTaskConfig.AnnotationConsolidationConfig": { "AnnotationConsolidationLambdaArn": consolidation },
+    });
+    started(&review, &sources(&["One", "Two"]), &request("excluded", changes)).await;
+    let ada = review.sign_in("ada").await;
+
+    for labels in [["Keine davon"], ["Sports"]] {
+        let (_, task) = task_of(&ada).await;
+        let taken = ada
+            .submit(&task, &json!({ "topics": { "labels": labels } }))
+            .await;
+        assert_eq!(taken.status(), 303, "{taken:?}");
+    }
+    drive(&review).await;
+
+    let all = output(&review, "excluded").await;
+    let mut found: Vec<&Value> = all.iter().map(|line| &line["topic"]).collect();
+    found.sort_by_key(|labels| labels.to_string());
+    assert_eq!(found, [&json!([1]), &json!([])]);
+}

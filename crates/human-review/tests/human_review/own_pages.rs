@@ -642,3 +642,81 @@ async fn a_form_of_an_own_page_is_taken_without_a_script_and_a_proposal_with_a_l
     assert_eq!(taken.status(), 303, "{}", taken.body());
     assert_eq!((refused.status(), refused.code()), (400, "no_label"));
 }
+
+#[tokio::test]
+async fn the_exclusion_category_of_an_own_page_is_none_fits_and_its_answer_stays_as_a2i_has_it() {
+    for (element, chosen, label) in [
+        (
+            "crowd-classifier",
+            json!({ "label": "Keine davon" }),
+            json!({ "label": "Sports" }),
+        ),
+        (
+            "crowd-classifier-multi-select",
+            json!({ "labels": ["Keine davon"] }),
+            json!({ "labels": ["Sports"] }),
+        ),
+    ] {
+        let review = review_with(&format!(
+            "<{element} name=category categories=\"{{{{ task.input.labels | to_json | escape }}}}\" \
+             exclusion-category=\"{{ text: 'Keine davon' }}\">{{{{ task.input.comprehendPredictions[0].utterance }}}}</{element}>"
+        ))
+        .await;
+        let mut input = two_items();
+        input["comprehendPredictions"]
+            .as_array_mut()
+            .expect("items")
+            .pop();
+        review.start("tc-1", &input).await;
+        review.start("tc-2", &input).await;
+        let ann = review.sign_in("ann").await;
+
+        for (name, answer) in [("tc-1", &chosen), ("tc-2", &label)] {
+            let task = ann.open(name).await;
+            let taken = ann.submit(&task, &json!({ "category": answer })).await;
+            assert_eq!(taken.status(), 303, "{}", taken.body());
+        }
+
+        for key in review.keys("tc-review/").await {
+            let output = review.object(&key).await;
+            let read = HumanLoopOutput::parse(output.as_bytes())
+                .expect("an output")
+                .reviewed();
+            let written: Value = serde_json::from_str(&output).expect("JSON");
+            let answer = &written["humanAnswers"][0];
+            let (content, vote) = (&answer["answerContent"]["category"], &read[0].votes[0].answer);
+            if key.contains("/tc-1/") {
+                assert_eq!((content, vote), (&chosen, &Answer::NoneFits));
+                assert_eq!(
+                    answer["exclusionCategories"],
+                    json!({ "category": "Keine davon" })
+                );
+            } else {
+                assert_eq!((content, vote), (&label, &Answer::labels(["Sports"])));
+                assert_eq!(
+                    answer["exclusionCategories"],
+                    Value::Null,
+                    "only where it was chosen"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_taken_though_its_page_was_broken_after_it_was_shown() {
+    let review = review_with("<input name=category>{{ task.input.rowCount }}").await;
+    let mut input = two_items();
+    input["comprehendPredictions"]
+        .as_array_mut()
+        .expect("items")
+        .pop();
+    review.start("tc-1", &input).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tc-1").await;
+
+    review.put(KEY, "{% for x in %}").await;
+    let taken = ann.submit(&task, &json!({ "category": "World" })).await;
+
+    assert_eq!(taken.status(), 303, "{}", taken.body());
+}

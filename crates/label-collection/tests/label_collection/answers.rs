@@ -670,3 +670,23 @@ async fn a_dispute_that_is_missing_from_the_list_can_be_decided_all_the_same() {
     assert_eq!(question.answer(), Some(&Answer::labels(["Business"])));
     assert!(services.keys(TRAINING, "disputed/").await.is_empty());
 }
+
+#[tokio::test]
+async fn the_exclusion_category_of_an_own_template_is_none_fits_and_no_proposed_label() {
+    let services = Services::start();
+    let ids: Vec<String> = (input()["comprehendPredictions"].as_array().expect("items").iter())
+        .map(|item| item["id"].as_str().expect("an id").to_owned())
+        .collect();
+    let by_id = |value: Value| Value::Object(ids.iter().map(|id| (id.clone(), value.clone())).collect());
+    let content = by_id(json!({ "label": "Keine davon" }));
+    let mut output: Value = serde_json::from_str(&answered_by(&content, "w1", 1)).expect("JSON");
+    output["humanAnswers"][0]["exclusionCategories"] = by_id(json!("Keine davon"));
+
+    services.answered(LOOP, output.to_string()).await;
+
+    let labelled = services.labelled(LOOP).await;
+    assert_eq!(labelled.len(), ids.len());
+    for record in labelled {
+        assert_eq!(record.votes[0].answer, Answer::NoneFits);
+    }
+}

@@ -1,6 +1,6 @@
 //! One reviewer's answer to one item.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,9 @@ pub fn is_answer_word(name: &str) -> bool {
     let key = label_key(name);
     [NONE_FITS, UNSURE].iter().any(|word| label_key(word) == key)
 }
+
+/// By name of a field, the choice in it that says that no label fits: what a `crowd-classifier` calls its exclusion category.
+pub type ExclusionCategories = BTreeMap<String, String>;
 
 /// Begins the name of the field with the comment on an item; its id follows.
 pub const COMMENT_OF: &str = "comment:";

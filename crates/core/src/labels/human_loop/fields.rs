@@ -12,7 +12,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::answer::{Answer, COMMENT_OF, FLAG_OF, NONE_FITS, UNSURE};
+use super::answer::{Answer, COMMENT_OF, ExclusionCategories, FLAG_OF, NONE_FITS, UNSURE};
 use crate::{feedback::prediction::LABEL_DELIMITER, labels::label_key::label_key};
 
 /// Deepest nesting that is looked into; deeper values are no answers.
@@ -63,6 +63,20 @@ pub fn is_comment_name(name: &str) -> bool {
     let lower = name.to_lowercase();
     COMMENT_NAMES.iter().any(|part| lower.contains(part))
         || words(name).any(|word| word.starts_with(NOTE) && word.len() <= NOTE.len() + 1)
+}
+
+/// Returns those exclusion categories of a page that an answer of it chooses.
+pub fn chosen_exclusions(
+    content: &Map<String, Value>,
+    categories: &ExclusionCategories,
+) -> ExclusionCategories {
+    let fields = fields(content);
+    let is_chosen = |(name, word): &(&String, &String)| {
+        let mut of_name = fields.iter().filter(|field| field.root() == name.as_str());
+        of_name.any(|field| field.chooses(word))
+    };
+    let chosen = categories.iter().filter(is_chosen);
+    chosen.map(|(name, word)| (name.clone(), word.clone())).collect()
 }
 
 /// Returns the words of a name, in lower case: `reviewerNote_1` has `reviewer`, `note` and `1`.
@@ -118,6 +132,19 @@ impl Field {
     /// Returns the name under which it was submitted.
     pub fn root(&self) -> &str {
         self.path.first().map(String::as_str).unwrap_or_default()
+    }
+
+    /// Returns whether a word is chosen among labels.
+    fn chooses(&self, word: &str) -> bool {
+        let key = label_key(word);
+        self.shape == Shape::Choice && self.given.iter().any(|given| label_key(given) == key)
+    }
+
+    /// Has the choice of a word say that no label fits.
+    fn exclude(&mut self, word: &str) {
+        if self.chooses(word) {
+            self.given = vec![NONE_FITS.to_owned()];
+        }
     }
 
     /// Returns whether nothing was entered.
@@ -206,6 +233,17 @@ impl Field {
 
 fn all_labels<'a>(words: impl Iterator<Item = &'a str>, resolve: Resolve<'_>) -> Option<Vec<String>> {
     words.map(resolve).collect()
+}
+
+/// Returns the fields of a form that may be answers; what is an exclusion category says that no label fits.
+pub(crate) fn fields_with(content: &Map<String, Value>, exclusions: &ExclusionCategories) -> Vec<Field> {
+    let mut fields = fields(content);
+    for field in &mut fields {
+        if let Some(word) = exclusions.get(field.root()) {
+            field.exclude(word);
+        }
+    }
+    fields
 }
 
 /// Returns the fields of a form that may be answers: what is said about an item beside its answer is none.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::{
-    answer::Answer,
-    fields::{Field, Resolve, Shape, fields},
+    answer::{Answer, ExclusionCategories},
+    fields::{Field, Resolve, Shape, fields_with},
     offered::OfferedLabels,
 };
 
@@ -29,10 +29,15 @@ pub(crate) struct Reading {
 }
 
 /// Returns what a form about one item says: the one answer that is a label, or else a proposal; none where it was left
-/// blank, or cannot be told.
-pub fn answer_of_one(content: &Map<String, Value>, offered: &OfferedLabels) -> Option<Answer> {
+/// blank, or cannot be told. Where an exclusion category is chosen, none fits.
+pub fn answer_of_one(
+    content: &Map<String, Value>,
+    exclusions: &ExclusionCategories,
+    offered: &OfferedLabels,
+) -> Option<Answer> {
     let resolve = |name: &str| offered.resolve(name);
-    read(&[Vec::new()], content, &resolve).answers.pop().flatten()
+    let mut reading = read(&[Vec::new()], content, exclusions, &resolve);
+    reading.answers.pop().flatten()
 }
 
 /// Reads a form about items that have these ids, one or several each.
@@ -40,8 +45,13 @@ pub fn answer_of_one(content: &Map<String, Value>, offered: &OfferedLabels) -> O
 /// With one item, the one answer that resolves to a label is its answer, whatever its name. With several, a
 /// field belongs to the item whose id it is named by, or to that of its number: of several numbered fields
 /// of an item those count whose values are labels. What is not plain is no answer.
-pub(crate) fn read(items: &[Vec<&str>], content: &Map<String, Value>, resolve: Resolve<'_>) -> Reading {
-    let all = fields(content);
+pub(crate) fn read(
+    items: &[Vec<&str>],
+    content: &Map<String, Value>,
+    exclusions: &ExclusionCategories,
+    resolve: Resolve<'_>,
+) -> Reading {
+    let all = fields_with(content, exclusions);
     let mut filled: Vec<&Field> = all.iter().filter(|field| !field.is_blank()).collect();
     let by_id: Vec<Vec<&Field>> = items.iter().map(|ids| named_by(ids, &filled)).collect();
     let is_by_id = by_id.iter().any(|fields| !fields.is_empty());
@@ -296,6 +306,10 @@ mod tests {
 
     fn proposed(name: &str) -> Option<Answer> {
         Some(Answer::NewLabel { label: name.into() })
+    }
+
+    fn read(items: &[Vec<&str>], content: &Map<String, Value>, resolve: Resolve<'_>) -> Reading {
+        super::read(items, content, &ExclusionCategories::new(), resolve)
     }
 
     /// Reads a form about that many items, whose ids are `id-a`, `id-b` and so on.

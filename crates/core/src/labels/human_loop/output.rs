@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     HumanLoopInput,
-    answer::{COMMENT_OF, FLAG_OF},
+    answer::{COMMENT_OF, ExclusionCategories, FLAG_OF},
     fields::word,
     matching::{self, Reading},
     name::loop_of_output,
@@ -92,6 +92,10 @@ pub struct WorkerAnswer {
     pub seconds: Option<f64>,
     /// Input name to value.
     pub answer_content: Map<String, Value>,
+    /// The choices in it that say that no label fits, by the words of a template of somebody's own. The built-in review service
+    /// writes them beside the answer; A2I does not know them.
+    #[serde(default)]
+    pub exclusion_categories: ExclusionCategories,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -301,7 +305,12 @@ impl HumanLoopOutput {
 
     fn read(&self, answer: &WorkerAnswer, resolve: &dyn Fn(&str) -> Option<String>) -> Reading {
         let ids: Vec<Vec<&str>> = self.items.iter().map(Item::ids).collect();
-        matching::read(&ids, &answer.answer_content, resolve)
+        matching::read(
+            &ids,
+            &answer.answer_content,
+            &answer.exclusion_categories,
+            resolve,
+        )
     }
 }
 

@@ -251,3 +251,57 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_exclusion_category_of_an_own_template_says_that_none_fits_in_whatever_words() {
+    let read = |content: Value, categories: Value| {
+        let document = json!({
+            "flowDefinitionArn": "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/review",
+            "humanAnswers": [{
+                "answerContent": content, "submissionTime": "2026-11-20T10:00:12.345Z",
+                "workerId": "0123456789abcdef", "exclusionCategories": categories,
+            }],
+            "humanLoopName": "review-1",
+            "inputContent": {"comprehendPredictions": items(1), "labels": ["L1", "L2"]},
+        });
+        let output = HumanLoopOutput::parse(document.to_string().as_bytes()).expect("an output");
+        assert_eq!(output.unreadable_answers(), 0, "{document}");
+        labels(&output)
+    };
+    let german = json!({"category": "Keine davon"});
+
+    for content in [
+        json!({"category": {"label": "Keine davon"}}),
+        json!({"category": {"label": " keine  DAVON"}, "comment": "L1"}),
+        json!({"category": {"labels": ["Keine davon"]}}),
+    ] {
+        assert_eq!(
+            read(content.clone(), german.clone()),
+            [Some(Answer::NoneFits)],
+            "{content}"
+        );
+    }
+    for (content, answer) in [
+        (json!({"category": {"label": "L1"}}), Answer::labels(["L1"])),
+        (
+            json!({"category": {"labels": ["L2", "L1"]}}),
+            Answer::labels(["L1", "L2"]),
+        ),
+        // Somebody typed it, or chose it where it is no exclusion category.
+        (
+            json!({"category": "Keine davon"}),
+            Answer::proposal(["Keine davon"]),
+        ),
+        (
+            json!({"label": {"label": "Keine davon"}}),
+            Answer::proposal(["Keine davon"]),
+        ),
+    ] {
+        assert_eq!(read(content.clone(), german.clone()), [Some(answer)], "{content}");
+    }
+    let of_before = json!({"category": {"label": "Keine davon"}});
+    assert_eq!(
+        read(of_before, json!({})),
+        [Some(Answer::proposal(["Keine davon"]))]
+    );
+}
