@@ -35,6 +35,10 @@ async function work(browser, start) {
   const templateKey = 'templates/foreign.liquid.html';
   const own = { FeedbackBufferSeconds: 1, WorkerTaskTemplateKey: templateKey };
   await reviewWithForeignTemplate(browser, await start(own), templateKey);
+  const several = {
+    ...own, ItemsPerTask: 1, ReviewSeveralLabels: true, ComprehendClassificationCategories: "World,Sports,Mother's day,The \"news\"",
+  };
+  await reviewSeveralWithForeignTemplate(browser, await start(several, '-several'), templateKey);
   await findAmongAThousandLabels(browser, await start({ FeedbackBufferSeconds: 1, ReviewSeveralLabels: true }, '-labels'));
 }
 
@@ -235,9 +239,77 @@ async function reviewWithForeignTemplate(browser, stack, templateKey) {
     (await stack.reviewKeys('/output.json')).find((key) => key.includes(`/${loop}/corrections/`))));
   const corrected = await stack.reviewObject(correction);
   assert.deepEqual(corrected.humanAnswers[0].answerContent, { ...answer, urgency: 4 });
+  await page.goto(`${stack.portalUrl}task?loop=${loop}&correct=yes`);
+  await page.waitForFunction(() => document.querySelector('crowd-text-area[name=remark] textarea')?.value);
+  await page.getByLabel("It's none of these").check();
+  await page.getByRole('button', { name: 'Submit' }).click();
+  const second = await until('the second correction', async () => (
+    (await stack.reviewKeys('/output.json')).find((key) => key.includes(`/${loop}/corrections/`) && key !== correction)));
+  const [excluded] = (await stack.reviewObject(second)).humanAnswers;
+  assert.deepEqual(excluded.answerContent.category, { label: "It's none of these" });
+  assert.deepEqual(excluded.exclusionCategories, { category: "It's none of these" });
+  assert.equal(await page.locator('#blocked-warning').textContent(), '');
   assert.deepEqual(problems, []);
   await context.close();
   ok('a worker task template with crowd-classifier, as A2I has them, works unchanged');
+}
+
+/** Several labels, some of them chosen from the start, and a category for none in other words. */
+async function reviewSeveralWithForeignTemplate(browser, stack, templateKey) {
+  await stack.putReviewObject(templateKey, await readFile(new URL('foreign-several.liquid.html', import.meta.url)));
+  await stack.feedback({ sentence: 'lorem ipsum', prediction: 'Sports', confidence: 0.2 });
+  await stack.feedback({ sentence: 'A cup final on a holiday', prediction: 'Sports', confidence: 0.3 });
+  const { page, context } = await person(browser);
+  await page.goto(stack.signInUrl);
+  await enter(page, '#sign-in', /\/queue$/);
+  await until('two tasks', async () => {
+    await page.reload();
+    return (await page.locator('#queue').getAttribute('data-waiting').catch(() => '0')) === '2';
+  });
+  await enter(page, '#start-reviewing', /\/task\?loop=/);
+  const offered = await page.locator('.crowd-choices label').allTextContents();
+  assert.deepEqual(offered, ['World', 'Sports', "Mother's day", 'The "news"', 'Keins "davon"']);
+  const chosen = () => page.locator('.crowd-choices input:checked').evaluateAll((boxes) => boxes.map((box) => box.value));
+  assert.deepEqual(await chosen(), ['World', "Mother's day"], 'as the initial value says');
+  const says = await page.locator('#blocked-warning').textContent();
+  assert.match(says, /cdn\.example\.com \(connect-src\)/);
+  assert.match(says, /an inline handler \(script-src-attr\)/);
+  await page.getByRole('button', { name: 'Dead' }).click();
+  await pictures(page, 'foreign-several');
+  ok('what the content security policy blocks in a template is named on the page');
+
+  const answers = new Map();
+  const answer = async (labels) => {
+    const text = await page.locator('classification-target').textContent();
+    const loop = await page.locator('#task-form').getAttribute('data-loop');
+    for (const label of labels) await page.getByLabel(label, { exact: true }).check();
+    const given = await chosen();
+    await page.getByRole('button', { name: 'Submit' }).click();
+    const output = await stack.reviewObject((await outputKeys(stack, loop))[0]);
+    answers.set(text, { given, loop, ...output.humanAnswers[0] });
+    return text;
+  };
+  const none = await answer(['Keins "davon"']);
+  await page.waitForFunction((before) => {
+    const text = document.querySelector('classification-target')?.textContent;
+    return text && text !== before;
+  }, none);
+  const some = await answer(['Keins "davon"', 'Sports', 'The "news"']);
+  assert.deepEqual(answers.get(none).given, ['Keins "davon"'], 'it stands alone');
+  assert.deepEqual(answers.get(none).answerContent, { topics: { labels: ['Keins "davon"'] } });
+  assert.deepEqual(answers.get(none).exclusionCategories, { topics: 'Keins "davon"' });
+  assert.deepEqual(answers.get(some).answerContent, { topics: { labels: ['Sports', 'The "news"'] } });
+  assert.equal(answers.get(some).exclusionCategories, undefined);
+  for (const [text, wanted] of [[none, { kind: 'none-fits' }], [some, { kind: 'labels', labels: ['Sports', 'The "news"'] }]]) {
+    const url = `${stack.endpointUrl}/${stack.outputs.TrainingS3Bucket}/labelled/${answers.get(text).loop}.jsonl`;
+    const line = await until('the labelled record', async () => {
+      const found = await stack.aws.fetch(url);
+      return found.ok ? found.json() : null;
+    });
+    assert.deepEqual(line.votes[0].answer, wanted, text);
+  }
+  await context.close();
+  ok('several labels of a foreign template, and its own words for none, become votes');
 }
 
 /** Most labels differ at their end only: each is found by it, and two of them are one answer. */

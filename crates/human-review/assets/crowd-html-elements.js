@@ -6,6 +6,23 @@
   if (window.crowdElementsLoaded) return; // the page and the template may both load this file
   window.crowdElementsLoaded = true;
 
+  // What the page's policy blocks would be a dead button: the page of a template of one's own says so.
+  const blocked = new Set();
+  const INLINE = { 'script-src-attr': 'an inline handler', 'script-src-elem': 'an inline script', 'style-src-elem': 'an inline style' };
+  const whatWasBlocked = ({ blockedURI, effectiveDirective }) => {
+    if (blockedURI === 'inline') return INLINE[effectiveDirective] ?? 'something inline';
+    return URL.canParse?.(blockedURI) ? new URL(blockedURI).host || blockedURI : blockedURI;
+  };
+  const sayBlocked = () => {
+    const place = document.getElementById('blocked-warning');
+    if (!place || !blocked.size) return;
+    place.textContent = `The security policy of this portal blocked parts of this page, which may not work: ${[...blocked].join(', ')}. Please tell the operator.`;
+  };
+  document.addEventListener('securitypolicyviolation', (event) => {
+    blocked.add(`${whatWasBlocked(event)} (${event.effectiveDirective})`);
+    sayBlocked();
+  });
+
   // Names that begin so are the portal's own and no part of an answer.
   const OWN = 'portal:';
   let groups = 0;
