@@ -200,7 +200,8 @@ impl Portal {
     async fn starts(&self, steps: usize) -> (Cost, bool) {
         let (mut cost, mut refused) = (Cost::begin(), 0);
         for number in 0..steps {
-            let started = self.start(&format!("new-{number}"));
+            let name = format!("new-{number}");
+            let started = self.start(&name);
             match self.measure(&mut cost, started).await {
                 200 => {}
                 402 => refused += 1,
