@@ -597,7 +597,12 @@ def failed_create(aws):
 @check("a Region without function URLs is refused before anything is made")
 def regions(aws):
     said = aws.shell("infra/deploy.sh --skip-build --region eu-south-2", code=1)
-    assert "eu-south-2 has no Lambda function URLs" in said, said
+    assert "eu-south-2 has no Lambda function URLs" in said and "SageMakerEndpointName" in said, said
+    # With services elsewhere it goes on, here to a wrong network.
+    for classifier in ["SageMakerEndpointName=news-bert", f"ComprehendEndpointArn={features.ENDPOINT}"]:
+        said = aws.shell(f"infra/deploy.sh --skip-build --bucket {PACKAGES} --region eu-south-2 --parameter {classifier} "
+                         f"--parameter HumanReviewWorkflowArn={features.FLOW} --parameter AllowedReviewNetworks=300.0.0.0/8", code=1)
+        assert "no Lambda function URLs" not in said and "AllowedReviewNetworks" in said, said
     said = aws.shell(
         "AWS_REGION=ca-west-1 AWS_DEFAULT_REGION=ca-west-1 aws cloudformation deploy --template-file target/packaged.yaml "
         f"--stack-name elsewhere --s3-bucket {PACKAGES} --capabilities CAPABILITY_IAM", code=255)

@@ -51,11 +51,18 @@ region=${region:-${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region 
 [ -n "$region" ] || fail "no Region: use --region, or \`aws configure\`"
 export AWS_REGION=$region AWS_DEFAULT_REGION=$region AWS_PAGER=''
 
-# The template's rule says the same, after the build.
+# The template's rule says the same, after the build. A stack that is there keeps what is not named.
 given=" ${parameters[*]}"
-if ! [[ $given == *' ComprehendEndpointArn=arn:'* && $given == *' HumanReviewWorkflowArn=arn:'* ]] &&
-    sed -n '/^  FunctionUrlsInThisRegion:/,/^Conditions:/p' infra/template.yaml | grep -Eq -- "- $region\$"; then
-    fail "$region has no Lambda function URLs, which the built-in classifier and the built-in review service need"
+elsewhere=no
+if [[ $given == *' HumanReviewWorkflowArn=arn:'* &&
+    ($given == *' ComprehendEndpointArn=arn:'* || $given == *' SageMakerEndpointName='[a-z0-9]*) ]]; then
+    elsewhere=yes
+fi
+if [ $elsewhere = no ] &&
+    sed -n '/^  FunctionUrlsInThisRegion:/,/^Conditions:/p' infra/template.yaml | grep -Eq -- "- $region\$" &&
+    ! aws cloudformation describe-stacks --stack-name "$stack" >/dev/null 2>&1; then
+    fail "$region has no Lambda function URLs, which the built-in classifier and the built-in review service need: take
+another Region, or give HumanReviewWorkflowArn and ComprehendEndpointArn or SageMakerEndpointName"
 fi
 
 account=$(aws sts get-caller-identity --query Account --output text) || fail "the AWS CLI has no valid credentials"
