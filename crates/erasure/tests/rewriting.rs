@@ -155,7 +155,8 @@ fn a_remark_goes_by_the_beginning_of_its_text_and_a_comment_loses_the_quote() {
     let beginning: String = long.chars().take(300).collect();
     let wanted = Wanted::new(&[TEXT.to_owned(), long], ErasedTexts::default());
     let remarks = json!({"remarks": [{"text": format!("{beginning} …"), "comment": "c"},
-        {"text": "B", "comment": format!("as in: {TEXT}")}]});
+        {"text": "B", "comment": format!("as in: {TEXT}")}],
+        "skips": [{"text": TEXT, "reason": "r"}, {"text": "B", "reason": "r"}]});
 
     let Left::Rest { bytes, pieces } = rewrite(Shape::Remarks, remarks.to_string().as_bytes(), &wanted)
     else {
@@ -172,7 +173,10 @@ fn a_remark_goes_by_the_beginning_of_its_text_and_a_comment_loses_the_quote() {
     let comment = format!("as in: {ERASED_MARK}");
     assert_eq!(
         (left, pieces),
-        (json!({"remarks": [{"text": "B", "comment": comment}]}), 2)
+        (
+            json!({"remarks": [{"text": "B", "comment": comment}], "skips": [{"text": "B", "reason": "r"}]}),
+            3
+        )
     );
 }
 

@@ -22,9 +22,11 @@ mod proposals;
 mod quality;
 mod report;
 mod reviewers;
+mod skips;
 mod table;
 mod tasks;
 mod versions;
+mod work;
 
 use std::collections::BTreeMap;
 
@@ -40,6 +42,7 @@ pub use self::actions::is_action;
 use self::page::{Block, ConsolePage, NavigationItem};
 use crate::event::{HttpReply, HttpRequest};
 use crate::flows::Flows;
+use crate::history::Histories;
 use crate::labelling_jobs::Jobs;
 use crate::loops::{LoopError, Loops};
 use crate::members::{MemberError, Members};
@@ -83,6 +86,8 @@ pub struct Console<'a> {
     pub jobs: Jobs<'a>,
     /// Who may sign in.
     pub members: &'a Members,
+    /// What each reviewer did lately.
+    pub histories: &'a Histories,
     /// The work teams.
     pub flows: &'a Flows,
     /// The label set.

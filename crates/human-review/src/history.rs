@@ -33,9 +33,19 @@ pub struct OwnHistory {
     pub day: Option<NaiveDate>,
     /// Tasks answered on that day.
     pub done: u32,
+    /// Tasks that they skipped, each once; not those of before a version that counts them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub skipped: u64,
+    /// When they skipped one last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped_at: Option<DateTime<Utc>>,
     /// When it was begun anew, since what was there could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub begun_anew_at: Option<DateTime<Utc>>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A task that was answered.
@@ -96,11 +106,27 @@ impl OwnHistory {
             .sort_by_key(|answered| std::cmp::Reverse(answered.at));
         self.answered.truncate(REMEMBERED);
         self.begun_anew_at = self.begun_anew_at.max(earlier.begun_anew_at);
+        self.skipped += earlier.skipped;
+        self.skipped_at = self.skipped_at.max(earlier.skipped_at);
         match self.day.cmp(&earlier.day) {
             Ordering::Less => (self.day, self.done) = (earlier.day, earlier.done),
             Ordering::Equal => self.done += earlier.done,
             Ordering::Greater => {}
         }
+    }
+
+    /// Returns when a task was answered or skipped last, if one was.
+    pub fn active_at(&self) -> Option<DateTime<Utc>> {
+        self.answered
+            .first()
+            .map(|answered| answered.at)
+            .max(self.skipped_at)
+    }
+
+    /// Returns the same as a browser carries it: without what only the bucket counts.
+    fn carried(mut self) -> Self {
+        (self.skipped, self.skipped_at) = (0, None);
+        self
     }
 
     /// Returns how many tasks were answered on the day of a time.
@@ -243,7 +269,7 @@ impl Histories {
     ) -> Result<Carried, BucketError> {
         Ok(Carried {
             worker_id: worker_id.to_owned(),
-            history: self.store(worker_id, unstored, now).await?,
+            history: self.store(worker_id, unstored, now).await?.carried(),
             unstored: Vec::new(),
         })
     }
@@ -262,10 +288,33 @@ impl Histories {
         Ok(())
     }
 
+    /// Notes that a task was skipped which this reviewer has not skipped before.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn note_skip(&self, worker: &Worker, now: DateTime<Utc>) -> Result<(), BucketError> {
+        let note = |history: &mut OwnHistory| {
+            history.skipped += 1;
+            history.skipped_at = history.skipped_at.max(Some(now));
+        };
+        self.change(&worker.id, note, now).await.map(drop)
+    }
+
     async fn store(
         &self,
         worker_id: &str,
         answered: Vec<Answered>,
+        now: DateTime<Utc>,
+    ) -> Result<OwnHistory, BucketError> {
+        let note = |history: &mut OwnHistory| answered.iter().for_each(|one| history.note(one.clone()));
+        self.change(worker_id, note, now).await
+    }
+
+    async fn change(
+        &self,
+        worker_id: &str,
+        change: impl Fn(&mut OwnHistory),
         now: DateTime<Utc>,
     ) -> Result<OwnHistory, BucketError> {
         let key = key(worker_id);
@@ -278,9 +327,7 @@ impl Histories {
             };
             let (mut history, etag) =
                 before.map_or_else(Default::default, |(history, etag)| (history, Some(etag)));
-            answered
-                .iter()
-                .for_each(|one| OwnHistory::note(&mut history, one.clone()));
+            change(&mut history);
             let replaced = self
                 .bucket
                 .replace_document(&key, etag.as_deref(), &history)

@@ -483,18 +483,20 @@ impl HumanLoop {
         true
     }
 
-    /// Gives the task back and remembers who skipped it, and why.
-    pub fn skip(&mut self, worker_id: &str, reason: Option<&str>) {
+    /// Gives the task back and remembers who skipped it, and why; returns whether they had not skipped it before.
+    pub fn skip(&mut self, worker_id: &str, reason: Option<&str>) -> bool {
         if !self.status.is_in_flight() {
-            return;
+            return false;
         }
         if let Some(reason) = reason {
             self.skip_reasons.insert(worker_id.to_owned(), reason.to_owned());
         }
         self.leases.retain(|lease| lease.worker_id != worker_id);
-        if !self.skipped_by.iter().any(|skipped| skipped == worker_id) {
+        let is_first = !self.skipped_by.iter().any(|skipped| skipped == worker_id);
+        if is_first {
             self.skipped_by.push(worker_id.to_owned());
         }
+        is_first
     }
 
     /// Returns when the reviewer opened the task, also if their time is over, and somebody took their place.

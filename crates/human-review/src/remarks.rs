@@ -1,6 +1,6 @@
-//! What reviewers wrote beside their answers: the newest comments and flags, for the operator.
+//! What reviewers wrote beside their answers, and why they skipped: the newest comments, flags and reasons, for the operator.
 //!
-//! One document of the newest, whatever was said before; each remark is with its vote in any case.
+//! One document of the newest, whatever was said before; each remark is with its vote in any case, each reason with its task.
 
 use active_learning_aws::bucket::{Bucket, BucketError, Change, JSON, MAX_DOCUMENT_BYTES};
 use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
@@ -69,6 +69,46 @@ impl Remark {
     }
 }
 
+/// Why a reviewer skipped a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Skip {
+    /// When they did.
+    pub at: DateTime<Utc>,
+    /// Name of the loop.
+    pub human_loop: String,
+    /// Its id.
+    pub loop_id: String,
+    /// Id of the reviewer.
+    pub worker: String,
+    /// The beginning of its first text; empty where it has none of our kind.
+    pub text: String,
+    /// What the reviewer wrote.
+    pub reason: String,
+}
+
+impl Skip {
+    /// Returns the skip of a task with this input.
+    pub fn of(
+        human_loop: &HumanLoop,
+        worker: &Worker,
+        input: &Value,
+        reason: &str,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let first = left(input).next();
+        let text = first.and_then(|(_, item)| item["utterance"].as_str());
+        Self {
+            at: now,
+            human_loop: human_loop.name.clone(),
+            loop_id: human_loop.id.clone(),
+            worker: worker.id.clone(),
+            text: text.map_or_else(String::new, beginning),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
 fn beginning(text: &str) -> String {
     let mut letters = text.chars();
     let beginning: String = letters.by_ref().take(TEXT_CHARS).collect();
@@ -78,10 +118,15 @@ fn beginning(text: &str) -> String {
     }
 }
 
-/// The newest remarks, newest first.
+/// The newest [`KEPT`] of each kind, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Newest {
-    remarks: Vec<Remark>,
+#[serde(default)]
+pub struct Newest {
+    /// Comments and flags.
+    pub remarks: Vec<Remark>,
+    /// Skips with a reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub skips: Vec<Skip>,
 }
 
 /// The remarks in the review bucket. Every method fails with [`BucketError`] only.
@@ -89,11 +134,11 @@ struct Newest {
 pub struct Remarks<'a>(pub &'a Bucket);
 
 impl Remarks<'_> {
-    /// Returns the newest [`KEPT`] remarks, newest first.
-    pub async fn newest(self) -> Result<Vec<Remark>, BucketError> {
+    /// Returns the newest.
+    pub async fn newest(self) -> Result<Newest, BucketError> {
         let read = self.0.read_document::<Newest>(&key()).await;
         let newest = Damaged::new(self.0.clone()).pass_over(&key(), read).await?;
-        Ok(newest.unwrap_or_default().remarks)
+        Ok(newest.unwrap_or_default())
     }
 
     /// Keeps what a reviewer says of a task by now, be it nothing, in the place of what they said of it before.
@@ -105,11 +150,26 @@ impl Remarks<'_> {
     ) -> Result<(), BucketError> {
         let is_other = |earlier: &Remark| earlier.loop_id != human_loop.id || earlier.worker != worker.id;
         self.change(|newest| {
-            newest.retain(is_other);
-            newest.splice(..0, remarks.iter().cloned());
-            newest.truncate(KEPT);
+            newest.remarks.retain(is_other);
+            newest.remarks.splice(..0, remarks.iter().cloned());
+            newest.remarks.truncate(KEPT);
         })
         .await
+    }
+
+    /// Keeps why a reviewer skipped a task, in the place of what they said of it before; where it fails that is logged.
+    pub async fn note_skip_if_possible(self, skip: &Skip) {
+        let is_other = |earlier: &Skip| earlier.loop_id != skip.loop_id || earlier.worker != skip.worker;
+        let noted = self
+            .change(|newest| {
+                newest.skips.retain(is_other);
+                newest.skips.insert(0, skip.clone());
+                newest.skips.truncate(KEPT);
+            })
+            .await;
+        if let Err(error) = noted {
+            warn!(%error, "the list of the newest skips is not up to date");
+        }
     }
 
     /// Does the same; where it fails that is logged. They are stored with the answer: it is the list that is not up to date.
@@ -121,15 +181,18 @@ impl Remarks<'_> {
 
     /// Forgets what was said of a loop that is deleted.
     pub async fn forget(self, loop_id: &str) -> Result<(), BucketError> {
-        self.change(|newest| newest.retain(|remark| remark.loop_id != loop_id))
-            .await
+        self.change(|newest| {
+            newest.remarks.retain(|remark| remark.loop_id != loop_id);
+            newest.skips.retain(|skip| skip.loop_id != loop_id);
+        })
+        .await
     }
 
-    async fn change(self, change: impl Fn(&mut Vec<Remark>)) -> Result<(), BucketError> {
+    async fn change(self, change: impl Fn(&mut Newest)) -> Result<(), BucketError> {
         let change = |before: Option<Vec<u8>>| {
             let before = before.map_or_else(Newest::default, |content| self.read(&content));
             let mut after = before.clone();
-            change(&mut after.remarks);
+            change(&mut after);
             let written = (after != before).then(|| json!(after).to_string().into_bytes());
             Ok(Change::to(written, ()))
         };
@@ -141,7 +204,7 @@ impl Remarks<'_> {
     /// Reads the list. One that cannot be read is begun anew: each remark is with its vote as well.
     fn read(self, content: &[u8]) -> Newest {
         self.0.parse(&key(), content).unwrap_or_else(|reason| {
-            warn!(%reason, "the list of the newest remarks is begun anew");
+            warn!(%reason, "the list of the newest remarks and skips is begun anew");
             Newest::default()
         })
     }

@@ -502,7 +502,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         readers: &[HUMAN_REVIEW],
         shape: "JSON: OwnHistory",
         lifetime: Kept,
-        description: "The last ten tasks that a reviewer answered.",
+        description: "The last ten tasks that a reviewer answered, and how many they skipped.",
     },
     ObjectKind {
         key: "human-review/human-task-uis/<name>.json",
@@ -635,9 +635,9 @@ pub const OBJECTS: &[ObjectKind] = &[
         bucket: Review,
         writers: &[HUMAN_REVIEW],
         readers: &[HUMAN_REVIEW],
-        shape: "JSON: the newest remarks",
+        shape: "JSON: the newest remarks and skips",
         lifetime: Kept,
-        description: "The newest fifty comments and flags of reviewers.",
+        description: "The newest fifty comments and flags of reviewers, and as many reasons of skips.",
     },
     ObjectKind {
         key: "human-review/reviewers/<worker>.json",

@@ -120,7 +120,10 @@ impl Console<'_> {
         blocks.push(Block::Figures(figures(&question)));
         blocks.push(Block::Table(self.votes(&question).await?));
         let labelled = match &question.human_loop {
-            Some(human_loop) => self.labelled(human_loop, id).await?,
+            Some(human_loop) => {
+                self.skips_of_text(human_loop, blocks, document).await?;
+                self.labelled(human_loop, id).await?
+            }
             None => None,
         };
         blocks.push(Block::text(kept_of(&question, labelled.as_ref())));

@@ -17,7 +17,7 @@ use super::table::{Cell, Table};
 use super::{Console, ConsoleError, View, chart::percent_cell};
 use crate::agreement_report;
 use crate::event::HttpRequest;
-use crate::remarks::{KEPT, Remarks};
+use crate::remarks::{KEPT, Newest, Remarks};
 
 /// Disputes on a page.
 const PAGE: usize = 25;
@@ -116,9 +116,9 @@ impl Console<'_> {
         Ok(())
     }
 
-    /// Shows the newest comments and flags of reviewers.
+    /// Shows the newest comments and flags of reviewers, and why they skipped.
     async fn remarks(&self, blocks: &mut Vec<Block>, document: &mut Value) -> Result<(), ConsoleError> {
-        let remarks = Remarks(self.review).newest().await?;
+        let Newest { remarks, skips } = Remarks(self.review).newest().await?;
         blocks.push(Block::heading("Comments and flags"));
         if remarks.is_empty() {
             blocks.push(Block::text("Nobody has commented on a text or flagged one."));
@@ -141,7 +141,8 @@ impl Console<'_> {
             }));
         }
         document["remarks"] = json!(remarks);
-        Ok(())
+        document["skips"] = json!(skips);
+        self.newest_skips(&skips, blocks).await
     }
 
     /// Returns the votes on a question, with the names of those who are known.

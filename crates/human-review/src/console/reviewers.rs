@@ -1,12 +1,15 @@
-//! Who may sign in.
+//! Who may sign in, and what they did.
+
+use serde_json::Value;
 
 use super::form::{Field, Form};
 use super::page::Block;
 use super::table::{Cell, Table};
+use super::work::{self, Worked};
 use super::{Console, ConsoleError, View, to_json};
 use crate::event::HttpRequest;
 use crate::flows::Workteam;
-use crate::members::{Listed, Member};
+use crate::members::{Listed, Member, MemberPage};
 use crate::session::{Role, SESSION_LIFETIME};
 
 impl Console<'_> {
@@ -14,11 +17,14 @@ impl Console<'_> {
         let after = request.query.get("after").map(String::as_str).unwrap_or_default();
         let page = self.members.page(after).await?;
         let teams = self.flows.teams(self.now).await?;
+        let worked = self.work_of(&page.reviewers).await?;
         let mut blocks = vec![
             Block::text(
                 "Whoever was invited here or has signed in. What is changed here takes effect within a minute. Who \
                  signed in last with an earlier version is listed once they sign in again.",
             ),
+            Block::text(about_work(worked.dataset.as_deref())),
+            Block::Table(work::table(&page.reviewers, &worked)),
             Block::Table(Table {
                 caption: "People".to_owned(),
                 head: vec![
@@ -46,7 +52,7 @@ impl Console<'_> {
         Ok(View {
             title: "Reviewers".to_owned(),
             blocks,
-            json: to_json(&page),
+            json: document(&page, &worked),
         })
     }
 
@@ -58,6 +64,32 @@ impl Console<'_> {
             false => Err(ConsoleError::Invalid(format!("there is no work team {name}"))),
         }
     }
+}
+
+/// Says what the figures of the work are, and of when.
+fn about_work(dataset: Option<&str>) -> String {
+    let counted = match dataset {
+        Some(version) => format!(
+            "Answers, median time, agreement and unsure are those of the dataset {version}, which was assembled last; not \
+             known is who had answered nothing then."
+        ),
+        None => "Answers, median time, agreement and unsure are counted when a dataset is assembled: none was yet.".to_owned(),
+    };
+    format!(
+        "{counted} Skipped tasks count since the version that shows them here, each task once. Last active and tasks today \
+         may be five answers behind."
+    )
+}
+
+/// Returns the members of a page, each with what they did.
+fn document(page: &MemberPage, worked: &Worked) -> Value {
+    let mut document = to_json(page);
+    let members = document["reviewers"].as_array_mut().into_iter().flatten();
+    for (member, work) in members.zip(&worked.rows) {
+        member["work"] = to_json(work);
+    }
+    document["dataset"] = to_json(&worked.dataset);
+    document
 }
 
 /// Returns the form that makes a link for somebody.

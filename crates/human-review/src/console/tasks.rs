@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::form::Form;
 use super::page::Block;
+use super::skips::{SkippedBy, in_one_line};
 use super::table::{Cell, Table};
 use super::{Console, ConsoleError, View, to_json};
 use crate::erased_items::left;
@@ -40,6 +41,8 @@ struct Task {
     is_stopping: bool,
     held_by: Vec<Holder>,
     skipped_by: usize,
+    /// Who they are, and why.
+    skips: Vec<SkippedBy>,
 }
 
 /// Who has a task open.
@@ -140,6 +143,7 @@ impl Console<'_> {
             is_stopping: human_loop.status != crate::human_loop::Status::InProgress,
             held_by,
             skipped_by: human_loop.skipped_by.len(),
+            skips: self.skips_of(human_loop).await?,
         })
     }
 }
@@ -229,7 +233,7 @@ fn row(task: &Task) -> Vec<Cell> {
         ),
         Cell::text(format!("{} of {}", task.answers, task.answers_wanted)),
         Cell::text(open_at(task)),
-        Cell::text(task.skipped_by.to_string()),
+        Cell::text(in_one_line(&task.skips)),
         Cell::Forms(release.into_iter().chain(stop).collect()),
     ]
 }
@@ -274,6 +278,7 @@ mod tests {
                 })
                 .collect(),
             skipped_by: 0,
+            skips: Vec::new(),
         };
 
         assert_eq!(

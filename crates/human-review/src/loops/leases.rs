@@ -1,5 +1,7 @@
 //! Who holds a loop, and for how long.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use chrono::{DateTime, Utc};
 
 use super::{LoopError, Loops, Version};
@@ -100,7 +102,7 @@ impl Loops {
         }
     }
 
-    /// Gives a loop back; it comes last in this reviewer's queue from now on.
+    /// Gives a loop back; it comes last in this reviewer's queue from now on. Returns it, and whether this is the first time.
     ///
     /// # Errors
     ///
@@ -111,14 +113,17 @@ impl Loops {
         worker: &Worker,
         reason: Option<&str>,
         now: DateTime<Utc>,
-    ) -> Result<(), LoopError> {
-        self.change(name, now, |human_loop| {
-            check_team(human_loop, worker)?;
-            human_loop.skip(&worker.in_loop(human_loop).id, reason);
-            Ok(())
-        })
-        .await?;
-        Ok(())
+    ) -> Result<(HumanLoop, bool), LoopError> {
+        let is_first = AtomicBool::new(false);
+        let human_loop = self
+            .change(name, now, |human_loop| {
+                check_team(human_loop, worker)?;
+                let first = human_loop.skip(&worker.in_loop(human_loop).id, reason);
+                is_first.store(first, Ordering::Relaxed);
+                Ok(())
+            })
+            .await?;
+        Ok((human_loop, is_first.into_inner()))
     }
 
     /// Gives a loop back that the reviewer has not looked at; its place in their queue stays.

@@ -101,6 +101,7 @@ impl Portal<'_> {
             loops: self.loops,
             jobs: self.jobs,
             members: self.members,
+            histories: self.histories,
             flows: self.flows,
             label_sets: self.label_sets,
             models: self.models,

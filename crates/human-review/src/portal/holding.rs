@@ -8,9 +8,10 @@ use serde_json::json;
 use super::task::add;
 use super::{Portal, PortalError, checked_name};
 use crate::event::{HttpReply, HttpRequest};
-use crate::human_loop::{Refusal, Worker};
+use crate::human_loop::{HumanLoop, Refusal, Worker};
 use crate::loops::LoopError;
 use crate::pages::document;
+use crate::remarks::{Remarks, Skip};
 use crate::task_template::TaskError;
 use crate::worker_template::TemplateError;
 
@@ -34,7 +35,11 @@ impl Portal<'_> {
             .release(name, worker, reason.as_deref(), self.now)
             .await
         {
-            Ok(()) => metrics::count("human-review", &[("Skipped", 1)]),
+            Ok((human_loop, is_first)) => {
+                metrics::count("human-review", &[("Skipped", 1)]);
+                self.note_skip(worker, &human_loop, is_first, reason.as_deref())
+                    .await;
+            }
             Err(LoopError::NotFound) => {}
             // Nobody gets it while it cannot be read.
             Err(LoopError::Storage(reason)) if reason.is_damaged() => {}
@@ -46,6 +51,20 @@ impl Portal<'_> {
             return Ok(document(200, &skipped));
         }
         self.go_on(request, worker, false, &[]).await
+    }
+
+    /// Notes a skip in its reviewer's history, and why among the newest reasons. Both are with the task in any case: where a
+    /// list cannot be written that is logged.
+    async fn note_skip(&self, worker: &Worker, human_loop: &HumanLoop, is_first: bool, reason: Option<&str>) {
+        if is_first && let Err(error) = self.histories.note_skip(worker, self.now).await {
+            tracing::warn!(%error, "a skip is missing from its reviewer's history");
+        }
+        if let Some(reason) = reason {
+            // What was deleted or is damaged meanwhile is listed without its text.
+            let input = self.loops.input_now(human_loop).await.unwrap_or_default();
+            let skip = Skip::of(human_loop, worker, &input, reason, self.now);
+            Remarks(self.bucket).note_skip_if_possible(&skip).await;
+        }
     }
 
     /// Lets the reviewer's lease run from now on.
@@ -80,7 +99,7 @@ impl Portal<'_> {
     pub(super) async fn leave(&self, name: &str, worker: &Worker, error: &PortalError) {
         let left = match is_passing(error) {
             true => self.loops.give_back(name, worker, self.now).await,
-            false => self.loops.release(name, worker, None, self.now).await,
+            false => self.loops.release(name, worker, None, self.now).await.map(drop),
         };
         if let Err(error) = left {
             tracing::warn!(

@@ -36,3 +36,4 @@ mod sign_in;
 mod status_events;
 mod steps;
 mod teams;
+mod work;

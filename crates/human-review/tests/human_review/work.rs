@@ -1,0 +1,167 @@
+//! What each reviewer did, for the operator; and what a reviewer sees of their own work and of what waits.
+
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use crate::console::{HOSTILE, assert_harmless, put};
+use crate::console_pages::question;
+use crate::harness::{FEEDBACK_BUCKET, Reply, Review, Session, TRAINING_BUCKET, two_items};
+
+async fn skip(session: &Session<'_>, task: &Reply, reason: &str) -> Reply {
+    let (token, name) = (task.field("portal:csrf"), task.field("portal:loop"));
+    let form = [
+        ("portal:csrf", token.as_str()),
+        ("portal:loop", name.as_str()),
+        ("portal:reason", reason),
+    ];
+    session.post("release", &form).await
+}
+
+/// Returns what the page of reviewers says of somebody.
+fn work_of(page: &Value, name: &str) -> Value {
+    let people = page["reviewers"].as_array().expect("people");
+    let person = people.iter().find(|person| person["name"] == name);
+    person.expect("they are listed")["work"].clone()
+}
+
+/// Puts the report of a dataset that has figures of one reviewer.
+async fn put_report(review: &Review, name: &str) -> Value {
+    let own = json!({ "answers": 9, "unsure": 1, "compared": 4, "agreement": 0.75, "medianSeconds": 3.5 });
+    let agreement = json!({ "records": 7, "answers": 20, "percentAgreement": 0.9, "alpha": 0.8 });
+    let reviewers = json!({ human_review::worker_id(name): own });
+    let report = json!({ "overall": agreement, "byLabel": {}, "reviewers": reviewers });
+    put(
+        review,
+        TRAINING_BUCKET,
+        "datasets/newest.json",
+        &json!({ "version": "d-1" }),
+    )
+    .await;
+    put(review, TRAINING_BUCKET, "datasets/d-1/agreement.json", &report).await;
+    own
+}
+
+#[tokio::test]
+async fn the_page_of_reviewers_has_answers_speed_agreement_unsure_skipped_and_last_active_of_each() {
+    let review = Review::new();
+    for name in ["tc-1", "tc-2"] {
+        review.start(name, &two_items()).await;
+    }
+    let (ann, admin) = (review.sign_in("ann").await, review.sign_in_admin("ada").await);
+    review.sign_in("bea").await;
+    let none = admin.get("reviewers").await;
+    let report = put_report(&review, "ann").await;
+    let task = ann.open("tc-2").await;
+    ann.submit(&task, &json!({ "r-2": "World", "r-10": "Sports" }))
+        .await;
+    review.wait(Duration::hours(1));
+    for reason in ["too long", "still too long"] {
+        let task = ann.open("tc-1").await;
+        skip(&ann, &task, reason).await;
+    }
+
+    let page = admin.get("reviewers").await;
+    let figures = admin.get("reviewers.json").await.json();
+
+    assert!(
+        none.body()
+            .contains("are counted when a dataset is assembled: none was yet")
+    );
+    let at = review.now();
+    assert_eq!(
+        work_of(&figures, "ann"),
+        json!({ "lastActiveAt": at, "doneToday": 1, "skipped": 1, "report": report }),
+        "one task was skipped, twice"
+    );
+    assert_eq!(
+        work_of(&figures, "bea"),
+        json!({ "lastActiveAt": null, "doneToday": 0, "skipped": 0, "report": null })
+    );
+    assert_eq!(figures["dataset"], "d-1");
+    for text in [
+        "What they did",
+        "75.0 % of 4",
+        "3.5 s",
+        "2026-11-20 10:59 UTC",
+        "not yet",
+    ] {
+        assert!(page.body().contains(text), "{text}: {}", page.body());
+    }
+}
+
+#[tokio::test]
+async fn why_tasks_were_skipped_is_shown_with_the_task_the_text_and_among_the_newest() {
+    let review = Review::new();
+    let id = active_learning_core::feedback::record_id("news", "Rates rise again");
+    review.start("tc-1", &two_items()).await;
+    review.start("tc-2", &two_items()).await;
+    put(
+        &review,
+        FEEDBACK_BUCKET,
+        &format!("questions/{id}.json"),
+        &question("Rates rise again"),
+    )
+    .await;
+    let (ann, admin) = (review.sign_in("ann").await, review.sign_in_admin("ada").await);
+    let none = admin.get("quality").await;
+    let task = ann.open("tc-1").await;
+    skip(&ann, &task, HOSTILE).await;
+    let task = ann.open("tc-2").await;
+    skip(&ann, &task, " ").await;
+
+    let tasks = admin.get("tasks.json").await.json();
+    let text = admin.get(&format!("data.json?id={id}")).await.json();
+    let newest = admin.get("quality.json").await.json()["skips"].take();
+
+    let said = json!([{ "name": "ann", "reason": HOSTILE }]);
+    let of_task = |name: &str| {
+        let tasks = tasks["tasks"].as_array().expect("tasks");
+        let task = tasks.iter().find(|task| task["name"] == name).expect("waits");
+        (task["skippedBy"].clone(), task["skips"].clone())
+    };
+    assert_eq!(of_task("tc-1"), (json!(1), said.clone()));
+    assert_eq!(
+        of_task("tc-2"),
+        (json!(1), json!([{ "name": "ann", "reason": null }]))
+    );
+    assert_eq!(text["skippedBy"], said);
+    assert_eq!(newest.as_array().map(Vec::len), Some(1), "{newest}");
+    assert_eq!(
+        (&newest[0]["reason"], &newest[0]["text"], &newest[0]["humanLoop"]),
+        (&json!(HOSTILE), &json!("Rates rise again"), &json!("tc-1"))
+    );
+    assert!(none.body().contains("Nobody has skipped a task and said why."));
+    for page in ["tasks", "quality", &format!("data?id={id}")] {
+        let shown = admin.get(page).await;
+        assert_harmless(shown.body(), page);
+        assert!(
+            shown.body().contains("&#60;script&#62;alert"),
+            "{page}: {}",
+            shown.body()
+        );
+    }
+    review.stop("tc-1").await;
+    assert_eq!(review.delete("tc-1").await.status(), 200);
+    assert_eq!(admin.get("quality.json").await.json()["skips"], json!([]));
+}
+
+#[tokio::test]
+async fn what_a_browser_carries_of_a_history_has_no_skips_and_takes_none_away() {
+    let review = Review::new();
+    for number in 0..3 {
+        review.start(&format!("tc-{number}"), &two_items()).await;
+    }
+    let (ann, admin) = (review.sign_in("ann").await, review.sign_in_admin("ada").await);
+    let task = ann.open("tc-0").await;
+    skip(&ann, &task, "").await;
+    for name in ["tc-1", "tc-2"] {
+        let task = ann.open(name).await;
+        ann.submit(&task, &json!({ "r-2": "World", "r-10": "Sports" }))
+            .await;
+    }
+
+    let figures = admin.get("reviewers.json").await.json();
+
+    assert_eq!(work_of(&figures, "ann")["skipped"], 1);
+    assert_eq!(work_of(&figures, "ann")["doneToday"], 2);
+}
