@@ -4,6 +4,7 @@
 /// another release, or was trained with another text encoder. To try it again is in vain.
 pub const CANNOT_BE_LOADED: &str = "the model cannot be loaded";
 
+pub mod accuracy_by_week;
 pub mod accuracy_guarantee;
 pub mod audit;
 pub mod comparison;

@@ -1,6 +1,7 @@
 //! What an operator decides, read from the environment.
 
 use active_learning_aws::env::{ConfigError, Env};
+use active_learning_core::feedback::review_policy::ConfidenceThreshold;
 
 use crate::networks::AllowedNetworks;
 use crate::oidc::OidcSettings;
@@ -49,6 +50,8 @@ pub struct Config {
     pub template_key: String,
     /// Items of a task, by which the template is tried (`ITEMS_PER_TASK`).
     pub items_per_task: usize,
+    /// Confidence that a prediction must exceed to be trusted, which the console shows (`CONFIDENCE_THRESHOLD`).
+    pub confidence_threshold: ConfidenceThreshold,
 }
 
 impl Config {
@@ -88,6 +91,7 @@ impl Config {
             oidc: OidcSettings::from_env(env)?,
             template_key: env.optional("WORKER_TASK_TEMPLATE_KEY")?.unwrap_or_default(),
             items_per_task: env.required("ITEMS_PER_TASK")?,
+            confidence_threshold: env.required("CONFIDENCE_THRESHOLD")?,
         })
     }
 }

@@ -15,6 +15,7 @@ mod data_search;
 mod form;
 mod guideline;
 mod model;
+mod model_over_time;
 mod operations;
 mod overview;
 mod page;
@@ -34,6 +35,7 @@ use active_learning_aws::adjudication::AdjudicationError;
 use active_learning_aws::approval::ApprovalError;
 use active_learning_aws::bucket::{Bucket, BucketError};
 use active_learning_aws::label_set::LabelSets;
+use active_learning_core::feedback::review_policy::ConfidenceThreshold;
 use chrono::{DateTime, Utc};
 use futures::future::{BoxFuture, FutureExt, ready};
 use serde_json::Value;
@@ -102,6 +104,8 @@ pub struct Console<'a> {
     pub view: SessionView,
     /// Where the browser sees the portal, without a slash at the end.
     pub portal_url: String,
+    /// Confidence that a prediction must exceed to be trusted.
+    pub threshold: ConfidenceThreshold,
     /// Time of the request.
     pub now: DateTime<Utc>,
 }

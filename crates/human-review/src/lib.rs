@@ -333,6 +333,7 @@ impl HumanReview {
             guidelines: &self.guidelines,
             histories: &self.histories,
             portal_url: &self.config.portal_url,
+            threshold: self.config.confidence_threshold,
             now,
         };
         // Boxed: the compiler measures nested futures to a limited depth only.

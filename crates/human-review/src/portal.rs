@@ -15,6 +15,7 @@ use std::error::Error;
 
 use active_learning_aws::bucket::{Bucket, BucketError};
 use active_learning_aws::label_set::LabelSets;
+use active_learning_core::feedback::review_policy::ConfidenceThreshold;
 use chrono::{DateTime, Utc};
 use futures::future::{BoxFuture, FutureExt, ready};
 use serde_json::json;
@@ -95,6 +96,8 @@ pub struct Portal<'a> {
     pub histories: &'a Histories,
     /// Public URL of the portal; empty to take it from the request.
     pub portal_url: &'a str,
+    /// Confidence that a prediction must exceed to be trusted, for the console.
+    pub threshold: ConfidenceThreshold,
     /// Time of the request.
     pub now: DateTime<Utc>,
 }

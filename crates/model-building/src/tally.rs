@@ -24,6 +24,7 @@ use active_learning_core::{
         labelled::LabelledRecord,
     },
     model::{
+        accuracy_by_week::AccuracyByWeek,
         accuracy_guarantee::AuditGrid,
         audit::{AuditTally, AuditedAccuracy, JudgedPrediction},
         confidence::{ConfidenceQuality, ConfidenceTally},
@@ -31,7 +32,7 @@ use active_learning_core::{
     },
     sampling::query_strategy::LabelCounts,
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc, Weekday};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -92,6 +93,9 @@ pub(crate) struct Tally {
     /// What people said of what models predicted, by label. Answers of an earlier release are missing.
     #[serde(default)]
     confusions: Confusions,
+    /// Judged predictions by the week in which they were made. Those of an earlier release are missing.
+    #[serde(default)]
+    by_week: AccuracyByWeek,
 }
 
 impl Tally {
@@ -158,6 +162,8 @@ impl Tally {
         self.answered.add(records, &rfc3339(counted_since), &today);
         for record in records {
             self.confusions.add_labelled(record);
+            self.by_week
+                .add(record, &week_of(&record.record.received_at, now));
             for vote in &record.votes {
                 if let Answer::NewLabel { label } = &vote.answer
                     && can_be_label(label)
@@ -227,6 +233,15 @@ impl Tally {
         self.recent
             .retain(|key, modified| *modified >= through - OVERLAP || marked.contains(key));
     }
+}
+
+/// Returns the first day of the week of a time, as in `2026-11-30`; of a time that is none, or to come, that of now.
+fn week_of(at: &str, now: DateTime<Utc>) -> String {
+    let today = now.date_naive();
+    let day = at.get(..10).and_then(|day| day.parse::<NaiveDate>().ok());
+    let day = day.filter(|day| *day <= today).unwrap_or(today);
+    let monday = day.week(Weekday::Mon).checked_first_day();
+    monday.unwrap_or(day).to_string()
 }
 
 /// Reads the sums as they were stored last.

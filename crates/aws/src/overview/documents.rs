@@ -6,6 +6,8 @@ use active_learning_core::dataset::{INITIAL_PREFIX, TrainingFileReport, is_initi
 use active_learning_core::keys;
 use active_learning_core::labels::answered_days::AnsweredDays;
 use active_learning_core::model::{
+    accuracy_by_week::AccuracyByWeek,
+    accuracy_guarantee::AuditGrid,
     audit::{AuditTally, AuditedAccuracy},
     confidence::ConfidenceTally,
     confusion::{Confusions, ModelConfusion},
@@ -78,7 +80,7 @@ impl Serving {
     }
 
     /// Returns what tells the switch from another.
-    fn switch(&self) -> Switch<'_> {
+    pub fn switch(&self) -> Switch<'_> {
         Switch {
             build_id: &self.build_id,
             model_arn: &self.model_arn,
@@ -137,6 +139,11 @@ pub struct Tally {
     models: BTreeMap<String, AuditTally>,
     #[serde(default)]
     confidence: BTreeMap<String, ConfidenceTally>,
+    #[serde(default)]
+    audits: BTreeMap<String, AuditGrid>,
+    /// Judged predictions by the week in which they were made; not what an earlier release has summed.
+    #[serde(default)]
+    pub by_week: AccuracyByWeek,
 }
 
 impl Tally {
@@ -153,6 +160,11 @@ impl Tally {
     /// Returns what judged predictions say of a model's confidence.
     pub fn confidence(&self, model_arn: &str) -> Option<&ConfidenceTally> {
         self.confidence.get(model_arn)
+    }
+
+    /// Returns the audited predictions of a model.
+    pub fn audits(&self, model_arn: &str) -> Option<&AuditGrid> {
+        self.audits.get(model_arn)
     }
 
     /// Returns what people said of a model's predictions, by label.

@@ -40,6 +40,13 @@ fn probability<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<T, NotA
         .ok_or_else(|| NotAProbability(text.to_owned()))
 }
 
+impl ConfidenceThreshold {
+    /// Returns the confidence that a prediction must exceed, from 0 to 1.
+    pub fn get(self) -> f32 {
+        self.0
+    }
+}
+
 impl FromStr for ConfidenceThreshold {
     type Err = NotAProbability;
     fn from_str(text: &str) -> Result<Self, Self::Err> {

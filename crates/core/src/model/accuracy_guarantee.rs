@@ -30,10 +30,12 @@
 //! audit is answered does not depend on whether the prediction is right; answers that only come later are
 //! not lost.
 
+mod advised;
 mod change;
 
 use std::{collections::BTreeMap, str::FromStr};
 
+pub use advised::AdvisedByAudits;
 pub use change::SinceChange;
 
 use serde::{Deserialize, Serialize};

@@ -178,6 +178,23 @@ impl AuditTally {
         self.audited = self.audited.saturating_sub(u64::from(judged.audited));
     }
 
+    /// Adds the sums over other predictions.
+    pub fn merge(&mut self, other: &Self) {
+        let add = |to: &mut (f64, f64), from: (f64, f64)| *to = (to.0 + from.0, to.1 + from.1);
+        add(&mut self.right, other.right);
+        add(&mut self.wrong, other.wrong);
+        self.judged += other.judged;
+        self.audited += other.audited;
+        add(&mut self.of_all.right, other.of_all.right);
+        add(&mut self.of_all.wrong, other.of_all.wrong);
+        self.of_all.judged += other.of_all.judged;
+    }
+
+    /// Returns the number of predictions that people judged.
+    pub fn judged(&self) -> u64 {
+        self.judged
+    }
+
     fn sums_of(&mut self, judged: JudgedPrediction) -> &mut (f64, f64) {
         match judged.right {
             true => &mut self.right,

@@ -97,6 +97,9 @@ pub struct Evaluation {
     /// Probability that a right prediction has a higher confidence than a wrong one, ties counting half;
     /// unknown where all are right or all are wrong.
     pub auroc: Option<f64>,
+    /// Mean confidence, from 0 to 1; none of averages, and of what a version before measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_confidence: Option<f64>,
 }
 
 impl Evaluation {
@@ -113,6 +116,7 @@ impl Evaluation {
             expected_calibration_error: 0.0,
             brier_score: 0.0,
             auroc: None,
+            mean_confidence: None,
         }
     }
 
@@ -181,6 +185,8 @@ pub fn evaluate(predictions: &[TestPrediction]) -> Evaluation {
         expected_calibration_error: calibration_error(&judged),
         brier_score: squares.sum::<f64>() / judged.len().max(1) as f64,
         auroc: auroc(&judged),
+        mean_confidence: (!judged.is_empty())
+            .then(|| judged.iter().map(|(confidence, _)| confidence).sum::<f64>() / judged.len() as f64),
     }
 }
 

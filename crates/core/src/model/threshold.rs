@@ -260,6 +260,11 @@ fn fewest(target: f64, significance: f64) -> f64 {
     (significance.ln() / target.ln()).ceil()
 }
 
+/// Returns the fewest accepted predictions from which [`advise`] can ever advise a threshold for this target.
+pub fn fewest_to_advise(target: f64) -> u64 {
+    fewest(target, (1.0 - CONFIDENCE) * LARGEST_PART) as u64
+}
+
 /// Looks for a threshold in each class. The significance is divided among the classes in which enough predictions
 /// were sampled to show anything; that depends on what was predicted, not on what is right.
 fn per_class(sampled: &[(&Judged, bool)], target: f64) -> PerClass {

@@ -19,6 +19,8 @@ pub(super) struct Chart {
     pub upwards: &'static str,
     pub lines: Vec<Line>,
     pub dots: Vec<(String, String)>,
+    /// Lines from top to bottom, each with what is written over it: place and text.
+    pub events: Vec<(String, String)>,
     /// Marks of the axis across: place and text.
     pub across_marks: Vec<(String, String)>,
     /// Marks of the axis upwards: place and text.
@@ -71,6 +73,7 @@ impl Chart {
             upwards: axes.1,
             lines: Vec::new(),
             dots: Vec::new(),
+            events: Vec::new(),
             across_marks: across_marks.into(),
             upwards_marks: upwards_marks.into(),
             table,
@@ -104,11 +107,34 @@ impl Chart {
             upwards: upwards_name,
             lines: Vec::new(),
             dots: Vec::new(),
+            events: Vec::new(),
             across_marks: across_marks.collect(),
             upwards_marks: upwards_marks.collect(),
             table,
         };
         (chart, (step * 4) as f64)
+    }
+
+    /// Returns an empty chart of shares over time, with these marks across: places from 0 to 1, and texts.
+    pub(super) fn over_time(
+        title: &str,
+        description: &str,
+        axes: (&'static str, &'static str),
+        marks: impl Iterator<Item = (f64, String)>,
+        table: Table,
+    ) -> Self {
+        let marks = marks.map(|(place, text)| (format!("{:.1}", across(place)), text));
+        Self {
+            across_marks: marks.collect(),
+            ..Self::new(title, description, axes, table)
+        }
+    }
+
+    /// Adds lines from top to bottom at places from 0 to 1, with what is written over them.
+    pub(super) fn with_events(mut self, events: impl Iterator<Item = (f64, String)>) -> Self {
+        let events = events.map(|(place, text)| (format!("{:.1}", across(place)), text));
+        self.events.extend(events);
+        self
     }
 
     /// Adds dots, each across and upwards from 0 to 1.

@@ -1,10 +1,10 @@
 //! How good the serving model is in service, as far as people judged its predictions.
 
-use active_learning_aws::overview::{Tally, serving};
+use active_learning_aws::overview::{Serving, Tally, serving};
 use active_learning_core::erasure::{LearntAndErased, describe_rows};
 use active_learning_core::keys;
-use active_learning_core::model::audit::NOT_AUDITED;
-use active_learning_core::model::confidence::{ReliabilityBin, ThresholdPoint};
+use active_learning_core::model::audit::{AuditedAccuracy, NOT_AUDITED};
+use active_learning_core::model::confidence::{ConfidenceQuality, ReliabilityBin, ThresholdPoint};
 use serde_json::json;
 
 use super::chart::{Chart, Line, percent, percent_cell};
@@ -39,66 +39,92 @@ impl Console<'_> {
         let points = confidence
             .map(|tally| tally.at_thresholds(&THRESHOLDS))
             .unwrap_or_default();
+        let over_time = self.over_time(&tally).await?;
+        let drift = self.drift(&serving, &tally).await?;
+        let threshold = self.thresholds_of(&serving, &tally);
 
-        let mut figures = vec![
-            ("Model".to_owned(), serving.version().to_owned()),
-            (
-                "Serves since".to_owned(),
-                serving.at.format("%Y-%m-%d %H:%M UTC").to_string(),
-            ),
-            ("Why".to_owned(), serving.reason.clone()),
-        ];
-        if let Some(live) = &accuracy {
-            let interval = format!(
-                "{} to {}",
-                percent(live.interval.low),
-                percent(live.interval.high)
-            );
-            figures.push(("Live accuracy".to_owned(), percent(live.accuracy)));
-            figures.push(("95 % interval".to_owned(), interval));
-            figures.push((
-                "Judged predictions".to_owned(),
-                format!("{}, {} of them audits", live.judged, live.audited),
-            ));
-        } else {
-            figures.push(("Live accuracy".to_owned(), NOT_AUDITED.to_owned()));
-        }
-        if let Some(quality) = &quality {
-            let error = format!(
-                "{} ({} by chance alone)",
-                percent(quality.expected_calibration_error),
-                percent(quality.calibration_error_by_chance)
-            );
-            figures.push(("Calibration error".to_owned(), error));
-        }
+        let mut figures = of_serving(&serving, accuracy.as_ref(), quality.as_ref());
+        figures.extend(drift.figures());
+        figures.push(("Threshold in use".to_owned(), percent(threshold.current)));
+        figures.push(("Threshold by the audits".to_owned(), threshold.text.clone()));
         let learnt: Option<LearntAndErased> = self.training.read_document(keys::LEARNT_AND_ERASED).await?;
         let erased_rows = learnt.and_then(|learnt| learnt.of_model(&serving.model_arn));
         let mut blocks = vec![Block::Figures(figures)];
         if let Some(rows) = erased_rows {
             blocks.push(Block::text(format!("Of this model: {}.", describe_rows(rows))));
         }
-        if bins.is_empty() {
-            blocks.push(Block::text(
-                "No prediction of this model was judged with its confidence yet: nothing can be drawn.",
-            ));
-        } else {
-            blocks.push(Block::text(
-                "Estimated from what people judged, each prediction weighted by its chance of being asked about. Until \
-                 one of them was audited, and where AuditSampleRate is 0, nothing here holds for trusted predictions, \
-                 unless all predictions are reviewed.",
-            ));
-            blocks.push(Block::Chart(reliability(&bins)));
-            blocks.push(Block::Chart(thresholds(&points)));
-        }
+        blocks.extend(over_time.blocks());
+        blocks.extend(curves(&bins, &points));
         Ok(View {
             title,
             blocks,
             json: json!({
                 "serving": serving, "erasedRows": erased_rows, "liveAccuracy": accuracy, "confidence": quality,
-                "reliability": bins, "thresholds": points,
+                "overTime": over_time, "drift": drift, "threshold": threshold, "reliability": bins, "thresholds": points,
             }),
         })
     }
+}
+
+/// Returns what is known of the serving model.
+fn of_serving(
+    serving: &Serving,
+    accuracy: Option<&AuditedAccuracy>,
+    quality: Option<&ConfidenceQuality>,
+) -> Vec<(String, String)> {
+    let mut figures = vec![
+        ("Model", serving.version().to_owned()),
+        (
+            "Serves since",
+            serving.at.format("%Y-%m-%d %H:%M UTC").to_string(),
+        ),
+        ("Why", serving.reason.clone()),
+    ];
+    if let Some(live) = accuracy {
+        let interval = format!(
+            "{} to {}",
+            percent(live.interval.low),
+            percent(live.interval.high)
+        );
+        figures.push(("Live accuracy", percent(live.accuracy)));
+        figures.push(("95 % interval", interval));
+        figures.push((
+            "Judged predictions",
+            format!("{}, {} of them audits", live.judged, live.audited),
+        ));
+    } else {
+        figures.push(("Live accuracy", NOT_AUDITED.to_owned()));
+    }
+    if let Some(quality) = quality {
+        let error = format!(
+            "{} ({} by chance alone)",
+            percent(quality.expected_calibration_error),
+            percent(quality.calibration_error_by_chance)
+        );
+        figures.push(("Calibration error", error));
+    }
+    figures
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// Draws how far confidence can be believed, and what thresholds would do.
+fn curves(bins: &[ReliabilityBin], points: &[ThresholdPoint]) -> Vec<Block> {
+    if bins.is_empty() {
+        return vec![Block::text(
+            "No prediction of this model was judged with its confidence yet: nothing can be drawn of it.",
+        )];
+    }
+    vec![
+        Block::text(
+            "Estimated from what people judged, each prediction weighted by its chance of being asked about. Until \
+             one of them was audited, and where AuditSampleRate is 0, nothing here holds for trusted predictions, \
+             unless all predictions are reviewed.",
+        ),
+        Block::Chart(reliability(bins)),
+        Block::Chart(thresholds(points)),
+    ]
 }
 
 fn reliability(bins: &[ReliabilityBin]) -> Chart {

@@ -109,6 +109,7 @@ impl Portal<'_> {
             session,
             view: self.view(session),
             portal_url: self.base_url(request),
+            threshold: self.threshold,
             now: self.now,
         };
         Ok(Box::pin(console.answer(request, path, form.as_ref())).await?)

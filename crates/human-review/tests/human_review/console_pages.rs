@@ -414,6 +414,72 @@ async fn charts_of_the_serving_model_have_their_numbers_in_a_table() {
     assert_eq!(point.expect("a point")["accuracy"], 1.0);
     assert_eq!(point.expect("a point")["reviewShare"], 0.5);
     assert_eq!(numbers["liveAccuracy"]["accuracy"], 0.75);
+    assert_eq!(
+        numbers["overTime"],
+        json!({ "weeks": [], "versions": [] }),
+        "sums of a version before"
+    );
+    assert!(page.body().contains("Live accuracy over time is not known yet"));
+    assert!(
+        page.body()
+            .contains("no trusted prediction of this model was audited. AuditSampleRate")
+    );
+}
+
+#[tokio::test]
+async fn live_accuracy_is_drawn_by_week_with_its_band_and_where_versions_changed() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    build(&review, "b-7", "it wins").await;
+    let key = "builds/b-7/decision.json";
+    let mut decision: Value = serde_json::from_str(&read(&review, TRAINING_BUCKET, key).await).expect("JSON");
+    decision["challenger"]["evaluation"]["meanConfidence"] = json!(0.8);
+    put(&review, TRAINING_BUCKET, key, &decision).await;
+    serving(&review, "b-7").await;
+    let week = |right: f64, wrong: f64, mean: f64| {
+        json!({ MODEL: {
+            "accuracy": { "judged": 20, "audited": 20, "right": [right, right], "wrong": [wrong, wrong] },
+            "confidence": { "count": 20, "weighted": [20.0, 20.0 * mean], "squares": [20.0, 20.0 * mean, 20.0 * mean * mean] },
+        } })
+    };
+    let tally = json!({
+        "labels": 40, "audits": { MODEL: { "9000": { "audited": 100, "wrong": 0 } } },
+        "byWeek": { "2026-11-09": week(20.0, 0.0, 0.8), "2026-11-16": week(5.0, 15.0, 0.6) },
+    });
+    put(&review, TRAINING_BUCKET, "builds/tally.json", &tally).await;
+
+    let page = admin.get("model").await;
+    let numbers = admin.get("model.json").await.json();
+
+    let weeks = numbers["overTime"]["weeks"].as_array().expect("weeks");
+    let shares: Vec<&Value> = weeks.iter().map(|week| &week["accuracy"]["accuracy"]).collect();
+    assert_eq!(shares, [&json!(1.0), &json!(0.25)]);
+    assert!(
+        weeks[1]["accuracy"]["interval"]["high"].as_f64() < Some(0.5),
+        "{weeks:?}"
+    );
+    let versions = &numbers["overTime"]["versions"];
+    assert_eq!(
+        (&versions[0]["mark"], &versions[0]["version"]),
+        (&json!("1"), &json!("v2"))
+    );
+    assert_eq!(numbers["drift"]["whenBuilt"], 0.8);
+    assert_eq!(numbers["drift"]["week"], "2026-11-16");
+    let threshold = &numbers["threshold"];
+    assert_eq!(
+        (&threshold["current"], &threshold["advised"]["threshold"]),
+        (&json!(0.7), &json!(0.9))
+    );
+    for text in [
+        "points=\"125.0,50.0 275.0,275.0\"",
+        "<polyline class=\"band\"",
+        "<line class=\"event\" x1=\"271.4\"",
+        "-20.0 points: it is less sure",
+        "60.0 % in the week from 2026-11-16",
+        "A threshold of 90.0 % keeps what is trusted right in 95.0 % of cases",
+    ] {
+        assert!(page.body().contains(text), "{text}: {}", page.body());
+    }
 }
 
 #[tokio::test]

@@ -80,6 +80,7 @@ fn the_environment_is_read_by_name_and_out_of_range_values_are_named() {
             ("ALLOWED_NETWORKS", "203.0.113.0/24"),
             ("BLIND_SHARE", "0.25"),
             ("ITEMS_PER_TASK", "10"),
+            ("CONFIDENCE_THRESHOLD", "0.5"),
             ("SEVERAL_LABELS", "false"),
             ("OIDC_ISSUER", "https://id.example.com"),
             ("OIDC_CLIENT_ID", "portal"),

@@ -158,3 +158,32 @@ fn a_corrected_answer_counts_once_for_its_model_and_its_label_and_a_comment_is_n
     assert_eq!(tally.by_label, BTreeMap::from(by_label));
     assert_eq!(tally.labels, 3, "each answer that says something new");
 }
+
+#[test]
+fn a_prediction_belongs_to_the_week_in_which_it_was_made() {
+    let now = "2026-11-26T10:00:00Z".parse().expect("a time");
+
+    let weeks = [
+        "2026-11-23T00:00:00.000Z",
+        "2026-11-22T23:59:59.999Z",
+        "2026-12-24T08:00:00.000Z",
+        "no time",
+    ]
+    .map(|at| week_of(at, now));
+
+    assert_eq!(weeks, ["2026-11-23", "2026-11-16", "2026-11-23", "2026-11-23"]);
+}
+
+#[test]
+fn judged_predictions_are_summed_by_week_and_sums_of_a_release_before_have_none() {
+    let mut tally: Tally =
+        serde_json::from_str(r#"{"labels": 9, "recent": {}, "models": {}}"#).expect("older sums");
+    let now = "2026-11-26T10:00:00Z".parse().expect("a time");
+
+    tally.add("o", now, &[audit(None, "World", &[])], now);
+    let stored = serde_json::to_value(&tally).expect("JSON");
+
+    let week = &stored["byWeek"]["2026-11-16"]["arn"];
+    assert_eq!(week["accuracy"]["judged"], 1, "{stored}");
+    assert_eq!(stored["byWeek"].as_object().map(serde_json::Map::len), Some(1));
+}
