@@ -14,6 +14,7 @@
 pub mod agreement_report;
 pub mod answer;
 pub mod api;
+pub mod asked;
 pub mod audit_log;
 pub mod blind;
 pub mod choices;

@@ -1,12 +1,14 @@
 //! The portal's own pages: what they show, and the headers that go with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_core::labels::agreement::ReviewerReport;
 use askama::Template;
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
+use crate::asked::{first_words, reasons};
 use crate::event::HttpReply;
 use crate::guideline::Shown;
 use crate::human_loop::{HumanLoop, LoopFlow};
@@ -37,8 +39,14 @@ pub struct QueuePage {
     pub session: Option<SessionView>,
     /// All that wait.
     pub waiting: Waiting,
-    /// The first of them.
+    /// The first of them, as far as they are asked for `why`.
     pub tasks: Vec<QueuedTask>,
+    /// Why those are asked that are shown; empty shows all.
+    pub why: String,
+    /// Links to the same page of other reasons; none where there is nothing to choose.
+    pub filters: Vec<Filter>,
+    /// The last tasks that the reviewer answered, newest first.
+    pub answers: Vec<OwnAnswer>,
     /// Tasks that the reviewer answered today.
     pub done_today: u32,
     /// How far it is to the first model, until one serves.
@@ -52,13 +60,50 @@ impl QueuePage {
             json!({
                 "loop": task.name, "createdAt": task.created_at, "lowestConfidence": task.lowest_confidence,
                 "items": task.item_count, "title": task.title, "skipped": task.skipped,
-                "keptUntil": task.kept_until,
+                "keptUntil": task.kept_until, "text": task.text, "reasons": task.reasons,
             })
         };
         json!({
+            "why": self.why, "answers": self.answers.iter().map(OwnAnswer::to_json).collect::<Vec<_>>(),
             "waiting": self.waiting.count, "hasMore": self.waiting.has_more, "doneToday": self.done_today,
             "firstModel": self.first_model, "tasks": self.tasks.iter().map(task).collect::<Vec<_>>(),
         })
+    }
+}
+
+/// A link to the tasks that are asked for a reason.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// Its address.
+    pub address: String,
+    /// What it says.
+    pub text: String,
+    /// Whether this is what is shown.
+    pub is_here: bool,
+}
+
+impl Filter {
+    /// Returns the links of a page that shows the tasks asked for `why`, or all where that is empty.
+    pub fn all(reasons: &BTreeSet<String>, why: &str) -> Vec<Self> {
+        if why.is_empty() && reasons.len() < 2 {
+            return Vec::new();
+        }
+        let all = Self {
+            address: "queue".to_owned(),
+            text: "All".to_owned(),
+            is_here: why.is_empty(),
+        };
+        let each = reasons.iter().map(|reason| {
+            let query = form_urlencoded::Serializer::new(String::new())
+                .append_pair("why", reason)
+                .finish();
+            Self {
+                address: format!("queue?{query}"),
+                text: format!("Only {reason}"),
+                is_here: reason == why,
+            }
+        });
+        std::iter::once(all).chain(each).collect()
     }
 }
 
@@ -79,14 +124,20 @@ pub struct QueuedTask {
     created_at: DateTime<Utc>,
     lowest_confidence: Option<f64>,
     item_count: Option<usize>,
+    /// Beginning of its first text.
+    text: String,
+    /// Why people are asked, each reason once.
+    reasons: Vec<String>,
 }
 
 impl QueuedTask {
-    /// Returns the line of a loop for a worker.
-    pub fn new(human_loop: &HumanLoop, worker_id: &str, now: DateTime<Utc>) -> Self {
+    /// Returns the line of a loop that asks this for a worker.
+    pub fn new(human_loop: &HumanLoop, input: &Value, worker_id: &str, now: DateTime<Utc>) -> Self {
         let confidence = human_loop.lowest_confidence;
         let kept_until = human_loop.lease_expires_at(worker_id).filter(|end| *end > now);
         Self {
+            text: first_words(input),
+            reasons: reasons(input),
             created_at: human_loop.created_at,
             lowest_confidence: confidence,
             item_count: human_loop.item_count,
@@ -101,6 +152,11 @@ impl QueuedTask {
             title: human_loop.flow.as_ref().map(|flow| flow.title.clone()),
             kept: kept_until.map_or_else(String::new, |end| age(end - now)),
         }
+    }
+
+    /// Returns why people are asked, each reason once.
+    pub fn reasons(&self) -> &[String] {
+        &self.reasons
     }
 }
 

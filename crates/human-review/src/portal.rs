@@ -10,7 +10,7 @@ mod own_pages;
 mod provider;
 mod task;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
 use active_learning_aws::bucket::{Bucket, BucketError};
@@ -33,7 +33,9 @@ use crate::labelling_jobs::Jobs;
 use crate::loops::{LoopError, Loops};
 use crate::members::Members;
 use crate::oidc::{OidcError, Provider};
-use crate::pages::{MessagePage, QueuePage, QueuedTask, SessionView, asset, document, page, redirect};
+use crate::pages::{
+    Filter, MessagePage, QueuePage, QueuedTask, SessionView, asset, document, page, redirect,
+};
 use crate::session::{Claims, Purpose, Role, SigningKey, session_cookie, set_session_cookie};
 use crate::task_template::{TaskError, TaskTemplate};
 use crate::validation::is_loop_name;
@@ -297,16 +299,31 @@ impl Portal<'_> {
         let carried = self.carried(request);
         let history = self.histories.of(worker, carried.as_ref(), self.now).await?;
         let queue = self.loops.queue(worker, self.now).await?;
-        let tasks = queue
-            .tasks
-            .iter()
-            .map(|task| QueuedTask::new(task, &worker.in_loop(task).id, self.now));
+        let inputs = self.loops.inputs_of(&queue.tasks).await;
+        let tasks = queue.tasks.iter().zip(&inputs);
+        let tasks =
+            tasks.map(|(task, input)| QueuedTask::new(task, input, &worker.in_loop(task).id, self.now));
+        let mut tasks: Vec<QueuedTask> = tasks.collect();
+        let why = request.query.get("why").cloned().unwrap_or_default();
+        let reasons: BTreeSet<String> = tasks.iter().flat_map(QueuedTask::reasons).cloned().collect();
+        if !why.is_empty() {
+            tasks.retain(|task| task.reasons().contains(&why));
+        }
+        let first_model = self.first_model().await;
+        // A page that looks again by itself, every few seconds, does without.
+        let answers = match queue.waiting.count == 0 && first_model.is_some() {
+            true => Vec::new(),
+            false => Box::pin(self.own_answers(&history, worker)).await?,
+        };
         let view = QueuePage {
             session: Some(self.view(session)),
             waiting: queue.waiting,
-            tasks: tasks.collect(),
+            tasks,
+            filters: Filter::all(&reasons, &why),
+            why,
+            answers,
             done_today: history.done_on(self.now),
-            first_model: self.first_model().await,
+            first_model,
         };
         if request.wants_json() {
             return Ok(document(200, &view.to_json()));

@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 use active_learning_aws::overview::age;
 use active_learning_core::keys;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::form::Form;
 use super::page::Block;
 use super::skips::{SkippedBy, in_one_line};
 use super::table::{Cell, Table};
 use super::{Console, ConsoleError, View, to_json};
-use crate::erased_items::left;
+use crate::asked::{first_words, reasons};
 use crate::event::HttpRequest;
 use crate::human_loop::HumanLoop;
 use crate::marks::Mark;
@@ -20,8 +19,6 @@ use crate::output::iso_time;
 
 /// Tasks on a page.
 const PAGE: usize = 50;
-/// Characters of a text that are shown.
-const FIRST_CHARS: usize = 60;
 
 /// A task, as the page shows it.
 #[derive(Debug, Serialize)]
@@ -146,24 +143,6 @@ impl Console<'_> {
             skips: self.skips_of(human_loop).await?,
         })
     }
-}
-
-/// Returns the beginning of the first text of a task that was not erased.
-fn first_words(input: &Value) -> String {
-    let first = left(input).next();
-    let text = first.and_then(|(_, item)| item["utterance"].as_str());
-    text.or(input["taskObject"].as_str())
-        .unwrap_or_default()
-        .chars()
-        .take(FIRST_CHARS)
-        .collect()
-}
-
-/// Returns why people are asked, each reason once.
-fn reasons(input: &Value) -> Vec<String> {
-    let signals = left(input).filter_map(|(_, item)| item["signal"].as_str());
-    let signals: BTreeSet<&str> = signals.collect();
-    signals.into_iter().map(str::to_owned).collect()
 }
 
 /// Returns the address of a page of tasks that are asked for a reason, or for any where that is empty.

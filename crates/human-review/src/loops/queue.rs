@@ -1,6 +1,9 @@
 //! What waits, and which of it a reviewer gets next.
 
 use chrono::{DateTime, Utc};
+use futures::stream::{self, StreamExt as _};
+use lambda_runtime::tracing::warn;
+use serde_json::Value;
 
 use super::{CONCURRENT_READS, LoopError, Loops};
 use crate::human_loop::{HumanLoop, Worker};
@@ -9,6 +12,8 @@ use crate::records::QueueMarks;
 
 /// Waiting loops whose state is read for one queue page.
 const QUEUE_PAGE: usize = 100;
+/// Inputs that no state holds which are read for one queue page.
+const QUEUE_INPUTS: usize = 25;
 /// Marks of the queue that are looked at together: one request.
 const QUEUE_MARKS: usize = 200;
 /// States that are read first when the next task is looked for; twice as many each time that none is free.
@@ -85,6 +90,33 @@ impl Loops {
             has_more: page.last.is_some(),
         };
         Ok(Queue { waiting, tasks })
+    }
+
+    /// Returns what some waiting loops ask, to be listed. Most states hold it; of the others the first 25 are read. Null of
+    /// further ones, and of what cannot be read.
+    pub async fn inputs_of(&self, waiting: &[HumanLoop]) -> Vec<Value> {
+        let mut left = QUEUE_INPUTS;
+        let reads: Vec<_> = waiting
+            .iter()
+            .map(|human_loop| {
+                let is_read = human_loop.input.is_none() && left > 0;
+                left -= usize::from(is_read);
+                self.input_to_list(human_loop, is_read)
+            })
+            .collect();
+        stream::iter(reads).buffered(CONCURRENT_READS).collect().await
+    }
+
+    async fn input_to_list(&self, human_loop: &HumanLoop, is_read: bool) -> Value {
+        match (&human_loop.input, is_read) {
+            (Some(input), _) => input.clone(),
+            (None, false) => Value::Null,
+            (None, true) => {
+                let read = self.records.input(&human_loop.id).await;
+                let read = read.inspect_err(|error| warn!(%error, "what a task asks cannot be listed"));
+                read.ok().flatten().unwrap_or_default()
+            }
+        }
     }
 
     /// Returns how many loops wait for the reviewer's teams, whoever may take them: by their marks alone, mostly in one

@@ -10,8 +10,8 @@ use super::{Portal, PortalError};
 use crate::agreement_report;
 use crate::erased_items::left;
 use crate::event::{HttpReply, HttpRequest};
-use crate::history::Answered;
 use crate::history::carried::{Carried, HISTORY_COOKIE, KIND, set_history_cookie};
+use crate::history::{Answered, OwnHistory};
 use crate::human_loop::{HumanLoop, Worker};
 use crate::loops::LoopError;
 use crate::pages::{GuidePage, HistoryPage, OwnAnswer, OwnItem, document, page};
@@ -37,22 +37,32 @@ impl Portal<'_> {
     ) -> Result<HttpReply, PortalError> {
         let carried = self.carried(request);
         let history = self.histories.of(worker, carried.as_ref(), self.now).await?;
-        let own = history
-            .answered
-            .iter()
-            .map(|answered| self.own_answer(answered, worker));
-        let answers: Vec<Option<OwnAnswer>> = join_all(own).await.into_iter().collect::<Result<_, _>>()?;
+        let answers = self.own_answers(&history, worker).await?;
         let view = HistoryPage {
             session: Some(self.view(session)),
             done_today: history.done_on(self.now),
             own: self.own_figures(worker).await,
             begun_anew_at: history.begun_anew_at,
-            answers: answers.into_iter().flatten().collect(),
+            answers,
         };
         if request.wants_json() {
             return Ok(document(200, &view.to_json()));
         }
         Ok(page(200, &view, None))
+    }
+
+    /// Returns the last tasks that a reviewer answered, those left out that are gone.
+    pub(super) async fn own_answers(
+        &self,
+        history: &OwnHistory,
+        worker: &Worker,
+    ) -> Result<Vec<OwnAnswer>, PortalError> {
+        let own = history
+            .answered
+            .iter()
+            .map(|answered| self.own_answer(answered, worker));
+        let answers: Vec<Option<OwnAnswer>> = join_all(own).await.into_iter().collect::<Result<_, _>>()?;
+        Ok(answers.into_iter().flatten().collect())
     }
 
     /// Returns what the browser carries of its reviewer's history.

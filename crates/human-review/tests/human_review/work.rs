@@ -1,5 +1,7 @@
 //! What each reviewer did, for the operator; and what a reviewer sees of their own work and of what waits.
 
+use std::sync::atomic::Ordering;
+
 use chrono::Duration;
 use serde_json::{Value, json};
 
@@ -164,4 +166,87 @@ async fn what_a_browser_carries_of_a_history_has_no_skips_and_takes_none_away() 
 
     assert_eq!(work_of(&figures, "ann")["skipped"], 1);
     assert_eq!(work_of(&figures, "ann")["doneToday"], 2);
+}
+
+fn one_item(text: &str, signal: &str) -> Value {
+    let item =
+        json!({ "id": "r-1", "utterance": text, "prediction": "World", "confidence": 0.4, "signal": signal });
+    json!({ "comprehendPredictions": [item], "labels": ["World", "Sports"] })
+}
+
+#[tokio::test]
+async fn a_reviewer_sees_why_each_task_is_asked_and_how_it_begins_and_filters_by_that() {
+    let review = Review::new();
+    for (name, signal, text) in [("tc-1", "audit", "Rates rise"), ("tc-2", "dislike", HOSTILE)] {
+        review.start(name, &one_item(text, signal)).await;
+        review.wait(Duration::seconds(1));
+    }
+    let ann = review.sign_in("ann").await;
+
+    let all = ann.get("queue").await;
+    let audits = ann.get("queue?why=audit").await;
+    let document = ann.get("queue.json?why=dislike").await;
+    let none = ann
+        .get(&format!("queue?why={}", "%22%3E%3Cscript%3Ealert(1)"))
+        .await;
+
+    for text in ["Rates rise", "queue?why=audit", "Only dislike", "<td>audit</td>"] {
+        assert!(all.body().contains(text), "{text}: {}", all.body());
+    }
+    assert_harmless(all.body(), "queue");
+    assert_harmless(none.body(), "queue");
+    assert!(audits.body().contains("task?loop=tc-1") && !audits.body().contains("task?loop=tc-2"));
+    assert!(
+        audits.body().contains("data-waiting=\"2\""),
+        "all that wait are counted"
+    );
+    let document = document.json();
+    let tasks = document["tasks"].as_array().expect("tasks");
+    assert_eq!(tasks.len(), 1, "{document}");
+    assert_eq!(
+        (&tasks[0]["loop"], &tasks[0]["reasons"], &document["why"]),
+        (&json!("tc-2"), &json!(["dislike"]), &json!("dislike"))
+    );
+}
+
+#[tokio::test]
+async fn the_queue_reads_the_inputs_of_25_long_tasks_and_lists_the_others_without_their_words() {
+    let review = Review::new();
+    let long = "long ".repeat(2_000);
+    for number in 0..28 {
+        review
+            .start(&format!("tc-{number}"), &one_item(&long, "audit"))
+            .await;
+    }
+    let ann = review.sign_in("ann").await;
+    ann.get("queue").await;
+    let before = review.reads.load(Ordering::Relaxed);
+
+    let document = ann.get("queue.json").await.json();
+
+    let reads = review.reads.load(Ordering::Relaxed) - before;
+    let tasks = document["tasks"].as_array().expect("tasks");
+    let with_words = tasks.iter().filter(|task| task["text"] != "").count();
+    assert_eq!((tasks.len(), with_words), (28, 25));
+    assert!(reads < 28 + 25 + 8, "{reads} objects were read");
+}
+
+#[tokio::test]
+async fn the_first_page_of_a_reviewer_has_their_last_answers() {
+    let review = Review::new();
+    for name in ["tc-1", "tc-2"] {
+        review.start(name, &two_items()).await;
+    }
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+    let task = ann.open("tc-1").await;
+    ann.submit(&task, &json!({ "r-2": "World", "r-10": "Sports" }))
+        .await;
+
+    let (own, other) = (ann.get("queue").await, bea.get("queue").await);
+    let document = ann.get("queue.json").await.json();
+
+    assert!(own.body().contains("id=\"last-answers\""), "{}", own.body());
+    assert!(own.body().contains("task?loop=tc-1&amp;correct=yes"));
+    assert!(!other.body().contains("id=\"last-answers\""));
+    assert_eq!(document["answers"][0]["answer"], "World · Sports");
 }
