@@ -12,6 +12,7 @@ mod chart;
 mod confusion;
 mod data;
 mod data_search;
+mod dataset_of;
 mod form;
 mod guideline;
 mod model;

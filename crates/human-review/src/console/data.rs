@@ -127,6 +127,12 @@ impl Console<'_> {
             None => None,
         };
         blocks.push(Block::text(kept_of(&question, labelled.as_ref())));
+        let datasets = match &labelled {
+            Some(labelled) => self.datasets_of(labelled).await?,
+            None => None,
+        };
+        blocks.extend(datasets.iter().map(|found| Block::text(found.in_words())));
+        document["datasets"] = json!(datasets);
         document["question"] = json!(question);
         document["labelled"] = json!(labelled);
         Ok(())

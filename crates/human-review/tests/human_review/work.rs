@@ -250,3 +250,84 @@ async fn the_first_page_of_a_reviewer_has_their_last_answers() {
     assert!(!other.body().contains("id=\"last-answers\""));
     assert_eq!(document["answers"][0]["answer"], "World · Sports");
 }
+
+/// Puts a text that people have labelled at a time; returns the id of its record.
+async fn put_labelled(review: &Review, text: &str, at: &str) -> String {
+    let asked = question(text);
+    let id = asked["record"]["id"].as_str().expect("an id").to_owned();
+    let name = format!("loop-{}", &id[..8]);
+    let labels = json!({ "kind": "labels", "labels": ["World"] });
+    let line = json!({
+        "schemaVersion": 1, "humanLoop": name, "flowDefinitionArn": "f", "labelledAt": at, "record": asked["record"],
+        "consensus": { "state": "agreed", "answer": labels, "confidence": 1.0 }, "votes": asked["votes"],
+    });
+    let mut asked = asked;
+    asked["humanLoop"] = json!(name);
+    put(review, FEEDBACK_BUCKET, &format!("questions/{id}.json"), &asked).await;
+    put(review, TRAINING_BUCKET, &format!("labelled/{name}.jsonl"), &line).await;
+    id
+}
+
+#[tokio::test]
+async fn the_way_of_a_text_ends_with_the_dataset_that_took_it_in_and_whether_it_is_held_out() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let early = put_labelled(&review, "Rates rise again!", "2026-11-10T08:00:00.000Z").await;
+    let none = admin.get(&format!("data.json?id={early}")).await.json();
+    for (version, parent, at) in [
+        ("d-1", Value::Null, "2026-11-09T08:00:00.000Z"),
+        ("d-2", json!("d-1"), "2026-11-11T08:00:00.000Z"),
+        ("d-3", json!("d-2"), "2026-11-15T08:00:00.000Z"),
+    ] {
+        let manifest = json!({ "version": version, "parent": parent, "createdAt": at });
+        put(
+            &review,
+            TRAINING_BUCKET,
+            &format!("datasets/{version}/manifest.json"),
+            &manifest,
+        )
+        .await;
+    }
+    put(
+        &review,
+        TRAINING_BUCKET,
+        "datasets/newest.json",
+        &json!({ "version": "d-3" }),
+    )
+    .await;
+    let list = "datasets/split/held-out-1.txt";
+    let split = json!({ "heldOut": [list], "trained": ["datasets/split/trained-1.txt"] });
+    put(&review, TRAINING_BUCKET, "datasets/split.json", &split).await;
+    let texts = aws_sdk_s3::primitives::ByteStream::from_static(b"cup final\nrates rise again\n");
+    let stored = review
+        .s3
+        .put_object()
+        .bucket(TRAINING_BUCKET)
+        .key(list)
+        .body(texts);
+    stored.send().await.expect("stored");
+    let late = put_labelled(&review, "A bank fails", "2026-11-16T08:00:00.000Z").await;
+
+    let held_out = admin.get(&format!("data.json?id={early}")).await.json();
+    let next = admin.get(&format!("data.json?id={late}")).await.json();
+    let page = admin.get(&format!("data?id={early}")).await;
+
+    assert_eq!(
+        none["datasets"],
+        json!({ "first": null, "mayBeEarlier": false, "newest": null, "heldOut": false })
+    );
+    assert_eq!(
+        held_out["datasets"],
+        json!({ "first": "d-2", "mayBeEarlier": false, "newest": "d-3", "heldOut": true })
+    );
+    assert_eq!(
+        next["datasets"],
+        json!({ "first": null, "mayBeEarlier": false, "newest": "d-3", "heldOut": false })
+    );
+    for text in [
+        "The dataset d-2 is the first",
+        "models are tested on it, and none is ever trained on it",
+    ] {
+        assert!(page.body().contains(text), "{text}: {}", page.body());
+    }
+}
