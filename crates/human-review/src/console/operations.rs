@@ -1,5 +1,7 @@
 //! What went wrong, and what was done in the console.
 
+use std::collections::BTreeMap;
+
 use active_learning_aws::bucket::Listed;
 use active_learning_aws::overview::{FAILED_EVENTS, GIVEN_UP, is_correction};
 use active_learning_core::cost::{IDLE_MONTH, NOT_INCLUDED, PER_THOUSAND};
@@ -70,12 +72,20 @@ impl Console<'_> {
             }
             document[name] =
                 json!({ "objects": shown.iter().map(as_json).collect::<Vec<_>>(), "hasMore": has_more });
+            if folder == FAILED_EVENTS {
+                let by_function = errors_by_function(shown);
+                document["errorsByFunction"] = json!(by_function);
+                blocks.extend(errors(&by_function));
+            }
         }
         self.damaged(&mut blocks, &mut document).await?;
-        blocks.push(Block::heading("What a thousand texts cost"));
+        blocks.push(Block::heading(
+            "What a thousand texts cost, as was measured for this version",
+        ));
         blocks.push(Block::text(format!(
-            "On AWS, by list prices of us-east-1 and what was measured of each step: an estimate, {NOT_INCLUDED}. The overview \
-             adds up this month."
+            "The same for every stack of this version, and no bill of this one: what was measured of each step over a million \
+             records, by list prices of AWS in us-east-1, {NOT_INCLUDED}. The overview adds up this month by what this stack \
+             has counted."
         )));
         blocks.push(Block::Table(costs()));
         document["usdPerThousandTexts"] = PER_THOUSAND.iter().copied().collect();
@@ -95,6 +105,37 @@ impl Console<'_> {
             json: document,
         })
     }
+}
+
+/// Returns how many of these failed events are of each function. Lambda puts the name of the function into the key.
+fn errors_by_function(failed: &[Listed]) -> BTreeMap<&str, usize> {
+    let mut counts = BTreeMap::new();
+    for object in failed {
+        let rest = object.key.strip_prefix(FAILED_EVENTS).unwrap_or_default();
+        if let Some((function, _)) = rest.split_once('/') {
+            *counts.entry(function).or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// Shows the errors of functions, as far as they are known here.
+fn errors(by_function: &BTreeMap<&str, usize>) -> Vec<Block> {
+    let mut blocks = vec![Block::text(
+        "Known here are errors on events, which Lambda sets aside. A request that failed was answered with its error and \
+         leaves no object: on AWS the alarm FunctionErrorsAlarm and the dashboard count all errors of functions, and each \
+         stands in the log of its function.",
+    )];
+    if !by_function.is_empty() {
+        let row =
+            |(function, count): (&&str, &usize)| vec![Cell::text(*function), Cell::text(count.to_string())];
+        blocks.push(Block::Table(Table {
+            caption: "Errors of functions among the failed events above".to_owned(),
+            head: vec!["Function", "Events"],
+            rows: by_function.iter().map(row).collect(),
+        }));
+    }
+    blocks
 }
 
 fn costs() -> Table {

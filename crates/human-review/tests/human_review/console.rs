@@ -543,8 +543,16 @@ async fn a_failed_event_is_sent_again_and_its_record_goes() {
     let line = json!({ "line": 1, "reason": "stopped", "raw": question.to_string() });
     let given_up = "rejected/training-data/review-1-00001.jsonl";
     put(&review, FEEDBACK_BUCKET, given_up, &line).await;
-    let listed = admin.get("operations.json").await.json()["givenUp"]["objects"].clone();
-    assert_eq!(listed[0]["key"], given_up);
+    let operations = admin.get("operations.json").await.json();
+    assert_eq!(operations["givenUp"]["objects"][0]["key"], given_up);
+    assert_eq!(operations["errorsByFunction"], json!({ "f": 2 }));
+    let page = admin.get("operations").await;
+    for text in [
+        "Errors of functions among the failed events above",
+        "and no bill of this one",
+    ] {
+        assert!(page.body().contains(text), "{text}: {}", page.body());
+    }
 
     let sent = act(&admin, "send-again", good, "").await;
     let kept = act(&admin, "send-again", gone, "").await;
