@@ -549,7 +549,21 @@ fn the_dashboard_is_json_and_shows_metrics_that_functions_count() {
             }
         }
     }
-    assert_eq!(widgets.len(), 7);
+    assert_eq!(widgets.len(), 8);
+    let errors = widgets.last().expect("a widget")["properties"]["metrics"].as_array();
+    let functions = errors.expect("metrics").iter();
+    let functions: BTreeSet<&str> = functions
+        .filter_map(|metric| metric.as_array()?.last()?.as_str())
+        .collect();
+    assert_eq!(
+        functions.len(),
+        resources("AWS::Lambda::Function").len(),
+        "each function once: {functions:?}"
+    );
+    let all = body.to_string();
+    for metric in ["Submitted", "Skipped", "LeaseLost", "DamagedObjects"] {
+        assert!(all.contains(&format!("\"{metric}\"")), "{metric}");
+    }
 }
 
 /// Returns whether YAML reads a value as a number or a boolean.
