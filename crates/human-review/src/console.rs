@@ -41,7 +41,7 @@ use chrono::{DateTime, Utc};
 use futures::future::{BoxFuture, FutureExt, ready};
 use serde_json::Value;
 
-pub use self::actions::is_action;
+pub use self::actions::{confirmed_actions, is_action, searches};
 use self::page::{Block, ConsolePage, NavigationItem};
 use crate::event::{HttpReply, HttpRequest};
 use crate::flows::Flows;
@@ -153,6 +153,13 @@ struct View {
 /// Returns the style sheet, which anybody may read.
 pub fn style_sheet(path: &str) -> Option<HttpReply> {
     (path == "console.css").then(|| asset("text/css; charset=utf-8", STYLE_SHEET))
+}
+
+/// Returns the address of each page; of those of single builds and audits one.
+pub fn page_addresses() -> Vec<String> {
+    let single = [VERSION, AUDIT].map(|folder| format!("{folder}one"));
+    let named = PAGES.iter().map(|(address, _)| (*address).to_owned());
+    named.chain(single).chain([REPORT.to_owned()]).collect()
 }
 
 /// Returns whether an address is one of the console, be it a page or an action.

@@ -171,6 +171,16 @@ const SEARCHES: [&str; 3] = ["find-text", "find-id", FIND_TEXTS];
 /// Characters of a reason or of a label.
 const MAX_CHARS: usize = 2_000;
 
+/// Returns the addresses of the actions that are confirmed before they are done.
+pub fn confirmed_actions() -> impl Iterator<Item = &'static str> {
+    ACTIONS.iter().map(|action| action.address).chain([EDIT])
+}
+
+/// Returns the addresses that only find something.
+pub fn searches() -> impl Iterator<Item = &'static str> {
+    SEARCHES.into_iter()
+}
+
 /// Returns whether an address is one of an action.
 pub fn is_action(path: &str) -> bool {
     find(path).is_some() || SEARCHES.contains(&path) || path == EDIT

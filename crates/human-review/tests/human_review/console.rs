@@ -1,48 +1,11 @@
 //! The operator's console: who gets in, what is shown, what is done.
 
 use chrono::Duration;
+use human_review::console::{confirmed_actions, page_addresses, searches};
 use serde_json::{Value, json};
 
 use crate::harness::{FEEDBACK_BUCKET, Review, Session, TRAINING_BUCKET, two_items};
 
-const PAGES: [&str; 10] = [
-    "overview",
-    "tasks",
-    "quality",
-    "guideline",
-    "reviewers",
-    "model",
-    "versions",
-    "versions/b-1",
-    "data",
-    "operations",
-];
-const ACTIONS: [&str; 24] = [
-    "release-task",
-    "stop-task",
-    "invite",
-    "pause-reviewer",
-    "resume-reviewer",
-    "revoke-sessions",
-    "end-session",
-    "set-role",
-    "join-team",
-    "leave-team",
-    "adjudicate",
-    "adjudicate-none-fits",
-    "accept-label",
-    "label-up",
-    "merge-label",
-    "refuse-label",
-    "approve-build",
-    "reject-build",
-    "roll-back",
-    "send-again",
-    "find-text",
-    "find-id",
-    "find-texts",
-    "edit-guideline",
-];
 pub const HOSTILE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>";
 
 /// Does an action, confirmed.
@@ -77,52 +40,6 @@ pub fn assert_harmless(page: &str, what: &str) {
         !lower.contains("<script>alert") && !lower.contains("<img src=x"),
         "{what}: {page}"
     );
-}
-
-#[tokio::test]
-async fn a_reviewer_gets_403_on_every_page_and_action_and_an_anonymous_visitor_sees_nothing() {
-    let review = Review::new();
-    review.start("tc-1", &two_items()).await;
-    let ann = review.sign_in("ann").await;
-    let token = ann.get("queue").await.field("portal:csrf");
-    let before = review.object("human-review/loops/tc-1.json").await;
-
-    for page in PAGES {
-        for address in [page.to_owned(), format!("{page}.json")] {
-            let refused = ann.get(&address).await;
-            assert_eq!(
-                (refused.status(), refused.code()),
-                (403, "admins_only"),
-                "{address}"
-            );
-            let anonymous = review.portal("GET", &address, None, &[]).await;
-            assert_eq!(
-                (anonymous.status(), anonymous.code()),
-                (401, "sign_in_required"),
-                "{address}"
-            );
-        }
-    }
-    for action in ACTIONS {
-        let form = [
-            ("portal:csrf", token.as_str()),
-            ("subject", "tc-1"),
-            ("value", "admin"),
-            ("confirmed", "yes"),
-        ];
-        let refused = ann.post(action, &form).await;
-        assert_eq!(
-            (refused.status(), refused.code()),
-            (403, "admins_only"),
-            "{action}"
-        );
-        let anonymous = review.portal("POST", action, None, &form).await;
-        assert_eq!(anonymous.status(), 401, "{action}");
-    }
-
-    assert_eq!(review.object("human-review/loops/tc-1.json").await, before);
-    assert!(log(&review).await.is_empty());
-    assert!(!ann.get("queue").await.body().contains("id=\"console\""));
 }
 
 #[tokio::test]
@@ -459,12 +376,17 @@ async fn what_anybody_can_write_is_shown_as_text_on_every_page_of_the_console() 
     let decision = json!({});
     put(&review, TRAINING_BUCKET, "builds/b-2/x.json", &decision).await;
     let full = json!({
-        "id": "b-1", "outcome": HOSTILE, "why": HOSTILE, "startedAt": "2026-11-19T08:00:00Z",
+        "id": "one", "outcome": HOSTILE, "why": HOSTILE, "startedAt": "2026-11-19T08:00:00Z",
         "endedAt": "2026-11-19T08:00:00Z",
     });
-    put(&review, TRAINING_BUCKET, "builds/b-1/record.json", &full).await;
+    for build in ["b-1", "one"] {
+        let key = format!("builds/{build}/record.json");
+        put(&review, TRAINING_BUCKET, &key, &full).await;
+    }
 
-    for page in PAGES {
+    // There is no audit of this name, and a report's address needs its key.
+    let is_there = |page: &&String| !["audits/one", "report"].contains(&page.as_str());
+    for page in page_addresses().iter().filter(is_there) {
         let shown = admin.get(&format!("{page}?done={HOSTILE}&after=")).await;
         assert_eq!(shown.status(), 200, "{page}");
         assert_harmless(shown.body(), page);
@@ -473,7 +395,7 @@ async fn what_anybody_can_write_is_shown_as_text_on_every_page_of_the_console() 
         assert_eq!(json.header("x-content-type-options"), "nosniff");
     }
     let token = admin.get("overview").await.field("portal:csrf");
-    for action in ACTIONS {
+    for action in confirmed_actions().chain(searches()) {
         let form = [
             ("portal:csrf", token.as_str()),
             ("subject", &name),
@@ -493,7 +415,7 @@ async fn a_form_without_the_sessions_token_and_a_wrong_method_do_nothing() {
     let admin = review.sign_in_admin("ada").await;
     let before = review.object("human-review/loops/tc-1.json").await;
 
-    for action in ACTIONS {
+    for action in confirmed_actions().chain(searches()) {
         let form = [
             ("portal:csrf", "forged"),
             ("subject", "tc-1"),
@@ -507,8 +429,8 @@ async fn a_form_without_the_sessions_token_and_a_wrong_method_do_nothing() {
         );
         assert_eq!(admin.get(action).await.status(), 405, "{action}");
     }
-    for page in PAGES {
-        assert_eq!(admin.post(page, &[]).await.status(), 405, "{page}");
+    for page in page_addresses() {
+        assert_eq!(admin.post(&page, &[]).await.status(), 405, "{page}");
     }
 
     assert_eq!(review.object("human-review/loops/tc-1.json").await, before);

@@ -30,7 +30,7 @@ pub fn question(text: &str) -> Value {
 }
 
 /// Puts a dispute about a text; returns the id of its record.
-async fn dispute(review: &Review, text: &str) -> String {
+pub async fn dispute(review: &Review, text: &str) -> String {
     let set = json!({
         "schemaVersion": 1, "version": 1, "origin": "edited", "updatedAt": "2026-11-01T00:00:00.000Z",
         "labels": [{ "name": "World" }, { "name": "Sports" }],

@@ -5,6 +5,7 @@
 
 mod api;
 mod console;
+mod console_addresses;
 mod console_data;
 mod console_pages;
 mod control_plane;
