@@ -29,15 +29,31 @@ struct Datum {
 
 /// Returns the alarms that what the functions of a stack have printed raises.
 pub fn raised(state_dir: &Path) -> BTreeSet<String> {
+    raised_with(state_dir, &[])
+}
+
+/// Does the same for a stack with these parameters, which may have further alarms.
+pub fn raised_with(state_dir: &Path, parameters: &[(&str, &str)]) -> BTreeSet<String> {
     let printed = printed(state_dir);
-    let alarms = alarms(state_dir).into_iter();
+    let alarms = alarms(state_dir, parameters).into_iter();
     let raised = alarms.filter(|(_, alarm)| is_raised(alarm, &printed));
     raised.map(|(name, _)| name).collect()
 }
 
-fn alarms(state_dir: &Path) -> BTreeMap<String, Value> {
+/// Returns the names of the metrics that a function of a stack has printed.
+pub fn metrics_of(state_dir: &Path, function: &str) -> BTreeSet<String> {
+    let of_function = |datum: &Datum| datum.namespace == "ActiveLearning" && datum.dimension.1 == function;
+    let printed = printed(state_dir).into_iter().filter(of_function);
+    printed.map(|datum| datum.metric).collect()
+}
+
+fn alarms(state_dir: &Path, parameters: &[(&str, &str)]) -> BTreeMap<String, Value> {
+    let parameters = parameters
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
     let stack = stack::Stack::open(state_dir, "http://127.0.0.1:4566").expect("a folder");
-    let resolved = template::resolve(template(), &BTreeMap::new(), &stack, &Problems::default());
+    let resolved = template::resolve(template(), &parameters, &stack, &Problems::default());
     let resources = resolved.resources.into_values();
     resources
         .filter(|resource| resource.type_name == "AWS::CloudWatch::Alarm")
@@ -120,7 +136,7 @@ fn number(value: &Value) -> f64 {
     text.or(value.as_f64()).expect("a number")
 }
 
-fn names(alarms: &[&str]) -> BTreeSet<String> {
+pub fn names(alarms: &[&str]) -> BTreeSet<String> {
     alarms.iter().map(|alarm| (*alarm).to_owned()).collect()
 }
 
@@ -190,7 +206,7 @@ async fn alarms_are_raised_by_a_task_that_waits_a_failed_event_undelivered_or_lo
 #[test]
 fn alarms_on_what_aws_counts_are_raised_by_it() {
     let folder = tempfile::tempdir().expect("temporary folder");
-    let alarms = alarms(folder.path());
+    let alarms = alarms(folder.path(), &[]);
     let metric_of = |alarm: &str| {
         let alarm = &alarms[alarm];
         let parts = alarm["Metrics"].as_array().map(|metrics| metrics[1..].to_vec());

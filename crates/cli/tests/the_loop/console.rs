@@ -15,15 +15,19 @@ use crate::{
 
 const TEXT: &str = "The minister, a keen cyclist, opened the velodrome that a bank had paid for.";
 
-/// An admin's browser without script.
-struct Operator {
+/// A browser without script, mostly an admin's.
+pub struct Operator {
     portal: String,
     cookie: String,
 }
 
 impl Operator {
     async fn sign_in(stack: &Stack, name: &str) -> Self {
-        let link = sign_in::create_link_as(&stack.outputs, name, Role::Admin).await;
+        Self::sign_in_as(stack, name, Role::Admin).await
+    }
+
+    pub async fn sign_in_as(stack: &Stack, name: &str, role: Role) -> Self {
+        let link = sign_in::create_link_as(&stack.outputs, name, role).await;
         let link = link.expect("a link");
         let (portal, token) = link.split_once("sign-in?token=").expect("a link of the portal");
         let mut operator = Self {
@@ -36,7 +40,7 @@ impl Operator {
         operator
     }
 
-    async fn get(&self, page: &str) -> String {
+    pub async fn get(&self, page: &str) -> String {
         let request = http::Request::get(format!("{}{page}", self.portal)).header("cookie", &self.cookie);
         let response = send(request.body(String::new()).expect("a request")).await;
         let response = response.expect("the portal answers");
@@ -48,7 +52,7 @@ impl Operator {
         serde_json::from_str(&self.get(page).await).expect("JSON")
     }
 
-    async fn post(&self, page: &str, form: &[(&str, &str)]) -> http::Response<String> {
+    pub async fn post(&self, page: &str, form: &[(&str, &str)]) -> http::Response<String> {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(form)
             .finish();

@@ -2,6 +2,7 @@
 
 mod accepted_proposals;
 mod alarms;
+mod alarms_of_reviewers;
 mod automated_labelling;
 mod console;
 mod disputes;
