@@ -93,7 +93,8 @@ async function somebodyIsInvitedAndPaused(browser, stack, page) {
 
   await page.goto(`${stack.portalUrl}reviewers`);
   await confirm(page, page.locator('tr', { hasText: 'bea & co' }).locator('form[action=pause-reviewer] button'));
-  assert.match(await page.textContent('tbody'), /paused/);
+  const row = page.locator('tr', { hasText: 'bea & co' }).filter({ has: page.locator('form') });
+  assert.match(await row.textContent(), /paused/);
   await page.goto(`${stack.portalUrl}operations`);
   assert.match(await page.textContent('main'), /pause-reviewer/);
   ok('somebody is invited and paused, and the log says so');
@@ -200,7 +201,14 @@ async function fill(stack, modelArn) {
 
   const sums = (count) => ({ count, weight: count, square: count });
   const bin = (right, wrong, mean) => ({ right: sums(right), wrong: sums(wrong), confidence: mean * (right + wrong) });
+  const week = (right, wrong, mean) => ({ [modelArn]: {
+    accuracy: { judged: right + wrong, audited: right + wrong, right: [right, right], wrong: [wrong, wrong] },
+    confidence: { count: right + wrong, weighted: [right + wrong, mean * (right + wrong)], squares: [right + wrong, mean * (right + wrong), (mean ** 2 + 0.01) * (right + wrong)] },
+  } });
+  const ago = (days) => new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10);
   await put('TrainingS3Bucket', 'builds/tally.json', {
+    byWeek: { [ago(14)]: week(48, 4, 0.81), [ago(7)]: week(41, 9, 0.76), [ago(0)]: week(30, 14, 0.7) },
+    audits: { [modelArn]: { 9000: { audited: 120, wrong: 1 } } },
     labels: 200, since: '2026-11-01T00:00:00Z', through: null, recent: {}, proposed: { Weather: 3, [HOSTILE]: 1 },
     answered: { since: '2026-11-02T00:00:00Z', days: { [today]: { texts: 31, items: 40, tasks: 4 } } },
     confusions: { [modelArn]: { newest: '2026-11-19T09:00:00Z', texts: 60, pairs: { World: { World: 40, Sports: 12 }, [HOSTILE]: { '': 8 } } } },
