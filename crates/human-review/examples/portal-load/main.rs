@@ -289,6 +289,7 @@ fn config() -> Config {
         allowed_networks: Default::default(),
         oidc: None,
         items_per_task: 2,
+        confidence_threshold: "0.7".parse().expect("a share"),
         template_key: String::new(),
     }
 }
