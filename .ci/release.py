@@ -19,8 +19,8 @@ from stack import check, equal
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FUNCTIONS = ROOT / "target/functions"
 PROGRAM = ROOT / "target/release/active-learning"
-# Most bytes of the largest package. Lambda's own limit is twice that.
-LARGEST, MOST_BYTES = "text-classifier", 25_000_000
+# Most bytes of the largest package: 25 MB as AWS counts them. Lambda's own limit is twice that.
+LARGEST, MOST_BYTES = "text-classifier", 25 * 1024 * 1024
 
 
 def functions():
@@ -53,6 +53,8 @@ def packages(folder):
 
 @check("each bill of materials names components with their versions, and nothing of this machine")
 def bills(folder):
+    # A home of `/` says nothing: addresses have `//`.
+    of_machine = {ROOT, pathlib.Path.home()} - {pathlib.Path("/")}
     for name in [*functions(), PROGRAM.name]:
         text = (folder / f"{name}.cdx.json").read_text()
         bill = json.loads(text)
@@ -63,7 +65,7 @@ def bills(folder):
         assert len(components) > 50 and not missing, f"{name} has {len(components)} components, and not {missing}"
         nameless = [found for found in bill["components"] if not found.get("version") or not found.get("purl")]
         equal(nameless, [], f"components of {name} without version or address")
-        assert f"{ROOT}/" not in text and f"{pathlib.Path.home()}/" not in text, f"{name}.cdx.json names a folder of this machine"
+        assert not any(f"{place}/" in text for place in of_machine), f"{name}.cdx.json names a folder of this machine"
 
 
 @check("SHA256SUMS names every file but itself, and all of them verify")

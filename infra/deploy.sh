@@ -51,6 +51,8 @@ region=${region:-${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region 
 [ -n "$region" ] || fail "no Region: use --region, or \`aws configure\`"
 export AWS_REGION=$region AWS_DEFAULT_REGION=$region AWS_PAGER=''
 
+account=$(aws sts get-caller-identity --query Account --output text) || fail "the AWS CLI has no valid credentials"
+
 # The template's rule says the same, after the build. A stack that is there keeps what is not named.
 given=" ${parameters[*]}"
 elsewhere=no
@@ -65,7 +67,6 @@ if [ $elsewhere = no ] &&
 another Region, or give HumanReviewWorkflowArn and ComprehendEndpointArn or SageMakerEndpointName"
 fi
 
-account=$(aws sts get-caller-identity --query Account --output text) || fail "the AWS CLI has no valid credentials"
 if [ -z "$bucket" ]; then
     bucket=active-learning-packages-$account-$region
     if ! aws s3api head-bucket --bucket "$bucket" --expected-bucket-owner "$account" >/dev/null 2>&1; then

@@ -255,9 +255,14 @@ impl A2iTrigger {
         let erased = self.erased.current().await?;
         let to_judge = self.config.pool_texts_in_review.min(pool::MAX_PREDICTED);
         let mut sorter = Sorter::judging(to_judge, erased);
+        let masks = !self.masking.is_off() && !keys::is_feedback_again(&object.key);
         let mut parts = 0;
         while let Some(mut lines) = receiver.recv().await {
-            masking::mask(&self.masking, &mut lines).await;
+            if masks {
+                // A masked text is not known as erased any more: what is erased by now is left to the sorter.
+                sorter.erased = self.erased.current().await?;
+                masking::mask(&self.masking, &sorter.erased, &mut lines).await;
+            }
             // Nobody waits for the end of a large file; whatever is chosen of a budget is chosen of all.
             if parts == 1 && self.config.review_budget == 0 && self.config.pool_texts_in_review > 0 {
                 Box::pin(self.select(today)).await?;

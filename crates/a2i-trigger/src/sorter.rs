@@ -55,7 +55,7 @@ pub(crate) struct Sorter {
     /// What came for review.
     pub(crate) came: DayOfArrivals,
     /// Texts that nobody is asked about again.
-    erased: Arc<ErasedTexts>,
+    pub(crate) erased: Arc<ErasedTexts>,
 }
 
 impl Sorter {

@@ -181,7 +181,9 @@ pub async fn adopt(
 ) -> Result<Created, AdjudicationError> {
     let record = &finding.newest.record;
     let name = format!("{NAME}{}-audit-{}", record.id, finding.audit);
+    let questions = Questions::new(function, feedback.clone(), training.clone());
     if training.exists(&keys::labelled(&name)).await? {
+        finish((training, &questions), &record.id, &name).await?;
         return Ok(Created::Exists);
     }
     let vote = Vote {
@@ -193,7 +195,6 @@ pub async fn adopt(
         note: Default::default(),
     };
     let line = line_of(record, set, &vote, &name);
-    let questions = Questions::new(function, feedback.clone(), training.clone());
     if let Some(question) = questions.read(&record.id).await? {
         decide((training, &questions), question, &vote, line).await?;
         return Ok(Created::Created);
@@ -203,6 +204,23 @@ pub async fn adopt(
     question.note_line(&finding.newest.human_loop, finding.newest.clone());
     let line = question.note_line(&name, line);
     Ok(labelled::create(training, &name, line.to_line()).await?)
+}
+
+/// Does the rest of a decision that broke off after its line of that name was written.
+async fn finish(
+    (training, questions): (&Bucket, &Questions),
+    record_id: &str,
+    name: &str,
+) -> Result<(), BucketError> {
+    let unwritten = questions
+        .read(record_id)
+        .await?
+        .and_then(|question| question.unwritten);
+    let Some(unwritten) = unwritten.filter(|unwritten| unwritten.name == name) else {
+        return Ok(());
+    };
+    write(training, questions, record_id, &unwritten).await?;
+    questions.settle(record_id).await
 }
 
 /// Writes the line of a decision, and says so in its question. It may be of one that broke off, or that another adjudicator

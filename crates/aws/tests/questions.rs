@@ -21,7 +21,7 @@ use active_learning_core::{
         consolidation::DecidedBy,
         human_loop::Answer,
         labelled::LabelledRecord,
-        question::{Question, State},
+        question::{Question, State, UnwrittenLine},
         vote::{Note, Vote, VoteSource},
     },
 };
@@ -54,6 +54,20 @@ fn question(state: State) -> Question {
         state,
         ..Question::known(record)
     }
+}
+
+/// A question that a reviewer has answered.
+fn answered() -> Question {
+    let mut answered = question(State::Asked);
+    answered.answer_with(&[Vote {
+        worker: "ann".to_owned(),
+        answer: Answer::labels(["World"]),
+        source: VoteSource::HumanReview,
+        at: "2026-11-20T10:00:00.000Z".to_owned(),
+        seconds: None,
+        note: Note::default(),
+    }]);
+    answered
 }
 
 /// Has the question be this one, whatever it was.
@@ -122,15 +136,7 @@ async fn an_adjudicator_is_shown_the_newest_votes_whoever_comes_last() {
 async fn what_an_audit_holds_right_is_final_for_its_question_and_is_written_once() {
     let (_aws, questions, training) = world();
     let feedback = training.other("feedback");
-    let mut asked = question(State::Asked);
-    asked.answer_with(&[Vote {
-        worker: "ann".to_owned(),
-        answer: Answer::labels(["World"]),
-        source: VoteSource::HumanReview,
-        at: "2026-11-20T10:00:00.000Z".to_owned(),
-        seconds: None,
-        note: Note::default(),
-    }]);
+    let asked = answered();
     keep(&questions, &asked).await;
     let newest = LabelledRecord::new(asked.record.clone(), asked.votes.clone(), "review-1", "arn:flow");
     let finding = Finding {
@@ -167,6 +173,41 @@ async fn what_an_audit_holds_right_is_final_for_its_question_and_is_written_once
         (line.replaces, line.votes[0].worker.as_str()),
         (vec!["World".to_owned()], "adjudicator:bob")
     );
+}
+
+#[tokio::test]
+async fn an_audit_that_broke_off_after_its_line_was_written_is_done_with_by_the_next_run() {
+    let (_aws, questions, training) = world();
+    let feedback = training.other("feedback");
+    let asked = answered();
+    keep(&questions, &asked).await;
+    let newest = LabelledRecord::new(asked.record.clone(), asked.votes.clone(), "review-1", "arn:flow");
+    let finding = Finding {
+        audit: "spring",
+        newest: &newest,
+        label: "Sports",
+        by: "bob",
+        at: "2026-11-20T12:00:00.000Z",
+    };
+    let adopted = adopt("test", (&training, &feedback), None, finding).await;
+    assert_eq!(adopted.expect("adopted"), Created::Created);
+    let id = &asked.record.id;
+    let mut broken_off = questions.read(id).await.expect("read").expect("there");
+    broken_off.unwritten = Some(Box::new(UnwrittenLine {
+        name: format!("adjudication-{id}-audit-spring"),
+        line: newest.clone(),
+    }));
+    keep(&questions, &broken_off).await;
+    questions.dispute(&broken_off).await.expect("shown");
+
+    let again = adopt("test", (&training, &feedback), None, finding).await;
+
+    assert_eq!(again.expect("adopted"), Created::Exists);
+    let done = questions.read(id).await.expect("read").expect("there");
+    assert_eq!(done.unwritten, None);
+    assert_eq!(shown(&training, id).await, None);
+    let lines = training.list(keys::LABELLED_FOLDER).await.expect("listed");
+    assert_eq!(lines.len(), 1);
 }
 
 /// Decides a dispute by a label, as this adjudicator at this time.

@@ -195,12 +195,15 @@ function specials(page, context, stack, { expected, corrected, seen }) {
     26: async (text) => {
       // As a firewall, or a gateway whose limit is lower.
       const turnedAway = new Set();
-      for (const [status, message] of [[403, 'Forbidden'], [413, 'Request Too Long']]) {
+      const asJson = (message) => ({ contentType: 'application/json', body: JSON.stringify({ message }) });
+      const asPage = (title) => ({ contentType: 'text/html', body: `<html><head><title>${title}</title></head></html>` });
+      for (const [status, reply] of [[403, asJson('Forbidden')], [413, asJson('Request Too Long')],
+        [403, asPage('Request blocked')]]) {
         await page.route('**/submit', async (route) => {
           const loop = new URLSearchParams(route.request().postData()).get('portal:loop');
           if (!turnedAway.size) turnedAway.add(loop);
           if (!turnedAway.has(loop)) await route.continue();
-          else await route.fulfill({ status, contentType: 'application/json', body: JSON.stringify({ message }) });
+          else await route.fulfill({ status, ...reply });
         });
         const shown = await shownText(page);
         expected.set(shown, 'World');

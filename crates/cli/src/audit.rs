@@ -46,7 +46,7 @@ enum Action {
     /// Draws labelled texts at random and asks reviewers about them again
     #[command(after_help = "Example: active-learning audit start spring --output s3://my-audits --share 0.1")]
     Start(Start),
-    /// Says how many labels are wrong, with an exact interval, and appends the adjusted ones to the labels of the stack
+    /// Says how many labels are wrong, with an exact interval
     #[command(after_help = "Example: active-learning audit report spring --output s3://my-audits")]
     Report {
         /// Name of the audit
@@ -54,9 +54,9 @@ enum Action {
         /// Where it was put
         #[arg(long, value_name = "S3_URI")]
         output: String,
-        /// Leaves the labels of the stack as they are
+        /// Appends the adjusted labels to those of the stack, where they count from then on
         #[arg(long)]
-        keep_labels: bool,
+        append: bool,
         /// Prints JSON
         #[arg(long)]
         json: bool,
@@ -112,11 +112,11 @@ pub async fn execute(
         Action::Report {
             name,
             output,
-            keep_labels,
+            append,
             json,
         } => {
             let folder = Folder::of(&place, &output, &name)?;
-            let appends_to = (!keep_labels).then_some(&place);
+            let appends_to = append.then_some(&place);
             report::print(&folder, &portal, &name, appends_to, json).await
         }
     }

@@ -240,12 +240,15 @@ impl Models {
 
     /// Returns through which encoder the stack looks, and which one its serving model was trained with; `None` where the
     /// classifier is another service, or nothing says that it is not. `on_record` is the model that was put in service last:
-    /// it serves where the endpoint cannot be asked.
-    ///
-    /// # Errors
-    ///
-    /// When the endpoint cannot be described, or the bucket not be read.
-    pub async fn encoders(&self, on_record: Option<&str>) -> Result<Option<encoder::OfStack>, Failure> {
+    /// it serves where the endpoint is not at hand. What cannot be asked is not known, with the reason.
+    pub async fn encoders(&self, on_record: Option<&str>) -> Option<encoder::OfStack> {
+        match Box::pin(self.ask_encoders(on_record)).await {
+            Ok(encoders) => encoders,
+            Err(error) => Some(encoder::OfStack::unknown(error.to_string())),
+        }
+    }
+
+    async fn ask_encoders(&self, on_record: Option<&str>) -> Result<Option<encoder::OfStack>, Failure> {
         let serving = self.serving().await?.or(on_record.map(str::to_owned));
         let of_model = match &serving {
             Some(model) => Some(encoder_of_model(&self.bucket, model).await?),

@@ -54,7 +54,7 @@ fn told_of(unknown: &[UnknownClass]) -> Option<String> {
 ///
 /// # Errors
 ///
-/// When a bucket cannot be read, or the endpoint not be described.
+/// When a bucket cannot be read, or, but for JSON, the endpoint not be described.
 pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
     let files = models.training_files().await?;
     // One number: of all files, however many there are.
@@ -67,7 +67,7 @@ pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
         .serving
         .as_ref()
         .map(|serving| serving.model_arn.as_str());
-    let text_encoder = Box::pin(models.encoders(on_record)).await?;
+    let text_encoder = models.encoders(on_record).await;
     let is_fine = overview.refused_files.is_empty();
     if json {
         let status = Status {

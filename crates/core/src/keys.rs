@@ -135,6 +135,10 @@ pub const RECENT_TEXTS: &str = "copies/recent-texts.jsonl";
 pub const RELABEL_FOLDER: &str = "relabel/";
 /// Folder of what changes of the label set have asked again, as it is delivered, in the feedback bucket.
 pub const RELABELLED_FOLDER: &str = "feedback/relabel/";
+/// Folder of copies that are delivered again, in the feedback bucket.
+const RELEASED_FOLDER: &str = "feedback/released/";
+/// Folder of questions that are delivered again after they were given up, in the feedback bucket.
+const REDRIVEN_FOLDER: &str = "feedback/redriven/";
 /// Begins the name of what a change of the label set takes back.
 const WITHDRAWN: &str = "withdrawn-";
 /// Begins the name of what contradicts itself by a change of the label set.
@@ -271,6 +275,12 @@ pub fn is_withdrawn_feedback(key: &str) -> bool {
     change_of_feedback(key).is_some_and(is_withdrawal)
 }
 
+/// Returns whether delivered feedback holds questions that the stack has had before, by the ids that they have.
+pub fn is_feedback_again(key: &str) -> bool {
+    let folders = [RELABELLED_FOLDER, RELEASED_FOLDER, REDRIVEN_FOLDER];
+    folders.iter().any(|folder| key.starts_with(folder))
+}
+
 /// Returns what names the change of the label set that delivered feedback is of, and its part.
 fn change_of_feedback(key: &str) -> Option<&str> {
     key.strip_prefix(RELABELLED_FOLDER)
@@ -327,13 +337,13 @@ pub fn batch_report(name: &str) -> String {
 /// Returns the key of copies that are delivered again; `name` says why and of which question, and `content` tells them
 /// from others.
 pub fn released_feedback(name: &str, content: &str) -> String {
-    format!("feedback/released/{name}-{content}.jsonl")
+    format!("{RELEASED_FOLDER}{name}-{content}.jsonl")
 }
 
 /// Returns the key of questions that are delivered again; `set_aside` is the key where they were since they were given up.
 pub fn redriven_feedback(set_aside: &str) -> String {
     let name = set_aside.rsplit('/').next().unwrap_or_default();
-    format!("feedback/redriven/{name}")
+    format!("{REDRIVEN_FOLDER}{name}")
 }
 
 /// Returns the key of a claim.
@@ -439,6 +449,18 @@ pub fn result_name(bucket: &str, key: &str, etag: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_stack_delivers_again_is_told_from_what_producers_deliver() {
+        let again = [
+            relabelled_feedback("4-2026", 0),
+            released_feedback("x", "y"),
+            redriven_feedback("given-up/review-1-0.jsonl"),
+        ];
+
+        assert!(again.iter().all(|key| is_feedback_again(key)), "{again:?}");
+        assert!(!is_feedback_again("feedback/2026/11/20/10/stream-1"));
+    }
 
     #[test]
     fn keys_are_of_a_listed_kind_and_give_their_names_back() {

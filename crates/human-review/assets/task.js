@@ -134,7 +134,8 @@
     if (fields) Object.assign(options, { method: 'POST', body: new URLSearchParams({ ...fields, 'portal:csrf': token }) });
     const response = await fetch(address, options);
     const reply = await response.json().catch(() => null);
-    return { status: reply ? response.status : Math.max(response.status, 500), reply: reply ?? {} };
+    // What is no JSON is of something on the way: its status says that it turned this away, or else that nothing was stored.
+    return { status: reply || response.status >= 400 ? response.status : 500, reply: reply ?? {} };
   };
 
   // ---- Sending -------------------------------------------------------------------------------------------------
@@ -190,6 +191,7 @@
     token = reply.formToken;
     sessionEnd = Date.now() + (reply.secondsLeft ?? Infinity) * 1_000;
     document.querySelectorAll('input[name="portal:csrf"]').forEach((input) => { input.value = token; });
+    unsayPaused();
     return 'renewed';
   };
 

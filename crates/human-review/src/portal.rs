@@ -313,7 +313,16 @@ impl Portal<'_> {
         // A page that looks again by itself, every few seconds, does without.
         let answers = match queue.waiting.count == 0 && first_model.is_some() {
             true => Vec::new(),
-            false => Box::pin(self.own_answers(&history, worker)).await?,
+            // Who cannot see what they have answered can go on all the same.
+            false => Box::pin(self.own_answers(&history, worker))
+                .await
+                .unwrap_or_else(|error| {
+                    tracing::warn!(
+                        error = &error as &dyn Error,
+                        "a reviewer's last answers are missing from the queue page"
+                    );
+                    Vec::new()
+                }),
         };
         let view = QueuePage {
             session: Some(self.view(session)),

@@ -187,7 +187,7 @@ impl InvocationQueue {
     ///
     /// # Errors
     ///
-    /// Whatever the index reports, or that an event cannot be read.
+    /// Whatever the index reports. An event that cannot be read is left as it is.
     pub fn note_alive(&self, now: u64) -> Result<u64, redb::Error> {
         let transaction = self.store.index.begin_write()?;
         let before = alive::note(&transaction, ALIVE, now)?;
@@ -204,7 +204,7 @@ impl InvocationQueue {
     ///
     /// # Errors
     ///
-    /// Whatever the index reports, or that an event cannot be read.
+    /// Whatever the index reports. An event that cannot be read is left as it is.
     pub fn resume(&self, now: u64) -> Result<u64, redb::Error> {
         let transaction = self.store.index.begin_write()?;
         let noted = alive::note(&transaction, ALIVE, now)?;
@@ -291,14 +291,20 @@ fn keep_young(transaction: &WriteTransaction, by: u64, now: u64) -> Result<(), r
     Ok(())
 }
 
-/// Returns all that waits, oldest first; nothing else changes it while the transaction lasts.
+/// Returns all that waits, oldest first, but for what cannot be read; nothing else changes it while the transaction lasts.
 fn waiting(transaction: &WriteTransaction) -> Result<Vec<(u64, QueuedEvent)>, redb::Error> {
     let events = transaction.open_table(EVENTS)?;
-    let entries = events.iter()?.map(|entry| {
+    let mut waiting = Vec::new();
+    for entry in events.iter()? {
         let (key, value) = entry?;
-        Ok((key.value(), decode(value.value())?))
-    });
-    entries.collect()
+        match decode(value.value()) {
+            Ok(event) => waiting.push((key.value(), event)),
+            Err(error) => {
+                tracing::error!(%error, key = key.value(), "the age of a queued event stays as it is")
+            }
+        }
+    }
+    Ok(waiting)
 }
 
 fn put_one(transaction: &WriteTransaction, event: &QueuedEvent) -> Result<(), redb::Error> {
@@ -363,18 +369,49 @@ mod tests {
         queue.enqueue(&event(100 * HOUR)).expect("stored");
         queue.enqueue(&event(101 * HOUR)).expect("stored");
 
-        // Of a version before, which was stopped for nine hours; then one that notes it, for eight more.
+        // Of a version before, which was stopped for nine hours; then one that notes it, for some ten more.
+        const NOTED: u64 = 30 * 1000;
         let first = queue.resume(110 * HOUR).expect("readable");
-        queue.note_alive(112 * HOUR).expect("stored");
+        queue.note_alive(110 * HOUR + NOTED).expect("stored");
         let second = queue.resume(120 * HOUR).expect("readable");
 
-        assert_eq!((first, second), (9 * HOUR, 8 * HOUR));
+        assert_eq!((first, second), (9 * HOUR, 10 * HOUR - NOTED));
         let accepted = queue
             .list()
             .expect("readable")
             .into_iter()
             .map(|(_, event)| event.accepted_at_ms);
-        assert_eq!(accepted.collect::<Vec<_>>(), [117 * HOUR, 118 * HOUR]);
+        assert_eq!(
+            accepted.collect::<Vec<_>>(),
+            [119 * HOUR - NOTED, 120 * HOUR - NOTED]
+        );
+    }
+
+    #[test]
+    fn an_event_that_cannot_be_read_does_not_keep_others_from_standing_still() {
+        const HOUR: u64 = 60 * 60 * 1000;
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let store = Arc::new(Store::open(folder.path()).expect("the folder is free"));
+        let queue = InvocationQueue::new(store.clone());
+        let event = QueuedEvent {
+            accepted_at_ms: 100 * HOUR,
+            ..QueuedEvent::new("arn:function".to_owned(), "{}".to_owned())
+        };
+        queue.enqueue(&event).expect("stored");
+        queue.enqueue(&event).expect("stored");
+        let transaction = store.index.begin_write().expect("a transaction");
+        {
+            let mut events = transaction.open_table(EVENTS).expect("a table");
+            events.insert(0, b"damaged".as_slice()).expect("kept");
+        }
+        transaction.commit().expect("kept");
+
+        let stopped = queue.resume(109 * HOUR).expect("the damaged one is skipped");
+        let slept = queue.note_alive(110 * HOUR).expect("the damaged one is skipped");
+
+        assert_eq!((stopped, slept), (9 * HOUR, HOUR));
+        let young = queue.get(1).expect("readable").expect("it waits");
+        assert_eq!(young.accepted_at_ms, 110 * HOUR);
     }
 
     #[test]

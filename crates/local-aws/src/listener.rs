@@ -10,10 +10,7 @@ use std::{
     io,
     net::SocketAddr,
     pin::pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -35,8 +32,12 @@ use waiting::Waiting;
 /// How long to wait before the next connection when the system has no room for one.
 const NO_ROOM_DELAY: Duration = Duration::from_millis(50);
 
-/// After which time it is looked again whether a connection can make room.
+/// After which time it is looked again whether a connection can make room, and after which an idle one can: the request of
+/// a new one is on its way.
 const ROOM_DELAY: Duration = Duration::from_millis(200);
+
+/// After which time without a byte of its request's body a connection can make room.
+const STANDSTILL: Duration = Duration::from_secs(2);
 
 /// What a connection may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +47,8 @@ pub struct Limits {
     /// Longest time without a byte, of a request's body or taken of an answer. In all a body may be waited for as long, and
     /// a second more for each KiB that has come.
     pub stall_timeout: Duration,
-    /// Most connections at once. That which has waited longest for its client makes room for a new one: for a request, or for
-    /// the rest of one.
+    /// Most connections at once. The longest idle one makes room for a new one; where none is idle, that whose request's
+    /// body has stood still the longest, for two seconds at least.
     pub connections: usize,
 }
 
@@ -160,20 +161,28 @@ struct Places {
 
 #[derive(Debug)]
 struct State {
-    requests: AtomicUsize,
-    /// Since when its client is waited for: for a request, or for more of one.
-    waits_since: Mutex<Option<Instant>>,
+    activity: Mutex<Activity>,
     /// It ends, once its requests are answered.
     closing: CancellationToken,
     /// It ends, whatever it does.
     given_up: CancellationToken,
 }
 
+/// What a connection does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Activity {
+    requests: usize,
+    /// Since when its client is waited for: for a request, or for more of one.
+    waits_since: Option<Instant>,
+}
+
 impl Default for State {
     fn default() -> Self {
         Self {
-            requests: AtomicUsize::default(),
-            waits_since: Mutex::new(Some(Instant::now())),
+            activity: Mutex::new(Activity {
+                requests: 0,
+                waits_since: Some(Instant::now()),
+            }),
             closing: CancellationToken::new(),
             given_up: CancellationToken::new(),
         }
@@ -181,28 +190,50 @@ impl Default for State {
 }
 
 impl State {
-    fn waits_since(&self) -> Option<Instant> {
-        *self.waits_since.lock().unwrap_or_else(PoisonError::into_inner)
+    fn activity(&self) -> MutexGuard<'_, Activity> {
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set_waits_since(&self, since: Option<Instant>) {
-        *self.waits_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    /// Notes that its client is waited for.
+    fn waits(&self, since: Instant) {
+        self.activity().waits_since = Some(since);
     }
 
-    /// Notes that its client has sent what was waited for.
-    fn goes_on(&self) {
-        if self.has_request() {
-            self.set_waits_since(None);
+    /// Notes that its client has sent what was waited for. Returns whether that is not too late.
+    fn goes_on(&self) -> bool {
+        let mut activity = self.activity();
+        if activity.requests > 0 {
+            activity.waits_since = None;
         }
+        !self.given_up.is_cancelled()
     }
 
     fn has_request(&self) -> bool {
-        self.requests.load(Ordering::SeqCst) > 0
+        self.activity().requests > 0
     }
 
-    /// Returns whether it ends without anything more that anybody does.
-    fn is_going(&self) -> bool {
-        self.given_up.is_cancelled() || (self.closing.is_cancelled() && !self.has_request())
+    /// Returns what it does, if it can make room.
+    fn spare(&self, now: Instant) -> Option<Activity> {
+        let activity = *self.activity();
+        let is_idle = activity.requests == 0;
+        // It ends without anything more that anybody does.
+        let is_going = self.given_up.is_cancelled() || (self.closing.is_cancelled() && is_idle);
+        let waited = now.saturating_duration_since(activity.waits_since?);
+        let least = if is_idle { ROOM_DELAY } else { STANDSTILL };
+        (!is_going && waited >= least).then_some(activity)
+    }
+
+    /// Ends it if it still does what was seen of it; returns whether it does. Where more of a body comes at the same time,
+    /// its reader gets an error, and no handler works on what is given up.
+    fn end(&self, seen: Activity) -> bool {
+        let activity = self.activity();
+        let is_same = *activity == seen;
+        match seen.requests {
+            _ if !is_same => {}
+            0 => self.closing.cancel(),
+            _ => self.given_up.cancel(),
+        }
+        is_same
     }
 }
 
@@ -245,18 +276,17 @@ impl Places {
         })
     }
 
-    /// Ends the connection that has waited longest for its client.
+    /// Ends the connection that has waited longest for its client; one that waits for more of a request only where none is
+    /// idle.
     fn free_longest_waiting(&self) {
-        let taken = self.locked();
-        let open = taken.1.values().filter(|state| !state.is_going());
-        let waiting = open.filter_map(|state| Some((state.waits_since()?, state)));
-        let Some((_, state)) = waiting.min_by_key(|(since, _)| *since) else {
-            return;
-        };
-        match state.has_request() {
-            true => state.given_up.cancel(),
-            false => state.closing.cancel(),
-        }
+        let (taken, now) = (self.locked(), Instant::now());
+        let open = taken.1.values();
+        let mut spare: Vec<_> = open
+            .filter_map(|state| Some((state.spare(now)?, state)))
+            .collect();
+        spare.sort_by_key(|(seen, _)| (seen.requests > 0, seen.waits_since));
+        // What has gone on meanwhile makes no room.
+        let _ = spare.into_iter().any(|(seen, state)| state.end(seen));
     }
 
     fn locked(&self) -> MutexGuard<'_, (u64, BTreeMap<u64, Arc<State>>)> {
@@ -276,16 +306,22 @@ struct Busy(Arc<State>);
 
 impl Busy {
     fn new(state: Arc<State>) -> Self {
-        state.requests.fetch_add(1, Ordering::SeqCst);
-        state.set_waits_since(None);
+        {
+            let mut activity = state.activity();
+            activity.requests += 1;
+            activity.waits_since = None;
+        }
         Self(state)
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.requests.fetch_sub(1, Ordering::SeqCst);
-        self.0.set_waits_since(Some(Instant::now()));
+        let mut activity = self.0.activity();
+        activity.requests -= 1;
+        if activity.requests == 0 {
+            activity.waits_since = Some(Instant::now());
+        }
     }
 }
 

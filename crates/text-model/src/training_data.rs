@@ -620,18 +620,24 @@ impl Collector {
         })
     }
 
-    /// Returns the texts as a test of a model with these sorted labels, whatever their spelling. The rows are checked as those
-    /// of a training set are: texts with different labels are left out, and all that is read otherwise than it is written is
-    /// told.
+    /// Returns the texts as a test of a model with these sorted labels, whatever their spelling. Texts with different labels are
+    /// left out, and all that is read otherwise than it is written is told. Columns are held to be swapped only where most
+    /// labels are none of these: a small test set may have a row for each label.
     ///
     /// # Errors
     ///
     /// [`TrainingDataError::UnusableTestSet`], or labels that are none of these.
     pub fn test_set(mut self, labels: &[String]) -> Result<TestSet, TrainingDataError> {
-        let own = std::mem::take(&mut self.check).finish();
+        let check = std::mem::take(&mut self.check);
+        let findings = Findings::of_labels(labels);
+        if 2 * self.unknown_labels(labels, &findings) > self.label_ids.len() {
+            check
+                .check_columns()
+                .map_err(TrainingDataError::UnusableTestSet)?;
+        }
+        let own = check.finish_of_known_labels();
         let own = own.map_err(TrainingDataError::UnusableTestSet)?;
         self.rows.retain(|row| !own.is_conflicting(row.text));
-        let findings = Findings::of_labels(labels);
         let mut repairs = std::mem::take(&mut self.repairs);
         let respelt = self.label_ids.keys().filter_map(|label| {
             let spelling = findings.spelling(label);
@@ -648,6 +654,18 @@ impl Collector {
         );
         let examples = self.renumbered(labels, &findings)?;
         Ok(TestSet { examples, repairs })
+    }
+
+    /// Returns how many labels, as they are written, are none of these sorted ones.
+    fn unknown_labels(&self, sorted_labels: &[String], findings: &Findings) -> usize {
+        let spellings = self.label_ids.keys().map(|label| findings.spelling(label));
+        spellings
+            .filter(|spelling| {
+                sorted_labels
+                    .binary_search_by(|other| other.as_str().cmp(spelling))
+                    .is_err()
+            })
+            .count()
     }
 
     fn renumbered(

@@ -30,7 +30,7 @@ async fn waiting_keys(services: &Services) -> Vec<String> {
     keys
 }
 
-async fn erase(services: &Services, text: &str) {
+pub(crate) async fn erase(services: &Services, text: &str) {
     let mut erased = ErasedTexts::default();
     erased.insert(text);
     let put = services.s3.put_object().bucket(BUCKET).key(keys::ERASED_TEXTS);

@@ -3,7 +3,7 @@
 use active_learning_core::feedback::record_id;
 use serde_json::{Value, json};
 
-use crate::harness::*;
+use crate::{erased::erase, harness::*};
 
 const ADDRESS: &str = "jane@example.com";
 const MASKED: &str = "Please send it to [EMAIL].";
@@ -80,4 +80,66 @@ async fn in_a_stack_that_does_not_mask_by_form_a_text_of_another_producer_stays_
             "{treatment}"
         );
     }
+}
+
+/// Has lines of an object worked off where personal data is masked; returns the texts that reviewers are asked about.
+async fn asked_about(services: &Services, key: &str, lines: impl Into<Vec<u8>>) -> Vec<String> {
+    let event = services.deliver(key, lines).await;
+    let script = starting();
+    let function = services.function_with_personal_data(&script, "mask");
+    function.handle(event).await.expect("worked off");
+    utterances(&loops(&script))
+}
+
+#[tokio::test]
+async fn what_the_stack_delivers_again_keeps_the_text_by_which_its_question_is_known() {
+    let text = format!("Please send it to {ADDRESS}.");
+    let again = [
+        ("feedback/relabel/2-0.jsonl", "relabel"),
+        ("feedback/released/one-1.jsonl", "low-confidence"),
+        ("feedback/redriven/review-1-0.jsonl", "low-confidence"),
+        ("feedback/a", "relabel"),
+    ];
+
+    for (key, signal) in again {
+        let services = Services::start();
+
+        let asked = asked_about(&services, key, line(&text, signal, 0.2)).await;
+
+        assert_eq!(asked, [text.as_str()], "{key}");
+        let questions = services.keys("questions/").await;
+        let id = record_id("news", &text);
+        assert!(questions.iter().any(|key| key.contains(&id)), "{questions:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_was_erased_is_known_before_it_is_masked_and_is_taken_out_of_the_object() {
+    let services = Services::start();
+    let text = format!("Please send it to {ADDRESS}.");
+    erase(&services, &text).await;
+    let lines = line(&text, "low-confidence", 0.2) + &line("Another.", "low-confidence", 0.2);
+
+    let asked = asked_about(&services, "feedback/a", lines).await;
+
+    assert_eq!(asked, ["Another."]);
+    let left = services.get("feedback/a").await;
+    assert!(left.contains("Another.") && !left.contains(ADDRESS), "{left}");
+}
+
+#[tokio::test]
+async fn a_bad_line_that_cannot_be_looked_through_is_left_out_and_its_reason_says_so() {
+    let services = Services::start();
+    let lines = format!("{{\"utterance\": \"to\\n{ADDRESS}\n");
+
+    let asked = asked_about(&services, "feedback/a", lines).await;
+
+    assert!(asked.is_empty());
+    assert_eq!(holding(&services).await, ["feedback/a"]);
+    let rejected = services.keys("rejected/a2i-trigger/").await;
+    let rejected = services.get(&rejected[0]).await;
+    assert!(
+        rejected.contains("cannot be looked through for personal data"),
+        "{rejected}"
+    );
 }

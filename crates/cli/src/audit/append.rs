@@ -93,13 +93,13 @@ pub(super) async fn append(
         return Ok(appended);
     }
     let set = LabelSets::new(place.training.clone()).current().await?;
-    let (newest, own) = (newest(place).await?, format!("-audit-{audit}"));
+    let newest = newest(place).await?;
     for adjusted in adjusted {
         let Some(newest) = newest.get(&adjusted.record) else {
             appended.outdated += 1;
             continue;
         };
-        let is_own = newest.human_loop.ends_with(&own);
+        let is_own = is_of(audit, &adjusted.record, &newest.human_loop);
         if newest.labelled_at > adjusted.at && !is_own {
             appended.outdated += 1;
             continue;
@@ -124,6 +124,11 @@ pub(super) async fn append(
         }
     }
     Ok(appended)
+}
+
+/// Returns whether a labelled object is the one by which an audit adjusts the label of a record.
+fn is_of(audit: &str, record: &str, name: &str) -> bool {
+    name == format!("adjudication-{record}-audit-{audit}")
 }
 
 /// Returns the newest word on each text of the stack, by record id.
@@ -200,6 +205,20 @@ mod tests {
         let found = adjusted(&[line("World", Some("Sports"), Value::Null)]);
 
         assert_eq!(found[0].by("spring", &BTreeMap::new()), "audit spring");
+    }
+
+    #[test]
+    fn a_label_of_an_audit_whose_name_ends_alike_is_of_another() {
+        let own = "adjudication-r-1-audit-spring";
+        let others = [
+            "adjudication-r-1-audit-x-audit-spring",
+            "adjudication-r-2-audit-spring",
+        ];
+
+        assert!(is_of("spring", "r-1", own));
+        for name in others {
+            assert!(!is_of("spring", "r-1", name), "{name}");
+        }
     }
 
     #[test]

@@ -61,10 +61,22 @@ pub(super) async fn print(
         return Ok(());
     }
     print!("{}{}", text(name, lines.len(), &audit), changes(&adjusted));
-    if let Some(appended) = appended.filter(|_| !adjusted.is_empty()) {
-        print!("\nlabels\n{}", appended.in_words());
-    }
+    print!("{}", of_labels(adjusted.len(), appended));
     Ok(())
+}
+
+/// Says what became of the adjusted labels, or how they become labels of the stack.
+fn of_labels(adjusted: usize, appended: Option<Appended>) -> String {
+    let labels = match appended {
+        _ if adjusted == 0 => return String::new(),
+        Some(appended) => appended.in_words(),
+        None => format!(
+            "  {} adjusted; --append adds {} to those of the stack\n",
+            counted_as(adjusted, "label is", "labels are"),
+            if adjusted == 1 { "it" } else { "them" }
+        ),
+    };
+    format!("\nlabels\n{labels}")
 }
 
 /// Returns the names of who may sign in, by worker id.
@@ -196,6 +208,21 @@ mod tests {
         let document = document("spring", &audit, &[], None);
         assert_eq!(document["byReviewer"]["ann"]["wrong"], 4);
         assert!(document.get("labels").is_none(), "{document}");
+    }
+
+    #[test]
+    fn a_report_says_how_adjusted_labels_are_appended_and_what_became_of_them() {
+        let unasked = of_labels(2, None);
+        let one = of_labels(1, None);
+        let asked = of_labels(2, Some(Appended::default()));
+
+        assert_eq!(
+            unasked,
+            "\nlabels\n  2 labels are adjusted; --append adds them to those of the stack\n"
+        );
+        assert!(one.contains("1 label is adjusted; --append adds it"), "{one}");
+        assert!(!asked.contains("--append"), "{asked}");
+        assert_eq!(of_labels(0, None), "");
     }
 
     #[test]

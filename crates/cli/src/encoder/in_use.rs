@@ -21,11 +21,11 @@ pub struct OfStack {
     pub choice: Option<String>,
     /// Identity of the encoder in use; none where there is none.
     pub identity: Option<String>,
-    /// Why the classifier did not say it.
+    /// Why the classifier did not say it, or could not be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-    /// Whether a model serves.
-    pub has_serving_model: bool,
+    /// Whether a model serves; none where that could not be asked.
+    pub has_serving_model: Option<bool>,
     /// What the serving model was trained with: an identity, or `none`. Nothing where none serves, or it is not known.
     pub of_serving_model: Option<String>,
 }
@@ -37,7 +37,7 @@ impl OfStack {
         asked: Option<Result<EncoderInUse, TextVectorsError>>,
     ) -> Self {
         let mut stack = Self {
-            has_serving_model: serving.is_some(),
+            has_serving_model: Some(serving.is_some()),
             of_serving_model: serving.flatten(),
             ..Self::default()
         };
@@ -47,6 +47,14 @@ impl OfStack {
             None => {}
         }
         stack
+    }
+
+    /// Is what is known of a stack that cannot be asked.
+    pub fn unknown(problem: String) -> Self {
+        Self {
+            problem: Some(problem),
+            ..Self::default()
+        }
     }
 
     /// Says through which encoder the stack looks.
@@ -62,7 +70,8 @@ impl OfStack {
     /// Says which encoder the serving model was trained with.
     pub fn of_model(&self) -> String {
         match self.of_serving_model.as_deref() {
-            _ if !self.has_serving_model => "no model serves".to_owned(),
+            _ if self.has_serving_model == Some(false) => "no model serves".to_owned(),
+            None if self.has_serving_model.is_none() => "not known".to_owned(),
             None => "not known: the model was trained by an earlier release, or elsewhere".to_owned(),
             Some(NONE) => "none: it looks at words alone".to_owned(),
             Some(identity) if self.identity.as_deref() == Some(identity) => "the same".to_owned(),
@@ -85,7 +94,7 @@ struct Answer {
 ///
 /// # Errors
 ///
-/// As [`describe`], and when the running stack's buckets cannot be read.
+/// As [`describe`].
 pub async fn print(
     folder: Option<&Path>,
     json: bool,
@@ -98,7 +107,7 @@ pub async fn print(
     let (in_use, why_not) = match running() {
         Ok(stack) => {
             let config = place::sdk_config(Some(&stack.endpoint_url)).await;
-            let of_stack = Models::of_stack(&config, &stack).encoders(None).await?;
+            let of_stack = Models::of_stack(&config, &stack).encoders(None).await;
             (
                 of_stack,
                 "it classifies by another service than the built-in one".to_owned(),
@@ -167,6 +176,7 @@ mod tests {
     fn what_is_not_known_of_encoders_is_said_to_be_so() {
         let refused = OfStack::of(Some(None), Some(Err(TextVectorsError::Answer)));
         let on_aws = OfStack::of(Some(Some("1f".to_owned())), None);
+        let unknown = OfStack::unknown("nobody answers".to_owned());
 
         assert!(refused.in_use().contains("no encoder"), "{}", refused.in_use());
         assert!(
@@ -176,5 +186,11 @@ mod tests {
         );
         assert_eq!(on_aws.in_use(), "as the parameter TextEncoder of the stack says");
         assert_eq!(on_aws.of_model(), "identity 1f");
+        assert!(
+            unknown.in_use().contains("nobody answers"),
+            "{}",
+            unknown.in_use()
+        );
+        assert_eq!(unknown.of_model(), "not known");
     }
 }

@@ -374,10 +374,11 @@ async fn what_an_audit_of_one_label_adjusts_is_appended_and_exported_and_the_old
     })
     .await;
     let report = ["audit", "report", "sports", "--output", &output];
-    let kept = command(folder.path(), &[&report[..], &["--keep-labels"]].concat()).await;
+    let kept = command(folder.path(), &report).await;
     let before = exported_labels(folder.path()).await;
-    let appended = command(folder.path(), &[&report[..], &["--json"]].concat()).await;
-    let again = command(folder.path(), &[&report[..], &["--json"]].concat()).await;
+    let append = [&report[..], &["--append", "--json"]].concat();
+    let appended = command(folder.path(), &append).await;
+    let again = command(folder.path(), &append).await;
     let after = exported_labels(folder.path()).await;
     let first = read(&s3, &loop_1).await;
     let lines: Vec<Value> =
@@ -399,7 +400,11 @@ async fn what_an_audit_of_one_label_adjusts_is_appended_and_exported_and_the_old
             .iter()
             .all(|line| line["label-metadata"]["class-name"] == "Sports")
     );
-    assert!(kept.0 && !kept.1.contains("appended"), "{}", kept.1);
+    assert!(
+        kept.0 && kept.1.contains("6 labels are adjusted; --append adds them"),
+        "{}",
+        kept.1
+    );
     let record = asked
         .iter()
         .find(|line| line["source"] == wrong[0])

@@ -251,8 +251,18 @@ impl TrainingCheck {
     /// [`Unusable`].
     pub fn finish(self) -> Result<Findings, Unusable> {
         self.check_columns()?;
+        self.finish_of_known_labels()
+    }
+
+    /// Decides what is done with rows whose labels are known as labels: how many there are beside how many texts says nothing
+    /// of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Unusable::OnlyConflicts`].
+    pub fn finish_of_known_labels(self) -> Result<Findings, Unusable> {
         let conflicts = self.conflicting_lines();
-        self.check_conflicts(&conflicts)?;
+        self.check_any_left(&conflicts)?;
         let told = self.tell_conflicts(&conflicts);
         let (spellings, mut repairs) = self.spellings.finish();
         repairs.extend(told.clone());
@@ -264,9 +274,23 @@ impl TrainingCheck {
         })
     }
 
-    /// Refuses rows whose texts are labels, and such of which none is left.
-    fn check_conflicts(&self, conflicts: &BTreeMap<u64, [u64; 2]>) -> Result<(), Unusable> {
-        let Some([other, line]) = conflicts.values().min_by_key(|[_, line]| *line).copied() else {
+    /// Refuses rows of which none is left.
+    fn check_any_left(&self, conflicts: &BTreeMap<u64, [u64; 2]>) -> Result<(), Unusable> {
+        let (texts, rows) = (self.texts.len() as u64, self.rows);
+        match first_conflict(conflicts) {
+            Some([other, line]) if conflicts.len() as u64 == texts => Err(Unusable::OnlyConflicts {
+                line,
+                other,
+                texts,
+                rows,
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Refuses rows whose texts come again and again, as labels do.
+    fn check_repeated_texts(&self) -> Result<(), Unusable> {
+        let Some([other, line]) = first_conflict(&self.conflicting_lines()) else {
             return Ok(());
         };
         let (labels, texts, rows) = (self.meant.len() as u64, self.texts.len() as u64, self.rows);
@@ -280,18 +304,15 @@ impl TrainingCheck {
                 rows,
             });
         }
-        if conflicts.len() as u64 == texts {
-            return Err(Unusable::OnlyConflicts {
-                line,
-                other,
-                texts,
-                rows,
-            });
-        }
         Ok(())
     }
 
-    fn check_columns(&self) -> Result<(), Unusable> {
+    /// Refuses rows whose texts look like labels, and their labels like texts.
+    ///
+    /// # Errors
+    ///
+    /// [`Unusable::SwappedColumns`] and [`Unusable::RepeatedTexts`].
+    pub fn check_columns(&self) -> Result<(), Unusable> {
         let (classes, rows, texts) = (self.spellings.0.len() as u64, self.rows, self.texts.len() as u64);
         let nearly_all = 10 * classes >= 9 * rows;
         let texts_repeat = 2 * texts <= rows;
@@ -299,7 +320,7 @@ impl TrainingCheck {
         if nearly_all && (rows >= MANY_ROWS || rows >= SOME_ROWS && looks_swapped) {
             return Err(Unusable::SwappedColumns { classes, rows });
         }
-        Ok(())
+        self.check_repeated_texts()
     }
 
     fn tell_conflicts(&self, conflicts: &BTreeMap<u64, [u64; 2]>) -> Option<String> {
@@ -346,6 +367,11 @@ impl Findings {
     pub fn is_conflicting(&self, text: u64) -> bool {
         self.conflicting.contains(&text)
     }
+}
+
+/// Returns the two lines that contradict each other of which the second one comes first.
+fn first_conflict(conflicts: &BTreeMap<u64, [u64; 2]>) -> Option<[u64; 2]> {
+    conflicts.values().min_by_key(|[_, line]| *line).copied()
 }
 
 /// Warns of classes with a single row; `counts` are the rows of each class.

@@ -41,7 +41,7 @@ const SCORES: [&str; 6] = [
 const WRAPPERS: [&str; 4] = ["predictions", "outputs", "results", "output"];
 /// How far scores may exceed 1, as sums of rounded numbers do.
 const TOLERANCE: f64 = 1e-4;
-/// How far the scores of classes that are members of an object may be from 1 in all; other numbers are no scores.
+/// How far scores that nothing calls so, by name or without, may be from 1 in all; other numbers are no scores.
 const SUM_TOLERANCE: f64 = 0.01;
 
 /// Where an answer has its labels and scores.
@@ -173,24 +173,32 @@ fn usual(answer: &Value) -> Option<LabelsAndScores<'_>> {
     }
 }
 
-/// Reads an object whose members are the classes: their probabilities are 1 in all.
+/// Reads an object whose members are the classes: their probabilities are 1 in all. Members that are called as those are that
+/// hold labels or scores are no classes.
 fn of_members(object: &Map<String, Value>) -> Option<LabelsAndScores<'_>> {
-    let scores: Option<Vec<f64>> = object.values().map(Value::as_f64).collect();
-    let sum: f64 = scores?.iter().sum();
-    let is_distribution = object.len() > 1 && (sum - 1.0).abs() <= SUM_TOLERANCE;
-    is_distribution.then(|| {
+    let is_usual = |name: &String| LABELS.contains(&name.as_str()) || SCORES.contains(&name.as_str());
+    let are_classes = object.len() > 1 && !object.keys().any(is_usual);
+    (are_classes && is_distribution(object.values())).then(|| {
         let labels = object.keys().map(|name| Cow::Owned(Value::from(name.as_str())));
         (labels.collect(), object.values().collect())
     })
 }
 
-/// Reads scores without labels: a class is called by its place.
+/// Reads scores without labels: a class is called by its place. Probabilities are 1 in all; what is none is read, and refused
+/// as such.
 fn of_places(items: &[Value]) -> Option<LabelsAndScores<'_>> {
-    let are_scores = items.len() > 1 && items.iter().all(Value::is_number);
-    are_scores.then(|| {
+    let are_numbers = items.len() > 1 && items.iter().all(Value::is_number);
+    let are_scores = || is_distribution(items) || items.iter().any(|item| probability(item).is_err());
+    (are_numbers && are_scores()).then(|| {
         let labels = (0..items.len()).map(|place| Cow::Owned(Value::from(place)));
         (labels.collect(), items.iter().collect())
     })
+}
+
+/// Returns whether these are numbers that are 1 in all.
+fn is_distribution<'a>(scores: impl IntoIterator<Item = &'a Value>) -> bool {
+    let sum: Option<f64> = scores.into_iter().map(Value::as_f64).sum();
+    sum.is_some_and(|sum| (sum - 1.0).abs() <= SUM_TOLERANCE)
 }
 
 /// Reads one object for each class, or one for the text.
@@ -288,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn scores_by_class_name_and_bare_probabilities_of_pytorch_containers_are_understood() {
+    fn scores_by_class_name_and_bare_probabilities_are_understood_where_they_are_1_in_all() {
         let named = Ok(pairs(&[("Business", 0.015), ("Sports", 0.98), ("World", 0.005)]));
         for body in [
             r#"{"Business":0.015,"Sports":0.98,"World":0.005}"#,
@@ -311,6 +319,12 @@ mod tests {
             r#"{"score":1.0}"#,
             "[0.9]",
             "[[0.1,0.9],[0.2,0.8]]",
+            "[0.9,0.8]",
+            "[[0.25,0.25]]",
+            r#"{"predictions":[0.5,0.1]}"#,
+            r#"{"score":0.75,"confidence":0.25}"#,
+            r#"{"probability":0.75,"other":0.25}"#,
+            r#"[{"class":0.75,"other":0.25}]"#,
         ];
         for body in others {
             assert_eq!(read(body), Err(UnreadableAnswer::UnknownShape), "{body}");

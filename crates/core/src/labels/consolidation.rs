@@ -39,6 +39,11 @@ pub const OVERLAP_PER_ANSWER: usize = 10;
 /// Half: the answer is then more probable than all the others together.
 pub const MIN_POSTERIOR: f64 = 0.5;
 
+/// Answers of reviewers from which the most frequent one decides as a whole where its labels one by one are tied.
+///
+/// Of three or fewer none is more frequent than the others without a majority for each of its labels.
+const MIN_WHOLE_ANSWERS: usize = 4;
+
 /// Most numbers that Dawid–Skene may have to hold: different sets of votes × answers, and workers × answers².
 ///
 /// 32 MB twice, and a minute at the longest. Beyond, the majority decides.
@@ -88,8 +93,8 @@ impl Consensus {
     /// frequent is kept, of equal ones the earliest.
     ///
     /// Where a reviewer names several labels and another one differs, each label is a question of its own: those fit that more
-    /// reviewers name than not. On a label that is tied users decide, and it is a tie without them. That nobody's labels have a
-    /// majority is a tie too, unless most say that none fits.
+    /// reviewers name than not. On a label that is tied users decide. Where they do not, and where nobody's labels have a
+    /// majority and not most say that none fits, the most frequent of four or more whole answers counts; else it is a tie.
     pub fn by_majority(votes: &[Vote]) -> (Self, Option<DecidedBy>) {
         let given = last_vote_of_each_worker(votes);
         let meanings: Vec<_> = given.iter().map(|(.., answer)| answer.meaning()).collect();
@@ -99,9 +104,12 @@ impl Consensus {
 }
 
 /// Returns the labels of a text on which reviewers are tied, in the order of names: those that one more opinion is asked for.
-/// None where each answer counts as a whole.
+/// None where each answer counts as a whole, or one stands out.
 pub fn tied_labels(votes: &[Vote]) -> Vec<String> {
-    per_label::tied(&last_vote_of_each_worker(votes))
+    match Consensus::by_majority(votes).0 {
+        Consensus::Tie => per_label::tied(&last_vote_of_each_worker(votes)),
+        Consensus::Agreed { .. } | Consensus::Unanswered => Vec::new(),
+    }
 }
 
 impl<'a> Consensus<&'a Answer> {
@@ -172,11 +180,29 @@ fn decide<'a, T: Ord + Copy, M: Ord>(
     meanings: impl Iterator<Item = M>,
 ) -> Decision<'a> {
     let is_final = |(source, ..): &Given<'a, T>| *source == VoteSource::Adjudicator;
-    if !given.iter().any(is_final) && per_label::is_by_label(&given) {
-        return per_label::decide(&given);
+    if given.iter().any(is_final) || !per_label::is_by_label(&given) {
+        let (consensus, rule) = decide_on_whole(spelt_alike(given, meanings));
+        return (consensus.as_given(), rule);
     }
-    let (consensus, rule) = decide_on_whole(spelt_alike(given, meanings));
-    (consensus.as_given(), rule)
+    match per_label::decide(&given) {
+        (Consensus::Tie, _) => most_frequent_whole(spelt_alike(given, meanings)),
+        by_label => by_label,
+    }
+}
+
+/// Decides by majority of whole answers where labels one by one came to nothing, as versions did that counted no labels: what
+/// they stored stays an answer. Only of [`MIN_WHOLE_ANSWERS`] or more, and nothing that users had to decide.
+fn most_frequent_whole<'a, T: Ord>(given: Vec<Given<'a, T>>) -> Decision<'a> {
+    let sure = given
+        .iter()
+        .filter(|(source, _, answer)| source.is_review() && **answer != Answer::Unsure)
+        .count();
+    match decide_on_whole(given) {
+        (consensus, rule @ Some(DecidedBy::Majority)) if sure >= MIN_WHOLE_ANSWERS => {
+            (consensus.as_given(), rule)
+        }
+        _ => (Consensus::Tie, None),
+    }
 }
 
 /// Decides by majority of whole answers.

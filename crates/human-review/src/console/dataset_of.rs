@@ -7,12 +7,17 @@ use active_learning_core::dataset::ContentId;
 use active_learning_core::labels::consolidation::Consensus;
 use active_learning_core::labels::human_loop::Answer;
 use active_learning_core::labels::labelled::LabelledRecord;
+use futures::stream::{self, StreamExt};
 use serde::{Deserialize, Serialize};
 
 use super::Console;
 
 /// Versions that are looked at for the first that has a text, the newest first.
 const VERSIONS: usize = 20;
+/// Lists of held-out texts that are looked through, the newest first.
+const LISTS: usize = 50;
+/// Lists that are read at a time.
+const CONCURRENT: usize = 4;
 /// Largest list of held-out texts that is read, in bytes; at most 20,000 texts are held out.
 const MAX_LIST_BYTES: u64 = 32 << 20;
 
@@ -32,7 +37,7 @@ struct Manifest {
     created_at: String,
 }
 
-/// Keys of the lists of the split.
+/// Keys of the lists of the split, the oldest first.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Split {
@@ -69,7 +74,7 @@ impl Console<'_> {
         let mut found = self.versions_since(&labelled.labelled_at).await?;
         let text = ContentId::of(&labelled.record.utterance);
         found.held_out = match self.is_held_out(text).await {
-            Ok(is_held_out) => Some(is_held_out),
+            Ok(is_held_out) => is_held_out,
             Err(reason) if reason.is_damaged() => None,
             Err(error) => return Err(error),
         };
@@ -99,17 +104,36 @@ impl Console<'_> {
         Ok(found)
     }
 
-    async fn is_held_out(&self, text: ContentId) -> Result<bool, BucketError> {
+    /// Returns whether a text is in a list of the split; none where that cannot be told.
+    async fn is_held_out(&self, text: ContentId) -> Result<Option<bool>, BucketError> {
         let split: Option<Split> = self.training.read_document("datasets/split.json").await?;
-        for key in split.unwrap_or_default().held_out {
-            let list = self.training.read(&key, MAX_LIST_BYTES).await?;
-            let lines = Cursor::new(list.map(|list| list.bytes).unwrap_or_default()).lines();
-            let mut texts = lines.map_while(Result::ok);
-            if texts.any(|held_out| ContentId::of_normalised(&held_out) == text) {
-                return Ok(true);
+        let lists = split.unwrap_or_default().held_out;
+        let mut are_all_read = lists.len() <= LISTS;
+        let newest = lists.iter().rev().take(LISTS);
+        let reads: Vec<_> = newest.map(|key| self.is_in_list(key, text)).collect();
+        let mut reads = stream::iter(reads).buffer_unordered(CONCURRENT);
+        while let Some(is_in_list) = reads.next().await {
+            match is_in_list? {
+                Some(true) => return Ok(Some(true)),
+                Some(false) => {}
+                None => are_all_read = false,
             }
         }
-        Ok(false)
+        Ok(are_all_read.then_some(false))
+    }
+
+    /// Returns whether a text is in a list; none where the list is missing or no good.
+    async fn is_in_list(&self, key: &str, text: ContentId) -> Result<Option<bool>, BucketError> {
+        let list = match self.training.read(key, MAX_LIST_BYTES).await {
+            Ok(Some(list)) => list,
+            Ok(None) => return Ok(None),
+            Err(reason) if reason.is_damaged() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut texts = Cursor::new(list.bytes).lines().map_while(Result::ok);
+        Ok(Some(
+            texts.any(|held_out| ContentId::of_normalised(&held_out) == text),
+        ))
     }
 }
 
@@ -119,7 +143,9 @@ impl InDatasets {
         let split = match self.held_out {
             Some(true) => "It is held out: models are tested on it, and none is ever trained on it.",
             Some(false) => "It is not held out.",
-            None => "Whether it is held out cannot be told: a list of held-out texts cannot be read.",
+            None => {
+                "Whether it is held out cannot be told: the lists of held-out texts are too many, or one cannot be read."
+            }
         };
         let version = match (&self.first, &self.newest) {
             (None, None) => "No dataset was assembled yet.".to_owned(),

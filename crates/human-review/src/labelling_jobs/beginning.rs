@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::BUILT_IN_TEMPLATE;
 use super::access::AccessError;
-use super::audits::{default_categories, is_chosen};
+use super::audits::{self, default_categories, is_chosen};
 use super::automation::{Automation, hold_back};
 use super::categories;
 use super::census::Census;
@@ -227,9 +227,10 @@ impl Drive<'_> {
         }
     }
 
-    /// Has each text that stands in several lines asked once, and notes who is not asked.
+    /// Has each text that stands in several lines asked once, and counts who is not asked about how many.
     fn join_same_texts(&mut self, lines: &[&[u8]], parts: &mut [Part]) {
         let mut texts = SameTexts::of(&self.job);
+        let mut exclusions = Exclusions::default();
         let states = parts.iter_mut().flat_map(|part| &mut part.objects);
         for ((state, line), object) in states.zip(lines).zip(0..) {
             if !matches!(state, ObjectState::Waiting { .. }) {
@@ -238,15 +239,11 @@ impl Drive<'_> {
             let line = parse(line).unwrap_or_default();
             if let Some(first) = texts.add(&line, object) {
                 *state = ObjectState::Same { object: first };
+                continue;
             }
-        }
-
-        let mut exclusions = Exclusions::default();
-        for (object, workers) in texts.excluded() {
-            exclusions.add(workers);
-            if texts.is_shared(object) {
-                let part = &mut parts[object / PART_OBJECTS];
-                part.excluded.insert(object % PART_OBJECTS, workers.clone());
+            let workers = audits::excluded(&line, &self.job);
+            if !workers.is_empty() {
+                exclusions.add(&workers);
             }
         }
         self.job.exclusions = exclusions;

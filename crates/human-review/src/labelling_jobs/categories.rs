@@ -54,9 +54,23 @@ pub fn read(file: &[u8], task: Task, is_below: bool) -> Result<Categories, Strin
     let file: Value = serde_json::from_slice(file).map_err(|_| "is not JSON".to_owned())?;
     let file: File = serde_json::from_value(file)
         .map_err(|_| "has no list `labels` of objects with a `label`".to_owned())?;
-    let (mut labels, mut parents) = (Vec::new(), Vec::new());
+    let (mut labels, mut parents, mut childless) = (Vec::new(), Vec::new(), Vec::new());
     match is_below {
-        true => collect_below(&file.labels, &mut labels, &mut parents),
+        true => {
+            let first: Vec<String> = file.labels.iter().map(|label| label.label.clone()).collect();
+            let unclear = || twice_above(&file.labels, &mut BTreeMap::new());
+            if let Some(refusal) = refusal(&first, &[]).or_else(unclear) {
+                return Err(refusal);
+            }
+            collect_below(&file.labels, &mut labels, &mut parents);
+            let has_none = |label: &&Label| label.labels.is_empty();
+            childless.extend(
+                file.labels
+                    .iter()
+                    .filter(has_none)
+                    .map(|label| label.label.clone()),
+            );
+        }
         false => labels.extend(file.labels.into_iter().map(|label| label.label)),
     }
     if is_below && labels.is_empty() {
@@ -83,6 +97,7 @@ pub fn read(file: &[u8], task: Task, is_below: bool) -> Result<Categories, Strin
     Ok(Categories {
         labels,
         parents,
+        childless,
         instructions,
         full_instructions,
         audited: file.audited,
@@ -98,6 +113,25 @@ fn collect_below(above: &[Label], labels: &mut Vec<String>, parents: &mut Vec<St
         }
         collect_below(&parent.labels, labels, parents);
     }
+}
+
+/// Returns why it cannot be told which labels are within a class, if it cannot: two labels of its name have some.
+fn twice_above<'l>(above: &'l [Label], seen: &mut BTreeMap<String, &'l str>) -> Option<String> {
+    for parent in above.iter().filter(|parent| !parent.labels.is_empty()) {
+        if let Some(other) = seen.insert(label_key(&parent.label), &parent.label) {
+            let (one, other) = (named(other), named(&parent.label));
+            return Some(match one == other {
+                true => format!("has the label {one} in two places, with labels within it in both"),
+                false => {
+                    format!("has labels within both {one} and {other}, which are one label in two spellings")
+                }
+            });
+        }
+        if let Some(refusal) = twice_above(&parent.labels, seen) {
+            return Some(refusal);
+        }
+    }
+    None
 }
 
 /// Returns why reviewers could not choose from these labels, if they could not: pages leave out what can be no label, and
@@ -145,7 +179,7 @@ fn problem(label: &str) -> Option<String> {
 }
 
 /// Writes a label so that what cannot be seen of it is seen.
-fn named(label: &str) -> String {
+pub(super) fn named(label: &str) -> String {
     let short: String = label.chars().take(NAMED_CHARS).collect();
     format!("`{}`", short.escape_debug())
 }
@@ -263,5 +297,32 @@ mod tests {
         let none = "has no labels within a label, which the tag active-learning:parent is about";
         let spelt = "has the labels `x` and `X`, which are one label in two spellings";
         assert_eq!(reasons, [Err(none.to_owned()), Err(spelt.to_owned())]);
+    }
+
+    #[test]
+    fn a_tree_in_which_two_labels_of_one_name_have_some_within_is_refused_by_name() {
+        let read_tree = |labels: &str| {
+            let file = format!(r#"{{"labels": {labels}}}"#);
+            read(file.as_bytes(), Task::SingleLabel, true)
+        };
+        let (sports, other) = (
+            r#"{"label": "Sports", "labels": [{"label": "Cups"}, {"label": "Other", "labels": [{"label": "x"}]}]}"#,
+            r#"{"label": "World", "labels": [{"label": "OTHER", "labels": [{"label": "y"}]}]}"#,
+        );
+
+        let spelt = read_tree(&format!("[{sports}, {other}]"));
+        let same = read_tree(&format!("[{sports}, {}]", other.replace("OTHER", "Other")));
+        let first = read_tree(&format!(r#"[{sports}, {{"label": "sports"}}]"#));
+        let within_none = read_tree(&format!(
+            r#"[{sports}, {{"label": "World", "labels": [{{"label": "Other"}}]}}]"#
+        ));
+
+        let reason = "has labels within both `Other` and `OTHER`, which are one label in two spellings";
+        assert_eq!(spelt, Err(reason.to_owned()));
+        let reason = "has the label `Other` in two places, with labels within it in both";
+        assert_eq!(same, Err(reason.to_owned()));
+        let reason = "has the labels `Sports` and `sports`, which are one label in two spellings";
+        assert_eq!(first, Err(reason.to_owned()));
+        assert!(within_none.is_ok(), "one of them has none within");
     }
 }

@@ -3,8 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use super::manifest::{Line, classes, is_labelled, metadata_of};
-use super::record::{Audit, AuditKind, Filter, Job, Settings, Task};
+use active_learning_core::labels::label_key::label_key;
+
+use super::categories::named;
+use super::manifest::{Line, classes, first_state, is_labelled, metadata_of};
+use super::record::{Audit, AuditKind, Filter, Job, ObjectState, Settings, Task};
 
 /// Tag that names a label that objects must have, `<attribute>=<class>`.
 pub const ONLY_WHERE_TAG: &str = "active-learning:only-where";
@@ -38,6 +41,10 @@ pub struct Census<'a> {
     taken: Option<usize>,
     /// The first line that has several labels, where one is adjusted.
     several: Option<usize>,
+    /// The label keys of the tree of which a level is asked; none where there is no level above.
+    tree: BTreeSet<String>,
+    /// The first line that is to be asked about with a class of the level above that is nowhere in the tree.
+    outside: Option<(usize, String)>,
 }
 
 impl<'a> Census<'a> {
@@ -59,6 +66,11 @@ impl<'a> Census<'a> {
             has_class: false,
             taken: None,
             several: None,
+            tree: match job.settings.parent {
+                Some(_) => job.categories.keys_of_tree(),
+                None => BTreeSet::new(),
+            },
+            outside: None,
         }
     }
 
@@ -70,6 +82,9 @@ impl<'a> Census<'a> {
         }
         if self.several.is_none() && self.cannot_be_chosen(line) {
             self.several = Some(number);
+        }
+        if self.outside.is_none() {
+            self.outside = self.outside_of_tree(line).map(|class| (number, class));
         }
         for name in line.names() {
             if let Some(attribute) = name.strip_suffix("-metadata")
@@ -100,6 +115,16 @@ impl<'a> Census<'a> {
             |audit: &&Audit| audit.kind == AuditKind::Adjustment && self.settings.task == Task::SingleLabel;
         let audit = self.settings.audit.as_ref().filter(adjusts_one);
         audit.is_some_and(|Audit { attribute, .. }| classes(line, attribute).len() > 1)
+    }
+
+    /// Returns a class of a line that is to be asked about on the level above, which is nowhere in the tree.
+    fn outside_of_tree(&self, line: &Line) -> Option<String> {
+        let attribute = self.settings.parent.as_ref()?;
+        let ObjectState::Waiting { .. } = first_state(line, self.settings) else {
+            return None;
+        };
+        let mut found = classes(line, attribute).into_iter();
+        found.find(|class| !self.tree.contains(&label_key(class)))
     }
 
     /// Returns the names of label attributes that the request gives, each with where it does so.
@@ -151,6 +176,13 @@ impl<'a> Census<'a> {
                 "{}: line {number} of the input manifest has several labels of {attribute}, and this job gives one: \
                  use PRE-AdjustmentTextMultiClassMultiLabel and ACS-AdjustmentTextMultiClassMultiLabel",
                 self.audit_member
+            ));
+        }
+        if let (Some((number, class)), Some(attribute)) = (&self.outside, &settings.parent) {
+            return Some(format!(
+                "{PARENT_TAG}: line {number} of the input manifest has the class {} of {attribute}, which is nowhere in the \
+                 label category file",
+                named(class)
             ));
         }
         match &settings.only_where {

@@ -46,7 +46,13 @@ impl Exclusions {
         }
     }
 
-    /// Returns how many objects need more answers than people are left for them; each of these is known by some ids.
+    /// Returns whether there may be groups beyond those that are remembered.
+    fn may_have_more(&self) -> bool {
+        self.0.len() >= MAX_GROUPS
+    }
+
+    /// Returns how many objects, answered since or not, need more answers than people are left for them; each of these is
+    /// known by some ids.
     fn lacking(&self, people: &[Vec<String>], answers: usize) -> usize {
         let is_short = |group: &&Group| {
             let may_answer = |ids: &&Vec<String>| !ids.iter().any(|id| group.workers.contains(id));
@@ -56,8 +62,8 @@ impl Exclusions {
     }
 }
 
-/// Says how many objects of a job wait for somebody whom its work team lacks; none where it lacks nobody. Who has neither been
-/// invited nor signed in is not known.
+/// Says how many objects of a job at most wait for somebody whom its work team lacks; none where it lacks nobody. Who has
+/// neither been invited nor signed in is not known.
 ///
 /// # Errors
 ///
@@ -76,8 +82,13 @@ pub async fn lacking(
     let team = job.workteam().and_then(team_of_arn);
     let team = team.filter(|team| team != flows.own_name());
     let people = people(team.as_deref(), members, flows, now).await?;
-    let lacking = job.exclusions.lacking(&people, job.settings.workers).min(open);
-    Ok((lacking > 0).then(|| words(lacking)))
+    let lacking = job.exclusions.lacking(&people, job.settings.workers);
+    // Some of them may have been answered while the team was another.
+    let most = match job.exclusions.may_have_more() {
+        true => open,
+        false => lacking.min(open),
+    };
+    Ok((lacking > 0).then(|| words(most)))
 }
 
 /// Returns who may answer tasks of a work team, or of that of the stack, each by all their ids.
@@ -108,12 +119,12 @@ fn ids(listed: Listed) -> Vec<String> {
     ids
 }
 
-fn words(objects: usize) -> String {
-    let wait = if objects == 1 { "waits" } else { "wait" };
+fn words(most: usize) -> String {
+    let wait = if most == 1 { "waits" } else { "wait" };
     format!(
-        "{} {wait} for somebody else: of those who were invited to the work team or have signed in, too few may answer \
+        "Up to {} {wait} for somebody else: of those who were invited to the work team or have signed in, too few may answer \
          that have not given the label and are not excluded. Invite another reviewer.",
-        counted(objects, "object")
+        counted(most, "object")
     )
 }
 
@@ -144,6 +155,12 @@ mod tests {
     }
 
     #[test]
+    fn how_many_wait_is_said_as_the_most_there_can_be() {
+        assert!(words(1).starts_with("Up to 1 object waits for somebody else: "));
+        assert!(words(3).starts_with("Up to 3 objects wait for somebody else: "));
+    }
+
+    #[test]
     fn no_more_groups_are_remembered_than_a_document_has_room_for() {
         let mut exclusions = Exclusions::default();
 
@@ -152,5 +169,6 @@ mod tests {
         }
 
         assert_eq!(exclusions.0.len(), MAX_GROUPS);
+        assert!(exclusions.may_have_more());
     }
 }

@@ -82,7 +82,8 @@ impl ObjectState {
 pub struct Part {
     /// Their states, in the order of the input.
     pub objects: Vec<ObjectState>,
-    /// Of objects whose text others have too: who is not asked about any of them, by worker id. Else the line itself says.
+    /// Of a part by a version before, of objects whose text others have too: who is not asked about any of them, by worker id.
+    /// Else the line itself says.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub excluded: BTreeMap<usize, Vec<String>>,
 }

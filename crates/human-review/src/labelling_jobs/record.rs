@@ -1,5 +1,7 @@
 //! A labelling job as data: what was asked for, how far it is, and what became of each object.
 
+use std::collections::BTreeSet;
+
 use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use active_learning_core::labels::label_key::label_key;
 use chrono::{DateTime, Utc};
@@ -63,6 +65,9 @@ pub struct Categories {
     /// Of a job on a level below another one: the label that each is within.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parents: Vec<String>,
+    /// Of such a job: labels of the first level that none are within.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub childless: Vec<String>,
     /// Words above the choices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
@@ -81,6 +86,12 @@ impl Categories {
         let is_wanted = |(_, parent): &(usize, &String)| wanted.contains(&label_key(parent));
         let found = self.parents.iter().enumerate().filter(is_wanted);
         found.map(|(number, _)| number).collect()
+    }
+
+    /// Returns the label keys of all classes that a text may have on a level above: those of the whole tree.
+    pub fn keys_of_tree(&self) -> BTreeSet<String> {
+        let all = self.parents.iter().chain(&self.childless).chain(&self.labels);
+        all.map(|name| label_key(name)).collect()
     }
 }
 

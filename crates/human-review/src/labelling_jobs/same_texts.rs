@@ -1,11 +1,13 @@
 //! Texts that stand in several lines of a manifest, in whatever spelling: people are asked once, and each line gets the
 //! label.
 //!
-//! Two lines are one question where a reviewer would see the same: texts of the same normal form, and the same label so
-//! far where one is shown. A function of the job's own may make something else of each line, and a text in an object of
-//! its own is not known before it is asked about: these are asked line by line.
+//! Two lines are one question where a reviewer would see the same, and the same reviewers may be asked: texts of the same
+//! normal form, the same label so far where one is shown, and the same workers who are not asked. So no question is left
+//! that nobody may answer though somebody may be asked about each of its lines. A function of the job's own may make
+//! something else of each line, and a text in an object of its own is not known before it is asked about: these are asked
+//! line by line.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use active_learning_core::sampling::duplicates::form_of;
 use serde_json::{Map, Value, json};
@@ -24,10 +26,6 @@ const SAME_TEXT_AS: &str = "same-text-as";
 pub(super) struct SameTexts<'a> {
     job: &'a Job,
     first: HashMap<String, usize>,
-    /// Who is not asked about an object or one of the same text, by the number of the first.
-    excluded: BTreeMap<usize, Vec<String>>,
-    /// Those that others have the text of.
-    shared: BTreeSet<usize>,
 }
 
 impl<'a> SameTexts<'a> {
@@ -36,36 +34,14 @@ impl<'a> SameTexts<'a> {
         Self {
             job,
             first: HashMap::new(),
-            excluded: BTreeMap::new(),
-            shared: BTreeSet::new(),
         }
     }
 
     /// Takes in an object that is to be asked about; returns the one before it that asks the same, if there is one.
     pub(super) fn add(&mut self, line: &Line, object: usize) -> Option<usize> {
-        let first = self.question(line).and_then(|question| {
-            let first = *self.first.entry(question).or_insert(object);
-            (first != object).then_some(first)
-        });
-        let excluded = audits::excluded(line, self.job);
-        if !excluded.is_empty() {
-            let all = self.excluded.entry(first.unwrap_or(object)).or_default();
-            all.extend(excluded);
-            all.sort_unstable();
-            all.dedup();
-        }
-        self.shared.extend(first);
-        first
-    }
-
-    /// Returns who is not asked, by the number of the object that is asked about.
-    pub(super) fn excluded(&self) -> impl Iterator<Item = (usize, &Vec<String>)> {
-        self.excluded.iter().map(|(object, workers)| (*object, workers))
-    }
-
-    /// Returns whether other objects have the text of this one.
-    pub(super) fn is_shared(&self, object: usize) -> bool {
-        self.shared.contains(&object)
+        let question = self.question(line)?;
+        let first = *self.first.entry(question).or_insert(object);
+        (first != object).then_some(first)
     }
 
     /// Returns what tells the question of a line from others; none where it is asked by itself.
@@ -80,6 +56,8 @@ impl<'a> SameTexts<'a> {
         if let Some(attribute) = &settings.parent {
             shown["parents"] = json!(classes(line, attribute));
         }
+        // In order, and each once.
+        shown["excluded"] = json!(audits::excluded(line, self.job));
         Some(format!("{}{shown}", form_of("", &text)))
     }
 }

@@ -286,7 +286,8 @@ impl Portal<'_> {
                 check_answer(&answer, &exclusions, &input)?;
             }
         }
-        self.check_for_job(&human_loop, &answer, &exclusions).await?;
+        self.check_for_job(&human_loop, &input, &answer, &exclusions)
+            .await?;
         // What is answered by a label that went out of use within the last seconds is asked again by who collects it.
         if !human_loop.is_opaque()
             && let Some(set) = self.label_sets.current().await?
@@ -354,11 +355,12 @@ impl Portal<'_> {
         Ok((answer, exclusions))
     }
 
-    /// Checks that the answer to a task of a labelling job can become a label: where a function of the job's own reads it,
-    /// everything is taken.
+    /// Checks that the answer to a task of a labelling job, whose input is this one, can become a label: where a function of
+    /// the job's own reads it, everything is taken.
     async fn check_for_job(
         &self,
         human_loop: &HumanLoop,
+        input: &Value,
         answer: &Map<String, Value>,
         exclusions: &ExclusionCategories,
     ) -> Result<(), PortalError> {
@@ -371,8 +373,8 @@ impl Portal<'_> {
         if choices.is_read_by_function {
             return Ok(());
         }
-        let own = human_loop.input.as_ref().filter(|_| choices.are_by_object);
-        let own = own.and_then(|input| input["labels"].as_array());
+        // A large input is not in the loop itself.
+        let own = input["labels"].as_array().filter(|_| choices.are_by_object);
         let own: Option<Vec<String>> = own.map(|labels| {
             labels
                 .iter()

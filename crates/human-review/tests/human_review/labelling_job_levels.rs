@@ -92,6 +92,49 @@ async fn a_label_within_another_one_is_refused_for_a_text_that_has_not_that() {
 }
 
 #[tokio::test]
+async fn a_label_within_another_one_is_refused_for_a_long_text_as_well() {
+    let review = Review::new();
+    put(&review, "tree.json", TREE).await;
+    let long = "Cup final. ".repeat(1_000);
+    started(&review, &[labelled(&long, "Sports")], &below("long", json!({}))).await;
+    let ada = review.sign_in("ada").await;
+    let address = ada.get("next").await.header("location").to_owned();
+    let task = ada.get(&address).await;
+
+    let refused = ada.submit(&task, &label("Banks")).await;
+    let taken = ada.submit(&task, &label("Football")).await;
+
+    assert_eq!((refused.status(), refused.code()), (400, "no_label_of_job"));
+    assert!(refused.body().contains("Football, Chess, Other"), "{refused:?}");
+    assert_eq!(taken.status(), 303, "{taken:?}");
+}
+
+#[tokio::test]
+async fn a_line_whose_class_is_nowhere_in_the_tree_fails_the_job_with_its_number() {
+    let review = Review::new();
+    put(&review, "tree.json", TREE).await;
+    let mut done = labelled("Old news", "Weather");
+    done["subtopic"] = json!(4);
+    done["subtopic-metadata"] = json!({ "class-name": "Other" });
+    let lines = [
+        done,
+        labelled("Election", "World"),
+        labelled("Cup final", "Football"),
+        labelled("It rains", "Weather"),
+    ];
+    started(&review, &lines, &below("outside", json!({}))).await;
+
+    let failed = describe(&review, "outside").await;
+    assert_eq!(failed["LabelingJobStatus"], "Failed", "{failed}");
+    let reason = failed["FailureReason"].as_str().expect("a reason");
+    assert!(
+        reason.contains("line 4 of the input manifest has the class `Weather` of topic"),
+        "{reason}"
+    );
+    assert!(review.keys("human-review/queue/").await.is_empty());
+}
+
+#[tokio::test]
 async fn the_same_file_is_that_of_the_level_above() {
     let review = Review::new();
     put(&review, "tree.json", TREE).await;

@@ -531,6 +531,30 @@ async fn a_page_that_the_storage_does_not_give_is_not_skipped_by_its_reviewer() 
 }
 
 #[tokio::test]
+async fn the_queue_is_there_where_the_last_answers_of_its_reviewer_cannot_be_read() {
+    let review = Review::with(of_two());
+    // So large that it is an object of its own.
+    let mut input = two_items();
+    input["padding"] = json!("x".repeat(9_000));
+    review.start("tc-1", &input).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tc-1").await;
+    ann.submit(&task, &answer()).await;
+    review.start("tc-2", &two_items()).await;
+    let whole = ann.get("queue").await;
+    review.fail_gets_to(Some(("/inputs/", "KMS.KeyUnavailableException")));
+
+    let queue = ann.get("queue").await;
+    review.fail_gets_to(None);
+
+    let own = "task?loop=tc-1&amp;correct=yes";
+    assert!(whole.body().contains(own), "{}", whole.body());
+    assert_eq!(queue.status(), 200, "{queue:?}");
+    assert!(queue.body().contains("data-waiting=\"1\""), "{}", queue.body());
+    assert!(!queue.body().contains(own), "{}", queue.body());
+}
+
+#[tokio::test]
 async fn what_a_correction_leaves_blank_stays_as_it_was_while_the_loop_is_open() {
     let review = Review::with(of_two());
     review.start("tc-1", &two_items()).await;

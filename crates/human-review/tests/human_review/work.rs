@@ -269,6 +269,45 @@ async fn put_labelled(review: &Review, text: &str, at: &str) -> String {
 }
 
 #[tokio::test]
+async fn whether_a_text_is_held_out_cannot_be_told_where_a_list_is_missing_or_there_are_too_many() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let id = put_labelled(&review, "Rates rise again!", "2026-11-10T08:00:00.000Z").await;
+    let list = |number: usize| format!("datasets/split/held-out-{number}.txt");
+    for number in 0..51 {
+        let texts = match number {
+            20 => "rates rise again\n",
+            _ => "cup final\n",
+        };
+        let texts = aws_sdk_s3::primitives::ByteStream::from_static(texts.as_bytes());
+        let stored = review.s3.put_object().bucket(TRAINING_BUCKET).key(list(number));
+        stored.body(texts).send().await.expect("stored");
+    }
+
+    let mut told = Vec::new();
+    for lists in [
+        (0..20).map(list).collect::<Vec<_>>(),
+        (0..51).map(list).collect(),
+        (0..20).chain(60..61).map(list).collect(),
+        (20..21).chain(60..61).map(list).collect(),
+        (0..20).chain(0..20).chain(0..11).map(list).collect(),
+    ] {
+        let split = json!({ "heldOut": lists });
+        put(&review, TRAINING_BUCKET, "datasets/split.json", &split).await;
+        let found = admin.get(&format!("data.json?id={id}")).await.json();
+        told.push(found["datasets"]["heldOut"].clone());
+    }
+    let page = admin.get(&format!("data?id={id}")).await;
+
+    assert_eq!(json!(told), json!([false, true, null, true, null]));
+    assert!(
+        page.body().contains("Whether it is held out cannot be told"),
+        "{}",
+        page.body()
+    );
+}
+
+#[tokio::test]
 async fn the_way_of_a_text_ends_with_the_dataset_that_took_it_in_and_whether_it_is_held_out() {
     let review = Review::new();
     let admin = review.sign_in_admin("ada").await;

@@ -590,7 +590,7 @@ async fn a_decision_that_broke_off_between_the_question_and_its_line_is_counted_
     let dispute_key = active_learning_core::keys::disputed(id);
     let dispute = services.get(FEEDBACK, &key).await;
     services.put(TRAINING, &dispute_key, dispute).await;
-    let bucket = |name: &str| Bucket::new(services.s3.clone(), name);
+    let bucket = |name: &str| Bucket::new(services.scripted_s3(), name);
     let (training, feedback) = (bucket(TRAINING), bucket(FEEDBACK));
     let sets = LabelSets::new(training.clone());
     let decide = async |label: &str, at: &str| {

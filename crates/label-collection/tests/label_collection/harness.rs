@@ -176,6 +176,11 @@ impl Services {
         }
     }
 
+    /// Returns a client of S3 that the script is about.
+    pub fn scripted_s3(&self) -> Client {
+        Client::new(&self.script.sdk_config(self.aws.router()))
+    }
+
     pub fn function(&self) -> LabelCollection {
         let env = Env::from([
             ("REVIEW_BUCKET_NAME", REVIEW),

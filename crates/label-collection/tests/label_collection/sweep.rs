@@ -653,9 +653,8 @@ async fn a_full_review_service_fails_no_sweep_and_holds_back_no_answer() {
     }
     let (answered, failed) = (name('7'), name('8'));
     services.asked_and(&answered, "Completed").await;
-    services
-        .put(REVIEW, &output_key(&answered), BUILT_IN_OUTPUT)
-        .await;
+    let output = BUILT_IN_OUTPUT.replace(LOOP, &answered);
+    services.put(REVIEW, &output_key(&answered), output).await;
     services.asked_and(&failed, "Failed").await;
     services
         .script

@@ -118,7 +118,12 @@ fn keep_young(transaction: &WriteTransaction, by_ms: u64, now_ms: u64) -> Result
     let mut waiting: Vec<(Place, Delivery)> = Vec::new();
     for entry in table.iter()? {
         let (place, json) = entry?;
-        waiting.push((place.value(), super::read(json.value())?));
+        match super::read(json.value()) {
+            Ok(delivery) => waiting.push((place.value(), delivery)),
+            Err(error) => {
+                tracing::error!(%error, "the age of an event for an API destination stays as it is")
+            }
+        }
     }
     for (place, mut delivery) in waiting {
         delivery.accepted_ms = (delivery.accepted_ms + by_ms).min(now_ms);
@@ -237,6 +242,31 @@ mod tests {
         assert_eq!(by_now, Some(evening + 2 * DAY));
         assert_eq!(after.1.accepted_ms, evening + 2 * DAY);
         assert!(!after.1.is_over(later));
+    }
+
+    #[test]
+    fn an_event_that_cannot_be_read_does_not_keep_others_young() {
+        const DAY: u64 = 24 * 60 * 60 * 1000;
+        let (_folder, store) = store();
+        let evening = 20_000 * DAY;
+        let sent = Delivery {
+            accepted_ms: evening,
+            ..delivery("a", evening)
+        };
+        let transaction = store.index.begin_write().expect("a transaction");
+        open(&transaction).expect("opened");
+        put(&transaction, &sent).expect("kept");
+        {
+            let mut table = transaction.open_table(WAITING).expect("a table");
+            table.insert((0, 9), b"damaged".as_slice()).expect("kept");
+        }
+        transaction.commit().expect("kept");
+        note_alive(&store.index, evening).expect("kept");
+
+        note_alive(&store.index, evening + 2 * DAY).expect("the damaged one is skipped");
+
+        let young = accepted_ms(&store.index, (evening, 0)).expect("read");
+        assert_eq!(young, Some(evening + 2 * DAY));
     }
 
     #[test]

@@ -61,8 +61,10 @@ impl HttpBody for Timed {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
             let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
             let bytes = data.map_or(0, Bytes::len);
-            self.waiting.ends(bytes);
-            return Poll::Ready(frame.map(|frame| frame.map_err(axum::Error::new)));
+            return Poll::Ready(match self.waiting.ends(bytes) {
+                true => frame.map(|frame| frame.map_err(axum::Error::new)),
+                false => Some(Err(axum::Error::new(stalled()))),
+            });
         }
         match self.waiting.poll(context) {
             Poll::Ready(()) => Poll::Ready(Some(Err(axum::Error::new(stalled())))),

@@ -97,7 +97,7 @@ async fn however_many_bodies_are_half_sent_a_new_request_is_served() {
     };
     let service = start(few_and_patient).await;
     let mut half_sent = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..40 {
         half_sent.push(service.send(HALF_BODY).await);
     }
 
@@ -107,6 +107,55 @@ async fn however_many_bodies_are_half_sent_a_new_request_is_served() {
     let answer = answer.expect("it does not wait for the bodies");
     assert!(answer.ends_with("here"), "{answer}");
     assert_eq!(first.as_deref(), Ok(""), "it has made room");
+}
+
+/// Returns whether a connection is to close, and whether it is given up.
+fn ends(place: &PlaceTaken) -> (bool, bool) {
+    let state = &place.state;
+    (state.closing.is_cancelled(), state.given_up.is_cancelled())
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_connections_make_room_first_then_bodies_that_stand_still_and_handlers_never() {
+    let places = Arc::new(Places::default());
+    let [stalled, handled, idle] = [(); 3].map(|()| places.try_take(3).expect("a place"));
+    let _requests = [&stalled, &handled].map(|place| Busy::new(place.state.clone()));
+    stalled.state.waits(Instant::now());
+    let ended = || [&stalled, &handled, &idle].map(ends);
+
+    places.free_longest_waiting();
+    let new = ended();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    places.free_longest_waiting();
+    places.free_longest_waiting();
+    let soon = ended();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    places.free_longest_waiting();
+    places.free_longest_waiting();
+    let late = ended();
+
+    let (stays, closes, is_given_up) = ((false, false), (true, false), (false, true));
+    assert_eq!(new, [stays, stays, stays]);
+    assert_eq!(soon, [stays, stays, closes], "half a second is no standstill");
+    assert_eq!(late, [is_given_up, stays, closes]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_goes_on_is_not_given_up_and_one_that_is_given_up_does_not_go_on() {
+    let state = State::default();
+    state.activity().requests = 1;
+    tokio::time::sleep(STANDSTILL).await;
+    let seen = state.spare(Instant::now()).expect("it stands still");
+
+    let is_in_time = state.goes_on();
+    let is_ended_late = state.end(seen);
+    state.waits(Instant::now());
+    tokio::time::sleep(STANDSTILL).await;
+    let seen = state.spare(Instant::now()).expect("it stands still again");
+    let is_ended = state.end(seen);
+
+    assert!(is_in_time && !is_ended_late);
+    assert!(is_ended && !state.goes_on());
 }
 
 #[tokio::test]
@@ -141,10 +190,10 @@ async fn a_body_may_take_a_second_for_each_kib_and_the_time_of_its_reader_is_its
     let mut waiting = waiting::Waiting::new(Duration::from_secs(10), state.clone());
     let ended = std::future::poll_fn(|context| waiting.poll(context));
     let none = timeout(Duration::from_secs(6), ended).await;
-    let waits = state.waits_since().is_some();
+    let waits = state.activity().waits_since.is_some();
 
     waiting.ends(2_048);
-    let reads = state.waits_since().is_none();
+    let reads = state.activity().waits_since.is_none();
     tokio::time::sleep(Duration::from_secs(1_000)).await;
     let begin = Instant::now();
     std::future::poll_fn(|context| waiting.poll(context)).await;

@@ -35,13 +35,14 @@ impl Waiting {
         }
     }
 
-    /// Notes that something has come.
-    pub(super) fn ends(&mut self, bytes: usize) {
+    /// Notes that something has come. Returns whether that is not too late.
+    pub(super) fn ends(&mut self, bytes: usize) -> bool {
         self.received += bytes as u64;
-        if let Some((since, _)) = self.now.take() {
-            self.waited += since.elapsed();
-            self.connection.goes_on();
-        }
+        let Some((since, _)) = self.now.take() else {
+            return true;
+        };
+        self.waited += since.elapsed();
+        self.connection.goes_on()
     }
 
     /// Waits on; it is ready when that was too long.
@@ -49,7 +50,7 @@ impl Waiting {
         let left = self.left();
         let (_, sleep) = self.now.get_or_insert_with(|| {
             let since = Instant::now();
-            self.connection.set_waits_since(Some(since));
+            self.connection.waits(since);
             (since, Box::pin(sleep(left)))
         });
         sleep.as_mut().poll(context)

@@ -289,7 +289,7 @@ impl Source {
                 let mut expected = Expected::of(record);
                 let blob = record.blob.as_deref().filter(|_| is_part);
                 if let Some((blob, expected)) = blob.and_then(|blob| Some((blob, expected.take()?)))
-                    && !checked.is_whole(blob, &mut file, expected).await?
+                    && !checked.is_whole(blob, &file, expected).await?
                 {
                     tracing::error!("a blob file of the state folder is damaged");
                     return Err(damaged());

@@ -158,7 +158,7 @@ fn a_test_set_may_spell_labels_otherwise() {
 }
 
 #[test]
-fn a_test_set_is_checked_as_a_training_set_is() {
+fn conflicts_unknown_labels_and_swapped_columns_of_a_test_set_are_found() {
     let train = read("World,one\nWorld,two\nSports,three\nSports,four\n").expect("good file");
     let test = |csv: &str| {
         let mut test = Collector::new(LabelSyntax::One);
@@ -188,6 +188,35 @@ fn a_test_set_is_checked_as_a_training_set_is() {
     );
     assert_eq!(
         unknown.to_string(),
+        "the test set has 1 labels that the training set does not have"
+    );
+}
+
+#[test]
+fn a_small_test_set_in_which_each_label_is_rare_is_taken() {
+    let labels: Vec<String> = (10..30).map(|number| format!("Desk {number}")).collect();
+    let taken = |syntax: LabelSyntax, csv: &str, labels: &[String]| {
+        let mut test = Collector::new(syntax);
+        test.read_csv(csv.as_bytes()).expect("good rows");
+        test.test_set(labels).map(|test| test.examples.len())
+    };
+    let several: String = (0..16)
+        .map(|row| format!("{}|{},This is number {row}.\n", labels[row], labels[row % 4 + 16]))
+        .collect();
+    let one_each: String = labels[..12]
+        .iter()
+        .map(|label| format!("{label},This is meant for {label}.\n"))
+        .collect();
+    let one_is_unknown = format!("{one_each}Weather,This is rain.\n");
+
+    let several = taken(LabelSyntax::Several('|'), &several, &labels);
+    let one_each = taken(LabelSyntax::One, &one_each, &labels[..12]);
+    let refused = taken(LabelSyntax::One, &one_is_unknown, &labels[..12]);
+
+    assert_eq!(several.expect("20 labels in 16 rows"), 16);
+    assert_eq!(one_each.expect("12 labels in 12 rows"), 12);
+    assert_eq!(
+        refused.expect_err("one label is no label").to_string(),
         "the test set has 1 labels that the training set does not have"
     );
 }

@@ -66,8 +66,9 @@ impl<'a> Consolidated<'a> {
 /// Consolidates the votes on many records: by Dawid–Skene once enough of them overlap, else by majority.
 ///
 /// Deterministic. All users are one annotator, whose error rates are learned like anybody's: weak before they
-/// overlap with reviewers. Reviewers decide; users only break what is open between them. An answer that no
-/// reviewer gave is never the consensus, whatever the model holds. Where the model finds none of theirs probable, the
+/// overlap with reviewers. Reviewers decide; users only break what is open between them. An answer with a
+/// label that no reviewer named is never the consensus, whatever the model holds; where texts may have several labels, it may
+/// name labels together that no single reviewer named together. Where the model finds none of theirs probable, the
 /// majority decides, as it did when the question was answered: one reviewer's word counts. Records with the same votes
 /// are estimated once, so memory grows with the different sets of votes. Where texts may have several labels, error rates are
 /// those on each label: whether they name it where it fits, and where it does not.

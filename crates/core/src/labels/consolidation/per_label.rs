@@ -66,7 +66,8 @@ pub(super) fn is_by_label<T>(given: &[Given<'_, T>]) -> bool {
     sure.any(|(.., answer)| !answer.says_the_same(several))
 }
 
-/// Decides label by label, by the majority of reviewers; of those who are tied on one, users decide.
+/// Decides label by label, by the majority of reviewers; of those who are tied on one, users decide. A tie where they do not:
+/// then the most frequent whole answer may count.
 pub(super) fn decide<'a, T: Ord + Copy>(given: &[Given<'a, T>]) -> Decision<'a> {
     let said = Said::of(given);
     said.decided(|_, yes, all| majority(yes, all), DecidedBy::Majority)

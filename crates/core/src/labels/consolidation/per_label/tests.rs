@@ -106,8 +106,28 @@ fn that_no_label_has_a_majority_is_no_answer_unless_most_say_that_none_fits() {
 
     assert_eq!(of(&["AB", "C", "D"]), TIE, "all three say that something fits");
     assert_eq!(of(&["AB", "C", "-"]), TIE);
-    assert_eq!(of(&["AB", "C", "-", "-"]), TIE);
     assert_eq!(of(&["AB", "-", "-"]), agreed("-", 2.0 / 3.0, DecidedBy::Majority));
+}
+
+#[test]
+fn the_most_frequent_of_four_whole_answers_decides_where_its_labels_are_tied() {
+    let of = |answers: &[&str]| decided(&reviewers(answers));
+    let half = |answer: &str| agreed(answer, 0.5, DecidedBy::Majority);
+
+    assert_eq!(of(&["AB", "C", "-", "-"]), half("-"));
+    assert_eq!(of(&["AB", "AB", "A", "C"]), half("AB"));
+    assert_eq!(
+        tied_labels(&reviewers(&["AB", "AB", "A", "C"])),
+        [""; 0],
+        "it is decided"
+    );
+    assert_eq!(of(&["AB", "AB", "A", "A"]), TIE, "both are as frequent");
+    assert_eq!(of(&["AB", "C", "-", "?"]), TIE, "who is unsure says nothing");
+    assert_eq!(
+        of(&["AB", "AC", "A", "A"]),
+        agreed("A", 0.75, DecidedBy::Majority),
+        "label by label, where that decides"
+    );
 }
 
 #[test]
