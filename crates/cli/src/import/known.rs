@@ -212,7 +212,7 @@ pub(super) fn before(set: &LabelSet, labelled: &Labelled, question: Option<&Ques
     // What a file said of a label that is out of use by now is what this one says of it.
     let says_the_same = |last: &Vote, vote: &Vote| set.as_imported(&last.answer).says_the_same(&vote.answer);
     let is_same = |(vote, last): (&Vote, &Option<&Vote>)| last.is_some_and(|last| says_the_same(last, vote));
-    if repeats_the_answer(question, labelled) {
+    if repeats_the_answer(set, question, labelled) {
         return Before::All(Standing::Stands);
     }
     let counts = labelled.fate != Fate::Trains || question.state != State::Asked;
@@ -235,15 +235,22 @@ pub(super) fn before(set: &LabelSet, labelled: &Labelled, question: Option<&Ques
 }
 
 /// Returns whether a file only repeats, by no one in particular, what people agree on: an export of this stack does, and says
-/// nothing new.
-fn repeats_the_answer(question: &Question, labelled: &Labelled) -> bool {
-    let is_unnamed = |vote: &Vote| vote.worker == UNSIGNED;
-    labelled.votes.iter().all(|vote| {
-        is_unnamed(vote)
-            && question
-                .answer()
-                .is_some_and(|answer| answer.says_the_same(&vote.answer))
-    })
+/// nothing new. Of a question that is open, that is what its votes come to so far.
+fn repeats_the_answer(set: &LabelSet, question: &Question, labelled: &Labelled) -> bool {
+    if labelled.votes.iter().any(|vote| vote.worker != UNSIGNED) {
+        return false;
+    }
+    let mut so_far = question.clone();
+    if so_far.answer().is_none() {
+        so_far.decide(Some(set));
+    }
+    let is_said = |answer: &Answer| {
+        labelled
+            .votes
+            .iter()
+            .all(|vote| answer.says_the_same(&vote.answer))
+    };
+    so_far.answer().is_some_and(is_said)
 }
 
 /// Returns what became of a label of a file that is known.

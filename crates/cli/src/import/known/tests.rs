@@ -191,6 +191,27 @@ async fn a_signed_label_of_a_text_that_is_being_asked_in_another_spelling_is_a_v
 }
 
 #[tokio::test]
+async fn a_label_of_an_export_is_known_also_while_its_text_is_asked_again() {
+    let stack = Stack::new();
+    let text = "Exported while it is open";
+    let id = stack
+        .ask(text, &[vote("import:zoe", "Billing", VoteSource::Import)])
+        .await;
+    let open = |question: &mut Option<Question>| {
+        let question = question.as_mut().expect("it is there");
+        (question.state, question.consensus) = (State::Asked, None);
+    };
+    let questions = Questions::new("test", stack.place.feedback.clone(), stack.place.training.clone());
+    questions.change(&id, open).await.expect("changed");
+
+    let (_, done) = stack.import(&format!("text,label\n{text},Billing\n")).await;
+    let (_, other) = stack.import(&format!("text,label\n{text},Login\n")).await;
+
+    assert_eq!(done.labelled, 0, "it says nothing new");
+    assert_eq!(other.labelled, 1);
+}
+
+#[tokio::test]
 async fn a_corrected_file_is_the_newer_word_also_where_it_spells_the_text_otherwise() {
     let stack = Stack::new();
     let annotated = |text: &str, label: &str| format!("text,label,annotator\n{text},{label},ann\n");
