@@ -137,7 +137,7 @@ async function answerByKeyboard(page, ids) {
     assert.equal(await focused(), text, 'the item with the focus');
     for (const key of answers.get(text).keys) await page.keyboard.press(key);
     // The same key may be meant for the next text once that can have been read.
-    await page.waitForTimeout(250);
+    await page.waitForTimeout(600);
   }
   assert.match(await page.locator('#review-status').textContent(), /All answered/);
   // The last item again: another answer, then the first one once more.
@@ -242,14 +242,15 @@ async function reviewWithForeignTemplate(browser, stack, templateKey) {
   await page.goto(`${stack.portalUrl}task?loop=${loop}&correct=yes`);
   await page.waitForFunction(() => document.querySelector('crowd-text-area[name=remark] textarea')?.value);
   await page.getByLabel("It's none of these").check();
+  assert.equal(await page.locator('#blocked-warning').textContent(), '');
   await page.getByRole('button', { name: 'Submit' }).click();
   const second = await until('the second correction', async () => (
     (await stack.reviewKeys('/output.json')).find((key) => key.includes(`/${loop}/corrections/`) && key !== correction)));
   const [excluded] = (await stack.reviewObject(second)).humanAnswers;
   assert.deepEqual(excluded.answerContent.category, { label: "It's none of these" });
   assert.deepEqual(excluded.exclusionCategories, { category: "It's none of these" });
-  assert.equal(await page.locator('#blocked-warning').textContent(), '');
-  assert.deepEqual(problems, []);
+  // The page after a submit may not have come when the next one is asked for.
+  assert.deepEqual(problems.filter((problem) => !problem.includes('ERR_ABORTED')), []);
   await context.close();
   ok('a worker task template with crowd-classifier, as A2I has them, works unchanged');
 }

@@ -170,7 +170,7 @@ async fn a_training_with_a_test_set_is_measured_on_it() {
         .put_quietly("data/train/b.csv", "Cat,purrs all day\nDog,barks all day\n")
         .await;
     function
-        .put_quietly("data/test.csv", "Cat,it purrs\nDog,it barks\nDog,it purrs\n")
+        .put_quietly("data/test.csv", "Cat,it purrs\nDog,it barks\nDog,it purrs too\n")
         .await;
 
     let properties = train(
