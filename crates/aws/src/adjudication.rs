@@ -96,19 +96,24 @@ pub async fn adjudicate(
     let dispute = dispute.ok_or_else(|| AdjudicationError::NotDisputed(record_id.to_owned()))?;
     label_sets.forget().await;
     let set = label_sets.current().await?;
-    let vote = Vote {
-        worker: format!("{ADJUDICATOR}{by}"),
-        answer: answer(choice, set.as_deref())?,
-        source: VoteSource::Adjudicator,
-        at: at.to_owned(),
-        seconds: None,
-        note: Default::default(),
-    };
+    let vote = final_vote(answer(choice, set.as_deref())?, by, at);
 
     let name = format!("{NAME}{}-{}", dispute.record.id, at.replace([':', '.'], ""));
     let line = line_of(&dispute.record, set.as_deref(), &vote, &name);
     decide((training, &questions), dispute, &vote, line).await?;
     Ok(vote.answer)
+}
+
+/// Returns the vote of somebody whose word is final.
+fn final_vote(answer: Answer, by: &str, at: &str) -> Vote {
+    Vote {
+        worker: format!("{ADJUDICATOR}{by}"),
+        answer,
+        source: VoteSource::Adjudicator,
+        at: at.to_owned(),
+        seconds: None,
+        note: Default::default(),
+    }
 }
 
 /// Returns the line of a decision on a record, by the names that labels have now.
@@ -186,14 +191,8 @@ pub async fn adopt(
         finish((training, &questions), &record.id, &name).await?;
         return Ok(Created::Exists);
     }
-    let vote = Vote {
-        worker: format!("{ADJUDICATOR}{}", finding.by),
-        answer: answer(&Choice::Labels(vec![finding.label.to_owned()]), set)?,
-        source: VoteSource::Adjudicator,
-        at: finding.at.to_owned(),
-        seconds: None,
-        note: Default::default(),
-    };
+    let choice = Choice::Labels(vec![finding.label.to_owned()]);
+    let vote = final_vote(answer(&choice, set)?, finding.by, finding.at);
     let line = line_of(record, set, &vote, &name);
     if let Some(question) = questions.read(&record.id).await? {
         decide((training, &questions), question, &vote, line).await?;

@@ -132,6 +132,17 @@ async fn an_adjudicator_is_shown_the_newest_votes_whoever_comes_last() {
     assert_eq!(shown(&training, &before.record.id).await, Some(newest));
 }
 
+/// Returns what an audit holds right of a text whose newest word this is.
+fn found_wrong(newest: &LabelledRecord) -> Finding<'_> {
+    Finding {
+        audit: "spring",
+        newest,
+        label: "Sports",
+        by: "bob",
+        at: "2026-11-20T12:00:00.000Z",
+    }
+}
+
 #[tokio::test]
 async fn what_an_audit_holds_right_is_final_for_its_question_and_is_written_once() {
     let (_aws, questions, training) = world();
@@ -139,13 +150,7 @@ async fn what_an_audit_holds_right_is_final_for_its_question_and_is_written_once
     let asked = answered();
     keep(&questions, &asked).await;
     let newest = LabelledRecord::new(asked.record.clone(), asked.votes.clone(), "review-1", "arn:flow");
-    let finding = Finding {
-        audit: "spring",
-        newest: &newest,
-        label: "Sports",
-        by: "bob",
-        at: "2026-11-20T12:00:00.000Z",
-    };
+    let finding = found_wrong(&newest);
 
     let first = adopt("test", (&training, &feedback), None, finding).await;
     let again = adopt("test", (&training, &feedback), None, finding).await;
@@ -182,13 +187,7 @@ async fn an_audit_that_broke_off_after_its_line_was_written_is_done_with_by_the_
     let asked = answered();
     keep(&questions, &asked).await;
     let newest = LabelledRecord::new(asked.record.clone(), asked.votes.clone(), "review-1", "arn:flow");
-    let finding = Finding {
-        audit: "spring",
-        newest: &newest,
-        label: "Sports",
-        by: "bob",
-        at: "2026-11-20T12:00:00.000Z",
-    };
+    let finding = found_wrong(&newest);
     let adopted = adopt("test", (&training, &feedback), None, finding).await;
     assert_eq!(adopted.expect("adopted"), Created::Created);
     let id = &asked.record.id;
