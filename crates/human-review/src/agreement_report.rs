@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use active_learning_aws::bucket::{Bucket, BucketError};
+use active_learning_core::keys;
 use active_learning_core::labels::agreement::{AgreementReport, ReviewerReport};
 use serde::{Deserialize, Serialize};
 
@@ -30,10 +31,20 @@ pub struct Report {
 ///
 /// [`BucketError`].
 pub async fn newest(training: &Bucket) -> Result<Option<(String, Option<Report>)>, BucketError> {
-    let Some(newest) = training.read_document::<Newest>("datasets/newest.json").await? else {
+    let Some(version) = newest_version(training).await? else {
         return Ok(None);
     };
-    let key = format!("datasets/{}/agreement.json", newest.version);
+    let key = format!("datasets/{version}/agreement.json");
     let report = training.read_document(&key).await?;
-    Ok(Some((newest.version, report)))
+    Ok(Some((version, report)))
+}
+
+/// Reads the version of the newest dataset; none where no dataset was assembled.
+///
+/// # Errors
+///
+/// [`BucketError`].
+pub async fn newest_version(training: &Bucket) -> Result<Option<String>, BucketError> {
+    let newest: Option<Newest> = training.read_document(keys::NEWEST_DATASET).await?;
+    Ok(newest.map(|newest| newest.version))
 }

@@ -11,6 +11,7 @@ use futures::stream::{self, StreamExt};
 use serde::{Deserialize, Serialize};
 
 use super::Console;
+use crate::agreement_report::newest_version;
 
 /// Versions that are looked at for the first that has a text, the newest first.
 const VERSIONS: usize = 20;
@@ -20,12 +21,6 @@ const LISTS: usize = 50;
 const CONCURRENT: usize = 4;
 /// Largest list of held-out texts that is read, in bytes; at most 20,000 texts are held out.
 const MAX_LIST_BYTES: u64 = 32 << 20;
-
-/// The newest dataset.
-#[derive(Deserialize)]
-struct Newest {
-    version: String,
-}
 
 /// A dataset version, as far as this page needs it.
 #[derive(Deserialize)]
@@ -83,8 +78,7 @@ impl Console<'_> {
 
     /// Looks from the newest version back for the first that was assembled after a time.
     async fn versions_since(&self, at: &str) -> Result<InDatasets, BucketError> {
-        let newest: Option<Newest> = self.training.read_document("datasets/newest.json").await?;
-        let mut next = newest.map(|newest| newest.version);
+        let mut next = newest_version(self.training).await?;
         let mut found = InDatasets {
             newest: next.clone(),
             ..InDatasets::default()
