@@ -27,6 +27,30 @@ const MAX_MADE_UP_ITEMS: usize = 100;
 /// Members of an input that are not what a reviewer looks at.
 const BESIDE_THE_TASK: [&str; 4] = ["labels", "rowCount", "bucketName", "keyName"];
 
+/// Members of an item that nobody can tell its label by: those of a feedback record but its text.
+const BESIDE_THE_TEXT: [&str; 16] = [
+    "schemaVersion",
+    "id",
+    "classifier",
+    "prediction",
+    "confidence",
+    "classes",
+    "source",
+    "signal",
+    "suggestedLabel",
+    "predictionId",
+    "modelArn",
+    "selectionProbability",
+    "acceptedAbove",
+    "isOfAll",
+    "user",
+    "receivedAt",
+];
+
+/// Told of a page that is the same whatever the texts of its task are.
+const SHOWS_NOTHING: &str = "This page does not show the texts of its task: the template must refer to the utterance of \
+    each of task.input.comprehendPredictions.";
+
 /// Stands for the nonce where nobody sees the page.
 pub(crate) const NO_NONCE: &str = "trial";
 
@@ -79,7 +103,12 @@ impl TaskTemplate<'_> {
         if html.len() > MAX_TASK_BYTES {
             return Err(TaskError::TooLong);
         }
-        let trial = self.tried(&html, input);
+        let mut trial = self.tried(&html, input);
+        let is_ours = !self.is_opaque && !self.is_shipped();
+        if is_ours && !trial.is_withheld && !shows_items(&template, input) {
+            trial.is_withheld = true;
+            trial.notices.push(SHOWS_NOTHING.to_owned());
+        }
         Ok((html, trial))
     }
 
@@ -195,6 +224,26 @@ fn made_up_input(items: usize, labels: &[String]) -> Value {
     };
     let made_up: Vec<Value> = (1..=items).map(item).collect();
     json!({ "comprehendPredictions": made_up, "labels": labels, "rowCount": items })
+}
+
+/// Returns whether the page of a template depends on anything of the items by which somebody could tell their labels.
+fn shows_items(template: &str, input: &Value) -> bool {
+    let mut without = input.clone();
+    let items = without["comprehendPredictions"].as_array_mut();
+    let members = items.into_iter().flatten().filter_map(Value::as_object_mut);
+    for item in members {
+        item.retain(|name, _| BESIDE_THE_TEXT.contains(&name.as_str()));
+        item.insert("utterance".to_owned(), json!(""));
+    }
+    if without == *input {
+        return true;
+    }
+    let pages = (
+        render_html(template, input, NO_NONCE),
+        render_html(template, &without, NO_NONCE),
+    );
+    // A template that fails without the texts refers to them.
+    !matches!(pages, (Ok(page), Ok(without)) if page == without)
 }
 
 /// Returns whether two items have the same id.

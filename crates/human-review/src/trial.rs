@@ -5,7 +5,7 @@ mod made_up;
 use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_core::labels::human_loop::{
-    Answer, ExclusionCategories, HumanLoopOutput, OfferedLabels, ReviewedItem, is_answer_word,
+    Answer, ExclusionCategories, HumanLoopOutput, OfferedLabels, ReviewedItem, is_answer_word, without_echoes,
 };
 use serde_json::{Map, Value, json};
 
@@ -118,6 +118,11 @@ pub(crate) fn why_unreadable(html: &str, labels: &[String]) -> Option<String> {
             "several of its fields choose a label, and it cannot be told which one counts".to_owned(),
         );
     }
+    if unheard_items(&in_turn, &fields, &input).is_some_and(|unheard| !unheard.is_empty()) {
+        return Some(
+            "the label that is read is the same whatever is chosen: another field names it".to_owned(),
+        );
+    }
     None
 }
 
@@ -186,8 +191,77 @@ fn unmatched(fields: &[FormField], input: &Value) -> Option<String> {
             "several fields choose a label, and where they differ it cannot be told which one counts";
         return Some(not_read(&missing, reason));
     }
-    unread_word(fields, input, false)
-        .map(|(missing, word)| not_read(&missing, &format!("where {word} is chosen, no label is meant")))
+    let unread = unread_word(fields, input, false)
+        .map(|(missing, word)| not_read(&missing, &format!("where {word} is chosen, no label is meant")));
+    unread.or_else(|| {
+        let unheard = unheard_items(&in_turn, fields, input)?;
+        let reason = "whatever is chosen, the label that is read is the same, since another field of this page says it: a field that \
+            is filled before anybody chooses must not name a label";
+        (!unheard.is_empty()).then(|| not_read(&unheard, reason))
+    })
+}
+
+/// Returns the items of which a label is read that does not depend on what is chosen, by number; none where the page has no
+/// choice, or only one of a single label: a script may fill in what else there is.
+fn unheard_items(answers: &[Map<String, Value>], fields: &[FormField], input: &Value) -> Option<Vec<usize>> {
+    let labels = labels_of(input);
+    let offered = |words: Vec<String>| {
+        words
+            .iter()
+            .filter_map(|word| labels.resolve(word))
+            .collect::<BTreeSet<_>>()
+            .len()
+    };
+    let most = choices_of(fields).into_iter().map(offered).max();
+    let [one, other] = answers else {
+        return Some(Vec::new());
+    };
+    if most.is_none_or(|most| most == 1) {
+        return Some(Vec::new());
+    }
+    let read = |answer| Some(output(answer, &ExclusionCategories::new(), input)?.reviewed());
+    let (one, other) = (read(one)?, read(other)?);
+    let is_same = |number: usize| {
+        let said = |items: &[ReviewedItem]| {
+            let vote = items.get(number - 1)?.votes.first()?;
+            let is_heard = match vote.answer {
+                Answer::Labels { .. } => true,
+                Answer::NewLabel { .. } => most > Some(1),
+                Answer::NoneFits | Answer::Unsure => false,
+            };
+            is_heard.then(|| vote.answer.clone())
+        };
+        said(&one).is_some_and(|label| said(&other) == Some(label))
+    };
+    Some(
+        left(input)
+            .map(|(number, _)| number)
+            .filter(|number| is_same(*number))
+            .collect(),
+    )
+}
+
+/// Returns what can be chosen in each list and in each group of buttons of a page.
+fn choices_of(fields: &[FormField]) -> Vec<Vec<String>> {
+    let mut of_group: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut choices = Vec::new();
+    for field in fields {
+        match &field.values {
+            Values::Select(words) | Values::Classifier(words) | Values::MultiClassifier(words) => {
+                choices.push(words.clone());
+            }
+            Values::Mark {
+                group: Some(group),
+                value,
+            } => of_group
+                .entry(group)
+                .or_default()
+                .extend([value.clone(), field.name.clone()]),
+            Values::Mark { group: None, .. } | Values::Text(_) | Values::Hidden(_) => {}
+        }
+    }
+    choices.extend(of_group.into_values());
+    choices
 }
 
 /// Says of a list that holds a word besides its labels which is no answer: whoever chooses it is told so, and may choose
@@ -348,6 +422,7 @@ pub(crate) fn output(
         record
     });
     let items: Vec<Value> = items.collect();
+    let answer = without_echoes(answer, input);
     let document = json!({
         "flowDefinitionArn": "trial",
         "humanLoopName": "trial",

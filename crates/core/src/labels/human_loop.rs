@@ -1,6 +1,8 @@
 //! Human-loop input and output; answers are matched by record id, never by position.
 
 mod answer;
+mod denial;
+mod echo;
 mod fields;
 mod input;
 mod matching;
@@ -11,6 +13,7 @@ mod output;
 pub use answer::{
     Answer, COMMENT_OF, ExclusionCategories, FLAG_OF, Meaning, NONE_FITS, UNSURE, is_answer_word,
 };
+pub use echo::without_echoes;
 pub use fields::{chosen_exclusions, is_comment_name};
 pub use input::{
     AnsweredBy, Delivery, DrivingWords, HumanLoop, HumanLoopInput, MAX_INPUT_CONTENT_BYTES, Making,

@@ -55,6 +55,30 @@ fn a_page_whose_answer_could_not_be_matched_is_withheld_and_says_for_which_items
 }
 
 #[test]
+fn a_page_whose_label_is_the_same_whatever_is_chosen_is_withheld() {
+    let list = "<input type=hidden name=labels value='[\"World\",\"Sports\"]'>";
+    let with_prediction = "<input type=hidden name=meta value='{\"note\":{\"label\":\"World\"}}'>";
+    for html in [
+        "<input type=hidden name=prediction value=World><input type=radio name=is_correct value=yes>\
+         <input type=radio name=is_correct value=no>"
+            .to_owned(),
+        format!("{list}<select name=t>{OPTIONS}"),
+        format!("{with_prediction}<select name=t>{OPTIONS}"),
+    ] {
+        let trial = try_page(&html, &task(1));
+
+        assert!(trial.is_withheld, "{html}");
+        assert!(
+            trial.notices.join(" ").contains("whatever is chosen"),
+            "{html}: {trial:?}"
+        );
+    }
+    // What a script fills in cannot be tried.
+    let by_script = "<input type=hidden name=label value=World>";
+    assert_eq!(try_page(by_script, &task(1)), Trial::default());
+}
+
+#[test]
 fn a_text_that_begins_as_a_label_beside_the_choice_is_found_before_anybody_chooses_otherwise() {
     let beside = |name: &str| {
         format!("<select name=category>{OPTIONS}<crowd-input name={name} initial-value=World></crowd-input>")

@@ -80,7 +80,7 @@ pub fn chosen_exclusions(
 }
 
 /// Returns the words of a name, in lower case: `reviewerNote_1` has `reviewer`, `note` and `1`.
-fn words(name: &str) -> impl Iterator<Item = String> {
+pub(super) fn words(name: &str) -> impl Iterator<Item = String> {
     let mut parted = String::new();
     let mut last_is_lower = false;
     for c in name.chars() {
@@ -356,7 +356,7 @@ fn field<'a>(path: &[String], given: impl IntoIterator<Item = &'a str>, shape: S
 }
 
 /// Reads the value of a hidden input in which a template's script keeps answers as JSON.
-fn nested_json(text: &str) -> Option<Value> {
+pub(super) fn nested_json(text: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(text.trim()).ok()?;
     (value.is_object() || value.is_array()).then_some(value)
 }

@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 
 use super::{
     HumanLoopInput,
-    answer::{COMMENT_OF, ExclusionCategories, FLAG_OF},
+    answer::{Answer, COMMENT_OF, ExclusionCategories, FLAG_OF},
+    denial::denies,
+    echo::without_echoes,
     fields::word,
     matching::{self, Reading},
     name::loop_of_output,
@@ -15,7 +17,7 @@ use super::{
 };
 use crate::{
     erasure::is_erased_item,
-    feedback::FeedbackRecord,
+    feedback::{FeedbackRecord, prediction::split_labels},
     labels::vote::{Note, Vote, VoteSource},
 };
 
@@ -117,6 +119,22 @@ impl Item {
         };
         let id = value.get("id").and_then(word);
         Self { id, record, unusable }
+    }
+
+    /// Returns whether an answer is the label that was predicted.
+    fn predicts(&self, answer: Option<&Answer>, resolve: &dyn Fn(&str) -> Option<String>) -> bool {
+        let predicted = self
+            .record
+            .as_ref()
+            .and_then(|record| record.prediction.as_deref());
+        let predicted = predicted.map(|predicted| {
+            split_labels(predicted)
+                .into_iter()
+                .filter_map(|name| resolve(&name))
+        });
+        predicted
+            .zip(answer)
+            .is_some_and(|(predicted, answer)| *answer == Answer::labels(predicted))
     }
 
     fn ids(&self) -> Vec<&str> {
@@ -305,12 +323,15 @@ impl HumanLoopOutput {
 
     fn read(&self, answer: &WorkerAnswer, resolve: &dyn Fn(&str) -> Option<String>) -> Reading {
         let ids: Vec<Vec<&str>> = self.items.iter().map(Item::ids).collect();
-        matching::read(
-            &ids,
-            &answer.answer_content,
-            &answer.exclusion_categories,
-            resolve,
-        )
+        let content = without_echoes(&answer.answer_content, &self.input_content);
+        let mut reading = matching::read(&ids, &content, &answer.exclusion_categories, resolve);
+        if let ([item], [given]) = (self.items.as_slice(), reading.answers.as_mut_slice())
+            && item.predicts(given.as_ref(), resolve)
+            && denies(&content)
+        {
+            *given = None;
+        }
+        reading
     }
 }
 

@@ -305,3 +305,32 @@ fn the_exclusion_category_of_an_own_template_says_that_none_fits_in_whatever_wor
         [Some(Answer::proposal(["Keine davon"]))]
     );
 }
+
+#[test]
+fn what_the_page_says_itself_is_no_answer() {
+    let mut items = items(1);
+    items[0]["prediction"] = json!("L2");
+    let echo = items[0].to_string();
+    let input = json!({ "comprehendPredictions": items });
+    for (content, answer) in [
+        (json!({ "meta": echo, "t": "L1" }), Some("L1")),
+        (json!({ "meta": items[0], "t": "L1" }), Some("L1")),
+        (json!({ "input": input, "t": "L1" }), Some("L1")),
+        (json!({ "meta": echo }), None),
+        (
+            json!({ "prediction": "L2", "is_correct": { "yes": false, "no": true } }),
+            None,
+        ),
+        (json!({ "prediction": "L2", "agree": false }), None),
+        (json!({ "prediction": "L2", "agree": true }), Some("L2")),
+        (json!({ "category": "L1", "is_correct": "no" }), Some("L1")),
+    ] {
+        let output = output(&items, content.clone());
+
+        assert_eq!(
+            labels(&output),
+            [answer.map(|label| Answer::labels([label]))],
+            "{content}"
+        );
+    }
+}
