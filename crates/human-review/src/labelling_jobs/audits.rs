@@ -1,6 +1,10 @@
 //! Jobs about labels that are there: is this label right, or which one is; of all objects or of a random share.
 
+use std::collections::BTreeSet;
+
+use active_learning_core::labels::human_loop::OfferedLabels;
 use active_learning_core::labels::label_audit::NO_LABEL;
+use active_learning_core::labels::label_key::label_key;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -71,7 +75,10 @@ pub fn show(input: &mut Value, line: &Line, job: &Job) {
         input["earlierLabel"] = json!(words_of(line, attribute));
     }
     if let Some(Audit { kind, attribute }) = &job.settings.audit {
-        let earlier = classes(line, attribute);
+        let earlier = match kind {
+            AuditKind::Adjustment => as_offered(classes(line, attribute), job),
+            AuditKind::Verification => classes(line, attribute),
+        };
         input["earlierLabel"] = json!(words_of(line, attribute));
         match (kind, earlier.as_slice()) {
             (AuditKind::Verification, _) => input["isVerification"] = json!(true),
@@ -82,6 +89,15 @@ pub fn show(input: &mut Value, line: &Line, job: &Job) {
             (AuditKind::Adjustment, all) => input["initialValue"] = json!(all),
         }
     }
+}
+
+/// Returns labels as the job writes those that it offers, however the manifest spells them.
+fn as_offered(labels: Vec<String>, job: &Job) -> Vec<String> {
+    let offered = OfferedLabels::new(&job.categories.labels);
+    let written = labels
+        .into_iter()
+        .map(|label| offered.resolve(&label).unwrap_or(label));
+    written.collect()
 }
 
 /// Returns the label so far as it is shown.
@@ -166,12 +182,9 @@ pub fn note(content: &mut Map<String, Value>, line: &Line, job: &Job) {
     let Some(Audit { kind, attribute }) = &job.settings.audit else {
         return;
     };
-    let (mut before, mut after) = (
-        classes(line, attribute),
-        added_classes(content, &job.settings.attribute),
-    );
-    before.sort_unstable();
-    after.sort_unstable();
+    let keys = |names: Vec<String>| names.iter().map(|name| label_key(name)).collect::<BTreeSet<_>>();
+    let before = keys(classes(line, attribute));
+    let after = keys(added_classes(content, &job.settings.attribute));
     let Some(Value::Object(metadata)) = content.get_mut(&metadata_of(&job.settings.attribute)) else {
         return;
     };

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use active_learning_core::labels::label_key::label_key;
 
 use super::categories::named;
-use super::manifest::{Line, classes, first_state, is_labelled, metadata_of};
+use super::manifest::{Line, classes, first_state, is_among, is_labelled, metadata_of};
 use super::record::{Audit, AuditKind, Filter, Job, ObjectState, Settings, Task};
 
 /// Tag that names a label that objects must have, `<attribute>=<class>`.
@@ -101,7 +101,7 @@ impl<'a> Census<'a> {
         }
         if let Some(filter) = &self.settings.only_where {
             let found = classes(line, &filter.attribute);
-            self.has_class |= found.contains(&filter.class);
+            self.has_class |= is_among(&filter.class, &found);
             // A field without metadata may hold anything, a person's name as well.
             if line.has(&metadata_of(&filter.attribute)) {
                 self.classes.extend(found);

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use active_learning_core::labels::label_key::label_key;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -161,6 +162,10 @@ pub fn parse(line: &[u8]) -> Result<Line, &'static str> {
     if line.names().any(|name| name.starts_with('$')) {
         return Err("has a name that begins with $");
     }
+    let is_twice = |text: &str| line.names().filter(|name| *name == text).count() > 1;
+    if is_twice("source") || is_twice("source-ref") {
+        return Err("has its text twice, so that it cannot be told which one is meant");
+    }
     let name = match (line.has("source"), line.has("source-ref")) {
         (true, true) => return Err("has both `source` and `source-ref`"),
         (false, false) => return Err("has neither `source` nor `source-ref`"),
@@ -192,7 +197,13 @@ pub fn first_state(line: &Line, settings: &Settings) -> ObjectState {
 }
 
 fn is_wanted(line: &Line, filter: &Filter) -> bool {
-    classes(line, &filter.attribute).contains(&filter.class)
+    is_among(&filter.class, &classes(line, &filter.attribute))
+}
+
+/// Returns whether a class is among others, however it is spelt there.
+pub fn is_among(class: &str, classes: &[String]) -> bool {
+    let key = label_key(class);
+    classes.iter().any(|other| label_key(other) == key)
 }
 
 /// Returns the classes that a label attribute of a line names: by its metadata, or else by its own value.
@@ -338,6 +349,10 @@ mod tests {
             (
                 "{\"source\": \"a\", \"source-ref\": \"s3://a/b\"}",
                 "has both `source` and `source-ref`",
+            ),
+            (
+                "{\"source\": \"a\", \"x\": 1, \"source\": \"b\"}",
+                "has its text twice, so that it cannot be told which one is meant",
             ),
             ("{\"source\": \"a\", \"$x\": 1}", "has a name that begins with $"),
             (

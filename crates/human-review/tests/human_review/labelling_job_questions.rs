@@ -390,6 +390,36 @@ async fn lines_of_a_text_are_one_question_where_they_have_one_label_so_far_and_a
 }
 
 #[tokio::test]
+async fn a_class_of_the_manifest_is_that_class_however_it_is_spelt() {
+    let review = Review::new();
+    let spelt = ["Sports", "SPORTS ", "\u{ff33}ports"];
+    let lines: Vec<Value> = (spelt.iter().zip(1..))
+        .map(|(class, number)| labelled(&format!("Cup final {number}"), class))
+        .chain([labelled("Cup final 4", "World")])
+        .collect();
+    started(&review, &lines, &adjustment("check", "again", "topic")).await;
+    answer_all(&review.sign_in("ada").await, topic).await;
+    drive(&review).await;
+    let only = json!({
+        "LabelAttributeName": "sport", "Tags": [{ "Key": "active-learning:only-where", "Value": "topic=sports" }],
+    });
+    started(&review, &lines, &request("level", only)).await;
+
+    let asked = answer_all(&review.sign_in("bob").await, topic).await;
+
+    let all = output(&review, "check").await;
+    let status: Vec<_> = all
+        .iter()
+        .map(|line| &line["again-metadata"]["adjustment-status"])
+        .collect();
+    assert_eq!(
+        json!(status),
+        json!(["unadjusted", "unadjusted", "unadjusted", "adjusted"])
+    );
+    assert_eq!(asked, 3, "those of the class alone");
+}
+
+#[tokio::test]
 async fn lines_of_a_text_that_each_somebody_may_answer_never_make_a_question_that_nobody_may() {
     let review = Review::new();
     let lines = [("Cup final", "ada"), ("cup final", "bob")].map(|(text, reviewer)| {

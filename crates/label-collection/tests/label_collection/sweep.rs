@@ -209,6 +209,35 @@ async fn what_one_worker_answered_before_a_loop_was_stopped_counts_and_the_rest_
 }
 
 #[tokio::test]
+async fn a_tie_whose_further_round_is_stopped_waits_for_an_adjudicator() {
+    let services = Services::start();
+    services.asked_and(LOOP, "Completed").await;
+    let tie = output(
+        LOOP,
+        &input().to_string(),
+        &[("w1", 1, &["Business"]), ("w2", 2, &["Sports"])],
+    );
+    services.put(REVIEW, &output_key(LOOP), tie).await;
+    services.sweep().await;
+    let next = format!("{LOOP}-again-1");
+    assert!(services.open().await.contains(&next));
+
+    services.review.set(&next, "Stopped");
+    services.sweep().await;
+
+    let id = input()["comprehendPredictions"][0]["id"].clone();
+    let id = id.as_str().expect("an id");
+    let disputed = services.keys(TRAINING, "disputed/").await;
+    assert!(
+        disputed.contains(&active_learning_core::keys::disputed(id)),
+        "{disputed:?}"
+    );
+    let rejected = services.rejected(&next).await;
+    let is_listed = |line: &serde_json::Value| line["raw"].as_str().is_some_and(|raw| raw.contains(id));
+    assert!(!rejected.iter().any(is_listed), "{rejected:?}");
+}
+
+#[tokio::test]
 async fn a_question_that_is_given_up_releases_its_form_and_its_place_and_its_copies_go_on() {
     for (status, retries) in [("Stopped", 0), ("Failed", 3)] {
         what_is_given_up_is_released(status, retries).await;

@@ -3,7 +3,7 @@
 use super::{Question, State};
 use crate::{
     feedback::{FeedbackRecord, Signal},
-    labels::vote::Vote,
+    labels::{human_loop::Answer, vote::Vote},
 };
 
 impl Question {
@@ -84,13 +84,15 @@ impl Question {
         self.lines = earlier.lines;
     }
 
-    /// Gives up asking. Where people had agreed before a vote opened the question again, an adjudicator decides: their answer
-    /// is contradicted still.
+    /// Gives up asking. Where people have answered, though they do not agree, or a vote has contradicted what they agreed on,
+    /// an adjudicator decides: what they said is not dropped. Who could not tell has said nothing.
     pub fn give_up(&mut self) {
         if let State::Asked | State::Abandoned = self.state {
-            self.state = match self.reopened {
-                0 => State::Abandoned,
-                _ => State::Disputed,
+            let mut reviews = self.votes.iter().filter(|vote| vote.source.is_review());
+            let is_answered = reviews.any(|vote| vote.answer != Answer::Unsure);
+            self.state = match self.reopened > 0 || is_answered {
+                true => State::Disputed,
+                false => State::Abandoned,
             };
         }
     }

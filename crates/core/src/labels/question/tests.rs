@@ -1082,3 +1082,22 @@ fn labels_that_are_merged_are_one_of_a_set_and_reviewers_who_differed_by_them_ag
     assert_eq!(tied, Some(Consensus::Tie));
     assert_eq!(question.answer(), Some(&Answer::labels(["Alpha", "B"])));
 }
+
+#[test]
+fn what_people_have_answered_is_not_given_up_but_waits_for_an_adjudicator() {
+    let given_up = |votes: &[Vote]| {
+        let mut question = Question::asked(dislike(), "review-1", 2);
+        question.answer_with(votes);
+        question.state = State::Asked;
+        question.give_up();
+        question.state
+    };
+    let unsure = Vote {
+        answer: Answer::Unsure,
+        ..review("w1", "A")
+    };
+
+    assert_eq!(given_up(&[review("w1", "A"), review("w2", "B")]), State::Disputed);
+    assert_eq!(given_up(&[unsure]), State::Abandoned);
+    assert_eq!(given_up(&[]), State::Abandoned);
+}
