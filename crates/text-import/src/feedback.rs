@@ -175,8 +175,14 @@ fn not_read(source: &Source<'_>) -> Option<(&'static str, &'static str)> {
     if python::is_one(&source.sample) {
         return Some((python::WHAT, python::ADVICE));
     }
-    let found = no_texts::found(&source.sample, source.is_whole)?;
-    Some((found.what, found.advice))
+    if let Some(found) = no_texts::found(&source.sample, source.is_whole) {
+        return Some((found.what, found.advice));
+    }
+    let is_table = source.shape == Shape::Table;
+    (is_table && table::has_names_below(&source.sample)).then_some((
+        "one whose first line is a comment, above the line that names the columns",
+        "leave the comment out: the first line must name the columns",
+    ))
 }
 
 /// Reads one object a line.

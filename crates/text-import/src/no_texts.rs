@@ -1,7 +1,9 @@
 //! Files whose lines could be read as texts and hold none, or hold texts with something between their words: a table of R with
-//! spaces between its columns, annotations of brat, words with a tag each, what Amazon Comprehend answers.
+//! spaces between its columns, annotations of brat, words with a tag each, what Amazon Comprehend answers, YAML, XML.
 
 use serde_json::Value;
+
+use crate::names::is_plain_text_name;
 
 /// Lines that are looked at.
 const LOOKED_AT: usize = 200;
@@ -34,6 +36,33 @@ const OF_COMPREHEND: NoTexts = NoTexts {
     advice: "give the texts that were classified",
 };
 
+const OF_YAML: NoTexts = NoTexts {
+    what: "YAML",
+    advice: "give JSON Lines, or columns with their names in the first line",
+};
+const OF_XML: NoTexts = NoTexts {
+    what: "XML",
+    advice: "give JSON Lines, or columns with their names in the first line",
+};
+
+/// Elements of HTML that texts are marked up with.
+const OF_TEXTS: [&str; 14] = [
+    "a",
+    "b",
+    "blockquote",
+    "br",
+    "code",
+    "div",
+    "em",
+    "font",
+    "i",
+    "p",
+    "pre",
+    "span",
+    "strong",
+    "u",
+];
+
 /// Tells such a file by its beginning.
 pub(crate) fn found(sample: &[u8], is_whole: bool) -> Option<NoTexts> {
     let sample = String::from_utf8_lossy(sample);
@@ -49,6 +78,8 @@ pub(crate) fn found(sample: &[u8], is_whole: bool) -> Option<NoTexts> {
         lines if is_of_brat(lines) => Some(OF_BRAT),
         lines if are_words(lines) => Some(OF_WORDS),
         [first, ..] if is_of_comprehend(first) => Some(OF_COMPREHEND),
+        lines if is_yaml(lines) => Some(OF_YAML),
+        lines if is_xml(lines, is_whole) => Some(OF_XML),
         _ => None,
     }
 }
@@ -149,6 +180,45 @@ fn tag(line: &str) -> Option<&str> {
     (is_tag && cells.next().is_some_and(|word| !word.is_empty())).then_some(last)
 }
 
+/// Returns whether each line is a member with its name, of a list or not, and one of the names is that of a text.
+fn is_yaml(lines: &[&str]) -> bool {
+    let name = |line: &&str| {
+        let member = line.trim_start();
+        let member = member.strip_prefix("- ").unwrap_or(member);
+        let (name, value) = member.split_once(':')?;
+        let is_name = !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+        (is_name && (value.is_empty() || value.starts_with(' '))).then(|| name.to_owned())
+    };
+    let members = lines.iter().filter(|line| **line != "---");
+    let names: Option<Vec<String>> = members.map(name).collect();
+    names.is_some_and(|names| names.len() > 1 && names.iter().any(|name| is_plain_text_name(name)))
+}
+
+/// Returns whether all stands within one element, other than those that texts are marked up with.
+fn is_xml(lines: &[&str], is_whole: bool) -> bool {
+    let (Some(first), Some(last)) = (lines.first(), lines.last()) else {
+        return false;
+    };
+    let Some(tag) = first.trim_start().strip_prefix('<') else {
+        return false;
+    };
+    let end = tag.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | ':' | '.')));
+    let name = &tag[..end.unwrap_or(tag.len())];
+    let is_text = OF_TEXTS.contains(&name.to_ascii_lowercase().as_str());
+    let is_open = tag[name.len()..].starts_with(['>', ' ']) && tag.contains('>');
+    let is_closed = last.trim_end().ends_with(&format!("</{name}>"));
+    let begins_alone = tag
+        .split_once('>')
+        .is_some_and(|(_, behind)| behind.trim_start().is_empty());
+    name.starts_with(|c: char| c.is_alphabetic())
+        && is_open
+        && !is_text
+        && if is_whole { is_closed } else { begins_alone }
+}
+
 fn is_of_comprehend(line: &str) -> bool {
     let value: Option<Value> = serde_json::from_str(line).ok();
     value.is_some_and(|value| {
@@ -187,6 +257,13 @@ mod tests {
                 "{\"File\": \"f.txt\", \"Line\": \"0\", \"Classes\": [{\"Name\": \"A\", \"Score\": 0.9}]}\n",
                 OF_COMPREHEND,
             ),
+            (
+                "- sentence: It is late\n  label: Delivery\n- sentence: No: never\n",
+                OF_YAML,
+            ),
+            ("---\ntext: It is late\nlabel: Delivery\n", OF_YAML),
+            ("<r><s>It is late</s></r>", OF_XML),
+            ("<items n=\"2\">\n  <item>It is late</item>\n</items>\n", OF_XML),
         ] {
             assert_eq!(told(content), Some(expected), "{content}");
         }
@@ -202,6 +279,10 @@ mod tests {
             "The result is B-positive\nIt is O\nWe play B-sides\nAnd it goes on.\n",
             "{\"text\": \"one\", \"File\": \"f.txt\"}\n",
             "one\ntwo\n",
+            "Subject: it is late\nQuestion: where is it\n",
+            "text: it is late\nWhere is it?\n",
+            "<p>It is <b>late</b></p>\n<p>Where is it?</p>\n",
+            "<3 this app\n<rant> it is late\nagain </rant>!\n",
             "",
         ] {
             assert_eq!(told(content), None, "{content}");

@@ -386,6 +386,25 @@ pub(super) fn is_known(names: &[String]) -> bool {
     Columns::of(names, &mut Vec::new()).is_ok()
 }
 
+/// Returns whether comments stand above the line that names the columns.
+pub(super) fn has_names_below(sample: &[u8]) -> bool {
+    let sample = String::from_utf8_lossy(sample);
+    let is_comment = |line: &&str| ["#", "//", "--"].iter().any(|mark| line.starts_with(mark));
+    let mut lines = sample.lines().map(str::trim).filter(|line| !line.is_empty());
+    if !lines.next().is_some_and(|first| is_comment(&first)) {
+        return false;
+    }
+    lines.find(|line| !is_comment(line)).is_some_and(|line| {
+        [',', ';', '\t', '|'].iter().any(|separator| {
+            let names: Vec<String> = line
+                .split(*separator)
+                .map(|name| name.trim_matches('"').to_owned())
+                .collect();
+            names.len() > 1 && is_known(&names)
+        })
+    })
+}
+
 /// Returns the value of a cell, without white space around it where it is no text; labels may be a list.
 fn value(field: &str, cell: String) -> Value {
     match Written::of_cell(&cell).filter(|_| field == "label") {

@@ -593,6 +593,32 @@ fn a_file_without_columns_is_one_text_a_line_and_one_with_unknown_columns_is_ref
 }
 
 #[test]
+fn a_file_whose_names_stand_below_a_comment_or_that_is_no_table_is_refused_and_no_line_is_a_text() {
+    for (content, what) in [
+        (
+            "# exported in 2026\nsentence,label\nIt is late,World\n",
+            "a comment",
+        ),
+        (
+            "// from the shop\n-- again\nText;Label\nIt is late;World\n",
+            "a comment",
+        ),
+        ("- sentence: It is late again\n  label: World\n", "YAML"),
+        ("<r><s>It is late again</s></r>\n", "XML"),
+    ] {
+        let read = items(content.as_bytes());
+
+        assert!(sentences(&read).is_empty(), "{content}");
+        assert!(
+            matches!(reasons(&read)[..], [(1, reason)] if reason.contains(what)),
+            "{read:?}"
+        );
+    }
+    let texts = items(b"# 1 in the charts again\nIt is late, again\n");
+    assert_eq!(sentences(&texts).len(), 2, "{texts:?}");
+}
+
+#[test]
 fn the_header_of_a_file_that_was_joined_is_no_text_and_no_label() {
     for (content, line) in [
         ("text,label\nOne,World\ntext,label\nTwo,Sports\n", 3),
