@@ -52,6 +52,19 @@ pub(crate) struct ReviewAnswer {
 }
 
 impl ReviewAnswer {
+    /// Returns whether people answer the text: by this request, or since they are or were asked about it already.
+    pub(crate) fn is_answered_by_people(&self) -> bool {
+        let by_another = [
+            NotAsked::AlreadyAnswered,
+            NotAsked::AlreadyAsked,
+            NotAsked::Duplicate,
+        ];
+        self.queued
+            || self
+                .not_queued_because
+                .is_some_and(|because| by_another.contains(&because))
+    }
+
     /// Says of a record that was not stored why nobody will be asked.
     pub(crate) fn not_queued(record: &FeedbackRecord, because: NotAsked) -> Self {
         Self {

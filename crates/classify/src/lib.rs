@@ -35,7 +35,7 @@ use active_learning_core::{
     feedback::{Signal, check_texts, prediction::Prediction},
     labels::prediction_result::{KeptPrediction, PredictionResult},
 };
-use answer::Answer;
+use answer::{Answer, ReviewAnswer};
 use automated_labelling::AutomatedLabelling;
 use aws_config::SdkConfig;
 use chrono::{DateTime, Utc};
@@ -217,7 +217,8 @@ impl Classify {
                 .unwrap_or(false),
             None => result_kept,
         };
-        let result = match wait_seconds.filter(|_| review.as_ref().is_some_and(|review| review.queued)) {
+        let people_answer = review.as_ref().is_some_and(ReviewAnswer::is_answered_by_people);
+        let result = match wait_seconds.filter(|_| people_answer) {
             Some(seconds) => self.wait_for_people(&kept, begin, seconds).await,
             None => None,
         };

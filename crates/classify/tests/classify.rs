@@ -1030,6 +1030,35 @@ async fn a_classification_that_waits_is_answered_with_what_people_said() {
 }
 
 #[tokio::test]
+async fn a_classification_waits_too_where_people_are_or_were_asked_about_its_text_already() {
+    let line = json!({"classifier": "news", "utterance": "Rates rise"}).to_string();
+    let record = FeedbackRecord::parse(line.as_bytes()).expect("a record");
+    for is_answered in [false, true] {
+        let aws = with_feedback_bucket();
+        let classify = classify_auditing(&healthy("0.4"), &aws, "0");
+        let mut question = Question::asked(record.clone(), "review-1", 1);
+        if is_answered {
+            question.answer_with(&[Vote {
+                source: VoteSource::HumanReview,
+                ..Vote::of_user(&record, Answer::labels(["Sports"]))
+            }]);
+        }
+        let s3 = aws_sdk_s3::Client::new(&aws.sdk_config());
+        let put = s3.put_object().bucket("feedback").key(keys::question(&record.id));
+        put.body(question.to_json().into()).send().await.expect("stored");
+
+        let answer = body(&classify.handle(waiting("Rates rise", json!(1))).await);
+
+        let (why, status) = match is_answered {
+            false => ("already-asked", "in-review"),
+            true => ("already-answered", "answered"),
+        };
+        assert_eq!(answer["review"]["notQueuedBecause"], why, "{answer}");
+        assert_eq!(answer["result"]["status"], status, "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_wait_ends_when_its_time_is_over_and_does_not_begin_where_nobody_is_asked() {
     let (doubtful, sure) = (healthy("0.4"), healthy("0.8"));
 
