@@ -55,13 +55,16 @@ fn without(value: &Value, input: &Value, items: &[Value]) -> Option<Value> {
 }
 
 fn is_echo(value: &Value, input: &Value, items: &[Value]) -> bool {
-    let is_part = |whole: &Value, member: &str| {
-        let (Some(members), Some(whole)) = (value.as_object(), whole.as_object()) else {
-            return false;
-        };
-        members.contains_key(member) && members.iter().all(|(name, value)| whole.get(name) == Some(value))
+    let Some(members) = value.as_object() else {
+        return false;
     };
-    items.iter().any(|item| is_part(item, "utterance")) || is_part(input, "comprehendPredictions")
+    let is_part = |whole: &Value| {
+        let is_same = |(name, value): (&String, &Value)| whole.get(name) == Some(value);
+        members.iter().all(is_same)
+    };
+    // The input's own name for its items is none that a form gives its answers.
+    let holds_items = members.get("comprehendPredictions").is_some_and(Value::is_array) && input.is_object();
+    holds_items || members.contains_key("utterance") && items.iter().any(is_part)
 }
 
 #[cfg(test)]
@@ -81,7 +84,7 @@ mod tests {
     fn what_repeats_an_item_or_the_whole_input_is_nothing_in_whatever_it_lies() {
         let item = json!({ "id": "r-1", "utterance": "A text", "prediction": "World", "confidence": 0.5 });
         let part = json!({ "utterance": "A text", "prediction": "World" });
-        let whole = json!({ "comprehendPredictions": [item], "labels": ["World", "Sports"] });
+        let whole = json!({ "comprehendPredictions": [{ "id": "r-1", "prediction": "World" }] });
         for echo in [
             item.clone(),
             part,

@@ -12,7 +12,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::answer::{Answer, COMMENT_OF, ExclusionCategories, FLAG_OF, NONE_FITS, UNSURE};
+use super::answer::{Answer, COMMENT_OF, ExclusionCategories, FLAG_OF, NONE_FITS, UNSURE, is_answer_word};
 use crate::{feedback::prediction::LABEL_DELIMITER, labels::label_key::label_key};
 
 /// Deepest nesting that is looked into; deeper values are no answers.
@@ -143,8 +143,19 @@ impl Field {
     /// Has the choice of a word say that no label fits.
     fn exclude(&mut self, word: &str) {
         if self.chooses(word) {
-            self.given = vec![NONE_FITS.to_owned()];
+            let key = label_key(word);
+            for given in self.given.iter_mut().filter(|given| label_key(given) == key) {
+                *given = NONE_FITS.to_owned();
+            }
         }
+    }
+
+    /// Returns whether it says that no label fits, or that its reviewer cannot tell, and something else as well.
+    fn contradicts_itself(&self) -> bool {
+        let mut keys: Vec<String> = self.given.iter().map(|word| label_key(word)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys.len() > 1 && self.given.iter().any(|word| is_answer_word(word))
     }
 
     /// Returns whether nothing was entered.
@@ -188,6 +199,9 @@ impl Field {
             return None;
         }
         let says = |answer: &str| given.iter().any(|word| label_key(word) == label_key(answer));
+        if self.contradicts_itself() {
+            return None;
+        }
         if says(UNSURE) {
             return Some(Answer::Unsure);
         }
@@ -223,7 +237,7 @@ impl Field {
 
     /// Returns the answer that it means, or what it says as the proposal of a new label.
     pub fn answer_or_proposal(&self, resolve: Resolve<'_>) -> Option<Answer> {
-        if self.is_blank() {
+        if self.is_blank() || self.contradicts_itself() {
             return None;
         }
         let proposal = || Answer::proposal(&self.given);
@@ -273,7 +287,7 @@ fn collect(path: &[String], value: &Value, fields: &mut Vec<Field>) {
                 for (place, element) in list.iter().enumerate() {
                     let ids = ids(element);
                     let own = match ids.is_empty() {
-                        true => vec![format!("[{place}]")],
+                        true => vec![format!("[{}]", number_of(element).unwrap_or(place as u64))],
                         false => ids,
                     };
                     collect(&[path, &own].concat(), element, fields);
@@ -300,6 +314,26 @@ fn ids(element: &Value) -> Vec<String> {
         .filter(|(name, _)| is_id(name))
         .filter_map(|(_, value)| word(value))
         .collect()
+}
+
+/// Returns the number by which an element of a list says which item it is about.
+fn number_of(element: &Value) -> Option<u64> {
+    let mut members = element.as_object()?.iter();
+    let is_number = |name: &str| {
+        let lower = name.to_lowercase();
+        matches!(
+            lower.as_str(),
+            "index" | "number" | "position" | "place" | "row" | "nr" | "no"
+        ) || ["Index", "Number", "_index", "_number"]
+            .iter()
+            .any(|end| name.ends_with(end))
+    };
+    let (_, value) = members.find(|(name, _)| is_number(name))?;
+    match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
 }
 
 /// Returns a text, or a number as people write it.
@@ -528,6 +562,21 @@ mod tests {
             answers(json!({"field": {"label": "None of the above"}})),
             [Some(Answer::NoneFits)]
         );
+    }
+
+    #[test]
+    fn what_says_none_or_unsure_and_a_label_is_no_answer_and_no_proposal() {
+        for word in [NONE_FITS, UNSURE] {
+            for shape in [
+                json!(["World", word]),
+                json!({"labels": [word, "Rain"]}),
+                json!({word: true, "World": true}),
+            ] {
+                let content = json!({ "item-1": shape });
+                let all = fields(content.as_object().expect("an object"));
+                assert_eq!(all[0].answer_or_proposal(&resolve), None, "{shape}");
+            }
+        }
     }
 
     #[test]

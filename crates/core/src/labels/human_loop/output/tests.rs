@@ -334,3 +334,14 @@ fn what_the_page_says_itself_is_no_answer() {
         );
     }
 }
+
+#[test]
+fn an_answer_of_a_list_is_of_the_item_whose_number_it_names() {
+    let items = items(4);
+    for first in [0, 1] {
+        let of = |number: usize| json!({ "index": number - 1 + first, "label": format!("L{number}") });
+        let content = json!({ "answers": [of(4), of(2), of(1), of(3)] });
+
+        assert_eq!(labels(&output(&items, content)), expected(4), "from {first} on");
+    }
+}
