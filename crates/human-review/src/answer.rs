@@ -1,5 +1,7 @@
 //! Reading a reviewer's answer from the submitted form, and checking it against the task.
 
+use std::collections::BTreeSet;
+
 use active_learning_core::labels::{
     human_loop::{COMMENT_OF, FLAG_OF, is_answer_word},
     label_key::label_key,
@@ -37,6 +39,9 @@ pub enum AnswerError {
     /// Something was entered, and no field of it can be matched to an item.
     #[error("no field of the answer can be matched to an item")]
     Unreadable,
+    /// One field names a label, and says that none fits or that its reviewer cannot tell.
+    #[error("an answer names a label and says that none can be told")]
+    Contradiction,
     /// Several fields say different things about one item.
     #[error("several fields of the answer say different things")]
     Ambiguous,
@@ -81,7 +86,8 @@ fn is_scripts_answer((name, answer): &&(String, String)) -> bool {
 ///
 /// # Errors
 ///
-/// [`AnswerError::Incomplete`], [`AnswerError::TooLong`], [`AnswerError::NoLabel`], [`AnswerError::CommentTooLong`].
+/// [`AnswerError::Contradiction`], [`AnswerError::Incomplete`], [`AnswerError::TooLong`], [`AnswerError::NoLabel`],
+/// [`AnswerError::CommentTooLong`].
 pub fn check_shipped_answer(input: &Value, answer: &Map<String, Value>) -> Result<(), AnswerError> {
     let items = input["comprehendPredictions"].as_array();
     let names: Vec<String> = match items {
@@ -91,6 +97,13 @@ pub fn check_shipped_answer(input: &Value, answer: &Map<String, Value>) -> Resul
     let labels = input["labels"].as_array().map(Vec::as_slice).unwrap_or_default();
     let is_new = |given: &&Value| !labels.contains(given);
 
+    if names
+        .iter()
+        .filter_map(|name| answer.get(name))
+        .any(contradicts_itself)
+    {
+        return Err(AnswerError::Contradiction);
+    }
     let given = names.iter().filter_map(|name| answer.get(name)).flat_map(each);
     let given: Vec<&Value> = given.filter(|value| !is_blank(value)).collect();
     if given.is_empty() {
@@ -106,6 +119,16 @@ pub fn check_shipped_answer(input: &Value, answer: &Map<String, Value>) -> Resul
         return Err(AnswerError::CommentTooLong);
     }
     Ok(())
+}
+
+/// Returns whether an answer says that no label fits, or that its reviewer cannot tell, and names a label as well.
+fn contradicts_itself(value: &Value) -> bool {
+    let words: BTreeSet<String> = each(value)
+        .iter()
+        .filter_map(Value::as_str)
+        .map(label_key)
+        .collect();
+    words.len() > 1 && words.iter().any(|word| is_answer_word(word))
 }
 
 /// Returns whether an answer leaves something blank that another before it does not.
@@ -186,6 +209,21 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect()
+    }
+
+    #[test]
+    fn a_label_and_that_none_fits_contradict_one_another() {
+        let input = json!({ "comprehendPredictions": [{ "id": "r-1", "utterance": "A text" }], "labels": ["World", "Sports"] });
+        let check = |said: Value| {
+            let answer = json!({ "r-1": said });
+            check_shipped_answer(&input, answer.as_object().expect("an answer"))
+        };
+
+        for word in ["__none__", "__unsure__"] {
+            assert_eq!(check(json!(["World", word])), Err(AnswerError::Contradiction));
+            assert_eq!(check(json!([word])), Ok(()));
+        }
+        assert_eq!(check(json!(["World", "Sports"])), Ok(()));
     }
 
     #[test]

@@ -170,6 +170,13 @@ fn of_answer(error: &AnswerError) -> Message {
             "Several of its fields name different labels, and it cannot be told which one counts. The task stays in the queue; \
              please tell the operator.",
         ),
+        AnswerError::Contradiction => (
+            400,
+            "answer_contradicts_itself",
+            "This answer was not taken",
+            "It names a label, and says that none fits or that you cannot tell. Please go back and choose one of them: the task \
+             is still yours.",
+        ),
         AnswerError::NotAnObject => (
             400,
             "answer_invalid",
