@@ -15,7 +15,11 @@ use crate::{
     draft::Draft,
     encoding::reason,
     labels::{Cut, Written},
-    tools::{NUMBERED, questions},
+    tools::{
+        NUMBERED,
+        ground_truth::{ADJUSTED, FAILED, NOT_RIGHT},
+        questions,
+    },
 };
 
 /// Told of texts with NUL characters, behind their number.
@@ -220,6 +224,9 @@ pub(crate) fn aside_note(aside: &'static str) -> &'static str {
              doccano 1.0 or later, so that they have their names"
         }
         "was labelled by a machine" => "texts that a machine labelled, which have no label of a person",
+        ADJUSTED => "texts whose label another job adjusted: the adjusted label counts",
+        NOT_RIGHT => "texts whose label a verification did not find right, which have no label",
+        FAILED => "texts of objects that failed in their job, which have no label",
         _ => "texts with a label without its name, which does not count",
     }
 }

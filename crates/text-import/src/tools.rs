@@ -2,7 +2,7 @@
 
 mod argilla;
 pub(crate) mod fast_text;
-mod ground_truth;
+pub(crate) mod ground_truth;
 mod label_studio;
 mod prodigy;
 pub(crate) mod questions;

@@ -3,7 +3,7 @@
 //! Source: Amazon SageMaker Ground Truth, "Input data", "Output data"; Amazon Comprehend, "Augmented manifest
 //! file".
 
-use active_learning_core::dataset::is_own_manifest_line;
+use active_learning_core::{dataset::is_own_manifest_line, labels::label_key::label_key};
 use serde_json::Value;
 
 use crate::{
@@ -12,6 +12,11 @@ use crate::{
 };
 
 const METADATA: &str = "-metadata";
+
+/// Why labels of a line do not count.
+pub(crate) const ADJUSTED: &str = "was adjusted by another job";
+pub(crate) const NOT_RIGHT: &str = "was not found to be right";
+pub(crate) const FAILED: &str = "is of an object that failed in its job";
 
 pub(super) fn is_one(fields: &Fields) -> bool {
     let has_metadata = fields.keys().any(|name| name.ends_with(METADATA));
@@ -27,9 +32,10 @@ pub(super) fn draft(line: &Fields) -> Result<Draft, String> {
         };
         return Err(reason.to_owned());
     };
-    let attributes = line
+    let attributes: Vec<(&str, &Value)> = line
         .iter()
-        .filter_map(|(name, metadata)| Some((name.strip_suffix(METADATA)?, metadata)));
+        .filter_map(|(name, metadata)| Some((name.strip_suffix(METADATA)?, metadata)))
+        .collect();
     let answer = |(attribute, metadata): (&str, &Value)| Answer {
         question: attribute.to_owned(),
         is_rating: false,
@@ -38,9 +44,66 @@ pub(super) fn draft(line: &Fields) -> Result<Draft, String> {
     Ok(Draft {
         text,
         classifier: text_of(line.get("classifier")),
-        answers: attributes.map(answer).collect(),
+        answers: settled(&attributes, attributes.iter().copied().map(answer).collect()),
         ..Draft::default()
     })
+}
+
+/// What one job says of the label that another one gave.
+enum Later {
+    /// That it is right, or not.
+    Verified { is_right: bool },
+    /// Which label it should be.
+    Adjusted,
+}
+
+impl Later {
+    fn of(metadata: &Value) -> Option<Self> {
+        if metadata["type"] == "groundtruth/label-verification" {
+            let verdict = name(&metadata["class-name"])?;
+            let is_right = label_key(&verdict) == "correct";
+            return Some(Self::Verified { is_right });
+        }
+        metadata["adjustment-status"]
+            .is_string()
+            .then_some(Self::Adjusted)
+    }
+}
+
+/// Returns the answers once those jobs are heard that look at the label of another one: an adjusted label takes the place of
+/// the one that it adjusts, and one that was not found to be right is none. A line does not say which label a job looked at:
+/// it is plain where there is one only.
+fn settled(attributes: &[(&str, &Value)], answers: Vec<Answer>) -> Vec<Answer> {
+    let of = |name: &str| {
+        let found = attributes.iter().find(|(attribute, _)| *attribute == name);
+        found.and_then(|(_, metadata)| Later::of(metadata))
+    };
+    let (later, mut first): (Vec<_>, Vec<_>) = answers
+        .into_iter()
+        .partition(|answer| of(&answer.question).is_some());
+    let [given] = &mut first[..] else {
+        first.extend(later);
+        return first;
+    };
+    let question = given.question.clone();
+    let mut asides = Vec::new();
+    for answer in later {
+        match of(&answer.question) {
+            Some(Later::Verified { is_right: false }) => given.said = Err(NOT_RIGHT),
+            Some(Later::Adjusted) if answer.said.is_ok() => {
+                let before = std::mem::replace(&mut given.said, answer.said);
+                let is_same = matches!((&before, &given.said), (Ok(before), Ok(after)) if before.written == after.written);
+                asides.extend((!is_same).then_some(ADJUSTED));
+            }
+            Some(Later::Verified { is_right: true } | Later::Adjusted) | None => {}
+        }
+    }
+    first.extend(asides.into_iter().map(|aside| Answer {
+        question: question.clone(),
+        is_rating: false,
+        said: Err(aside),
+    }));
+    first
 }
 
 /// Reads the metadata of one label attribute of a line; or says why it gives no vote. The job is who gave it, but for an export
@@ -48,6 +111,9 @@ pub(super) fn draft(line: &Fields) -> Result<Draft, String> {
 fn vote(line: &Fields, attribute: &str, metadata: &Value) -> Result<DraftVote, &'static str> {
     if metadata.get("human-annotated").and_then(Value::as_str) == Some("no") {
         return Err("was labelled by a machine");
+    }
+    if metadata.get("failure-reason").is_some() {
+        return Err(FAILED);
     }
     let labels = labels(metadata);
     if labels.is_empty() {
@@ -76,5 +142,55 @@ fn labels(metadata: &Value) -> Vec<String> {
             classes.into_iter().map(|(_, class)| class).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Returns the label of a line with these members, and why another does not count.
+    fn read(members: Value) -> (Option<String>, Option<&'static str>) {
+        let mut line = members.as_object().expect("an object").clone();
+        line.insert("source".to_owned(), json!("It is late"));
+        let draft = crate::tools::questions::only(draft(&line).expect("a text")).expect("one question");
+        let label = draft.votes.first().map(|vote| match &vote.written {
+            Written::List(labels) => labels.join("|"),
+            Written::Cell(cell) => cell.clone(),
+        });
+        (label, draft.aside)
+    }
+
+    #[test]
+    fn what_a_later_job_says_of_a_label_counts_and_is_told() {
+        let topic = json!({ "class-name": "Sports", "job-name": "one", "human-annotated": "yes" });
+        let adjusted = |class: &str, status: &str| json!({ "class-name": class, "job-name": "two", "human-annotated": "yes", "adjustment-status": status });
+        let verified = |verdict: &str| {
+            json!({ "class-name": verdict, "job-name": "two", "human-annotated": "yes",
+                "type": "groundtruth/label-verification" })
+        };
+        let sports = Some("Sports".to_owned());
+
+        for (second, expected) in [
+            (
+                adjusted("World", "adjusted"),
+                (Some("World".to_owned()), Some(ADJUSTED)),
+            ),
+            (adjusted("Sports", "unadjusted"), (sports.clone(), None)),
+            (verified("correct"), (sports.clone(), None)),
+            (verified("incorrect"), (None, Some(NOT_RIGHT))),
+        ] {
+            let line = json!({ "topic": 0, "topic-metadata": topic, "second": 1, "second-metadata": second });
+            assert_eq!(read(line.clone()), expected, "{line}");
+        }
+        let mut failed = topic.clone();
+        failed["failure-reason"] = json!("nobody answered");
+        assert_eq!(read(json!({ "topic-metadata": failed })), (None, Some(FAILED)));
+        assert_eq!(
+            read(json!({ "topic": 0, "topic-metadata": topic })),
+            (sports, None)
+        );
     }
 }

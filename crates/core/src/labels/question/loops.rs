@@ -3,7 +3,7 @@
 use super::{Question, State};
 use crate::{
     feedback::{FeedbackRecord, Signal},
-    labels::{human_loop::Answer, vote::Vote},
+    labels::vote::Vote,
 };
 
 impl Question {
@@ -85,11 +85,10 @@ impl Question {
     }
 
     /// Gives up asking. Where people have answered, though they do not agree, or a vote has contradicted what they agreed on,
-    /// an adjudicator decides: what they said is not dropped. Who could not tell has said nothing.
+    /// an adjudicator decides: what they said is not dropped.
     pub fn give_up(&mut self) {
         if let State::Asked | State::Abandoned = self.state {
-            let mut reviews = self.votes.iter().filter(|vote| vote.source.is_review());
-            let is_answered = reviews.any(|vote| vote.answer != Answer::Unsure);
+            let is_answered = self.votes.iter().any(|vote| vote.source.is_review());
             self.state = match self.reopened > 0 || is_answered {
                 true => State::Disputed,
                 false => State::Abandoned,
