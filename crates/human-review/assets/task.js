@@ -464,16 +464,21 @@
     unreadTimer = setTimeout(() => { delete form.dataset.unread; }, UNREAD);
   };
 
-  // A key or button that is pressed twice meant the text before. What opens something, moves or undoes may come at any time.
+  // A key or button that is pressed twice meant the text before, and one that comes before its text means none. What opens
+  // something, moves or undoes may come at any time.
   const refuseUnread = (event) => {
-    if (!form.dataset.unread || help?.open) return;
+    const isFetching = isSwapped && !current;
+    if ((!form.dataset.unread && !isFetching) || help?.open) return;
+    if ((event.ctrlKey || event.metaKey || event.altKey) && event.key !== 'Enter') return;
     const isOfKey = /^(?:Enter|[ n])$/.test(event.key) || /^(?:Digit|Numpad)\d$/.test(event.code);
     const isElsewhere = event.target.closest('input, textarea, select, a, summary, .portal-bar, .portal-notes');
     const isChoice = event.type === 'click' ? event.target.closest('#task-body button') : isOfKey && !isElsewhere;
     if (!isChoice) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    if (!event.repeat) say('undoing', 'Not taken: this text had only just come. Please choose again.');
+    if (event.repeat) return;
+    if (isFetching) say('undoing', 'Not taken: the next text is not here yet. It is being fetched …');
+    else say('undoing', 'Not taken: this text had only just come. Please choose again.');
   };
 
   function goOn() {
