@@ -5,6 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 
 import { isAccessible, main, nothingRan, ok } from './checks.mjs';
 import { until } from './stack.mjs';
@@ -33,6 +34,7 @@ async function work(browser, start) {
   await aTaskIsStopped(stack, page);
   await plain.close();
   await axeFindsNothing(browser, stack);
+  await workIsDoneWithoutScript(browser, stack);
 }
 
 async function everyPageIsThere(stack, page) {
@@ -53,8 +55,44 @@ async function everyPageIsThere(stack, page) {
 
 async function confirm(page, button) {
   await button.click();
-  await page.click('.console-form button');
-  assert.equal(await page.locator('#done').count(), 1, await page.content());
+  await page.click('.console-form:has(input[name=confirmed]) button');
+  await page.waitForSelector('#done');
+}
+
+async function workIsDoneWithoutScript(browser, stack) {
+  const context = await browser.newContext({ javaScriptEnabled: false });
+  const page = await context.newPage();
+  await page.goto(await stack.signInLink('eve', 'admin'));
+  await page.click('#sign-in');
+  const figures = await (await page.request.get(`${stack.portalUrl}overview.json`)).json();
+  await fill(stack, figures.serving.modelArn);
+
+  await page.goto(`${stack.portalUrl}quality`);
+  const decides = page.locator('form[action=adjudicate]');
+  await decides.locator('select[name=value]').selectOption('Sports');
+  await confirm(page, decides.locator('button'));
+  assert.equal(await page.locator('form[action=adjudicate]').count(), 0, 'the dispute is decided');
+  const proposal = page.locator('tr', { hasText: 'Weather' }).locator('form[action=merge-label]');
+  await proposal.locator('select').selectOption('World');
+  await confirm(page, proposal.locator('button'));
+  ok('a dispute is decided and a proposed label is merged without JavaScript');
+
+  await page.goto(`${stack.portalUrl}guideline?label=Sports`);
+  await page.fill('form[action=edit-guideline] textarea[name=meaning]', 'Matches, athletes, clubs.');
+  await confirm(page, page.locator('form[action=edit-guideline] button'));
+  await page.goto(`${stack.portalUrl}guide`);
+  assert.match(await page.textContent('main'), /Matches, athletes, clubs/);
+  ok('the guideline is edited without JavaScript');
+
+  await page.goto(`${stack.portalUrl}data`);
+  await page.fill('form[action=find-texts] input[name=word]', 'velodrome');
+  await page.click('form[action=find-texts] button');
+  assert.match(await page.textContent('tbody'), /The minister, a keen cyclist/);
+  const file = page.waitForEvent('download');
+  await page.click('form[action=find-texts]:has(input[value=csv]) button');
+  assert.match(await readFile(await (await file).path(), 'utf8'), /opened the velodrome/);
+  ok('a text is found by a word and exported without JavaScript');
+  await context.close();
 }
 
 async function aTaskIsReleased(browser, stack, page) {
@@ -83,7 +121,7 @@ async function somebodyIsInvitedAndPaused(browser, stack, page) {
   await page.goto(`${stack.portalUrl}reviewers`);
   await page.fill('form[action=invite] input[name=subject]', 'bea & co');
   await page.click('form[action=invite] button');
-  await page.click('.console-form button');
+  await page.click('.console-form:has(input[name=confirmed]) button');
   const link = await page.inputValue('.console-copy');
   const context = await browser.newContext();
   const theirs = await context.newPage();
@@ -148,12 +186,12 @@ async function axeFindsNothing(browser, stack) {
   await page.goto(`${stack.portalUrl}tasks`);
   await page.click('form[action=stop-task] button');
   await isAccessible(page, 'console-confirmation');
-  await page.click('.console-form button');
+  await page.click('.console-form:has(input[name=confirmed]) button');
   await isAccessible(page, 'console-done');
   await page.goto(`${stack.portalUrl}reviewers`);
   await page.fill('form[action=invite] input[name=subject]', HOSTILE.slice(0, 40));
   await page.click('form[action=invite] button');
-  await page.click('.console-form button');
+  await page.click('.console-form:has(input[name=confirmed]) button');
   await isAccessible(page, 'console-invitation');
   assert.equal((await page.goto(`${stack.portalUrl}versions/none`)).status(), 404);
   await isAccessible(page, 'console-not-found');

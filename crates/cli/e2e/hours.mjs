@@ -671,7 +671,7 @@ async function adminOf(page, stack) {
   const doTo = async (name, action) => {
     await console.goto(`${stack.portalUrl}reviewers`);
     await console.locator('tr', { hasText: name }).locator(`form[action=${action}] button`).click();
-    await console.click('.console-form button');
+    await console.click('.console-form:has(input[name=confirmed]) button');
     await console.waitForSelector('#done');
   };
   return { context, doTo };
