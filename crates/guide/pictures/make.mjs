@@ -93,10 +93,10 @@ async function picturesAfterADemo(browser, stack) {
   await press(page, '#start-reviewing', /\/task\?loop=/);
   await page.waitForSelector('#review-choices button');
   await save(page, 'task.png');
-  await page.setViewportSize({ width: 960, height: 1_160 });
-  for (const [address, name] of [['overview', 'overview.png'], ['quality', 'quality.png'], ['model', 'model.png']]) {
+  for (const [address, height] of [['overview', 1_260], ['quality', 1_160], ['model', 1_400]]) {
+    await page.setViewportSize({ width: 960, height });
     await page.goto(stack.portalUrl + address);
-    await save(page, name);
+    await save(page, `${address}.png`);
   }
 }
 
