@@ -189,7 +189,7 @@ impl S3Access for Backend {
                 S3Path::Bucket { bucket } => bucket_arn(bucket),
                 S3Path::Object { bucket, key } => object_arn(bucket, key),
             };
-            let conditions = listing_conditions(context);
+            let conditions = conditions(context);
             let bucket = context.s3_path().get_bucket_name();
             self.decide(&principal, action, &resource, &conditions, bucket)
                 .map_err(denied)?;
@@ -215,11 +215,15 @@ fn parameter(context: &S3AccessContext<'_>, wanted: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-/// Returns the condition keys of a listing: its parameters.
-fn listing_conditions(context: &S3AccessContext<'_>) -> BTreeMap<String, String> {
+/// Returns the condition keys of a call: the parameters of a listing, and the headers that make a call conditional.
+fn conditions(context: &S3AccessContext<'_>) -> BTreeMap<String, String> {
     let query = context.uri().query().unwrap_or_default();
-    url::form_urlencoded::parse(query.as_bytes())
+    let parameters = url::form_urlencoded::parse(query.as_bytes())
         .filter(|(name, _)| matches!(&**name, "prefix" | "delimiter" | "max-keys"))
-        .map(|(name, value)| (format!("s3:{name}"), value.into_owned()))
-        .collect()
+        .map(|(name, value)| (format!("s3:{name}"), value.into_owned()));
+    let headers = ["if-match", "if-none-match"].into_iter().filter_map(|name| {
+        let value = context.headers().get(name)?.to_str().ok()?;
+        Some((format!("s3:{name}"), value.to_owned()))
+    });
+    parameters.chain(headers).collect()
 }

@@ -182,6 +182,31 @@ async fn a_listing_may_be_allowed_by_prefix() {
 }
 
 #[tokio::test]
+async fn a_role_may_be_kept_from_writing_over_what_is_there() {
+    let storage = Storage::with_bucket();
+    let everything =
+        json!({"Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::bucket/*"});
+    let unconditional = json!({
+        "Effect": "Deny",
+        "Action": "s3:PutObject",
+        "Resource": "arn:aws:s3:::bucket/log/*",
+        "Condition": {"Null": {"s3:if-none-match": "true"}},
+    });
+    let writer = storage.s3_as_role("writer", json!([everything, unconditional]));
+    let put = |key| writer.put_object().bucket("bucket").key(key);
+
+    let first = put("log/a").if_none_match("*").send().await;
+    let again = put("log/a").if_none_match("*").send().await;
+    let over = put("log/a").send().await;
+    let elsewhere = put("other/a").send().await;
+
+    assert!(first.is_ok());
+    assert_eq!(code(&again.expect_err("it is there")), "PreconditionFailed");
+    assert_eq!(code(&over.expect_err("no condition")), "AccessDenied");
+    assert!(elsewhere.is_ok());
+}
+
+#[tokio::test]
 async fn many_deletions_are_decided_one_by_one() {
     let storage = Storage::with_bucket();
     storage.put("mine/a", b"").await;
