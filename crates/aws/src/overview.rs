@@ -17,7 +17,7 @@ use active_learning_core::{
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use activity::{Activity, ActivityDay, Burndown, SentToPeople};
+pub use activity::{Activity, ActivityDay, ActivityHour, Burndown, SentToPeople};
 pub use documents::{Build, Serving, Switch, Tally, lasting, model_before, serving, switch_keys, switches};
 pub use words::age;
 

@@ -46,6 +46,8 @@ pub struct Models {
     several_labels: bool,
     /// Whether the classifier is the built-in one, as far as the stack says so.
     has_built_in: bool,
+    /// Whether the stack has the built-in review service, as far as it says so.
+    has_portal: bool,
 }
 
 /// What an execution came to.
@@ -79,6 +81,7 @@ impl Models {
             hosted: (!hosted.is_empty()).then_some(hosted),
             several_labels: place::has_several_labels(stack),
             has_built_in: !output("TextClassifierRoleArn").is_empty(),
+            has_portal: !output("ReviewPortalUrl").is_empty(),
             ..models.with_buckets(&output("FeedbackS3Bucket"), &output("ReviewS3Bucket"))
         }
     }
@@ -116,6 +119,7 @@ impl Models {
             hosted: None,
             several_labels: false,
             has_built_in: false,
+            has_portal: false,
         }
     }
 
@@ -219,8 +223,9 @@ impl Models {
     ///
     /// When a bucket cannot be read.
     pub async fn overview(&self) -> Result<Overview, Failure> {
-        // Where the built-in review service has never asked anything, the queue may be that of Amazon A2I.
-        let is_built_in = !self.review.list_after("human-review/", "", 1).await?.is_empty();
+        // On AWS, where the built-in review service has never asked anything, the queue may be that of Amazon A2I.
+        let is_built_in =
+            self.has_portal || !self.review.list_after("human-review/", "", 1).await?.is_empty();
         let places = Places {
             training: &self.bucket,
             feedback: &self.feedback,

@@ -17,6 +17,8 @@ use super::{Bounded, Waiting};
 
 /// Days that are shown.
 const SHOWN: u64 = 14;
+/// Hours that are shown.
+const SHOWN_HOURS: i64 = 48;
 /// Days whose pace is taken for that of the days ahead.
 const PACE: u64 = 7;
 /// Seconds of a day.
@@ -30,6 +32,9 @@ const FAR_DAYS: f64 = 365.0;
 pub struct Activity {
     /// Each day in UTC, the oldest first; today is not over.
     pub days: Vec<ActivityDay>,
+    /// Each of the last 48 hours in UTC, the oldest first; this one is not over. None in figures of a version before.
+    #[serde(default)]
+    pub hours: Vec<ActivityHour>,
     /// Since when it is counted what comes; none before the first delivery.
     pub arrivals_since: Option<String>,
     /// Since when it is counted what is answered; none before the first answer.
@@ -53,6 +58,18 @@ pub struct ActivityDay {
     pub arrived: u64,
     /// The same by what was said of them.
     pub arrived_by: BTreeMap<Signal, u64>,
+    /// Texts that a human loop decided.
+    pub answered: u64,
+}
+
+/// What came and was answered in an hour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ActivityHour {
+    /// The hour, as in `2026-11-30T14`.
+    pub hour: String,
+    /// Texts that people are to be asked about, without copies and what was asked before.
+    pub arrived: u64,
     /// Texts that a human loop decided.
     pub answered: u64,
 }
@@ -113,6 +130,7 @@ impl Activity {
             sent_to_people: SentToPeople::of(arrivals, now),
             burndown: Burndown::of(waiting, later, texts_per_task(answers, now), pace, now),
             cost: Some(cost_so_far(arrivals, answers, now)),
+            hours: hours(arrivals, answers, now),
             days,
             arrivals_since: arrivals.since.clone(),
             answers_since: answers.since.clone(),
@@ -132,6 +150,19 @@ impl Activity {
 fn days(count: u64, now: DateTime<Utc>) -> impl Iterator<Item = String> {
     let day = move |ago| (now - Days::new(ago)).format("%Y-%m-%d").to_string();
     (0..count).rev().map(day)
+}
+
+/// Returns what came and was answered in each of the last hours, this one included, the oldest first.
+fn hours(arrivals: &Arrivals, answers: &AnsweredDays, now: DateTime<Utc>) -> Vec<ActivityHour> {
+    let hour = |ago| {
+        let hour = (now - TimeDelta::hours(ago)).format("%Y-%m-%dT%H").to_string();
+        ActivityHour {
+            arrived: arrivals.hours.get(&hour).copied().unwrap_or_default(),
+            answered: answers.hours.get(&hour).copied().unwrap_or_default(),
+            hour,
+        }
+    };
+    (0..SHOWN_HOURS).rev().map(hour).collect()
 }
 
 /// Adds up what this month, in UTC, has cost so far.
@@ -344,6 +375,7 @@ mod tests {
                 .iter()
                 .map(|(day, texts)| ((*day).to_owned(), counts(*texts)))
                 .collect(),
+            ..AnsweredDays::default()
         }
     }
 
@@ -423,6 +455,26 @@ mod tests {
             "{}",
             shown.burndown.text
         );
+    }
+
+    #[test]
+    fn each_of_the_last_48_hours_has_what_came_and_what_was_answered_in_it() {
+        let mut came = arrivals(&[("2026-11-28", 3), ("2026-11-29", 5)]);
+        came.hours.insert("2026-11-28T12".to_owned(), 90);
+        let mut answered = AnsweredDays::default();
+        answered.hours.insert("2026-11-30T12".to_owned(), 7);
+
+        let shown = Activity::of(&came, (&answered, 0), None, Bounded::default(), now()).hours;
+
+        let hour = |hour: &str, arrived, answered| ActivityHour {
+            hour: hour.to_owned(),
+            arrived,
+            answered,
+        };
+        assert_eq!(shown.len(), 48);
+        assert_eq!(shown[0], hour("2026-11-28T13", 0, 0));
+        assert_eq!(shown[11], hour("2026-11-29T00", 5, 0));
+        assert_eq!(shown[47], hour("2026-11-30T12", 0, 7));
     }
 
     #[test]

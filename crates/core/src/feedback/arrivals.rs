@@ -1,4 +1,4 @@
-//! What came for review, by day: sums whose size does not grow with the days.
+//! What came for review, by day and by hour: sums whose size does not grow with time.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,6 +8,8 @@ use super::{FeedbackRecord, Signal, Source};
 
 /// Days that are kept, the newest ones.
 pub const DAYS_KEPT: usize = 35;
+/// Hours that are kept, the newest ones in which something came.
+pub const HOURS_KEPT: usize = 48;
 /// Deliveries that are remembered, so that one that comes again counts nothing.
 const DELIVERIES_KEPT: usize = 1_000;
 
@@ -71,7 +73,7 @@ impl DayOfArrivals {
     }
 }
 
-/// What came on each of the newest [`DAYS_KEPT`] days.
+/// What came on each of the newest [`DAYS_KEPT`] days and in each of the newest [`HOURS_KEPT`] hours.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Arrivals {
@@ -79,6 +81,8 @@ pub struct Arrivals {
     pub since: Option<String>,
     /// What came, by day as in `2026-11-30`.
     pub days: BTreeMap<String, DayOfArrivals>,
+    /// Texts that people are to be asked about, by hour as in `2026-11-30T14`; none in sums of a version before.
+    pub hours: BTreeMap<String, u64>,
     /// The latest deliveries that are in these sums.
     deliveries: VecDeque<String>,
 }
@@ -88,13 +92,19 @@ impl Arrivals {
     ///
     /// Exact, unless a delivery comes again after a thousand others.
     pub fn add(&mut self, delivery: &str, at: &str, came: &DayOfArrivals) -> bool {
-        let Some(day) = at.get(..10) else { return false };
+        let (Some(day), Some(hour)) = (at.get(..10), at.get(..13)) else {
+            return false;
+        };
         if self.deliveries.iter().any(|known| known == delivery) {
             return false;
         }
         self.days.entry(day.to_owned()).or_default().add(came);
         while self.days.len() > DAYS_KEPT {
             self.days.pop_first();
+        }
+        *self.hours.entry(hour.to_owned()).or_default() += came.texts();
+        while self.hours.len() > HOURS_KEPT {
+            self.hours.pop_first();
         }
         self.deliveries.push_back(delivery.to_owned());
         while self.deliveries.len() > DELIVERIES_KEPT {
@@ -138,11 +148,12 @@ mod tests {
 
         assert_eq!(arrivals.days["2026-11-20"].texts(), 5);
         assert_eq!(arrivals.days.len(), 1);
+        assert_eq!(arrivals.hours, [("2026-11-20T23".to_owned(), 5)].into());
         assert_eq!(arrivals.since.as_deref(), Some("2026-11-20T23:00:00Z"));
     }
 
     #[test]
-    fn neither_days_nor_deliveries_are_kept_for_ever() {
+    fn neither_days_nor_hours_nor_deliveries_are_kept_for_ever() {
         let mut arrivals = Arrivals::default();
 
         for number in 0..2_000 {
@@ -152,6 +163,7 @@ mod tests {
         }
 
         assert_eq!(arrivals.days.len(), DAYS_KEPT);
+        assert_eq!(arrivals.hours.len(), HOURS_KEPT);
         assert_eq!(arrivals.deliveries.len(), DELIVERIES_KEPT);
         let newest = arrivals.days.last_key_value().map(|(day, _)| day.as_str());
         assert_eq!(newest, Some("2031-12-12"));

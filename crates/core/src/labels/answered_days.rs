@@ -1,4 +1,4 @@
-//! What reviewers answered, by day: sums whose size does not grow with the days.
+//! What reviewers answered, by day and by hour: sums whose size does not grow with time.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,8 @@ use super::{consolidation::Consensus, human_loop::Answer, labelled::LabelledReco
 
 /// Days that are kept, the newest ones.
 const DAYS_KEPT: usize = 35;
+/// Hours that are kept, the newest ones in which something was answered.
+const HOURS_KEPT: usize = 48;
 
 /// What was answered on a day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +26,7 @@ pub struct DayOfAnswers {
     pub tasks: u64,
 }
 
-/// What was answered on each of the newest 35 days.
+/// What was answered on each of the newest 35 days and in each of the newest 48 hours.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AnsweredDays {
@@ -32,6 +34,8 @@ pub struct AnsweredDays {
     pub since: Option<String>,
     /// What was answered, by day as in `2026-11-30`.
     pub days: BTreeMap<String, DayOfAnswers>,
+    /// Texts that a human loop decided, by hour as in `2026-11-30T14`; none in sums of a version before.
+    pub hours: BTreeMap<String, u64>,
 }
 
 impl AnsweredDays {
@@ -47,8 +51,16 @@ impl AnsweredDays {
         };
         let mut is_task = true;
         for record in records.iter().filter(answered) {
-            let day = record.labelled_at.get(..10).filter(|day| is_day(day));
-            let day = day.unwrap_or(today).min(today);
+            let of_record = record.labelled_at.get(..10).filter(|day| is_day(day));
+            let day = of_record.unwrap_or(today).min(today);
+            // Of what has no true day no hour is known.
+            let hour = record
+                .labelled_at
+                .get(..13)
+                .filter(|hour| hour.starts_with(day) && is_hour(hour));
+            if let (Some(hour), true) = (hour, is_decided(&record.consensus)) {
+                *self.hours.entry(hour.to_owned()).or_default() += 1;
+            }
             let counts = self.days.entry(day.to_owned()).or_default();
             counts.tasks += u64::from(std::mem::take(&mut is_task));
             counts.items += 1;
@@ -57,6 +69,9 @@ impl AnsweredDays {
         }
         while self.days.len() > DAYS_KEPT {
             self.days.pop_first();
+        }
+        while self.hours.len() > HOURS_KEPT {
+            self.hours.pop_first();
         }
     }
 }
@@ -75,6 +90,15 @@ fn is_day(text: &str) -> bool {
         4 | 7 => byte == b'-',
         _ => byte.is_ascii_digit(),
     })
+}
+
+/// Returns whether what follows a day is the hour of a time in RFC 3339, as in `2026-11-30T14`.
+fn is_hour(text: &str) -> bool {
+    let hour = text.get(10..).unwrap_or_default();
+    hour.starts_with('T')
+        && hour
+            .get(1..)
+            .is_some_and(|hour| hour < "24" && hour.bytes().all(|it| it.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -119,6 +143,7 @@ mod tests {
             tasks: 1,
         };
         assert_eq!(answered.days, [("2026-11-20".to_owned(), counts)].into());
+        assert_eq!(answered.hours, [("2026-11-20T10".to_owned(), 1)].into());
         assert_eq!(answered.since.as_deref(), Some("2026-11-19T00:00:00Z"));
     }
 
@@ -138,6 +163,9 @@ mod tests {
         }
 
         assert_eq!(answered.days["2026-11-21"].texts, 2);
+        let ahead = answered.hours.keys().any(|hour| hour.as_str() > "2026-11-21");
+        assert!(!ahead, "{:?}", answered.hours);
+        assert_eq!(answered.hours.len(), HOURS_KEPT);
         assert_eq!(answered.days.len(), DAYS_KEPT);
     }
 }

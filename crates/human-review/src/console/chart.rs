@@ -89,12 +89,26 @@ impl Chart {
         (days, most): (&[&str], u64),
         table: Table,
     ) -> (Self, f64) {
-        let step = step_up_to(most);
-        let place = |number: usize| share_of_day(number, days.len());
         let marked = days.iter().enumerate().rev().step_by(3);
-        let across_marks = marked.map(|(number, day)| {
-            let text = day.get(5..).unwrap_or(day);
-            (format!("{:.1}", across(place(number))), text.to_owned())
+        let marks = marked.map(|(number, day)| (number, day.get(5..).unwrap_or(day).to_owned()));
+        let marks: Vec<_> = marks.collect();
+        let axes = ("Day (UTC)", upwards_name);
+        Self::of_counts((title, description), axes, (days.len(), &marks), most, table)
+    }
+
+    /// Returns an empty chart of numbers by a number of times, with these marks across, each at the number of its time, and up
+    /// to at least `most`; also returns what the top stands for.
+    pub(super) fn of_counts(
+        (title, description): (&str, &str),
+        (across_name, upwards_name): (&'static str, &'static str),
+        (times, marks): (usize, &[(usize, String)]),
+        most: u64,
+        table: Table,
+    ) -> (Self, f64) {
+        let step = step_up_to(most);
+        let across_marks = marks.iter().map(|(number, text)| {
+            let place = across(share_of_day(*number, times));
+            (format!("{place:.1}"), text.clone())
         });
         let upwards_marks = (0_u32..).zip(QUARTERS).map(|(number, share)| {
             let text = (step * u64::from(number)).to_string();
@@ -103,7 +117,7 @@ impl Chart {
         let chart = Self {
             title: title.to_owned(),
             description: description.to_owned(),
-            across: "Day (UTC)",
+            across: across_name,
             upwards: upwards_name,
             lines: Vec::new(),
             dots: Vec::new(),

@@ -1,11 +1,14 @@
 //! How the stack is doing.
 
-use active_learning_aws::overview::{Activity, ActivityDay, Overview, Places};
+use active_learning_aws::overview::{Activity, ActivityDay, ActivityHour, Overview, Places};
 
 use super::chart::{Chart, Line, share_of_day};
 use super::page::Block;
 use super::table::{Cell, Table};
 use super::{Console, ConsoleError, View};
+
+/// Hours between two marks of the chart of hours.
+const HOURS_BETWEEN_MARKS: usize = 12;
 
 impl Console<'_> {
     pub(super) async fn overview(&self) -> Result<View, ConsoleError> {
@@ -24,12 +27,9 @@ impl Console<'_> {
         for file in &overview.refused_files {
             blocks.push(Block::text(format!("{} was refused: {}", file.key, file.reason)));
         }
-        blocks.extend(
-            overview
-                .activity
-                .as_ref()
-                .map(|activity| Block::Chart(by_day(activity))),
-        );
+        let activity = overview.activity.as_ref();
+        blocks.extend(activity.map(|activity| Block::Chart(by_day(activity))));
+        blocks.extend(activity.map(|activity| Block::Chart(by_hour(&activity.hours))));
         blocks.push(Block::text(
             "A + says that there is more than one page of a thousand keys, which is not counted. \
              Reviewed texts, answered texts and live accuracy are as of the last look of the function that builds models, \
@@ -65,6 +65,62 @@ fn by_day(activity: &Activity) -> Chart {
             points(|day| day.arrived),
         ))
         .with_line(Line::through("second", "answered", points(|day| day.answered)))
+}
+
+/// Draws what came and what was answered in each hour.
+fn by_hour(hours: &[ActivityHour]) -> Chart {
+    let both = hours.iter().flat_map(|hour| [hour.arrived, hour.answered]);
+    let most = both.max().unwrap_or_default();
+    let marked = hours.iter().enumerate().rev().step_by(HOURS_BETWEEN_MARKS);
+    let marks = marked.map(|(number, hour)| (number, in_short(&hour.hour)));
+    let marks: Vec<(usize, String)> = marks.collect();
+    let text = "The same by hour, of the last 48 hours. This hour is not over.";
+    let (chart, top) = Chart::of_counts(
+        ("Texts an hour", text),
+        ("Hour (UTC)", "Texts"),
+        (hours.len(), &marks),
+        most,
+        hours_table(hours),
+    );
+    let points = |count: fn(&ActivityHour) -> u64| {
+        let point = move |(number, hour): (usize, &ActivityHour)| {
+            (share_of_day(number, hours.len()), count(hour) as f64 / top)
+        };
+        hours.iter().enumerate().map(point)
+    };
+    chart
+        .with_line(Line::through(
+            "first",
+            "came for review",
+            points(|hour| hour.arrived),
+        ))
+        .with_line(Line::through("second", "answered", points(|hour| hour.answered)))
+}
+
+/// Writes `2026-11-30T14` as `11-30 14 h`.
+fn in_short(hour: &str) -> String {
+    match hour.get(5..).and_then(|hour| hour.split_once('T')) {
+        Some((day, hour)) => format!("{day} {hour} h"),
+        None => hour.to_owned(),
+    }
+}
+
+/// Lists the hours in which something happened.
+fn hours_table(hours: &[ActivityHour]) -> Table {
+    let row = |hour: &ActivityHour| {
+        vec![
+            Cell::text(in_short(&hour.hour)),
+            Cell::text(hour.arrived.to_string()),
+            Cell::text(hour.answered.to_string()),
+        ]
+    };
+    let busy = hours.iter().rev().filter(|hour| hour.arrived + hour.answered > 0);
+    Table {
+        caption: "Texts an hour, the newest first, without the hours of which there is nothing to tell"
+            .to_owned(),
+        head: vec!["Hour (UTC)", "Came for review", "Answered"],
+        rows: busy.map(row).collect(),
+    }
 }
 
 fn table(activity: &Activity) -> Table {

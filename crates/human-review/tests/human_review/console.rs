@@ -105,6 +105,7 @@ async fn put_activity(review: &Review, answered: u64) {
     let arrivals = json!({
         "since": "2026-11-01T00:00:00Z", "deliveries": [],
         "days": { "2026-10-30": came(900), "2026-11-18": came(11), "2026-11-19": came(29) },
+        "hours": { "2026-11-15T20": 900, "2026-11-19T20": 29 },
     });
     put(review, FEEDBACK_BUCKET, "stats/arrivals.json", &arrivals).await;
     let tally = json!({
@@ -112,6 +113,7 @@ async fn put_activity(review: &Review, answered: u64) {
         "answered": {
             "since": "2026-11-02T00:00:00Z",
             "days": { "2026-11-18": { "texts": answered, "items": 20, "tasks": 10 } },
+            "hours": { "2026-11-18T21": answered },
         },
     });
     put(review, TRAINING_BUCKET, "builds/tally.json", &tally).await;
@@ -138,6 +140,11 @@ async fn the_overview_draws_what_came_and_what_was_answered_and_foretells_when_n
     assert_eq!(activity["burndown"]["waitingTexts"], 2);
     assert_eq!(activity["cost"]["trusted"], 200.0);
     assert_eq!(activity["cost"]["answered"], 43);
+    let hours = activity["hours"].as_array().expect("hours");
+    let hour = |name: &str| hours.iter().find(|hour| hour["hour"] == name).expect("shown");
+    assert_eq!(hours.len(), 48);
+    assert_eq!(hour("2026-11-19T20")["arrived"], 29);
+    assert_eq!(hour("2026-11-18T21")["answered"], 43);
     let operations = admin.get("operations").await;
     assert!(operations.body().contains("0.0663"), "{}", operations.body());
     for text in [
@@ -146,6 +153,7 @@ async fn the_overview_draws_what_came_and_what_was_answered_and_foretells_when_n
         "about 17.5 % of some 240 predictions in 14 days",
         "<polyline class=\"second\"",
         "low-confidence: 29, audit: 1",
+        "<th scope=\"row\">11-19 20 h</th><td>29</td><td>0</td>",
         "about 2 texts wait; in the last 7 days 42 came and 43 were answered",
     ] {
         assert!(page.body().contains(text), "{text}: {}", page.body());
