@@ -94,8 +94,8 @@ fn table(pairs: &[ConfusedPair<'_>]) -> Table {
     let row = |pair: &ConfusedPair<'_>| {
         let share = pair.texts as f64 / pair.of.max(1) as f64;
         vec![
-            Cell::text(pair.predicted),
-            Cell::text(in_words(pair.said)),
+            Cell::written(pair.predicted),
+            Cell::written(in_words(pair.said)),
             Cell::text(pair.texts.to_string()),
             Cell::text(format!("{} of {}", percent(share), pair.of)),
             Cell::Link(
@@ -143,7 +143,7 @@ fn matrix(confusion: &ModelConfusion) -> Option<Block> {
             .iter()
             .map(|label| row.get(*label).copied().unwrap_or_default());
         let counts = counts.map(|count| Cell::text(count.to_string()));
-        std::iter::once(Cell::text(predicted)).chain(counts).collect()
+        std::iter::once(Cell::written(predicted)).chain(counts).collect()
     };
     let head = said.iter().map(|label| in_words(label).to_owned());
     Some(Block::Matrix {

@@ -232,8 +232,8 @@ fn found_table(texts: &[FoundText]) -> Table {
         let confidence = text.confidence.map(|share| format!("{:.1} %", share * 100.0));
         vec![
             Cell::Link(format!("data?id={}", text.id), begins),
-            Cell::text(&text.said),
-            Cell::text(text.predicted.as_deref().unwrap_or("nothing")),
+            Cell::written(&text.said),
+            Cell::written(text.predicted.as_deref().unwrap_or("nothing")),
             Cell::text(confidence.unwrap_or_default()),
             Cell::text(text.reviewers.join(", ")),
             Cell::text(text.signal.as_str().unwrap_or_default()),

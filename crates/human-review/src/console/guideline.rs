@@ -62,7 +62,7 @@ impl Console<'_> {
             let count = |texts: &[String]| Cell::text(texts.len().to_string());
             vec![
                 Cell::Link(format!("guideline?{query}"), name.clone()),
-                Cell::text(guide.meaning.chars().take(SHOWN_CHARS).collect::<String>()),
+                Cell::written(guide.meaning.chars().take(SHOWN_CHARS).collect::<String>()),
                 count(&guide.good),
                 count(&guide.bad),
                 count(&guide.edge_cases),
@@ -107,7 +107,7 @@ impl Console<'_> {
         let row = |(place, name): (usize, &&str)| {
             let forms = if place == 0 { Vec::new() } else { vec![up(name)] };
             vec![
-                Cell::text(*name),
+                Cell::written(*name),
                 Cell::text((place + 1).to_string()),
                 Cell::Forms(forms),
             ]

@@ -257,7 +257,7 @@ fn table(proposals: &[Proposal], labels: &[String]) -> Table {
             ..form(proposal, "merge-label", "Merge")
         };
         vec![
-            Cell::text(&proposal.name),
+            Cell::written(&proposal.name),
             Cell::text(votes(proposal)),
             Cell::Forms(vec![
                 form(proposal, "accept-label", "Accept"),

@@ -128,9 +128,9 @@ impl Console<'_> {
                 rows.push(vec![
                     Cell::text(rfc3339(remark.at)),
                     Cell::text(self.name_of(&remark.worker).await?),
-                    Cell::text(&remark.text),
-                    Cell::text(answer_in_words(&remark.answer)),
-                    Cell::text(remark.comment.as_deref().unwrap_or_default()),
+                    Cell::written(&remark.text),
+                    Cell::written(answer_in_words(&remark.answer)),
+                    Cell::written(remark.comment.as_deref().unwrap_or_default()),
                     Cell::text(if remark.flagged { "flagged" } else { "" }),
                 ]);
             }
@@ -156,10 +156,10 @@ impl Console<'_> {
             let flag = if vote.note.flagged { "flagged" } else { "" };
             rows.push(vec![
                 Cell::text(name),
-                Cell::text(in_words(&vote.answer)),
+                Cell::written(in_words(&vote.answer)),
                 Cell::text(&vote.at),
                 Cell::text(seconds),
-                Cell::text(vote.note.comment.as_deref().unwrap_or_default()),
+                Cell::written(vote.note.comment.as_deref().unwrap_or_default()),
                 Cell::text(flag),
             ]);
         }

@@ -171,7 +171,7 @@ fn lines_table(lines: &[Rejected]) -> Table {
         vec![
             Cell::text(line.line.to_string()),
             Cell::text(&line.reason),
-            Cell::text(raw),
+            Cell::written(raw),
         ]
     };
     Table {

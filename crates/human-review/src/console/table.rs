@@ -13,9 +13,13 @@ pub(super) struct Table {
 /// A cell.
 #[derive(Debug)]
 pub(super) enum Cell {
-    /// Text.
+    /// Words of the console itself.
     Text(String),
-    /// A link: address and text.
+    /// What somebody wrote: of whatever language, and of whatever direction.
+    Written(String),
+    /// A name of many digits, such as that of a task: its beginning, and all of it on pointing at it.
+    Name(String),
+    /// A link to something that has a name or a text: address and what is shown.
     Link(String, String),
     /// Buttons.
     Forms(Vec<Form>),
@@ -24,5 +28,9 @@ pub(super) enum Cell {
 impl Cell {
     pub(super) fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
+    }
+
+    pub(super) fn written(text: impl Into<String>) -> Self {
+        Self::Written(text.into())
     }
 }

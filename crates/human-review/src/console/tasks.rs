@@ -172,15 +172,15 @@ fn table(tasks: &[Task]) -> Table {
     Table {
         caption: "Tasks in review order".to_owned(),
         head: vec![
-            "Task",
+            "Begins with",
             "Waiting for",
             "Asked for",
-            "Begins with",
             "Texts",
             "Lowest confidence",
             "Answers",
             "Open at",
             "Skipped by",
+            "Task",
             "Actions",
         ],
         rows: tasks.iter().map(row).collect(),
@@ -199,10 +199,12 @@ fn row(task: &Task) -> Vec<Cell> {
     let stop = (!task.is_stopping).then(|| form("stop-task", "Stop"));
     let confidence = task.lowest_confidence;
     vec![
-        Cell::text(&task.name),
+        match task.text.is_empty() {
+            true => Cell::text(&task.name),
+            false => Cell::written(&task.text),
+        },
         Cell::text(age(task.age_seconds)),
         Cell::text(task.reasons.join(", ")),
-        Cell::text(&task.text),
         Cell::text(
             task.items
                 .map_or_else(|| "1".to_owned(), |items| items.to_string()),
@@ -212,7 +214,8 @@ fn row(task: &Task) -> Vec<Cell> {
         ),
         Cell::text(format!("{} of {}", task.answers, task.answers_wanted)),
         Cell::text(open_at(task)),
-        Cell::text(in_one_line(&task.skips)),
+        Cell::written(in_one_line(&task.skips)),
+        Cell::Name(task.name.clone()),
         Cell::Forms(release.into_iter().chain(stop).collect()),
     ]
 }
@@ -222,13 +225,21 @@ fn open_at(task: &Task) -> String {
     let holders = task
         .held_by
         .iter()
-        .map(|holder| format!("{} until {}", holder.name, holder.until));
+        .map(|holder| format!("{} until {}", holder.name, in_short(&holder.until)));
     let holders: Vec<String> = holders.collect();
     match (holders.is_empty(), task.is_stopping) {
         (true, false) => "nobody".to_owned(),
         (true, true) => "nobody; it is about to end".to_owned(),
         (false, false) => holders.join(", "),
         (false, true) => format!("{}; stopping: it ends then", holders.join(", ")),
+    }
+}
+
+/// Writes a time in RFC 3339 for people: `2026-11-30T13:37:35.673Z` as `2026-11-30 13:37 UTC`.
+fn in_short(time: &str) -> String {
+    match (time.get(..10), time.get(11..16)) {
+        (Some(day), Some(minute)) => format!("{day} {minute} UTC"),
+        _ => time.to_owned(),
     }
 }
 
@@ -253,7 +264,7 @@ mod tests {
                 .iter()
                 .map(|name| Holder {
                     name: (*name).to_owned(),
-                    until: "10:00".to_owned(),
+                    until: "2026-11-30T10:00:35.673Z".to_owned(),
                 })
                 .collect(),
             skipped_by: 0,
@@ -262,9 +273,9 @@ mod tests {
 
         assert_eq!(
             open_at(&task(true, &["ann"])),
-            "ann until 10:00; stopping: it ends then"
+            "ann until 2026-11-30 10:00 UTC; stopping: it ends then"
         );
-        assert_eq!(open_at(&task(false, &["ann"])), "ann until 10:00");
+        assert_eq!(open_at(&task(false, &["ann"])), "ann until 2026-11-30 10:00 UTC");
         assert_eq!(open_at(&task(true, &[])), "nobody; it is about to end");
         assert_eq!(open_at(&task(false, &[])), "nobody");
     }

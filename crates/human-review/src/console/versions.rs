@@ -317,7 +317,7 @@ fn scores(name: &str, measured: &Measured, of_several: bool) -> Vec<Cell> {
 
 fn class(metrics: &ClassMetrics) -> Vec<Cell> {
     vec![
-        Cell::text(&metrics.class),
+        Cell::written(&metrics.class),
         Cell::text(metrics.support.to_string()),
         Cell::text(percent(metrics.precision)),
         Cell::text(percent(metrics.recall)),
@@ -333,7 +333,7 @@ fn matrix(matrix: &ConfusionMatrix) -> Vec<Block> {
             .iter()
             .take(shown)
             .map(|count| Cell::text(count.to_string()));
-        std::iter::once(Cell::text(label)).chain(counts).collect()
+        std::iter::once(Cell::written(label)).chain(counts).collect()
     };
     let head = std::iter::once("is \\ predicted as".to_owned());
     let table = Block::Matrix {

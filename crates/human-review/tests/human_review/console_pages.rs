@@ -406,6 +406,15 @@ async fn charts_of_the_serving_model_have_their_numbers_in_a_table() {
 
     assert_eq!(page.body().matches("<figure").count(), 2, "{}", page.body());
     assert!(page.body().matches("<table").count() >= 2);
+    for drawn in [
+        "points=\"200.0,200.0 320.0,50.0\"",
+        "<circle cx=\"200.0\" cy=\"200.0\"",
+        "<circle cx=\"320.0\" cy=\"50.0\"",
+        "260.0,50.0",
+        "260.0,200.0",
+    ] {
+        assert!(page.body().contains(drawn), "{drawn}: {}", page.body());
+    }
     let point = numbers["thresholds"]
         .as_array()
         .expect("points")

@@ -14,6 +14,7 @@ mod damaged;
 mod events;
 mod guideline;
 mod harness;
+mod hostile;
 mod label_changes;
 mod labelling_job_answers;
 mod labelling_job_failures;

@@ -207,7 +207,7 @@ async fn the_shipped_template_copes_with_old_and_foreign_input() {
     let task = ann.open("old").await;
     assert!(task.body().contains("name=\"item-1\"") && task.body().contains("name=\"item-2\""));
     assert!(
-        !task.body().contains("· predicted") && !task.body().contains("· confidence"),
+        !task.body().contains("predicted <strong>") && !task.body().contains("· confidence"),
         "{}",
         task.body()
     );
