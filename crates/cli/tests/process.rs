@@ -638,39 +638,76 @@ fn a_function_whose_standard_input_is_closed_serves_whoever_else_started_it() {
     assert!(answer.contains("405"), "{answer}");
 }
 
+/// What the program prints of itself.
+fn told(arguments: &[&str]) -> String {
+    let output = Command::new(PROGRAM)
+        .args(arguments)
+        .env_remove("NO_COLOR")
+        .output();
+    String::from_utf8(output.expect("the program starts").stdout).expect("UTF-8")
+}
+
+/// Returns the commands that the help lists.
+fn listed_commands(help: &str) -> Vec<&str> {
+    let (_, list) = help.split_once("Commands:\n").expect("a list");
+    let lines = list.lines().take_while(|line| !line.is_empty());
+    let names = lines.filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").collect()
+}
+
 #[test]
 fn every_command_that_reports_prints_json_if_asked_and_shows_an_example() {
-    let help = |command: &str| {
-        let output = Command::new(PROGRAM).args([command, "--help"]).output();
-        String::from_utf8(output.expect("the program starts").stdout).expect("UTF-8")
-    };
-    let reporting = [
-        "advise",
-        "build",
-        "disputed",
-        "encoder",
-        "import",
-        "labels",
-        "redrive",
-        "reviewers",
-        "rollback",
-        "sign-in-link",
-        "simulate",
-        "status",
-        "versions",
+    // `audit` reports by commands of its own, the others do something or write a file.
+    let without_report = [
+        "adjudicate",
+        "approve",
+        "audit",
+        "completions",
+        "demo",
+        "export",
+        "fault-run",
+        "run",
     ];
+    let help = told(&["--help"]);
+    let commands = listed_commands(&help);
 
-    let without_json: Vec<_> = reporting
-        .into_iter()
-        .filter(|it| !help(it).contains("--json"))
+    let lacks = |command: &&&str, words: &str| !told(&[**command, "--help"]).contains(words);
+    let without_json: Vec<_> = commands
+        .iter()
+        .filter(|it| !without_report.contains(*it))
+        .filter(|it| lacks(it, "--json"))
         .collect();
-    let others = ["adjudicate", "approve", "completions", "demo", "export", "run"];
-    let without_example: Vec<_> = (reporting.into_iter().chain(others))
-        .filter(|it| !help(it).contains("\nExample: active-learning "))
+    let without_example: Vec<_> = commands
+        .iter()
+        .filter(|it| lacks(it, "\nExample: active-learning "))
         .collect();
 
+    assert!(commands.len() > 15, "{commands:?}");
     assert!(without_json.is_empty(), "{without_json:?}");
     assert!(without_example.is_empty(), "{without_example:?}");
+    assert!(told(&["audit", "report", "--help"]).contains("--json"));
+}
+
+#[test]
+fn what_starts_functions_is_hidden_and_nothing_is_coloured_off_a_terminal() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let help = told(&["--help"]);
+
+    let refused = program(folder.path())
+        .args(["-v", "status"])
+        .env_remove("NO_COLOR")
+        .output();
+
+    let refused = refused.expect("the program starts");
+    let said = String::from_utf8(refused.stderr).expect("UTF-8");
+    assert!(!listed_commands(&help).contains(&"lambda"));
+    assert!(
+        told(&["lambda", "--help"]).contains("Usage"),
+        "it is there all the same"
+    );
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said.contains("no stack was started"), "{said}");
+    assert!(!help.contains('\u{1b}') && !said.contains('\u{1b}'), "{said:?}");
 }
 
 /// Runs `versions` of a stack as if it were on AWS, signed in by this profile.
