@@ -93,10 +93,11 @@ async function picturesAfterADemo(browser, stack) {
   await press(page, '#start-reviewing', /\/task\?loop=/);
   await page.waitForSelector('#review-choices button');
   await save(page, 'task.png');
-  for (const [address, height] of [['overview', 1_260], ['quality', 1_160], ['model', 1_400]]) {
+  const shown = [['overview', 'overview.png', 1_260], ['quality', 'quality.png', 1_160], ['model', 'model.png', 1_400]];
+  for (const [address, name, height] of shown) {
     await page.setViewportSize({ width: 960, height });
     await page.goto(stack.portalUrl + address);
-    await save(page, `${address}.png`);
+    await save(page, name);
   }
 }
 
