@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_cli::{functions, run::BUILT_IN};
-use active_learning_core::keys::{BucketName, Lifetime, OBJECTS, ObjectKind, Party};
+use active_learning_core::keys::{AUDIT_LOG_FOLDER, BucketName, Lifetime, OBJECTS, ObjectKind, Party};
 use human_review::oidc::PENDING_LIFETIME;
 use human_review::session::SIGN_IN_LINK_LIFETIME;
 use local_aws::iam::{Call, Iam, Principal};
@@ -16,6 +16,8 @@ use local_stack::{
 };
 use serde_json::Value;
 
+/// Condition of a write that takes no other object's place.
+const ONCE: [(&str, &str); 1] = [("s3:if-none-match", "*")];
 /// Stands for what differs from object to object.
 const ANY: &str = "x";
 
@@ -74,6 +76,46 @@ impl Shipped {
             .collect()
     }
 
+    /// Returns the roles as the local services know them.
+    fn iam(&self) -> Iam {
+        let iam = Iam::new("us-east-1");
+        for role in &self.plan.roles {
+            iam.put_role(role.clone()).expect("the policy is implemented");
+        }
+        iam
+    }
+
+    /// Returns whether a function may do something to an object of a kind, under the conditions that the call names.
+    fn allows(
+        &self,
+        iam: &Iam,
+        function: &str,
+        (action, kind): (&str, &ObjectKind),
+        conditions: &[(&str, &str)],
+    ) -> bool {
+        let principal = Principal::Role {
+            arn: self.roles()[function].to_owned(),
+        };
+        let bucket = self.bucket(kind.bucket);
+        // An empty object is read by its name.
+        let (action, resource) = match (action, kind.shape) {
+            ("s3:GetObject", "empty") => ("s3:ListBucket", format!("arn:aws:s3:::{bucket}")),
+            _ => (action, format!("arn:aws:s3:::{bucket}/{}", kind.example(ANY))),
+        };
+        let conditions = conditions.iter();
+        let context = conditions
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        let call = Call {
+            principal: &principal,
+            action,
+            resource: &resource,
+            context: &context,
+            resource_policy: None,
+        };
+        iam.authorize(&call).is_ok()
+    }
+
     /// Returns where a role may write: bucket and pattern of the key.
     fn may_write(&self, role_arn: &str) -> BTreeSet<(String, String)> {
         let role = self
@@ -121,29 +163,11 @@ fn is_of(parties: &[Party], function: &str) -> bool {
 #[test]
 fn who_writes_or_reads_an_object_may_do_so() {
     let shipped = Shipped::new();
-    let iam = Iam::new("us-east-1");
-    for role in &shipped.plan.roles {
-        iam.put_role(role.clone()).expect("the policy is implemented");
-    }
-    let roles = shipped.roles();
+    let iam = shipped.iam();
     let may = |function: &str, action: &str, kind: &ObjectKind| {
-        let principal = Principal::Role {
-            arn: roles[function].to_owned(),
-        };
-        let bucket = shipped.bucket(kind.bucket);
-        // An empty object is read by its name.
-        let (action, resource) = match (action, kind.shape) {
-            ("s3:GetObject", "empty") => ("s3:ListBucket", format!("arn:aws:s3:::{bucket}")),
-            _ => (action, format!("arn:aws:s3:::{bucket}/{}", kind.example(ANY))),
-        };
-        let call = Call {
-            principal: &principal,
-            action,
-            resource: &resource,
-            context: &BTreeMap::new(),
-            resource_policy: None,
-        };
-        iam.authorize(&call).is_ok()
+        let is_written_once = kind.key.starts_with(AUDIT_LOG_FOLDER);
+        let conditions: &[(&str, &str)] = if is_written_once { &ONCE } else { &[] };
+        shipped.allows(&iam, function, (action, kind), conditions)
     };
 
     let mut refused = Vec::new();
@@ -161,6 +185,30 @@ fn who_writes_or_reads_an_object_may_do_so() {
     }
 
     assert_eq!(refused, Vec::<String>::new());
+}
+
+#[test]
+fn what_operators_did_is_neither_written_over_nor_deleted_by_any_function() {
+    let shipped = Shipped::new();
+    let iam = shipped.iam();
+    let mut kinds = OBJECTS
+        .iter()
+        .filter(|kind| kind.key.starts_with(AUDIT_LOG_FOLDER));
+    let entry = kinds.next().expect("a kind of object");
+
+    let mut may_write = Vec::new();
+    for function in shipped.roles().into_keys() {
+        let may = |action: &str, conditions: &[(&str, &str)]| {
+            shipped.allows(&iam, function, (action, entry), conditions)
+        };
+        assert!(!may("s3:PutObject", &[]), "{function} writes over entries");
+        assert!(!may("s3:DeleteObject", &ONCE), "{function} deletes entries");
+        if may("s3:PutObject", &ONCE) {
+            may_write.push(function);
+        }
+    }
+
+    assert_eq!(may_write, ["human-review"]);
 }
 
 #[test]
