@@ -18,7 +18,7 @@ ABSENT = {
         "backlog/1-audit/", "backlog/2-exploration/", "backlog/3-ranked/", "backlog/4-pool/", "backlog/vectors/", "disputed/",
         "feedback/relabel/", "labelled/adjudication-"],
     "a parameter or a service that is not here": [
-        "claims/unknown-class/", "automated-labelling/promises.json", "machine-labelled/", "encoder/", "flywheels/"],
+        "claims/unknown-class/", "automated-labelling/promises.json", "machine-labelled/", "datasets/machine-labels", "encoder/", "flywheels/"],
     "a call of SageMaker's API": [
         "human-review/audit-results/", "human-review/flow-definitions/", "human-review/flow-loops/", "human-review/human-task-uis/",
         "human-review/labelling-job", "human-review/open-labelling-jobs/", "human-review/ui-templates/",

@@ -7,7 +7,7 @@ mod labelled;
 mod objects;
 
 pub use labelled::{
-    LABEL_PACKS, LABEL_PACKS_FOLDER, LABELLED_FOLDER, NEW_LABELS_FOLDER, label_pack, labelled,
+    LABEL_PACKS, LABEL_PACKS_FOLDER, LABELLED_FOLDER, NEW_LABELS_FOLDER, Packs, label_pack, labelled,
     labelled_of_mark, loop_of_labelled, mark_of_labelled,
 };
 pub use objects::OBJECTS;
@@ -481,6 +481,8 @@ mod tests {
             prediction_of("x", "x"),
             relabel_change("x"),
             unknown_class("x", "x").replace(&hex::encode(&Sha256::digest("x")[..8]), "x"),
+            Packs::MACHINE_LABELLED.pack("x"),
+            Packs::MACHINE_LABELLED.index.to_owned(),
             disputed("x"),
             notice("x"),
             RECENT_TEXTS.to_owned(),

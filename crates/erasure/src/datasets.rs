@@ -20,7 +20,7 @@ const LABELS: usize = 0;
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
 /// Folders beside the dataset versions: the lists of the split, and packs of labels.
-const NO_VERSIONS: [&str; 2] = ["labels", "split"];
+const NO_VERSIONS: [&str; 3] = ["labels", "machine-labels", "split"];
 
 impl Erase<'_> {
     /// Goes through all dataset versions.

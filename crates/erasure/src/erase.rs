@@ -13,7 +13,7 @@ use active_learning_aws::{
 };
 use active_learning_core::{
     erasure::ErasedTexts,
-    keys::{self, BucketName},
+    keys::{self, BucketName, Packs},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -288,18 +288,20 @@ impl<'a> Erase<'a> {
         self.datasets().await
     }
 
-    /// Deletes the packs of the labels; the next build makes them from what is left.
+    /// Deletes the packs of labels, of people and of machines; the next build makes them from what is left.
     async fn delete_packs(&mut self) -> Result<(), EraseError> {
-        let training = &self.buckets.training;
-        // Where nothing is deleted no mark of it is made.
-        if training.exists(keys::LABEL_PACKS).await? {
-            training.delete(keys::LABEL_PACKS).await?;
-        }
-        for pack in training.list(keys::LABEL_PACKS_FOLDER).await? {
-            training.delete(&pack.key).await?;
-        }
-        for prefix in [keys::LABEL_PACKS, keys::LABEL_PACKS_FOLDER] {
-            self.forget_all_versions(BucketName::Training, prefix).await?;
+        for Packs { index, folder, .. } in Packs::ALL {
+            let training = &self.buckets.training;
+            // Where nothing is deleted no mark of it is made.
+            if training.exists(index).await? {
+                training.delete(index).await?;
+            }
+            for pack in training.list(folder).await? {
+                training.delete(&pack.key).await?;
+            }
+            for prefix in [index, folder] {
+                self.forget_all_versions(BucketName::Training, prefix).await?;
+            }
         }
         Ok(())
     }

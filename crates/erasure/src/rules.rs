@@ -206,6 +206,8 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     (Training, "datasets/labels.json", MadeAnew),
     (Training, "datasets/labels/<hash>.gz", MadeAnew),
     (Training, "datasets/newest.json", Stays),
+    (Training, "datasets/machine-labels.json", MadeAnew),
+    (Training, "datasets/machine-labels/<hash>.gz", MadeAnew),
     (Training, "datasets/split.json", Stays),
     (Training, "datasets/split/<list>.txt", StaysEmpty(Shape::Lines)),
     (Training, "deployments/<time>-<build>.json", Stays),

@@ -346,7 +346,8 @@ async fn packs_of_labels_are_deleted_and_not_by_a_preview() {
     let labelled = json!({"record": record(TEXT)}).to_string();
     put(training, "labelled/review-1.jsonl", labelled.clone()).await;
     put(training, "labelled-new/review-1/w", "").await;
-    let repeated = [keys::LABEL_PACKS, &keys::label_pack("a"), &keys::label_pack("b")];
+    let repeated = keys::Packs::ALL.map(|packs| [packs.index.to_owned(), packs.pack("a"), packs.pack("b")]);
+    let repeated = repeated.as_flattened();
     for key in repeated {
         put(training, key, labelled.clone()).await;
     }

@@ -5,6 +5,7 @@
 //! datasets/labels.json, datasets/labels/ packs of the labelled objects that builds have read, each read once
 //! datasets/split.json, datasets/split/ what is held out and what was ever trained on, for good
 //! machine-labelled/*.jsonl             what was accepted without people, if automated labelling is on
+//! datasets/machine-labels.json, datasets/machine-labels/ packs of these, as of the labelled objects
 //! datasets/<version>/                  train.csv, chosen.bin, test.csv, agreement.json, and last manifest.json;
 //!                                      train-machine-labelled.csv and, on every row of it, machine-labelled.jsonl
 //! datasets/newest.json                 the version that was assembled last

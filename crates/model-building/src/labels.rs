@@ -6,7 +6,8 @@ use std::{
     sync::Arc,
 };
 
-use active_learning_aws::bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES};
+use crate::spool::{Piece, Texts};
+use active_learning_aws::bucket::{Bucket, BucketError};
 use active_learning_core::{
     dataset::{ContentId, Mode, TextId},
     labels::{
@@ -15,14 +16,11 @@ use active_learning_core::{
         label_set::{LabelSet, Mapped, Resolution},
     },
 };
-use futures::{Stream, StreamExt, stream};
-
-use crate::spool::{Piece, Texts};
 
 mod packs;
 mod read;
 
-pub(crate) use packs::Packing;
+pub(crate) use packs::{Packing, read as read_packed};
 pub(crate) use read::{read, read_before_and_after, read_by};
 
 /// Bytes of an RFC 3339 time that are kept: down to the millisecond.
@@ -329,7 +327,7 @@ pub(crate) fn time_of(time: &str) -> [u8; TIME_BYTES] {
 }
 
 /// Lists the keys of objects with something in them, in order.
-pub(crate) async fn list(bucket: &Bucket, prefix: &str, suffix: &str) -> Result<Vec<String>, BucketError> {
+async fn list(bucket: &Bucket, prefix: &str, suffix: &str) -> Result<Vec<String>, BucketError> {
     let mut keys = Vec::new();
     bucket
         .list_each(prefix, |object| {
@@ -339,18 +337,4 @@ pub(crate) async fn list(bucket: &Bucket, prefix: &str, suffix: &str) -> Result<
         })
         .await?;
     Ok(keys)
-}
-
-/// Fetches objects, some at a time, in the order of their keys; one that is gone is empty.
-pub(crate) fn contents(
-    bucket: &Bucket,
-    keys: Vec<String>,
-    at_once: usize,
-) -> impl Stream<Item = Result<(String, Vec<u8>), BucketError>> {
-    stream::iter(keys)
-        .map(move |key| async move {
-            let object = bucket.read(&key, MAX_DOCUMENT_BYTES).await?;
-            Ok((key, object.map(|object| object.bytes).unwrap_or_default()))
-        })
-        .buffered(at_once)
 }

@@ -1,5 +1,7 @@
 //! The labels of people: an object for each human loop, marks on what is new, and packs of what builds have read.
 
+use crate::model::accuracy_guarantee::MACHINE_LABELLED_FOLDER;
+
 /// Folder of the labels of people, in the training bucket.
 pub const LABELLED_FOLDER: &str = "labelled/";
 const LABELLED_SUFFIX: &str = ".jsonl";
@@ -9,6 +11,39 @@ pub const NEW_LABELS_FOLDER: &str = "labelled-new/";
 pub const LABEL_PACKS: &str = "datasets/labels.json";
 /// Folder of the packs of labelled objects that builds have read, in the training bucket.
 pub const LABEL_PACKS_FOLDER: &str = "datasets/labels/";
+
+/// A folder of the training bucket whose objects builds keep in packs, so that none is read twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packs {
+    /// Folder of the objects.
+    pub objects: &'static str,
+    /// Which packs of them there are.
+    pub index: &'static str,
+    /// Folder of the packs.
+    pub folder: &'static str,
+}
+
+impl Packs {
+    /// The labels of people.
+    pub const LABELLED: Self = Self {
+        objects: LABELLED_FOLDER,
+        index: LABEL_PACKS,
+        folder: LABEL_PACKS_FOLDER,
+    };
+    /// Predictions that were accepted as labels.
+    pub const MACHINE_LABELLED: Self = Self {
+        objects: MACHINE_LABELLED_FOLDER,
+        index: "datasets/machine-labels.json",
+        folder: "datasets/machine-labels/",
+    };
+    /// All that there are: they repeat texts.
+    pub const ALL: [Self; 2] = [Self::LABELLED, Self::MACHINE_LABELLED];
+
+    /// Returns the key of a pack, by the hash of its content.
+    pub fn pack(&self, hash: &str) -> String {
+        format!("{}{hash}.gz", self.folder)
+    }
+}
 
 /// Returns the key of the labels that a human loop gave.
 pub fn labelled(human_loop: &str) -> String {
@@ -33,7 +68,7 @@ pub fn labelled_of_mark(key: &str) -> Option<(String, &str)> {
 
 /// Returns the key of a pack of labelled objects, by the hash of its content.
 pub fn label_pack(hash: &str) -> String {
-    format!("{LABEL_PACKS_FOLDER}{hash}.gz")
+    Packs::LABELLED.pack(hash)
 }
 
 #[cfg(test)]

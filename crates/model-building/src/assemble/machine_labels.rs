@@ -5,10 +5,10 @@
 //! their content, so that the model does not become its own echo.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap, HashSet},
     io::{self, BufWriter, Write},
     num::NonZeroU32,
-    pin::pin,
 };
 
 use active_learning_aws::{
@@ -18,26 +18,26 @@ use active_learning_aws::{
 use active_learning_core::{
     dataset::{self, ContentId, DatasetFile, MachineLabelledFile, Mode, NearCopies, TextId, one_line},
     feedback::{FeedbackRecord, Signal, prediction::join_labels},
+    keys::Packs,
     labels::label_set::LabelSet,
-    model::accuracy_guarantee::{MACHINE_LABELLED_FOLDER, PROMISES_KEY, Promises},
+    model::accuracy_guarantee::{PROMISES_KEY, Promises},
     text::is_blank,
 };
-use futures::TryStreamExt;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tracing::warn;
 
 use super::{AssembleError, fates::Fate, files, rows::Rows, split::Split};
 use crate::{
-    labels::{self, TIME_BYTES, time_of, unusable},
+    labels::{self, Packing, TIME_BYTES, time_of, unusable},
     spool::{Piece, Spool, Texts},
 };
 
-const SUFFIX: &str = ".jsonl";
-/// Objects that are fetched at a time; one has at most some 10 MB.
-const READS_AT_ONCE: usize = 4;
-/// Texts that are chosen from at most, in memory about 150 bytes each; of more a part is, by the hash of their content.
+/// Texts that are chosen from at most, in memory about 170 bytes each; of more a part is, by the hash of their content.
 const MAX_TEXTS: usize = 1_000_000;
+
+/// Object, by its key, and line.
+type Place = (u32, u32);
 
 /// An accepted prediction.
 struct MachineLabel {
@@ -45,7 +45,11 @@ struct MachineLabel {
     id: u128,
     /// Decides on which side of the split it is.
     content: ContentId,
+    /// As it is spelt where it stands first.
     text: Piece,
+    text_place: Place,
+    /// Where the prediction stands.
+    place: Place,
     /// Number of the predicted label.
     label: u32,
     /// Number of the model.
@@ -119,11 +123,9 @@ impl MachineLabels {
             texts: Spool::new().map_err(AssembleError::Disk)?,
             left_out: LeftOut::default(),
         };
-        let keys = labels::list(bucket, MACHINE_LABELLED_FOLDER, SUFFIX).await?;
-        let mut objects = pin!(labels::contents(bucket, keys, READS_AT_ONCE));
-        while let Some((key, content)) = objects.try_next().await? {
-            reader.take(&key, &content).map_err(AssembleError::Disk)?;
-        }
+        let take = |place, key: &str, content: &[u8]| reader.take(place, key, content);
+        let read = labels::read_packed(bucket, Packs::MACHINE_LABELLED, Packing::Renewed, take);
+        read.await?;
         let erased = ErasedList::new(bucket.clone()).current().await?;
         for _ in reader.by_text.extract_if(|id, _| erased.contains_id(*id)) {
             reader.left_out.add("erased");
@@ -289,13 +291,14 @@ struct Reader {
 }
 
 impl Reader {
-    fn take(&mut self, key: &str, content: &[u8]) -> io::Result<()> {
+    /// Takes the lines of an object, whose place among all is `place`; objects come in any order.
+    fn take(&mut self, place: u32, key: &str, content: &[u8]) -> io::Result<()> {
         for (line, number) in content.split(|byte| *byte == b'\n').zip(1..) {
             if line.trim_ascii().is_empty() {
                 continue;
             }
             match FeedbackRecord::parse(line) {
-                Ok(record) => self.push(record)?,
+                Ok(record) => self.push((place, number), record)?,
                 Err(reason) => {
                     warn!(key, line = number, %reason, "the machine label cannot be used");
                     self.left_out.add("unreadable");
@@ -305,7 +308,7 @@ impl Reader {
         Ok(())
     }
 
-    fn push(&mut self, record: FeedbackRecord) -> io::Result<()> {
+    fn push(&mut self, place: Place, record: FeedbackRecord) -> io::Result<()> {
         let text = one_line(&record.utterance);
         let (Signal::Accepted, false, Some(_), Some(model), Some(confidence)) = (
             record.signal,
@@ -329,21 +332,27 @@ impl Reader {
             return Ok(());
         }
         let predicted_at = time_of(&record.received_at);
-        let text = match self.by_text.get(&text_id) {
-            None => self.texts.push(&text)?,
-            // As it was read first: a text that comes again and again must not fill the disk.
+        let (text, text_place) = match self.by_text.get_mut(&text_id) {
+            None => (self.texts.push(&text)?, place),
+            // A text that comes again and again must not fill the disk.
             Some(other) => {
                 self.left_out.add("older");
-                if other.predicted_at >= predicted_at {
+                if place < other.text_place {
+                    (other.text, other.text_place) = (self.texts.push(&text)?, place);
+                }
+                // Of two at the same instant the one that stands first counts.
+                if (other.predicted_at, Reverse(other.place)) >= (predicted_at, Reverse(place)) {
                     return Ok(());
                 }
-                other.text
+                (other.text, other.text_place)
             }
         };
         let machine = MachineLabel {
             id: u128::from_str_radix(&record.id, 16).expect("an id is 32 hex digits"),
             content,
             text,
+            text_place,
+            place,
             label: self.labels.number(labels),
             model: self.models.number(model),
             confidence,

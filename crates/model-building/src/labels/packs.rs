@@ -1,9 +1,9 @@
-//! Packs of labelled objects: what a build has read, the next one need not fetch object by object.
+//! Packs of labels, of people and of machines: what a build has read, the next one need not fetch object by object.
 //!
 //! A pack is immutable and named by its hash: many objects, each behind a line with its key, ETag and length, compressed.
-//! `datasets/labels.json` names the packs that count. An object is taken from a pack only where the listing still shows it
+//! `datasets/labels.json` or `datasets/machine-labels.json` names the packs that count. An object is taken from a pack only where the listing still shows it
 //! with the same ETag. A pack that holds others, or that is small, is made anew with what is new; so there is one small
-//! pack at most, and what is gone from `labelled/` is gone from the packs with the next build.
+//! pack at most, and what is gone from its folder is gone from the packs with the next build.
 //!
 //! Packs are written first, then the document that names them, on the condition that it is the one that was read, and then
 //! those that it does not name are removed. What breaks off in between costs reads only: a pack that is missing or damaged
@@ -21,7 +21,7 @@ use std::{
 };
 
 use active_learning_aws::bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES, Object};
-use active_learning_core::keys::{self, LABEL_PACKS, LABEL_PACKS_FOLDER, LABELLED_FOLDER};
+use active_learning_core::keys::Packs;
 use flate2::bufread::GzDecoder;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -32,10 +32,12 @@ use writer::Writer;
 
 use super::LabelsError;
 
-/// How the keys of labelled objects end.
+/// How the keys of objects with labels end.
 const SUFFIX: &str = ".jsonl";
-/// Objects that are fetched at a time: a human loop's is small, most of the time is waiting.
+/// Labels of people that are fetched at a time: a human loop's are few, most of the time is waiting.
 const READS_AT_ONCE: usize = 32;
+/// Labels of machines that are fetched at a time: an object has at most some 10 MB.
+const LARGE_READS_AT_ONCE: usize = 4;
 /// Bytes of objects from which a pack is full.
 const PACK_BYTES: usize = 16 << 20;
 /// Most bytes of a pack, compressed: an object more than a full one has, of the greatest size that is read.
@@ -52,7 +54,7 @@ pub(crate) enum Packing {
     Renewed,
 }
 
-/// `datasets/labels.json`.
+/// Which packs of a folder there are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Index {
@@ -87,7 +89,7 @@ struct Packed<'a> {
     content: &'a [u8],
 }
 
-/// The labelled objects that there are, by their keys; 80 bytes and a key each.
+/// The objects of a folder that there are, by their keys; 80 bytes and a key each.
 struct Listing(Vec<ListedLabels>);
 
 struct ListedLabels {
@@ -97,10 +99,10 @@ struct ListedLabels {
 }
 
 impl Listing {
-    async fn of(bucket: &Bucket) -> Result<Self, BucketError> {
+    async fn of(bucket: &Bucket, folder: &str) -> Result<Self, BucketError> {
         let mut listed = Vec::new();
         bucket
-            .list_each(LABELLED_FOLDER, |object| {
+            .list_each(folder, |object| {
                 if object.size > 0 && object.key.ends_with(SUFFIX) {
                     listed.push(ListedLabels {
                         etag: digest(&object.etag),
@@ -136,30 +138,32 @@ fn digest(etag: &str) -> u128 {
     u128::from_be_bytes(hash[..16].try_into().expect("16 bytes"))
 }
 
-/// Hands over all labelled objects, each with its place by its key and once, in any order.
+/// Hands over all objects of a folder, each with its place by its key and once, in any order.
 ///
 /// Memory: the listing and two packs.
-pub(super) async fn read(
+pub(crate) async fn read(
     bucket: &Bucket,
+    packs: Packs,
     packing: Packing,
     take: impl FnMut(u32, &str, &[u8]) -> io::Result<()>,
 ) -> Result<(), LabelsError> {
-    read_sized(bucket, packing, PACK_BYTES, take).await
+    read_sized(bucket, packs, packing, PACK_BYTES, take).await
 }
 
 /// The same with packs that are full from so many bytes on.
 async fn read_sized(
     bucket: &Bucket,
+    packs: Packs,
     packing: Packing,
     pack_bytes: usize,
     mut take: impl FnMut(u32, &str, &[u8]) -> io::Result<()>,
 ) -> Result<(), LabelsError> {
-    let mut listing = Listing::of(bucket).await?;
-    let (index, etag) = read_index(bucket).await?;
-    let mut writer = Writer::new(bucket, packing, pack_bytes);
+    let mut listing = Listing::of(bucket, packs.objects).await?;
+    let (index, etag) = read_index(bucket, packs).await?;
+    let mut writer = Writer::new(bucket, packs, packing, pack_bytes);
     let mut kept = Vec::new();
     for pack in &index.packs {
-        let Some(content) = read_pack(bucket, pack).await? else {
+        let Some(content) = read_pack(bucket, packs, pack).await? else {
             writer.forget(pack).await?;
             continue;
         };
@@ -181,11 +185,15 @@ async fn read_sized(
             kept.push(pack.clone());
         }
     }
-    read_new(bucket, &listing, &mut writer, take).await?;
-    let packs = [kept, writer.finish().await?].concat();
+    let at_once = match packs == Packs::LABELLED {
+        true => READS_AT_ONCE,
+        false => LARGE_READS_AT_ONCE,
+    };
+    read_new(bucket, &listing, at_once, &mut writer, take).await?;
+    let whole = [kept, writer.finish().await?].concat();
     match packing {
         Packing::AsItIs => Ok(()),
-        Packing::Renewed => Ok(renew(bucket, &index, etag.as_deref(), packs).await?),
+        Packing::Renewed => Ok(renew(bucket, packs, &index, etag.as_deref(), whole).await?),
     }
 }
 
@@ -193,6 +201,7 @@ async fn read_sized(
 async fn read_new(
     bucket: &Bucket,
     listing: &Listing,
+    at_once: usize,
     writer: &mut Writer<'_>,
     mut take: impl FnMut(u32, &str, &[u8]) -> io::Result<()>,
 ) -> Result<(), LabelsError> {
@@ -206,7 +215,7 @@ async fn read_new(
             let object = bucket.read(&listed.key, MAX_DOCUMENT_BYTES).await?;
             Ok::<_, BucketError>((number(place), &*listed.key, object))
         })
-        .buffered(READS_AT_ONCE);
+        .buffered(at_once);
     let mut reads = pin!(reads);
     while let Some((place, key, object)) = reads.try_next().await? {
         // One that is gone is empty.
@@ -220,19 +229,19 @@ async fn read_new(
 }
 
 /// Reads which packs count, with the ETag of the document; none where it is missing or cannot be used.
-async fn read_index(bucket: &Bucket) -> Result<(Index, Option<String>), BucketError> {
+async fn read_index(bucket: &Bucket, packs: Packs) -> Result<(Index, Option<String>), BucketError> {
     let none = Index {
         format: FORMAT,
         packs: Vec::new(),
     };
-    let Some(object) = bucket.read(LABEL_PACKS, MAX_DOCUMENT_BYTES).await? else {
+    let Some(object) = bucket.read(packs.index, MAX_DOCUMENT_BYTES).await? else {
         return Ok((none, None));
     };
     let index = serde_json::from_slice(&object.bytes).ok();
     let index = index.filter(|index: &Index| index.format == FORMAT);
     if index.is_none() {
         warn!(
-            key = LABEL_PACKS,
+            key = packs.index,
             "damaged or of another version: all labels are read anew"
         );
     }
@@ -240,8 +249,8 @@ async fn read_index(bucket: &Bucket) -> Result<(Index, Option<String>), BucketEr
 }
 
 /// Reads a pack and unfolds it; `None` where it is gone or damaged.
-async fn read_pack(bucket: &Bucket, pack: &Pack) -> Result<Option<Vec<u8>>, BucketError> {
-    let key = keys::label_pack(&pack.sha256);
+async fn read_pack(bucket: &Bucket, packs: Packs, pack: &Pack) -> Result<Option<Vec<u8>>, BucketError> {
+    let key = packs.pack(&pack.sha256);
     let stored = match bucket.read(&key, MAX_PACK_BYTES).await {
         Err(BucketError::TooLarge { .. }) => None,
         read => read?,
@@ -282,30 +291,27 @@ fn unpack(mut content: &[u8]) -> Vec<Packed<'_>> {
 /// Makes these the packs that count, and removes all others. Where somebody else did so meanwhile, theirs stay.
 async fn renew(
     bucket: &Bucket,
+    packs: Packs,
     before: &Index,
     etag: Option<&str>,
-    packs: Vec<Pack>,
+    whole: Vec<Pack>,
 ) -> Result<(), BucketError> {
     let index = Index {
         format: FORMAT,
-        packs,
+        packs: whole,
     };
     if index == *before {
         return Ok(());
     }
-    let replaced = bucket.replace_document(LABEL_PACKS, etag, &index).await?;
+    let replaced = bucket.replace_document(packs.index, etag, &index).await?;
     if !replaced.is_written() {
         info!("another build has packed the labels at the same time");
         return Ok(());
     }
-    let named: BTreeSet<String> = index
-        .packs
-        .iter()
-        .map(|pack| keys::label_pack(&pack.sha256))
-        .collect();
+    let named: BTreeSet<String> = index.packs.iter().map(|pack| packs.pack(&pack.sha256)).collect();
     let mut unused = Vec::new();
     bucket
-        .list_each(LABEL_PACKS_FOLDER, |object| {
+        .list_each(packs.folder, |object| {
             if !named.contains(&object.key) {
                 unused.push(object.key);
             }

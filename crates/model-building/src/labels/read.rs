@@ -12,6 +12,7 @@ use active_learning_core::{
     dataset::{ContentId, TextId, one_line},
     erasure::ErasedTexts,
     feedback::Signal,
+    keys::Packs,
     labels::{
         consolidation::Ballots,
         human_loop::Answer,
@@ -83,7 +84,7 @@ pub(crate) async fn read_before_and_after(
 }
 
 async fn read_into(bucket: &Bucket, packing: Packing, readers: &mut [Reader]) -> Result<(), LabelsError> {
-    packs::read(bucket, packing, |place, key, content| {
+    packs::read(bucket, Packs::LABELLED, packing, |place, key, content| {
         let mut readers = readers.iter_mut();
         readers.try_for_each(|reader| reader.take(place, key, content))
     })

@@ -1,6 +1,6 @@
 //! Accepted predictions: trained on while their promise holds, beside what people labelled and never instead of it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io::Read};
 
 use active_learning_core::{
     dataset::{ContentId, DatasetManifest, Row, read_csv},
@@ -10,6 +10,7 @@ use active_learning_core::{
     },
     labels::label_set::{LabelSet, Origin},
 };
+use flate2::read::GzDecoder;
 use model_building::{
     assemble::AssemblePolicy,
     export::{Format, export},
@@ -156,6 +157,114 @@ async fn accepted_predictions_become_a_training_file_of_their_own_with_their_ori
     let mut exported = Vec::new();
     let summary = export(&bucket.bucket(), Format::JsonLines, true, &mut exported).await;
     assert_eq!(summary.expect("exported").rows, 0, "no person labelled any");
+}
+
+/// Returns how many objects of accepted predictions were fetched.
+fn fetched(bucket: &Bucket) -> usize {
+    bucket
+        .script
+        .calls(&format!("GET /{BUCKET}/machine-labelled/"))
+        .len()
+}
+
+/// Returns the rows' own objects of a dataset version.
+async fn files_of(bucket: &Bucket, manifest: &DatasetManifest) -> BTreeMap<String, Vec<u8>> {
+    bucket.objects(&format!("datasets/{}/", manifest.version)).await
+}
+
+#[tokio::test]
+async fn a_second_build_reads_only_the_accepted_predictions_that_are_new() {
+    let bucket = bucket().await;
+    for number in 100..140 {
+        accept(
+            &bucket,
+            &format!("{number}"),
+            &[accepted(&text(number), "World", 0.97, 1)],
+        )
+        .await;
+    }
+    let first = bucket.assemble(&NOT_HELD_OUT).await;
+    assert_eq!(fetched(&bucket), 40);
+    let writes = bucket.writes();
+
+    let again = bucket.assemble(&NOT_HELD_OUT).await;
+    assert_eq!(
+        (fetched(&bucket), bucket.writes()),
+        (40, writes),
+        "nothing is new"
+    );
+    // Before and behind those that were read.
+    accept(&bucket, "099", &[accepted(&text(99), "World", 0.97, 1)]).await;
+    accept(&bucket, "200", &[accepted(&text(200), "Sports", 0.97, 1)]).await;
+    let more = bucket.assemble(&NOT_HELD_OUT).await;
+
+    assert_eq!(fetched(&bucket), 42);
+    assert_eq!(again, first);
+    let rows = machine_rows(&bucket, &first).await.len();
+    assert!(machine_rows(&bucket, &more).await.len() > rows);
+}
+
+#[tokio::test]
+async fn accepted_predictions_make_the_same_version_with_packs_and_without() {
+    let (with, without) = (bucket().await, bucket().await);
+    let spellings = ["predicted twice", "Predicted, twice", "predicted TWICE"];
+    let mut versions = Vec::new();
+    for (bucket, packs_stay) in [(&with, true), (&without, false)] {
+        let mut last = None;
+        for build in 0..3 {
+            // At the same instant, in objects that do not come in the order of their keys.
+            let name = ["m", "z", "a"][build];
+            let label = ["World", "Sports", "World"][build];
+            let records = [
+                accepted(spellings[build], label, 0.97 - build as f32 / 100.0, 5),
+                accepted(&text(100 + build), "World", 0.97, 1),
+            ];
+            accept(bucket, name, &records).await;
+            if !packs_stay {
+                for key in bucket.objects("datasets/machine-labels").await.into_keys() {
+                    bucket.bucket().delete(&key).await.expect("deleted");
+                }
+            }
+            last = Some(bucket.assemble(&NOT_HELD_OUT).await);
+        }
+        let last = last.expect("three builds");
+        versions.push((files_of(bucket, &last).await, last));
+    }
+
+    assert_eq!((fetched(&with), fetched(&without)), (3, 1 + 2 + 3));
+    assert_eq!(versions[0], versions[1]);
+    let rows = machine_rows(&with, &versions[0].1).await;
+    assert!(
+        rows.iter().any(|row| row.text == "predicted TWICE"),
+        "as it stands first: {rows:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_was_accepted_and_removed_is_in_no_pack_and_no_version_any_more() {
+    let bucket = bucket().await;
+    for (name, text) in [("a", "a text that stays"), ("b", "a text that goes")] {
+        accept(&bucket, name, &[accepted(text, "World", 0.97, 1)]).await;
+    }
+    bucket.assemble(&NOT_HELD_OUT).await;
+    let before = bucket.objects("datasets/machine-labels/").await;
+
+    let key = "machine-labelled/b.jsonl";
+    bucket.bucket().delete(key).await.expect("deleted");
+    let after = bucket.assemble(&NOT_HELD_OUT).await;
+
+    let rows = machine_rows(&bucket, &after).await;
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].text, "a text that stays");
+    let packs = bucket.objects("datasets/machine-labels/").await;
+    assert_eq!((before.len(), packs.len(), fetched(&bucket)), (1, 1, 2));
+    assert!(before.keys().ne(packs.keys()), "the pack was made anew");
+    let mut content = String::new();
+    for pack in packs.values() {
+        let read = GzDecoder::new(&pack[..]).read_to_string(&mut content);
+        read.expect("compressed");
+    }
+    assert!(content.contains("a text that stays") && !content.contains("a text that goes"));
 }
 
 #[tokio::test]

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use active_learning_aws::bucket::BINARY;
+use active_learning_core::keys::{self, LABEL_PACKS, LABEL_PACKS_FOLDER, LABELLED_FOLDER};
 use aws_sdk_s3::Client;
 use local_aws::{LocalAws, s3::BucketSpec, script::Script};
 
 use super::*;
 
 const BUCKET: &str = "training";
+const LABELLED: Packs = Packs::LABELLED;
 /// Three of the objects fill a pack.
 const PACK_BYTES: usize = 100;
 
@@ -49,19 +51,20 @@ impl Training {
     /// Returns the first letter of each object, in the order of their places.
     async fn read(&self) -> String {
         let mut letters: BTreeMap<u32, char> = BTreeMap::new();
-        read_sized(&self.bucket, Packing::Renewed, PACK_BYTES, |place, _, content| {
+        let take = |place, _: &str, content: &[u8]| {
             let again = letters.insert(place, char::from(content[0]));
             assert_eq!((again, content.len()), (None, 40));
             Ok(())
-        })
-        .await
-        .expect("read");
+        };
+        read_sized(&self.bucket, LABELLED, Packing::Renewed, PACK_BYTES, take)
+            .await
+            .expect("read");
         letters.into_values().collect()
     }
 
     /// Returns how many objects each pack has that counts, and how many packs there are.
     async fn packs(&self) -> (Vec<u64>, usize) {
-        let (index, _) = read_index(&self.bucket).await.expect("an index");
+        let (index, _) = read_index(&self.bucket, LABELLED).await.expect("an index");
         let there = self.bucket.list(LABEL_PACKS_FOLDER).await.expect("listed");
         (index.packs.iter().map(|pack| pack.objects).collect(), there.len())
     }
@@ -136,12 +139,13 @@ async fn packs_that_are_only_read_stay_as_they_are() {
     let written = training.calls("PUT", "datasets/");
     let mut read = 0;
 
-    read_sized(&training.bucket, Packing::AsItIs, PACK_BYTES, |_, _, _| {
+    let take = |_, _: &str, _: &[u8]| {
         read += 1;
         Ok(())
-    })
-    .await
-    .expect("read");
+    };
+    read_sized(&training.bucket, LABELLED, Packing::AsItIs, PACK_BYTES, take)
+        .await
+        .expect("read");
 
     assert_eq!((read, training.calls("PUT", "datasets/")), (2, written));
     assert_eq!(training.calls("GET", LABELLED_FOLDER), 2);

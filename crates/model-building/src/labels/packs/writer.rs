@@ -6,7 +6,7 @@ use std::{
 };
 
 use active_learning_aws::bucket::{BINARY, Bucket, BucketError};
-use active_learning_core::keys;
+use active_learning_core::keys::Packs;
 use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
 
@@ -16,6 +16,7 @@ use crate::labels::LabelsError;
 /// Writes packs, each as soon as it is full.
 pub(super) struct Writer<'a> {
     bucket: &'a Bucket,
+    packs: Packs,
     packing: Packing,
     /// Bytes of objects from which a pack is full.
     pack_bytes: usize,
@@ -50,9 +51,10 @@ impl Write for Hashed {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(bucket: &'a Bucket, packing: Packing, pack_bytes: usize) -> Self {
+    pub(super) fn new(bucket: &'a Bucket, packs: Packs, packing: Packing, pack_bytes: usize) -> Self {
         Self {
             bucket,
+            packs,
             packing,
             pack_bytes,
             there: BTreeSet::new(),
@@ -80,7 +82,7 @@ impl<'a> Writer<'a> {
     async fn write(&mut self, open: OpenPack) -> Result<(), LabelsError> {
         let (file, pack) = open.finish().map_err(LabelsError::Disk)?;
         if self.there.insert(pack.sha256.clone()) {
-            let key = keys::label_pack(&pack.sha256);
+            let key = self.packs.pack(&pack.sha256);
             // A build that broke off may have written the same.
             let _created_or_there = self.bucket.put_file(&key, BINARY, file.path()).await?;
         }
@@ -92,7 +94,7 @@ impl<'a> Writer<'a> {
     pub(super) async fn forget(&self, pack: &Pack) -> Result<(), BucketError> {
         match self.packing {
             Packing::AsItIs => Ok(()),
-            Packing::Renewed => self.bucket.delete(&keys::label_pack(&pack.sha256)).await,
+            Packing::Renewed => self.bucket.delete(&self.packs.pack(&pack.sha256)).await,
         }
     }
 
