@@ -4,12 +4,15 @@
 //! switch leaves an immutable object under `deployments/`. A switch begins only from the model that was compared
 //! with: if another has come into service meanwhile, nothing is switched.
 
+use std::future::ready;
+
 use active_learning_aws::{
     bucket::{Bucket, BucketError},
     overview::{self, Switch},
 };
 use aws_sdk_comprehend::types::EndpointStatus;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -22,6 +25,8 @@ use crate::{
 const FOLDER: &str = "deployments/";
 /// Switches that a tick reads: one that its own execution has undone is two.
 const NEWEST: usize = 8;
+/// Switches that are read at a time where all of them are: there is one for each build that brought a better model.
+const READS_AT_ONCE: usize = 16;
 /// Longest time that an endpoint may show its old model, in service and without a message, after an update.
 const PATIENCE: TimeDelta = TimeDelta::minutes(2);
 
@@ -76,11 +81,13 @@ impl Deployment {
 
 /// Reads all switches, oldest first.
 pub(crate) async fn read_all(bucket: &Bucket) -> Result<Vec<Deployment>, BucketError> {
-    let mut deployments = Vec::new();
-    for object in bucket.list(FOLDER).await? {
-        deployments.extend(bucket.read_document::<Deployment>(&object.key).await?);
-    }
-    Ok(deployments)
+    let switches = bucket.list(FOLDER).await?;
+    stream::iter(switches)
+        .map(async |object| bucket.read_document::<Deployment>(&object.key).await)
+        .buffered(READS_AT_ONCE)
+        .try_filter_map(|deployment| ready(Ok(deployment)))
+        .try_collect()
+        .await
 }
 
 /// Reads the newest switches, oldest first: so many that the newest that lasted is among them, all where none is.
