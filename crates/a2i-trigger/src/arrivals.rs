@@ -2,6 +2,7 @@
 
 use active_learning_aws::{
     bucket::{BucketError, Change, JSON, MAX_DOCUMENT_BYTES},
+    metrics,
     s3_event::S3Object,
 };
 use active_learning_core::{
@@ -12,7 +13,7 @@ use chrono::SecondsFormat;
 use lambda_runtime::tracing::warn;
 use sha2::{Digest, Sha256};
 
-use crate::{A2iTrigger, A2iTriggerError};
+use crate::{A2iTrigger, A2iTriggerError, FUNCTION};
 
 impl A2iTrigger {
     /// Adds what came with an object to the sums of its day. Idempotent: the same object again adds nothing.
@@ -57,6 +58,7 @@ fn read(content: Option<&[u8]>) -> Arrivals {
     };
     serde_json::from_slice(content).unwrap_or_else(|error| {
         warn!(%error, "{} is begun anew", keys::ARRIVALS);
+        metrics::count(FUNCTION, &[("BegunAnew", 1)]);
         Arrivals::default()
     })
 }

@@ -1,7 +1,7 @@
 //! Lambda: delivered feedback into human loops.
 //!
 //! What becomes of the records of a delivered object is decided once and noted before it is done: see
-//! `plan.rs`. So the same event again starts nothing new, wherever the run before it broke off. What is to be
+//! `plan.rs`, and `recent_texts.rs` for what is like another text. So the same event again starts nothing new, wherever the run before it broke off. What is to be
 //! asked becomes human loops whose names and input depend on nothing but the object's content; what a loop
 //! asks is kept below `asked/` before it is started. With a review budget it waits in the backlog instead, until
 //! it is selected: see `backlog.rs`, by vectors of its text where there are any: see `vectors.rs`. Texts to label, which
@@ -23,6 +23,7 @@ mod opinions;
 mod plan;
 mod pool;
 mod reader;
+mod recent_texts;
 mod sorter;
 mod taken_back;
 mod turn;

@@ -11,7 +11,7 @@ use std::{
 
 use active_learning_aws::{
     backoff::Tries,
-    bucket::{BucketError, Change, Created, JSON, JSON_LINES},
+    bucket::{BucketError, Created, JSON},
     s3_event::S3Object,
 };
 use active_learning_core::{
@@ -24,20 +24,15 @@ use active_learning_core::{
     },
     random::Random,
     sampling::{
-        duplicates::{Duplicate, KeptCopy, RecentTexts, same_form},
+        duplicates::{Duplicate, KeptCopy, same_form},
         review_budget::may_be_explored,
     },
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use lambda_runtime::tracing::warn;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, opinions::without_corrected};
-
-/// Largest object of recent texts that is read, in bytes: with every character escaped, what
-/// [`RecentTexts`] writes still fits.
-const MAX_RECENT_BYTES: u64 = 16 << 20;
 
 /// Fate of each record that is the object's own, by id; the others are being asked already.
 pub(crate) type Plan = BTreeMap<String, Fate>;
@@ -234,55 +229,9 @@ impl A2iTrigger {
             .await
     }
 
-    /// Remembers what is to be asked among the recent texts, and finds what is a copy of one of them.
-    async fn add_originals_by_small_change(
-        &self,
-        records: &[&FeedbackRecord],
-        originals: &mut HashMap<String, String>,
-    ) -> Result<(), A2iTriggerError> {
-        let new: Vec<_> = records
-            .iter()
-            .filter(|record| !originals.contains_key(&record.id))
-            .collect();
-        let find = |content: Option<Vec<u8>>| {
-            let mut recent = read_recent(content);
-            let (mut found, mut changed) = (HashMap::new(), false);
-            for record in &new {
-                // What an earlier run of the same event remembered is no copy of itself.
-                let may_be_copy = may_be_copy(record) && !recent.contains(record);
-                match recent.original(record).filter(|_| may_be_copy) {
-                    Some(original) => {
-                        found.insert(record.id.clone(), original.to_owned());
-                    }
-                    None => changed |= recent.insert(record),
-                }
-            }
-            Ok(Change::to(changed.then(|| recent.write()), found))
-        };
-        let found = self
-            .feedback
-            .change_bytes(keys::RECENT_TEXTS, JSON_LINES, MAX_RECENT_BYTES, find)
-            .await;
-        let mut found = found.map_err(A2iTriggerError::Store)?;
-
-        let mut apart = Vec::new();
-        for record in new {
-            let original = found.get(&record.id);
-            if let Some(original) = original
-                && self.is_contradicted(record, original).await?
-            {
-                found.remove(&record.id);
-                apart.push(*record);
-            }
-        }
-        self.remember_texts(&apart).await?;
-        originals.extend(found);
-        Ok(())
-    }
-
     /// Returns whether a text is asked although it is a copy of another: somebody has said since that the class is wrong which
     /// makes it one, or the other was asked so long ago that nothing is left of its question.
-    async fn is_contradicted(
+    pub(crate) async fn is_contradicted(
         &self,
         record: &FeedbackRecord,
         original: &str,
@@ -295,23 +244,6 @@ impl A2iTrigger {
         let predicted = Opinion::Against(Answer::labels(record.predicted_labels()));
         let predicted = labels.opinion(record, predicted);
         Ok(matches!(predicted, Opinion::Against(class) if question.contradicts(&class, &labels)))
-    }
-
-    /// Remembers texts that are asked although they are like others.
-    async fn remember_texts(&self, records: &[&FeedbackRecord]) -> Result<(), A2iTriggerError> {
-        if records.is_empty() {
-            return Ok(());
-        }
-        let remember = |content: Option<Vec<u8>>| {
-            let mut recent = read_recent(content);
-            let new = records.iter().filter(|record| recent.insert(record)).count();
-            Ok(Change::to((new > 0).then(|| recent.write()), ()))
-        };
-        let remembered = self
-            .feedback
-            .change_bytes(keys::RECENT_TEXTS, JSON_LINES, MAX_RECENT_BYTES, remember)
-            .await;
-        remembered.map_err(A2iTriggerError::Store)
     }
 
     /// Keeps copies, each with the id of its original, where the labels will lie: see [`KeptCopy`].
@@ -361,17 +293,6 @@ pub(crate) fn answered_by(question: &Question, record: &FeedbackRecord, labels: 
 /// Returns whether a copy's answer may serve a record: not an audited one, nor one that is asked again on purpose.
 pub(crate) fn may_be_copy(record: &FeedbackRecord) -> bool {
     !matches!(record.signal, Signal::Audit | Signal::Relabel)
-}
-
-/// Reads the recent texts; damaged ones are begun anew, since they only save questions.
-fn read_recent(content: Option<Vec<u8>>) -> RecentTexts {
-    let read = content.map(|content| RecentTexts::read(&content));
-    read.transpose()
-        .unwrap_or_else(|damage| {
-            warn!(%damage, "{} is begun anew", keys::RECENT_TEXTS);
-            None
-        })
-        .unwrap_or_default()
 }
 
 /// Names the plan for these records of this object, however the object is cut into parts.

@@ -6,7 +6,7 @@ use active_learning_core::{
     feedback::FeedbackRecord,
     keys,
     labels::question::{Question, State},
-    sampling::duplicates::{COPIES_PREFIX, RecentTexts, same_form},
+    sampling::duplicates::{COPIES_PREFIX, MAX_BYTES_OF_PART, RecentTexts, parts_of, same_form},
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::{info, warn};
@@ -67,21 +67,36 @@ impl Copies<'_> {
         let record = &question.record;
         let form = format!("text-{}", same_form(record));
         claims::release(self.feedback, &form, &record.id).await?;
-        let forget = |content: Option<Vec<u8>>| {
-            // Damaged ones are begun anew by whoever adds to them.
-            let recent = content.and_then(|content| RecentTexts::read(&content).ok());
-            let without = recent.and_then(|mut recent| recent.forget(&record.id).then_some(recent));
-            Ok(Change::to(without.map(|recent| recent.write()), ()))
-        };
-        self.feedback
-            .change_bytes(keys::RECENT_TEXTS, JSON_LINES, MAX_RECENT_BYTES, forget)
-            .await?;
+        self.forget_text(record).await?;
 
         let next = |copy: &FeedbackRecord| match question.takes_back(copy) {
             true => Next::Dropped,
             false => Next::Delivered,
         };
         self.deliver(cause, &record.id, next).await.map(drop)
+    }
+
+    /// Takes a text from among those that were asked lately.
+    async fn forget_text(&self, record: &FeedbackRecord) -> Result<(), BucketError> {
+        let forget = |content: Option<Vec<u8>>| {
+            // Damaged ones are begun anew by whoever adds to them.
+            let recent = content.and_then(|content| RecentTexts::read(&content).ok());
+            recent.and_then(|mut recent| recent.forget(&record.id).then_some(recent))
+        };
+        for part in parts_of(record).into_iter().flatten() {
+            let key = keys::recent_texts(&part);
+            let forget = |content| {
+                let without = forget(content).map(|recent| recent.write_within(MAX_BYTES_OF_PART));
+                Ok(Change::to(without, ()))
+            };
+            self.feedback
+                .change_bytes(&key, JSON_LINES, MAX_RECENT_BYTES, forget)
+                .await?;
+        }
+        let forget = |content| Ok(Change::to(forget(content).map(|recent| recent.write()), ()));
+        self.feedback
+            .change_bytes(keys::RECENT_TEXTS, JSON_LINES, MAX_RECENT_BYTES, forget)
+            .await
     }
 
     /// Delivers the copies of a question as new feedback, of which the first is asked; `cause` is part of their objects'

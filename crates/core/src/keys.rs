@@ -128,7 +128,7 @@ pub const DAMAGED_FOLDER: &str = "human-review/damaged/";
 pub const TEMPLATE_TRIAL: &str = "human-review/template-trial.json";
 /// Folder of what was done in the console, in the review bucket.
 pub const AUDIT_LOG_FOLDER: &str = "audit-log/";
-/// Texts that people were asked about lately, in the feedback bucket.
+/// Texts that people were asked about lately, in the feedback bucket: what releases before remembered. It is read still.
 pub const RECENT_TEXTS: &str = "copies/recent-texts.jsonl";
 
 /// Folder of what changes of the label set will ask again, in the feedback bucket.
@@ -191,6 +191,12 @@ pub const NEWEST_DATASET: &str = "datasets/newest.json";
 pub fn dataset_of(key: &str) -> Option<&str> {
     let (version, _) = key.strip_prefix(DATASETS_FOLDER)?.split_once('/')?;
     Some(version)
+}
+
+/// Returns the key of a part of the texts that people were asked about lately, in the feedback bucket; see
+/// [`parts_of`](crate::sampling::duplicates::parts_of).
+pub fn recent_texts(part: &str) -> String {
+    format!("copies/recent/{part}.jsonl")
 }
 
 /// Returns the key of what a dataset version says of itself.
@@ -475,17 +481,18 @@ mod tests {
             mark_of_labelled("x", "x"),
             label_pack("x"),
             LABEL_PACKS.to_owned(),
+            Packs::MACHINE_LABELLED.pack("x"),
+            Packs::MACHINE_LABELLED.index.to_owned(),
             question("x"),
             duplicate("x"),
             prediction("x"),
             prediction_of("x", "x"),
             relabel_change("x"),
             unknown_class("x", "x").replace(&hex::encode(&Sha256::digest("x")[..8]), "x"),
-            Packs::MACHINE_LABELLED.pack("x"),
-            Packs::MACHINE_LABELLED.index.to_owned(),
             disputed("x"),
             notice("x"),
             RECENT_TEXTS.to_owned(),
+            recent_texts("x"),
             ERASED_TEXTS.to_owned(),
             LEARNT_AND_ERASED.to_owned(),
             ERASING.to_owned(),

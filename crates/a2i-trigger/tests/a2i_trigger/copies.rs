@@ -2,10 +2,10 @@
 
 use active_learning_aws::{bucket::Bucket, claims, copies::Copies};
 use active_learning_core::{
-    feedback::record_id,
+    feedback::{FeedbackRecord, record_id},
     keys,
     labels::question::{Question, State},
-    sampling::duplicates::KeptCopy,
+    sampling::duplicates::{KeptCopy, RecentTexts, parts_of},
 };
 use futures::future::join_all;
 use serde_json::Value;
@@ -102,12 +102,10 @@ async fn a_redelivered_object_asks_the_same_whatever_was_asked_since() {
 
     let once = services.work_off(&event).await;
     // As if so much had been asked since that the texts are forgotten, and copies of them are asked.
-    let recent = services
-        .s3
-        .delete_object()
-        .bucket(BUCKET)
-        .key("copies/recent-texts.jsonl");
-    recent.send().await.expect("removed");
+    for key in services.keys("copies/recent/").await {
+        let recent = services.s3.delete_object().bucket(BUCKET).key(key);
+        recent.send().await.expect("removed");
+    }
     let later = services
         .deliver("feedback/b", story("again", "again (Agency report)"))
         .await;
@@ -212,7 +210,8 @@ async fn a_run_that_breaks_off_anywhere_is_made_up_for_by_the_next_one() {
     for (bucket, folder) in [
         (BUCKET, "claims/"),
         (BUCKET, "claims/text-"),
-        (BUCKET, "copies/recent-texts"),
+        (BUCKET, "copies/recent/first-"),
+        (BUCKET, "copies/recent/last-"),
         (BUCKET, "claims/plan-"),
         (TRAINING_BUCKET, "copies/"),
         (BUCKET, "asked/"),
@@ -237,14 +236,98 @@ async fn a_run_that_breaks_off_anywhere_is_made_up_for_by_the_next_one() {
 #[tokio::test]
 async fn damaged_recent_texts_are_begun_anew() {
     let services = Services::start();
-    services.deliver("copies/recent-texts.jsonl", "no text\n").await;
+    let [first, _] = parts(STORY).map(|part| keys::recent_texts(&part));
+    services.deliver(keys::RECENT_TEXTS, "no text\n").await;
+    services.deliver(&first, "no text\n").await;
     let event = services.deliver("feedback/a", delivered()).await;
 
     let script = services.work_off(&event).await;
 
     assert_eq!(asked(&[&script]).len(), 2);
-    let recent = services.get("copies/recent-texts.jsonl").await;
-    assert_eq!(recent.lines().count(), 2, "{recent}");
+    let recent = services.get(&first).await;
+    assert!(
+        recent.contains("barrel") && !recent.contains("no text"),
+        "{recent}"
+    );
+}
+
+/// Names the parts in which a text is remembered.
+fn parts(text: &str) -> [String; 2] {
+    parts_of(&record(text)).expect("a text that is long enough")
+}
+
+fn record(text: &str) -> FeedbackRecord {
+    FeedbackRecord::parse(line(text, "low-confidence", 0.1).as_bytes()).expect("a record")
+}
+
+#[tokio::test]
+async fn a_copy_of_what_a_release_before_asked_is_not_asked() {
+    let services = Services::start();
+    let first = services.deliver("feedback/a", story("Oil", "Oil")).await;
+    services.work_off(&first).await;
+    // As it was remembered then: all texts in one object.
+    for key in services.keys("copies/recent/").await {
+        let delete = services.s3.delete_object().bucket(BUCKET).key(key);
+        delete.send().await.expect("removed");
+    }
+    let mut before = RecentTexts::default();
+    assert!(before.insert(&record(STORY)));
+    services.deliver(keys::RECENT_TEXTS, before.write()).await;
+
+    let copy = services
+        .deliver("feedback/b", story("again", "again (Agency)"))
+        .await;
+    let script = services.work_off(&copy).await;
+
+    assert!(asked(&[&script]).is_empty());
+    assert!(services.keys("copies/recent/").await.is_empty());
+    give_up(&services, STORY).await;
+    assert_eq!(
+        services.get(keys::RECENT_TEXTS).await,
+        "",
+        "it is forgotten there too"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_hundred_deliveries_at_once_are_all_worked_off() {
+    let services = Services::start();
+    let text = |number: usize| {
+        let story = STORY.replace("fifty", &number.to_string());
+        format!("Item {number} of the day: {story} in the port of {number}")
+    };
+    let mut events = Vec::new();
+    for number in 0..500 {
+        let delivered = line(&text(number), "low-confidence", 0.1);
+        events.push(services.deliver(&format!("feedback/{number}"), delivered).await);
+    }
+    let script = starting();
+    let function = services.function(&script);
+
+    let outcomes = join_all(events.into_iter().map(|event| function.handle(event))).await;
+
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    assert_eq!(asked(&[&script]).len(), 500);
+    // Each was looked for among the others: by its first words and by its last ones.
+    let mut remembered = 0;
+    for key in services.keys("copies/recent/").await {
+        remembered += services.get(&key).await.lines().count();
+    }
+    assert_eq!(remembered, 1_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_whose_part_too_many_write_at_once_is_asked_all_the_same() {
+    let services = Services::start();
+    let event = services.deliver("feedback/a", story("Oil", "Oil")).await;
+    let script = starting();
+    let taken = "<Error><Code>PreconditionFailed</Code></Error>";
+    script.always(&format!("PUT /{BUCKET}/copies/recent/"), 412, taken);
+
+    let outcome = services.function(&script).handle(event).await;
+
+    outcome.expect("worked off");
+    assert_eq!(asked(&[&script]), [STORY]);
 }
 
 #[tokio::test]

@@ -49,6 +49,23 @@ const SCORE_BYTES: usize = 32;
 /// Bytes of texts that are remembered, with what is known of them: about 8,000 news items.
 const MAX_BYTES: usize = 2_500_000;
 
+/// Parts into which texts are sorted by their first words, and again by their last ones. More parts let more deliveries
+/// remember texts at once, and cost a large delivery more requests.
+const PARTS: u64 = 32;
+
+/// Bytes of texts that are remembered in a part: about 250 news items, so that all parts have as many as [`MAX_BYTES`].
+pub const MAX_BYTES_OF_PART: usize = 80_000;
+
+/// Names the parts in which a record's text is remembered, by its first words and then by its last ones: copies by a small
+/// change share one of the two. `None` where the text is too short to have any.
+pub fn parts_of(record: &FeedbackRecord) -> Option<[String; 2]> {
+    let [first, last] = RecentText::of(record).anchors()?;
+    Some([
+        format!("first-{:02x}", first % PARTS),
+        format!("last-{:02x}", last % PARTS),
+    ])
+}
+
 /// Where a duplicate's answer comes from, the content of `duplicates/<record id>.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -172,10 +189,15 @@ impl RecentTexts {
 
     /// Writes the texts as JSON Lines, without the oldest if all do not fit.
     pub fn write(&self) -> Vec<u8> {
+        self.write_within(MAX_BYTES)
+    }
+
+    /// Writes the texts as JSON Lines, without the oldest if they take more than so many bytes.
+    pub fn write_within(&self, max_bytes: usize) -> Vec<u8> {
         let mut bytes = 0;
         let fits = |text: &&RecentText| {
             bytes += text.size();
-            bytes <= MAX_BYTES
+            bytes <= max_bytes
         };
         let kept = self.texts.iter().rev().take_while(fits).count();
         let mut lines = Vec::new();

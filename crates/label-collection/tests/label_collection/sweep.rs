@@ -260,9 +260,7 @@ async fn what_is_given_up_is_released(status: &str, retries: usize) {
         ..parsed.clone()
     };
     assert!(recent.insert(&long), "a text that is long enough");
-    services
-        .put(FEEDBACK, "copies/recent-texts.jsonl", recent.write())
-        .await;
+    services.put(FEEDBACK, keys::RECENT_TEXTS, recent.write()).await;
     let copy = parsed.to_line();
     let key = format!("copies/{id}/{id}-0123456789abcdef.json");
     services.put(TRAINING, &key, copy.clone()).await;
@@ -274,7 +272,7 @@ async fn what_is_given_up_is_released(status: &str, retries: usize) {
     services.sweep().await;
 
     assert!(services.keys(FEEDBACK, "claims/").await.is_empty());
-    let recent = services.get(FEEDBACK, "copies/recent-texts.jsonl").await;
+    let recent = services.get(FEEDBACK, keys::RECENT_TEXTS).await;
     assert_eq!(recent, "");
     let last = match retries {
         0 => LOOP.to_owned(),

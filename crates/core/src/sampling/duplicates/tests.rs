@@ -243,6 +243,35 @@ fn the_oldest_are_forgotten_when_all_do_not_fit() {
     assert_eq!(RecentTexts::read(b"{}\n").map(|_| ()), Err(DamagedTexts(1)));
 }
 
+#[test]
+fn of_the_texts_of_a_part_the_newest_are_kept() {
+    let mut texts = RecentTexts::default();
+    let text = |number: usize| record(&format!("dear team of the shop please send order {number} today"));
+    (0..9).for_each(|number| assert!(texts.insert(&text(number))));
+    let size = RecentText::of(&text(0)).size();
+
+    let read = RecentTexts::read(&texts.write_within(3 * size)).expect("as written");
+
+    let kept = (0..9).filter(|number| read.contains(&text(*number)));
+    assert!(kept.eq(6..9));
+}
+
+#[test]
+fn texts_lie_in_parts_by_their_first_and_last_words_and_short_ones_in_none() {
+    let mut parts = std::collections::BTreeSet::new();
+
+    for number in 0..2_000 {
+        let text = record(&format!(
+            "item {number} one two three four five six seven {number}"
+        ));
+        parts.extend(parts_of(&text).expect("long enough"));
+    }
+
+    assert_eq!(parts.len() as u64, 2 * PARTS, "{parts:?}");
+    assert!(parts.contains("first-00") && parts.contains("last-1f"));
+    assert_eq!(parts_of(&record("too short to have copies")), None);
+}
+
 fn edited() -> impl Strategy<Value = String> {
     let words = proptest::collection::vec("[ab]", 7..16);
     (words, "(\\.\\.\\.)?").prop_map(|(words, end)| words.join(" ") + &end)
@@ -264,6 +293,9 @@ proptest! {
         prop_assert_eq!(recent.original(&other), expected.as_ref().map(|text| text.id.as_str()));
         if let Some(text) = expected {
             prop_assert!(are_copies(&of_other, &text));
+            let texts = texts.iter().find(|other| record(other).id == text.id).expect("one of them");
+            let parts = [&record(texts), &other].map(|record| parts_of(record).expect("long enough"));
+            prop_assert!(parts[0].iter().zip(&parts[1]).any(|(one, other)| one == other));
         }
     }
 
