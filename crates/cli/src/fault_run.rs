@@ -26,12 +26,13 @@ use std::{
 use active_learning_aws::{bucket::Bucket, redrive};
 use clap::Args;
 use local_aws::faults::{Faults, Rates};
+use serde_json::Value;
 use tokio::{task::JoinSet, time::sleep};
 
 use self::{
     ledger::{Ledger, RENAMED},
     stack::Stack,
-    table::Table,
+    table::{Piece, Table},
     trouble::Troubles,
 };
 use crate::{outputs::StackOutputs, place};
@@ -40,6 +41,13 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Folder below the state folder; it is made anew by each run.
 const FOLDER: &str = "fault-run";
+/// Outputs of the template that name buckets.
+const FEEDBACK: &str = "FeedbackS3Bucket";
+const TRAINING: &str = "TrainingS3Bucket";
+/// Folder of the switches of the endpoint, in the training bucket.
+const DEPLOYMENTS: &str = "deployments/";
+/// Labelled texts from which a build must have deployed a model: builds begin with every 500 new labels.
+const TEXTS_FOR_A_MODEL: usize = 1_000;
 
 /// How often the stack writes down which faults have befallen it.
 const NOTE_INTERVAL: Duration = Duration::from_secs(1);
@@ -71,6 +79,12 @@ pub struct Options {
     /// Reviewers who are asked about each text; with several, mistakes are outvoted
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
     opinions: u8,
+    /// Minutes after which clients send no more, however many texts are left
+    #[arg(long, value_name = "MINUTES")]
+    minutes: Option<NonZeroU32>,
+    /// Lets the stack stand still for up to three seconds now and then, as where its disk does not answer
+    #[arg(long)]
+    slow_disk: bool,
     /// Lets the clock of the stack, not that of its functions, jump by up to a minute: with this library
     /// (libfaketimeMT.so.1 of Debian's package libfaketime)
     #[arg(long, value_name = "LIBRARY")]
@@ -120,19 +134,63 @@ async fn run_piece(options: &Options, seed: u64, folder: &Path) -> Result<Table,
     stack.start(false).await?;
     let exported = wait_for_all(&stack, &ledger, options.reviewers.get()).await?;
     let outputs = stack.outputs()?;
-    let dead_letters = redrive::list(&feedback_bucket(&outputs).await).await?.len();
+    let dead_letters = redrive::list(&bucket_of(&outputs, FEEDBACK).await).await?.len();
+    let wants_models = exported.len() >= TEXTS_FOR_A_MODEL;
+    let models = wait_for_models(&outputs, wants_models).await?;
     stack.kill().await;
 
-    let verdict = ledger.verdict(&exported, dead_letters);
-    let asked_twice = ledger.asked_twice();
-    Ok(Table::of_piece(
+    Ok(Table::of_piece(Piece {
         seed,
-        verdict,
-        asked_twice,
-        troubles.counts(&stack),
+        repeat: options.repeat(seed),
+        verdict: ledger.verdict(&exported, dead_letters),
+        asked_twice: ledger.asked_twice(),
+        models,
+        wants_models,
+        troubles: troubles.counts(&stack),
         sent,
-        begin.elapsed(),
-    ))
+        whole: begin.elapsed(),
+    }))
+}
+
+impl Options {
+    /// Returns the command that does a piece again.
+    fn repeat(&self, seed: u64) -> String {
+        let numbers = [
+            ("records", self.records.to_string()),
+            ("seed", seed.to_string()),
+            ("kill-every", self.kill_every.to_string()),
+            ("clients", self.clients.to_string()),
+            ("reviewers", self.reviewers.to_string()),
+            ("opinions", self.opinions.to_string()),
+        ];
+        let minutes = self.minutes.map(|minutes| ("minutes", minutes.to_string()));
+        let clock = self
+            .clock
+            .iter()
+            .map(|library| ("clock", library.display().to_string()));
+        let values = numbers.into_iter().chain(minutes).chain(clock);
+        let mut words: Vec<String> = values.map(|(name, value)| format!("--{name} {value}")).collect();
+        words.extend(self.full_disk.then(|| "--full-disk".to_owned()));
+        words.extend(self.slow_disk.then(|| "--slow-disk".to_owned()));
+        format!("active-learning fault-run {}", words.join(" "))
+    }
+}
+
+/// Waits, where there must be one, until a model of a build is deployed, and not for ever; returns how many are.
+async fn wait_for_models(outputs: &StackOutputs, wants_models: bool) -> Result<u64, Failure> {
+    let training = bucket_of(outputs, TRAINING).await;
+    let begin = Instant::now();
+    loop {
+        let mut models = 0;
+        for switch in training.list(DEPLOYMENTS).await? {
+            let switch: Option<Value> = training.read_document(&switch.key).await?;
+            models += u64::from(switch.is_some_and(|switch| switch["by"] == "build"));
+        }
+        if models > 0 || !wants_models || begin.elapsed() > PATIENCE {
+            return Ok(models);
+        }
+        sleep(Duration::from_secs(3)).await;
+    }
 }
 
 /// Lets faults befall a stack by chance, and writes down what they were: for the process that is started by
@@ -144,11 +202,11 @@ pub fn befall(faults: &Faults, seed: u64, state_dir: &Path) {
     tokio::spawn(async move {
         loop {
             sleep(NOTE_INTERVAL).await;
-            let befallen: Vec<(String, u64)> = faults
-                .befallen()
-                .into_iter()
-                .map(|(fault, count)| (format!("{fault:?}"), count))
-                .collect();
+            let drawn = faults.befallen().into_iter();
+            let drawn = drawn.map(|(fault, count)| (format!("{fault:?}"), count));
+            let seen = faults.seen().into_iter();
+            let seen = seen.map(|(seen, count)| (format!("{seen:?}"), count));
+            let befallen: Vec<(String, u64)> = drawn.chain(seen).collect();
             // Only a count: the next one replaces it.
             let _ = fs::write(&notes, serde_json::to_vec(&befallen).unwrap_or_default());
         }
@@ -171,15 +229,17 @@ async fn send_under_faults(
         is_over.clone(),
     ));
     let troubles = tokio::spawn(troubles.befall(stack.clone(), is_over.clone()));
-    let renaming = tokio::spawn(rename_at_half(stack.clone(), ledger.clone()));
+    let renaming = tokio::spawn(rename_at_half(stack.clone(), ledger.clone(), is_over.clone()));
     let progress = tokio::spawn({
         let ledger = ledger.clone();
         async move { show_progress(&ledger).await }
     });
     let next = Arc::new(AtomicUsize::new(0));
+    let minutes = options.minutes.map(|minutes| u64::from(minutes.get()));
+    let end = minutes.map(|minutes| begin + Duration::from_secs(60 * minutes));
     let mut clients = JoinSet::new();
     for _ in 0..options.clients.get() {
-        clients.spawn(clients::send(stack.clone(), ledger.clone(), next.clone()));
+        clients.spawn(clients::send(stack.clone(), ledger.clone(), next.clone(), end));
     }
     clients.join_all().await;
     is_over.store(true, Ordering::Relaxed);
@@ -190,9 +250,9 @@ async fn send_under_faults(
     (begin.elapsed(), troubles)
 }
 
-/// Renames a label once half of the texts are acknowledged, as an operator does; tries until it is done.
-async fn rename_at_half(stack: Arc<Stack>, ledger: Arc<Ledger>) {
-    while ledger.acknowledged() * 2 < ledger.records() {
+/// Renames a label once half of the texts are acknowledged, or no more are sent, as an operator does; tries until it is done.
+async fn rename_at_half(stack: Arc<Stack>, ledger: Arc<Ledger>, is_over: Arc<AtomicBool>) {
+    while ledger.acknowledged() * 2 < ledger.records() && !is_over.load(Ordering::Relaxed) {
         sleep(Duration::from_millis(100)).await;
     }
     let (old, new) = RENAMED;
@@ -232,7 +292,7 @@ async fn wait_for_all(
     while last_change.elapsed() < PATIENCE {
         sleep(Duration::from_secs(3)).await;
         let outputs = stack.outputs()?;
-        let bucket = feedback_bucket(&outputs).await;
+        let bucket = bucket_of(&outputs, FEEDBACK).await;
         redrive::redrive(&bucket, redrive::list(&bucket).await?).await;
         let now = stack.export().await?;
         if now.len() != exported.len() {
@@ -250,12 +310,10 @@ async fn wait_for_all(
     Ok(exported)
 }
 
-async fn feedback_bucket(outputs: &StackOutputs) -> Bucket {
+/// Returns the bucket that an output of the template names.
+async fn bucket_of(outputs: &StackOutputs, output: &str) -> Bucket {
     let config = place::sdk_config(Some(&outputs.endpoint_url)).await;
-    Bucket::new(
-        aws_sdk_s3::Client::new(&config),
-        outputs.output("FeedbackS3Bucket"),
-    )
+    Bucket::new(aws_sdk_s3::Client::new(&config), outputs.output(output))
 }
 
 /// Returns the files in which each start of the stack wrote down its faults.

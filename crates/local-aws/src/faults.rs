@@ -48,6 +48,15 @@ pub enum Fault {
     LateEvent,
 }
 
+/// What comes about by itself while chance is at work: it is counted, not drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Seen {
+    /// A conditional call was answered 412: somebody else had written.
+    LostRace,
+    /// An event of a service was given to a function that was at work on another one.
+    EventsAtOnce,
+}
+
 /// How a service is spoken to, and so how it refuses a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -64,6 +73,23 @@ pub enum Protocol {
 pub struct Faults {
     rules: Arc<Mutex<Vec<Rule>>>,
     chance: Arc<Mutex<Option<Chance>>>,
+    /// Events that are under way, by the ARN of their function.
+    under_way: Arc<Mutex<BTreeMap<String, u64>>>,
+}
+
+/// An event that a function is at work on.
+pub(crate) struct UnderWay {
+    events: Arc<Mutex<BTreeMap<String, u64>>>,
+    function_arn: String,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(events) = events.get_mut(&self.function_arn) {
+            *events = events.saturating_sub(1);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -109,6 +135,28 @@ impl Faults {
     pub fn befallen(&self) -> BTreeMap<Fault, u64> {
         self.by_chance(|chance| chance.befallen.clone())
             .unwrap_or_default()
+    }
+
+    /// Returns what came about by itself while chance was at work.
+    pub fn seen(&self) -> BTreeMap<Seen, u64> {
+        self.by_chance(|chance| chance.seen.clone()).unwrap_or_default()
+    }
+
+    /// Notes that a function is given an event of a service, until what is returned is dropped.
+    pub(crate) fn gives_event(&self, function_arn: &str) -> UnderWay {
+        let before = {
+            let mut events = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+            let events = events.entry(function_arn.to_owned()).or_default();
+            *events += 1;
+            *events - 1
+        };
+        if before > 0 {
+            self.by_chance(|chance| chance.saw(Seen::EventsAtOnce));
+        }
+        UnderWay {
+            events: self.under_way.clone(),
+            function_arn: function_arn.to_owned(),
+        }
     }
 
     /// Carries out a call to a service of this process, unless chance keeps it from it; returns what arrives of the answer.
@@ -174,6 +222,9 @@ impl Faults {
 
     /// Returns what arrives of the answer to a call that was carried out, by chance.
     pub(crate) fn after(&self, answer: Response<Body>) -> Response<Body> {
+        if answer.status() == StatusCode::PRECONDITION_FAILED {
+            self.by_chance(|chance| chance.saw(Seen::LostRace));
+        }
         match answer.status().is_success() && self.befalls(Fault::LostAnswer) {
             true => broken(answer),
             false => answer,
@@ -249,5 +300,33 @@ impl Write {
             object: object.to_owned(),
             has_condition: has(header::IF_MATCH) || has(header::IF_NONE_MATCH),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_race_and_events_at_once_are_counted_while_chance_is_at_work() {
+        let faults = Faults::default();
+        let answer = || s3_error(412, "PreconditionFailed");
+        drop(faults.after(answer()));
+        assert!(faults.seen().is_empty(), "chance is not at work yet");
+        faults.at_random(1, Rates::default());
+
+        drop(faults.after(answer()));
+        let one = faults.gives_event("arn:a");
+        let of_another = faults.gives_event("arn:b");
+        drop(one);
+        let next = faults.gives_event("arn:a");
+        assert_eq!(faults.seen(), [(Seen::LostRace, 1)].into());
+        let beside = faults.gives_event("arn:a");
+        drop((of_another, next, beside));
+
+        assert_eq!(
+            faults.seen(),
+            [(Seen::LostRace, 1), (Seen::EventsAtOnce, 1)].into()
+        );
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::{
     alive::{self, Notes},
-    faults::{Fault, Faults},
+    faults::{Fault, Faults, UnderWay},
     store::Store,
 };
 
@@ -94,6 +94,12 @@ impl InvocationQueue {
     #[must_use]
     pub fn with_faults(self, faults: Faults) -> Self {
         Self { faults, ..self }
+    }
+
+    /// Notes that an event is given to its function, until what is returned is dropped.
+    pub(crate) fn gives(&self, event: &QueuedEvent) -> Option<UnderWay> {
+        let is_of_service = event.source.is_some();
+        is_of_service.then(|| self.faults.gives_event(&event.function_arn))
     }
 
     /// Adds an event as part of `transaction`. Call [`wake`](Self::wake) after its commit.

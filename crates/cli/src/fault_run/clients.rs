@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use active_learning_aws::bucket::{BINARY, Bucket};
@@ -25,15 +25,24 @@ use crate::{http_client::send as send_request, place};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// Sends texts, the next ones of all clients each time, until there are none.
+/// Of so many texts the first answer to one is not heard, as where the connection breaks: it is sent again.
+const TEXTS_PER_UNHEARD_ANSWER: usize = 24;
+
+/// Sends texts, the next ones of all clients each time, until there are none or the end has come.
 ///
 /// # Panics
 ///
 /// Where a request is refused: the fault is then in this program.
-pub(super) async fn send(stack: Arc<Stack>, ledger: Arc<Ledger>, next: Arc<AtomicUsize>) {
+pub(super) async fn send(
+    stack: Arc<Stack>,
+    ledger: Arc<Ledger>,
+    next: Arc<AtomicUsize>,
+    end: Option<Instant>,
+) {
     loop {
         let first = next.fetch_add(BLOCK, Ordering::Relaxed);
-        if first >= ledger.records() {
+        let is_over = end.is_some_and(|end| Instant::now() >= end);
+        if is_over || first >= ledger.records() {
             return;
         }
         let block = first..ledger.records().min(first + BLOCK);
@@ -44,6 +53,9 @@ pub(super) async fn send(stack: Arc<Stack>, ledger: Arc<Ledger>, next: Arc<Atomi
             continue;
         }
         for number in block {
+            if number.is_multiple_of(TEXTS_PER_UNHEARD_ANSWER) {
+                until_it_succeeds(|| post(&stack, &ledger, number)).await;
+            }
             let is_asked = until_it_succeeds(|| post(&stack, &ledger, number)).await;
             ledger.acknowledge(number, is_asked);
         }

@@ -145,6 +145,19 @@ impl Stack {
             .is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
     }
 
+    /// Stops the process for a while, and lets it go on; returns whether it did so. Its functions go on, and wait for it.
+    pub(super) async fn stand_still(&self, still: Duration) -> bool {
+        // Held until it goes on: nobody takes it for one that has ended.
+        let child = self.child.lock().await;
+        let Some(id) = child.as_ref().and_then(Child::id) else {
+            return false;
+        };
+        let stopped = signal("-STOP", id).await;
+        sleep(still).await;
+        // Also where it could not be stopped for sure.
+        signal("-CONT", id).await && stopped
+    }
+
     /// Kills one of the stack's child processes; returns whether there was one.
     pub(super) async fn kill_function(&self, choice: u64) -> bool {
         let Some(id) = self.child.lock().await.as_ref().and_then(Child::id) else {
@@ -154,11 +167,7 @@ impl Stack {
         let Some(child) = (!children.is_empty()).then(|| children[choice as usize % children.len()]) else {
             return false;
         };
-        let killed = Command::new("kill")
-            .args(["-9", &child.to_string()])
-            .status()
-            .await;
-        killed.is_ok_and(|status| status.success())
+        signal("-9", child).await
     }
 
     /// Returns where the stack answers, or answered before it was killed.
@@ -206,6 +215,15 @@ impl Stack {
         }
         sums
     }
+}
+
+/// Sends a signal to a process; returns whether it was sent.
+async fn signal(signal: &str, id: u32) -> bool {
+    let sent = Command::new("kill")
+        .args([signal, &id.to_string()])
+        .status()
+        .await;
+    sent.is_ok_and(|status| status.success())
 }
 
 /// Returns the processes that a process has started, where the system tells (`/proc`).

@@ -10,51 +10,72 @@ use crate::wording::counted;
 #[derive(Debug, Default)]
 pub(super) struct Table {
     verdict: Verdict,
+    /// Models of builds that were deployed.
+    models: u64,
     /// Number of each trouble and fault.
     troubles: BTreeMap<String, u64>,
-    /// Seeds of the pieces, and of those in which something was lost, doubled or falsified.
+    /// Seeds of the pieces.
     seeds: Vec<u64>,
-    unclean: Vec<u64>,
+    /// How to repeat those in which something was lost, doubled or falsified.
+    unclean: Vec<String>,
+    /// The same of those in which no model was deployed although there were labels enough.
+    without_model: Vec<String>,
     asked_twice: Vec<String>,
     sent: Duration,
     whole: Duration,
 }
 
+/// What came of one piece.
+pub(super) struct Piece {
+    pub seed: u64,
+    /// The command that does it again.
+    pub repeat: String,
+    pub verdict: Verdict,
+    /// The questions that were asked too often.
+    pub asked_twice: Vec<String>,
+    /// Models of builds that were deployed.
+    pub models: u64,
+    /// Whether there were labels enough for one.
+    pub wants_models: bool,
+    pub troubles: Vec<(String, u64)>,
+    pub sent: Duration,
+    pub whole: Duration,
+}
+
 impl Table {
-    pub(super) fn of_piece(
-        seed: u64,
-        verdict: Verdict,
-        asked_twice: Vec<String>,
-        troubles: Vec<(String, u64)>,
-        sent: Duration,
-        whole: Duration,
-    ) -> Self {
+    pub(super) fn of_piece(piece: Piece) -> Self {
+        let is_without_model = piece.wants_models && piece.models == 0;
+        let if_so = |is_so: bool| is_so.then(|| piece.repeat.clone()).into_iter().collect();
         Self {
-            unclean: (!verdict.is_clean()).then_some(seed).into_iter().collect(),
-            verdict,
-            troubles: troubles.into_iter().collect(),
-            seeds: vec![seed],
-            asked_twice,
-            sent,
-            whole,
+            unclean: if_so(!piece.verdict.is_clean()),
+            without_model: if_so(is_without_model),
+            verdict: piece.verdict,
+            models: piece.models,
+            troubles: piece.troubles.into_iter().collect(),
+            seeds: vec![piece.seed],
+            asked_twice: piece.asked_twice,
+            sent: piece.sent,
+            whole: piece.whole,
         }
     }
 
     /// Adds another piece.
     pub(super) fn add(&mut self, other: Self) {
         self.verdict += other.verdict;
+        self.models += other.models;
         for (name, count) in other.troubles {
             *self.troubles.entry(name).or_default() += count;
         }
         self.seeds.extend(other.seeds);
         self.unclean.extend(other.unclean);
+        self.without_model.extend(other.without_model);
         self.asked_twice.extend(other.asked_twice);
         self.sent += other.sent;
         self.whole += other.whole;
     }
 
     pub(super) fn is_clean(&self) -> bool {
-        self.verdict.is_clean()
+        self.verdict.is_clean() && self.without_model.is_empty()
     }
 
     /// Returns what a piece came to, in a line.
@@ -75,6 +96,7 @@ impl fmt::Display for Table {
         for (name, count) in self.verdict.rows() {
             writeln!(formatter, "  {name:<28}{count:>10}")?;
         }
+        writeln!(formatter, "  {:<28}{:>10}", "models deployed", self.models)?;
         for (name, count) in &self.troubles {
             writeln!(formatter, "  {name:<28}{count:>10}")?;
         }
@@ -88,15 +110,63 @@ impl fmt::Display for Table {
         if self.is_clean() {
             return write!(formatter, "  Nothing was lost, doubled or falsified.");
         }
-        let unclean: Vec<String> = self.unclean.iter().map(u64::to_string).collect();
         write!(
             formatter,
-            "  This must not be: seed {}. The same seed sends the same texts and kills as often.",
-            unclean.join(", ")
+            "  This must not be. The same seed sends the same texts and kills as often:"
         )?;
+        for repeat in &self.unclean {
+            write!(formatter, "\n  {repeat}")?;
+        }
+        for repeat in &self.without_model {
+            write!(formatter, "\n  no build deployed a model: {repeat}")?;
+        }
         for text in &self.asked_twice {
             write!(formatter, "\n  asked twice: {text}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece(seed: u64, lost: usize, models: u64) -> Table {
+        Table::of_piece(Piece {
+            seed,
+            repeat: format!("repeat {seed}"),
+            verdict: Verdict {
+                lost,
+                ..Verdict::default()
+            },
+            asked_twice: Vec::new(),
+            models,
+            wants_models: true,
+            troubles: vec![("LostRace".to_owned(), 2)],
+            sent: Duration::from_secs(1),
+            whole: Duration::from_secs(2),
+        })
+    }
+
+    #[test]
+    fn a_piece_in_which_no_build_deployed_a_model_is_not_clean_and_says_how_to_repeat_it() {
+        let mut table = piece(1, 0, 2);
+        assert!(table.is_clean());
+        table.add(piece(2, 0, 0));
+        table.add(piece(3, 1, 1));
+
+        let text = table.to_string();
+
+        assert!(!table.is_clean());
+        assert!(
+            text.contains("no build deployed a model: repeat 2\n") || text.ends_with("repeat 2"),
+            "{text}"
+        );
+        assert!(
+            text.contains("\n  repeat 3") && !text.contains("repeat 1"),
+            "{text}"
+        );
+        let row = |name: &str, count: u64| text.contains(&format!("  {name:<28}{count:>10}\n"));
+        assert!(row("models deployed", 3) && row("LostRace", 6), "{text}");
     }
 }

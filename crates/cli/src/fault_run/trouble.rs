@@ -1,4 +1,4 @@
-//! What befalls the machine: processes are killed, the disk is full, the clock jumps.
+//! What befalls the machine: processes are killed, the disk is full or slow, the clock jumps.
 
 use std::{
     fs,
@@ -28,6 +28,8 @@ const MOST_SECONDS_OFF: u64 = 60;
 const FULL_FOR: Duration = Duration::from_secs(2);
 /// A disk with more room is not filled.
 const MOST_FREE_KILOBYTES: u64 = 4 << 20;
+/// Longest that a disk does not answer.
+const LONGEST_STILL: Duration = Duration::from_secs(3);
 const FILLER_BYTES: usize = 1 << 20;
 
 /// A trouble that a machine may have.
@@ -35,6 +37,7 @@ const FILLER_BYTES: usize = 1 << 20;
 enum Trouble {
     Kill,
     FullDisk,
+    SlowDisk,
     ClockJump,
 }
 
@@ -48,6 +51,7 @@ pub(super) struct Troubles {
     kills: u64,
     function_kills: u64,
     full_disks: u64,
+    slow_disks: u64,
     clock_jumps: u64,
 }
 
@@ -72,6 +76,9 @@ impl Troubles {
             }
             kinds.push(Trouble::FullDisk);
         }
+        if options.slow_disk {
+            kinds.push(Trouble::SlowDisk);
+        }
         if options.clock.is_some() {
             set_clock(folder, 0)?;
             kinds.push(Trouble::ClockJump);
@@ -84,6 +91,7 @@ impl Troubles {
             kills: 0,
             function_kills: 0,
             full_disks: 0,
+            slow_disks: 0,
             clock_jumps: 0,
         })
     }
@@ -103,6 +111,7 @@ impl Troubles {
             match self.kinds[choice] {
                 Trouble::Kill => self.kill(&stack).await,
                 Trouble::FullDisk => self.fill_disk(&stack).await,
+                Trouble::SlowDisk => self.stand_still(&stack).await,
                 Trouble::ClockJump => self.jump(),
             }
         }
@@ -114,6 +123,7 @@ impl Troubles {
             ("kills of the stack", self.kills),
             ("kills of functions", self.function_kills),
             ("times the disk was full", self.full_disks),
+            ("times the disk was slow", self.slow_disks),
             ("jumps of the clock", self.clock_jumps),
         ];
         let own = own.into_iter().map(|(name, count)| (name.to_owned(), count));
@@ -146,6 +156,14 @@ impl Troubles {
         }
         if stack.has_ended().await {
             stack.start_again().await;
+        }
+    }
+
+    /// Lets the stack stand still for a while, as where its disk does not answer.
+    async fn stand_still(&mut self, stack: &Stack) {
+        let still = LONGEST_STILL.mul_f64(self.random.next_f64());
+        if stack.stand_still(still).await {
+            self.slow_disks += 1;
         }
     }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use super::Fault;
+use super::{Fault, Seen};
 use crate::invocation_queue::MOST_EVENT_DELAY;
 
 /// Longest that a call or an event is held up.
@@ -37,6 +37,7 @@ pub(super) struct Chance {
     rates: Rates,
     random: StdRng,
     pub befallen: BTreeMap<Fault, u64>,
+    pub seen: BTreeMap<Seen, u64>,
 }
 
 impl Rates {
@@ -75,6 +76,7 @@ impl Chance {
             rates,
             random: StdRng::seed_from_u64(seed),
             befallen: BTreeMap::new(),
+            seen: BTreeMap::new(),
         }
     }
 
@@ -85,6 +87,11 @@ impl Chance {
             *self.befallen.entry(fault).or_default() += 1;
         }
         befalls
+    }
+
+    /// Counts what came about by itself.
+    pub(super) fn saw(&mut self, seen: Seen) {
+        *self.seen.entry(seen).or_default() += 1;
     }
 
     pub(super) fn delay_of_call(&mut self) -> Option<Duration> {

@@ -146,7 +146,10 @@ impl Lambda {
             request_id: event.request_id.clone(),
             payload: event.payload.clone().into(),
         };
-        match self.invoke_as(&event.function_arn, invocation).await {
+        let under_way = self.queue.gives(&event);
+        let invoked = self.invoke_as(&event.function_arn, invocation).await;
+        drop(under_way);
+        match invoked {
             Ok(output) if output.function_error.is_none() => {
                 match self.in_queue(move |queue| queue.complete(key)).await {
                     Ok(()) => Next::Done,
