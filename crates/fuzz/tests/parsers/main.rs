@@ -1,7 +1,7 @@
 //! One target for each parser of what comes from outside.
 
 mod encoders;
-
+mod files;
 mod languages;
 mod policies;
 mod requests;

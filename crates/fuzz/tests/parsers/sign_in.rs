@@ -1,8 +1,13 @@
-//! What a provider of identities publishes and signs.
+//! What a provider of identities publishes and signs, and what a browser brings back.
+
+use std::panic::AssertUnwindSafe;
 
 use chrono::{DateTime, Utc};
-use fuzz::fuzz;
-use human_review::oidc::{OidcError, OidcSettings, Person, read_person};
+use fuzz::{corpus, fuzz};
+use human_review::{
+    oidc::{OidcError, OidcSettings, Person, read_person},
+    session::{Claims, Purpose, SigningKey, session_cookie, set_session_cookie},
+};
 
 /// A discovery document, a list of keys and a token, one a line.
 const ANSWERS: &[&[u8]] = &[b"{\"issuer\":\"https://id.example.com\",\
@@ -45,5 +50,37 @@ fn a_provider_signs_in_whom_it_has_signed_and_nobody_else() {
         if let Ok(person) = read(bytes, &settings) {
             assert_eq!(signed.as_ref(), Ok(&person));
         }
+    });
+}
+
+#[test]
+fn a_cookie_opens_no_session_but_the_one_that_was_signed() {
+    let now = DateTime::<Utc>::from_timestamp(1_800_000_000, 0).expect("a time");
+    let key = AssertUnwindSafe(SigningKey::new(b"a secret of this test"));
+    let signed = [Purpose::Session, Purpose::SignIn].map(|purpose| Claims::new(purpose, "ann", now));
+    let tokens = signed.each_ref().map(|claims| key.sign(claims));
+    let sealed = key.seal("state", b"what a browser keeps");
+    let cookie = set_session_cookie(&tokens[0], true);
+    let cookie = cookie.split(';').next().expect("a name and a value");
+    let header = format!("a=b; {cookie}; c");
+    assert_eq!(session_cookie(&header), Some(tokens[0].as_str()));
+    let seeds = [header, tokens[1].clone(), sealed].map(String::into_bytes);
+    let open = move |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        let token = session_cookie(&text).unwrap_or(&text);
+        let sessions = [Purpose::Session, Purpose::SignIn].map(|purpose| key.verify(token, purpose, now));
+        (sessions, key.open("state", token))
+    };
+
+    fuzz(corpus(seeds), |bytes| {
+        let (sessions, kept) = open(bytes);
+
+        for (session, signed) in sessions.iter().zip(&signed) {
+            assert!(
+                session.is_none() || session.as_ref() == Some(signed),
+                "{session:?}"
+            );
+        }
+        assert!(kept.is_none_or(|kept| kept == b"what a browser keeps"));
     });
 }
