@@ -1444,3 +1444,19 @@ async fn a_prediction_from_before_a_rename_a_merge_or_an_accepted_proposal_is_to
         [(&economy, &labels, &economy), (&economy, &labels, &weather)]
     );
 }
+
+#[tokio::test]
+async fn what_is_stored_and_what_is_looked_up_goes_out_together() {
+    for until in ["GET /feedback/claims/", "PUT /feedback/predictions/"] {
+        let script = healthy("0.5");
+        script.hold("PutRecord", until);
+
+        let response = classify(&script).handle(event(LOW_CONFIDENCE)).await;
+
+        assert_eq!(response.status(), 200, "{until}");
+        assert_eq!(body(&response)["review"]["queued"], true, "{until}");
+        // One that waited for the other would have been given up, and stored in another way.
+        assert_eq!(script.calls("PutRecord").len(), 1, "{until}");
+        assert!(script.calls("PUT /feedback/feedback/").is_empty(), "{until}");
+    }
+}

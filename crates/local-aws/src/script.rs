@@ -1,6 +1,9 @@
 //! Answers that a healthy service seldom gives, for tests: refusals, outages, and a record of the calls.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use aws_credential_types::Credentials;
 use aws_types::SdkConfig;
@@ -10,6 +13,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+use tokio::time::sleep;
 use tower::ServiceExt;
 
 use crate::transport;
@@ -25,6 +29,8 @@ pub struct Script(Arc<Mutex<Lines>>);
 struct Lines {
     answers: Vec<Answer>,
     calls: Vec<(String, Bytes)>,
+    /// Operations whose calls wait until one of another has come.
+    holds: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -67,6 +73,11 @@ impl Script {
         self.answer(usize::MAX, operation, status, body);
     }
 
+    /// Lets the calls of an operation wait until one of another has come: they go out together, or the first never ends.
+    pub fn hold(&self, operation: &str, until: &str) {
+        self.lines().holds.push((operation.to_owned(), until.to_owned()));
+    }
+
     /// Returns the bodies of all calls of an operation, in their order.
     pub fn calls(&self, operation: &str) -> Vec<Bytes> {
         let lines = self.lines();
@@ -91,6 +102,9 @@ impl Script {
             Ok(body) => body,
             Err(error) => return refuse(StatusCode::BAD_REQUEST, error.to_string()),
         };
+        while self.lines().holds_back(&operation) {
+            sleep(Duration::from_millis(1)).await;
+        }
         if let Some(answer) = self.lines().play(operation, body.clone()) {
             return answer;
         }
@@ -107,6 +121,13 @@ impl Script {
 }
 
 impl Lines {
+    fn holds_back(&self, operation: &str) -> bool {
+        let has_come = |until: &String| self.calls.iter().any(|(name, _)| name.starts_with(until));
+        self.holds
+            .iter()
+            .any(|(held, until)| operation.starts_with(held) && !has_come(until))
+    }
+
     fn play(&mut self, operation: String, body: Bytes) -> Option<Response<Body>> {
         let fits = |answer: &&mut Answer| answer.times > 0 && operation.starts_with(&answer.operation);
         let answer = self.answers.iter_mut().find(fits).and_then(|answer| {
