@@ -404,6 +404,71 @@ async fn every_error_says_what_it_is_about() {
     }
 }
 
+/// Returns code and message of what a call is refused with.
+macro_rules! refusal {
+    ($call:expr) => {{
+        let error = $call.send().await.expect_err("refused");
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        (text(error.code()), text(error.message()))
+    }};
+}
+
+#[tokio::test]
+async fn refusals_of_conditions_ranges_and_parts_say_what_they_are_about() {
+    let storage = Storage::with_bucket();
+    storage.put("k", b"hello").await;
+    let s3 = storage.s3();
+    let upload = s3.create_multipart_upload().bucket("bucket").key("m");
+    let upload = upload.send().await.expect("begun");
+    let id = upload.upload_id().expect("an id");
+    let mut parts = Vec::new();
+    for number in [1, 2] {
+        let part = s3.upload_part().bucket("bucket").key("m").upload_id(id);
+        let part = part.part_number(number).body(ByteStream::from_static(b"x"));
+        let etag = part
+            .send()
+            .await
+            .expect("a part")
+            .e_tag()
+            .expect("an ETag")
+            .to_owned();
+        let part = CompletedPart::builder().part_number(number).e_tag(etag);
+        parts.push(part.build());
+    }
+    let complete = |parts: Vec<CompletedPart>| {
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts));
+        let complete = s3.complete_multipart_upload().bucket("bucket").key("m");
+        complete.upload_id(id).multipart_upload(parts.build())
+    };
+    let unknown = CompletedPart::builder().part_number(7).e_tag("\"1\"").build();
+    let put = || s3.put_object().bucket("bucket").key("k");
+    let get = || s3.get_object().bucket("bucket").key("k");
+    let lost = s3.upload_part().bucket("bucket").key("m").upload_id("lost");
+
+    let refusals = [
+        ("InvalidRange", refusal!(get().range("bytes=10-20"))),
+        ("PreconditionFailed", refusal!(put().if_match("\"1\""))),
+        ("PreconditionFailed", refusal!(put().if_none_match("*"))),
+        ("PreconditionFailed", refusal!(get().if_match("\"1\""))),
+        ("EntityTooSmall", refusal!(complete(parts))),
+        ("InvalidPart", refusal!(complete(vec![unknown]))),
+        (
+            "NoSuchUpload",
+            refusal!(lost.part_number(1).body(ByteStream::from_static(b"x"))),
+        ),
+        ("BucketNotEmpty", refusal!(s3.delete_bucket().bucket("bucket"))),
+        (
+            "NoSuchBucketPolicy",
+            refusal!(s3.get_bucket_policy().bucket("bucket")),
+        ),
+    ];
+
+    for (expected, (code, message)) in refusals {
+        assert_eq!(code, expected, "{message}");
+        assert!(message.len() > 10, "{code}: {message:?}");
+    }
+}
+
 #[tokio::test]
 async fn damaged_data_is_not_handed_out_as_whole() {
     let storage = Storage::with_bucket();

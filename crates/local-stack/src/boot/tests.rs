@@ -119,6 +119,11 @@ async fn a_state_folder_that_is_not_whole_is_refused_and_left_as_it_is() {
             said.contains(words) && said.contains("nothing was changed"),
             "{said}"
         );
+        // What can be done, not only what is wrong.
+        assert!(
+            said.contains("a copy of the") && said.contains("or choose another folder to begin anew"),
+            "{said}"
+        );
     }
 }
 
