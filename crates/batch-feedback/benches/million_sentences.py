@@ -8,6 +8,9 @@ Both are processes that poll the same made-up Lambda Runtime API, read their fil
 same made-up Firehose, in this process. The Python handler does what AWS's sample of this workflow does: it reads the file
 whole and calls PutRecord for each sentence. What the fakes take counts in the rate, and not in the CPU time.
 
+It ends with 1 where a million sentences are not worked off at 50 times the handler's rate, or take a fifth more memory than
+ten thousand.
+
 CPU time is that of all threads of a process (/proc/PID/task/*/schedstat), so Linux only.
 """
 
@@ -27,6 +30,9 @@ from against_python import Function, Service  # noqa: E402
 
 OURS = [10_000, 100_000, 1_000_000]
 THEIRS = 20_000
+# What must hold of the largest file: its rate beside the handler's, and its memory beside that of the smallest.
+LEAST_RATIO = 50
+MOST_GROWTH = 1.2
 
 HANDLER = '''
 import http.client, json, os, boto3
@@ -144,7 +150,7 @@ def main():
 
     print("| | sentences | seconds | sentences a second | ratio | CPU µs a sentence | ratio | most memory, MiB |")
     print("|---|---|---|---|---|---|---|---|")
-    slow = None
+    slow, ratio, peaks = None, 0, []
     with tempfile.TemporaryDirectory() as folder:
         for name, command, count in runs:
             wall, cpu, peak = run(command, address, os.path.join(folder, "sentences.json"), count)
@@ -154,8 +160,15 @@ def main():
                 f"| {name} | {count:,} | {wall:.1f} | {rate:,.0f} | {rate / slow[0]:.0f} | {each:,.1f} | "
                 f"1/{slow[1] / each:.0f} | {peak:.1f} |"
             )
+            if name == "batch-feedback":
+                ratio = rate / slow[0]
+                peaks.append(peak)
             if name == "batch-feedback" and Services.report.get("accepted") != count:
                 raise SystemExit(f"the report says otherwise: {Services.report}")
+    if ratio < LEAST_RATIO:
+        raise SystemExit(f"{OURS[-1]:,} sentences: {ratio:.0f} times the handler's rate, for a goal of {LEAST_RATIO}")
+    if peaks[-1] > MOST_GROWTH * peaks[0]:
+        raise SystemExit(f"memory grows with the file: {peaks[0]:.1f} MiB at {OURS[0]:,}, {peaks[-1]:.1f} at {OURS[-1]:,}")
 
 
 main()

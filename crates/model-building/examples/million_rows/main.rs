@@ -1,9 +1,11 @@
-//! Assembles a dataset of a million rows and says what that takes: time, processor, memory and requests.
+//! Builds from a million rows and says what that takes: time, processor, memory and requests.
 //!
 //! `cargo run --release -p model-building --example million_rows -- 800000 200000 10 /tmp/rows`: initial rows, labelled
-//! records, records of a human loop (1,000 unless it is said), and a folder for the dataset's files, with which
-//! `text-model`'s example `benchmark` trains. The local S3 is this process; a child process assembles thrice, the third
-//! time with new labels, and reports its peak.
+//! records, records of a human loop (1,000 unless it is said), and a folder for the dataset's files. The local S3 is this
+//! process; a child process assembles thrice, the third time with a tenth of new labels, and reports its peak. With a folder
+//! another child does the rest of the build: see `rest.rs`.
+
+mod rest;
 
 use std::{
     collections::BTreeMap,
@@ -38,8 +40,8 @@ use model_building::assemble::{AssemblePolicy, MAX_HELD_OUT, assemble};
 
 const BUCKET: &str = "training-123456789012";
 const RECORDS_A_LOOP: &str = "1000";
-/// Human loops that come in before the third time.
-const NEW_LOOPS: usize = 100;
+/// One label in so many comes in before the third time.
+const ROWS_PER_NEW_LABEL: usize = 10;
 const WRITES_AT_ONCE: usize = 16;
 const CLASSES: [&str; 4] = ["World", "Sports", "Business", "SciTech"];
 
@@ -51,6 +53,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ["child", url, rows, a_loop, folder] => {
             assemble_thrice(url, rows.parse()?, a_loop.parse()?, folder).await
         }
+        ["rest", folder] => rest::of_the_build(folder),
         [initial, labelled] => serve(initial.parse()?, labelled.parse()?, RECORDS_A_LOOP, "").await,
         [initial, labelled, a_loop] => serve(initial.parse()?, labelled.parse()?, a_loop, "").await,
         [initial, labelled, a_loop, folder] => {
@@ -82,10 +85,18 @@ async fn serve(initial: usize, labelled: usize, a_loop: &str, folder: &str) -> R
     let router = aws.router();
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
     let arguments = ["child", &url, &end.to_string(), a_loop, folder].map(str::to_owned);
-    let child = move || Command::new(env::current_exe()?).args(arguments).status();
-    let child = tokio::task::spawn_blocking(child);
-    let status = child.await??;
+    child(arguments.to_vec()).await?;
     server.abort();
+    match folder.is_empty() {
+        true => Ok(()),
+        false => child(["rest", folder].map(str::to_owned).to_vec()).await,
+    }
+}
+
+/// Runs this program again, so that its memory is its own.
+async fn child(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
+    let child = move || Command::new(env::current_exe()?).args(arguments).status();
+    let status = tokio::task::spawn_blocking(child).await??;
     status
         .success()
         .then_some(())
@@ -172,7 +183,7 @@ async fn assemble_thrice(
     };
     for time in 0..3 {
         if time == 2 {
-            put_loops(&s3, rows..rows + NEW_LOOPS * records_a_loop, records_a_loop).await;
+            put_loops(&s3, rows..rows + rows / ROWS_PER_NEW_LABEL, records_a_loop).await;
             requests.take();
         }
         let (start, processor) = (Instant::now(), processor_seconds()?);
