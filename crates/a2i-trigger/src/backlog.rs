@@ -153,6 +153,27 @@ impl A2iTrigger {
         Ok(())
     }
 
+    /// Counts doubtful predictions that come in, and returns the probability with which each is to be drawn.
+    ///
+    /// Where too many deliveries do so at once, those of one are not counted: the draw is by what was counted last.
+    pub(crate) async fn arrive(
+        &self,
+        today: &str,
+        doubtful: u64,
+        limit: u64,
+    ) -> Result<f64, A2iTriggerError> {
+        let arrive = |budget: &mut ReviewBudget| budget.arrive(today, doubtful, limit);
+        match self.change_budget(arrive).await {
+            Err(A2iTriggerError::Store(error @ BucketError::Contended { .. })) => {
+                warn!(%error, doubtful, "what came in is not counted for the review budget");
+                let budget = self.feedback.read_document::<ReviewBudget>(BUDGET).await;
+                let mut budget = budget.map_err(A2iTriggerError::Store)?.unwrap_or_default();
+                Ok(arrive(&mut budget))
+            }
+            drawn => drawn,
+        }
+    }
+
     /// Reads the state of the budget, changes it, and writes it back if it has become another one.
     pub(crate) async fn change_budget<T>(
         &self,

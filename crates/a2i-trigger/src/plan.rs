@@ -125,8 +125,7 @@ impl A2iTrigger {
             0 => None,
             limit => {
                 let doubtful = new.iter().filter(|record| may_be_explored(record)).count() as u64;
-                let arrive = self.change_budget(|budget| budget.arrive(today, doubtful, limit));
-                Some(arrive.await?)
+                Some(self.arrive(today, doubtful, limit).await?)
             }
         };
         let mut fate = |record: &FeedbackRecord| match (originals.remove(&record.id), draw) {

@@ -368,3 +368,19 @@ async fn a_turn_that_was_never_ended_or_lies_in_the_future_is_taken_over() {
         assert_eq!(asked(&[&script]).len(), 2, "{seconds}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_too_many_others_keep_from_counting_is_worked_off() {
+    let services = Services::start();
+    let script = starting();
+    // As many as it tries.
+    let taken = "<Error><Code>PreconditionFailed</Code></Error>";
+    script.answer(30, &format!("PUT /{BUCKET}/backlog/budget.json"), 412, taken);
+    let function = services.function_with_budget(&script, "20");
+    let event = services.deliver("feedback/a", doubtful(0, 5)).await;
+
+    function.handle_at(event, day(20)).await.expect("worked off");
+
+    assert_eq!(asked(&[&script]).len(), 5);
+    assert_eq!(backlog(&services).await, 0);
+}
