@@ -15,6 +15,7 @@
 mod change;
 mod leaving;
 mod listing;
+mod removal;
 #[cfg(test)]
 mod tests;
 mod touch;

@@ -109,6 +109,39 @@ async fn what_is_written_is_read_and_what_is_missing_is_none() {
 }
 
 #[tokio::test]
+async fn many_objects_are_removed_with_one_request_and_each_alone_where_that_is_refused() {
+    for refused in [false, true] {
+        let world = World::new();
+        let bucket = world.bucket();
+        for key in ["a", "b & c", "d"] {
+            bucket.put(key, TEXT, "one").await.expect("written");
+        }
+        if refused {
+            world.script.always(
+                "POST /training",
+                501,
+                "<Error><Code>NotImplemented</Code></Error>",
+            );
+        }
+
+        let keys = ["a", "b & c", "missing"].map(str::to_owned);
+        bucket.delete_all(&keys).await.expect("removed");
+        bucket.delete_all(&[]).await.expect("nothing to do");
+
+        let left: Vec<String> = bucket
+            .list("")
+            .await
+            .expect("listed")
+            .into_iter()
+            .map(|left| left.key)
+            .collect();
+        assert_eq!(left, ["d"]);
+        let alone = world.script.calls("DELETE /training").len();
+        assert_eq!(alone, if refused { 3 } else { 0 });
+    }
+}
+
+#[tokio::test]
 async fn an_object_is_created_once_and_replaced_only_as_it_was_read() {
     let world = World::new();
     let bucket = world.bucket();
