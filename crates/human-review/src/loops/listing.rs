@@ -35,7 +35,8 @@ pub struct Listing {
 impl Loops {
     /// Returns a page of loops by creation time.
     ///
-    /// Reads the state of the loops on the page only.
+    /// Reads the state of the loops on the page only. So there may be one more page, which is empty, where a loop is gone of
+    /// which a mark is left.
     ///
     /// # Errors
     ///
@@ -46,7 +47,7 @@ impl Loops {
             .after
             .clone()
             .map_or(first.clone(), |after| after.max(first));
-        let mut found: Vec<(HumanLoop, String)> = Vec::new();
+        let mut found: Vec<HumanLoop> = Vec::new();
         loop {
             let keys = self
                 .records
@@ -67,22 +68,28 @@ impl Loops {
                 .collect();
             let is_within = |mark: &&Mark| mark.is_within(listing.created_from, listing.created_before);
             let marks: Vec<Mark> = parsed.iter().take_while(is_within).cloned().collect();
+            let (read, beyond) = marks.split_at(marks.len().min(listing.page_size - found.len()));
+            found.extend(self.loops_of(read, now).await?.into_iter().flatten());
+
             // A name that is that of no mark ends no page.
-            let last_page = keys.len() <= listing.page_size || marks.len() < parsed.len();
-            let loops: Vec<Option<HumanLoop>> = self.loops_of(&marks, now).await?;
-            found.extend(loops.into_iter().flatten().map(|human_loop| {
-                let mark = Mark::of(&human_loop).listing_key(listing.order);
-                (human_loop, mark)
-            }));
-            match keys.last() {
-                Some(last) if !last_page && found.len() <= listing.page_size => after = last.clone(),
-                _ => break,
+            let is_last = keys.len() <= listing.page_size || marks.len() < parsed.len();
+            let has_more = !beyond.is_empty() || !is_last;
+            let last = read.last().map(|mark| mark.listing_key(listing.order));
+            match last.or_else(|| keys.last().cloned()) {
+                Some(last) if has_more => after = last,
+                _ => {
+                    return Ok(Page {
+                        loops: found,
+                        next: None,
+                    });
+                }
+            }
+            if found.len() == listing.page_size {
+                return Ok(Page {
+                    loops: found,
+                    next: Some(after),
+                });
             }
         }
-        let more = found.len() > listing.page_size;
-        found.truncate(listing.page_size);
-        let next = found.last().filter(|_| more).map(|(_, mark)| mark.clone());
-        let loops = found.into_iter().map(|(human_loop, _)| human_loop).collect();
-        Ok(Page { loops, next })
     }
 }
