@@ -3,8 +3,8 @@
 //! The order of writes makes a crash harmless. A start writes input and marks before the state, so a loop
 //! that exists is always in the queue; a mark without its loop is passed over, and swept when old. An
 //! answer is in the state, or written before the state names it. The last one that a loop needs completes it in the same
-//! write; then comes the output, and last the mark goes. A loop that ends otherwise ends in the same order, so
-//! that of two who end it at once one decides with what answers. So a mark of a loop that has ended says that
+//! write; then comes the output, and last the mark goes, some of them together. A loop that ends otherwise ends in the same
+//! order, so that of two who end it at once one decides with what answers. So a mark of a loop that has ended says that
 //! its output may be missing: who finds one writes it, and so does who asks for the loop or sends the answer
 //! again. Whoever reads a loop next carries out what is due.
 //!
@@ -14,32 +14,40 @@ mod answering;
 mod ending;
 mod erasing;
 mod in_flight;
+mod known;
 mod leases;
+mod leaving_marks;
 mod listing;
 mod operating;
 mod outputs;
 mod overdue;
+mod passed;
 mod queue;
 mod queue_head;
+mod starting;
 
 pub use answering::{Given, Taken};
 pub use erasing::erase;
 pub use listing::{Listing, Page};
 pub use queue::{Next, Queue, Waiting, Wish};
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
 use active_learning_aws::backoff::Tries;
-use active_learning_aws::bucket::{Bucket, BucketError, Created, Replaced};
+use active_learning_aws::bucket::{Bucket, BucketError, Replaced};
 use chrono::{DateTime, Duration, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
-use uuid::Uuid;
 
 use self::ending::is_late;
-use self::in_flight::{LastCount, started_before};
+use self::in_flight::LastCount;
+use self::known::Known;
+use self::leaving_marks::LeavingMarks;
 use self::outputs::Outputs;
+use self::passed::Passed;
 use self::queue_head::QueueHead;
-use crate::human_loop::{FlowRules, HumanLoop, LoopFlow, Refusal, Status, sha256};
-use crate::labelling_jobs::JOB_ARN_PART;
+use crate::human_loop::{FlowRules, HumanLoop, Refusal, Status};
 use crate::marks::Mark;
 use crate::output::sorted;
 use crate::recent::Recent;
@@ -54,6 +62,8 @@ pub const MAX_LOOPS_FOR_JOBS: usize = MAX_LOOPS_IN_FLIGHT / 2;
 const STALE_MARK_AGE: Duration = Duration::hours(1);
 /// Objects read at a time.
 const CONCURRENT_READS: usize = 16;
+/// States of loops that reviewers hold which are kept: two or three for each of them. Each has up to 8 kB of input.
+const KEPT_TAKEN: usize = 96;
 
 /// Why an operation on a loop was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +123,13 @@ pub struct Loops {
     shown: Recent<Value>,
     /// States by name: what was taken, too.
     taken: Recent<Version>,
+    /// States of those that nobody holds.
+    known: Known,
     head: QueueHead,
+    passed: Passed,
+    leaving: LeavingMarks,
+    /// Ids of loops that have a mark of their own for what is due of them, as they were listed last.
+    with_due_mark: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Loops {
@@ -126,80 +142,14 @@ impl Loops {
             rules,
             last_count: LastCount::default(),
             shown: Recent::default(),
-            taken: Recent::default(),
+            taken: Recent::of(KEPT_TAKEN),
+            known: Known::default(),
             head: QueueHead::default(),
+            passed: Passed::default(),
+            leaving: LeavingMarks::default(),
+            with_due_mark: Arc::default(),
             status_events: None,
         }
-    }
-
-    /// Starts a loop in a flow definition that the API made, with its rules, or else in that of the stack; the same name
-    /// and input again is the same loop.
-    ///
-    /// # Errors
-    ///
-    /// [`LoopError::Conflict`], also for a loop of that name in another flow definition; [`LoopError::WrongStatus`] for one
-    /// that was stopped or has failed; [`LoopError::QuotaExceeded`], for a labelling job at [`MAX_LOOPS_FOR_JOBS`].
-    pub async fn start(
-        &self,
-        flow: Option<(LoopFlow, FlowRules)>,
-        name: &str,
-        input: &str,
-        now: DateTime<Utc>,
-    ) -> Result<(), LoopError> {
-        let (mut flow, rules) = flow.map_or((None, self.rules.clone()), |(flow, rules)| (Some(flow), rules));
-        // The team of the stack is everybody.
-        if let Some(flow) = &mut flow {
-            flow.team = flow.team.take().filter(|team| team != self.own_team());
-        }
-        let arn = flow.as_ref().map(|flow| flow.arn.clone());
-        let is_of_job = arn.as_ref().is_some_and(|arn| arn.contains(JOB_ARN_PART));
-        let quota = if is_of_job {
-            MAX_LOOPS_FOR_JOBS
-        } else {
-            MAX_LOOPS_IN_FLIGHT
-        };
-        let mut tries = Tries::default();
-        while tries.again().await {
-            let mut existing = self.records.read_loop(name).await?;
-            if let Some((human_loop, _)) = &mut existing
-                && human_loop.status != Status::Deleted
-            {
-                self.wait_as_now(human_loop);
-                let same = human_loop.input_sha256 == sha256(input)
-                    && human_loop.flow.as_ref().map(|flow| &flow.arn) == arn.as_ref();
-                return started_before(human_loop, same, now);
-            }
-            if !self.has_room(quota, now).await? {
-                return Err(LoopError::QuotaExceeded);
-            }
-            let id = Uuid::new_v4().simple().to_string();
-            let human_loop = match flow.clone() {
-                None => HumanLoop::start(id, name, input, now, &rules),
-                Some(flow) => HumanLoop::start_in(flow, id, name, input, now, &rules),
-            };
-            self.records.write_input_and_marks(&human_loop, input).await?;
-            self.head.forget();
-            let started = match existing {
-                None => self.records.create_loop(&human_loop).await? == Created::Created,
-                Some((_, etag)) => self.records.replace_loop(&human_loop, &etag).await?.is_written(),
-            };
-            if started {
-                return Ok(());
-            }
-            // The answer to the write may have been lost, and a reviewer have taken the loop since.
-            let there = self.records.read_loop(name).await?;
-            if there.is_some_and(|(there, _)| there.id == human_loop.id) {
-                return Ok(());
-            }
-            let mark = Mark::of(&human_loop);
-            self.records.remove_input_and_marks(&mark).await?;
-        }
-        Err(LoopError::Contention)
-    }
-
-    /// Returns the name of the team of the stack, which its flow definition has too.
-    fn own_team(&self) -> &str {
-        self.flow_definition_arn.rsplit('/').next().unwrap_or_default()
     }
 
     /// Returns a loop, with what was due carried out.
@@ -365,8 +315,10 @@ impl Loops {
                 return Ok((after, Some(etag)));
             }
             if let Replaced::Written { etag } = self.records.replace_loop(&after, &etag).await? {
+                self.remember(after.clone(), etag.clone());
                 return Ok((after, etag));
             }
+            self.remember(before, None);
         }
         Err(LoopError::Contention)
     }
@@ -399,6 +351,10 @@ impl Loops {
                     && let Err(error) = self.tidy_up(&human_loop, now).await
                 {
                     is_late(&human_loop, &error);
+                }
+                match human_loop.leases.is_empty() {
+                    true => self.remember(human_loop.clone(), Some(etag.clone())),
+                    false => self.known.forget(&human_loop),
                 }
                 Ok(Some((human_loop, etag)))
             }

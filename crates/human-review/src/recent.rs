@@ -3,14 +3,25 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What is kept of each kind; Amazon A2I takes inputs of 100 kB.
+/// What is kept of each kind unless it says otherwise; Amazon A2I takes inputs of 100 kB.
 const KEPT: usize = 16;
 
 /// The last things, newest first, by what names them.
 #[derive(Debug)]
-pub struct Recent<T>(Arc<Mutex<VecDeque<(String, T)>>>);
+pub struct Recent<T> {
+    kept: Arc<Mutex<VecDeque<(String, T)>>>,
+    most: usize,
+}
 
 impl<T: Clone> Recent<T> {
+    /// Returns a place for the last `most` things.
+    pub fn of(most: usize) -> Self {
+        Self {
+            kept: Arc::default(),
+            most,
+        }
+    }
+
     /// Returns what has the name.
     pub fn get(&self, name: &str) -> Option<T> {
         let kept = self.kept();
@@ -30,7 +41,7 @@ impl<T: Clone> Recent<T> {
         let mut kept = self.kept();
         kept.retain(|(kept, _)| kept != name);
         kept.push_front((name.to_owned(), thing));
-        kept.truncate(KEPT);
+        kept.truncate(self.most);
     }
 
     /// Forgets what has the name.
@@ -39,18 +50,24 @@ impl<T: Clone> Recent<T> {
     }
 
     fn kept(&self) -> MutexGuard<'_, VecDeque<(String, T)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T> Clone for Recent<T> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self {
+            kept: self.kept.clone(),
+            most: self.most,
+        }
     }
 }
 
 impl<T> Default for Recent<T> {
     fn default() -> Self {
-        Self(Arc::default())
+        Self {
+            kept: Arc::default(),
+            most: KEPT,
+        }
     }
 }

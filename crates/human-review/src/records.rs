@@ -10,7 +10,7 @@
 //! | `listing/ascending/…`, `listing/descending/…` | empty marks whose key order is the listing order |
 //! | `flow-loops/<flow definition>/listing/…` | the same for loops of other flow definitions than the stack's own |
 
-use active_learning_aws::bucket::{BINARY, Bucket, BucketError, Created, JSON, Replaced};
+use active_learning_aws::bucket::{BINARY, Bucket, BucketError, JSON, Replaced};
 use active_learning_core::keys::{EXPIRING_FOLDER, HUMAN_REVIEW_FOLDER, QUEUE_FOLDER};
 use futures::future::try_join_all;
 use serde_json::Value;
@@ -64,16 +64,19 @@ impl Records {
         self.bucket.read_version(&state_key(name)).await
     }
 
-    /// Writes the state of a loop whose name nobody has.
-    pub async fn create_loop(&self, human_loop: &HumanLoop) -> Result<Created, BucketError> {
-        let key = state_key(&human_loop.name);
-        self.bucket.create_document(&key, human_loop).await
-    }
-
     /// Writes the state of a loop if it is still the one that was read.
     pub async fn replace_loop(&self, human_loop: &HumanLoop, etag: &str) -> Result<Replaced, BucketError> {
+        self.write_loop(human_loop, Some(etag)).await
+    }
+
+    /// Writes the state of a loop over the one with this ETag; with none, over nothing.
+    pub async fn write_loop(
+        &self,
+        human_loop: &HumanLoop,
+        etag: Option<&str>,
+    ) -> Result<Replaced, BucketError> {
         let key = state_key(&human_loop.name);
-        self.bucket.replace_document(&key, Some(etag), human_loop).await
+        self.bucket.replace_document(&key, etag, human_loop).await
     }
 
     /// Writes what has to be there before the loop itself.
@@ -93,17 +96,19 @@ impl Records {
 
     /// Removes input and marks of a loop that is deleted or was never written.
     pub async fn remove_input_and_marks(&self, mark: &Mark) -> Result<(), BucketError> {
-        let marks = mark_keys(mark);
-        try_join_all(marks.iter().map(|key| self.bucket.delete(key))).await?;
-        self.bucket.delete(&input_key(&mark.id)).await
+        let mut keys = mark_keys(mark);
+        keys.push(input_key(&mark.id));
+        self.remove_keys(&keys).await
     }
 
     /// Takes a loop off the queue, and out of those that end by themselves.
     pub async fn remove_from_queue(&self, human_loop: &HumanLoop) -> Result<(), BucketError> {
-        let mark = Mark::of(human_loop);
-        let keys: Vec<String> = queue_key(&mark).into_iter().chain(due_key(&mark)).collect();
-        try_join_all(keys.iter().map(|key| self.bucket.delete(key))).await?;
-        Ok(())
+        self.remove_keys(&keys_in_queue(human_loop)).await
+    }
+
+    /// Removes objects of these keys.
+    pub async fn remove_keys(&self, keys: &[String]) -> Result<(), BucketError> {
+        self.bucket.delete_all(keys).await
     }
 
     /// Writes a mark by which a loop is found when something of it is due.
@@ -275,6 +280,12 @@ fn answer_key(id: &str, answer_id: &str) -> String {
 fn queue_key(mark: &Mark) -> Option<String> {
     mark.queue_key()
         .map(|key| format!("{HUMAN_REVIEW_FOLDER}queue/{key}"))
+}
+
+/// Returns the keys of the marks of a loop in flight: in the queue, and by which it is found when something is due.
+pub fn keys_in_queue(human_loop: &HumanLoop) -> Vec<String> {
+    let mark = Mark::of(human_loop);
+    queue_key(&mark).into_iter().chain(due_key(&mark)).collect()
 }
 
 fn mark_keys(mark: &Mark) -> Vec<String> {

@@ -148,6 +148,10 @@ impl Memory {
                 state.delete(&path);
                 reply(StatusCode::NO_CONTENT, Vec::new())
             }
+            "POST" if query.contains_key("delete") => {
+                state.requests.delete += 1;
+                state.delete_all(&path, &String::from_utf8_lossy(&body))
+            }
             _ => refusal(StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
         }
     }
@@ -171,6 +175,20 @@ impl State {
         if self.series.iter().any(|series| series.find(path).is_some()) {
             self.deleted.insert(path.to_owned());
         }
+    }
+
+    /// Removes the objects that a request names; no key of these buckets has a character that XML would write otherwise.
+    fn delete_all(&mut self, bucket: &str, request: &str) -> Response<Body> {
+        let root = format!("/{}/", bucket.trim_matches('/'));
+        let keys = request
+            .split("<Key>")
+            .skip(1)
+            .filter_map(|rest| rest.split('<').next());
+        for key in keys {
+            self.delete(&format!("{root}{key}"));
+        }
+        let nothing = "<?xml version=\"1.0\"?><DeleteResult/>";
+        reply(StatusCode::OK, nothing.as_bytes().to_vec())
     }
 
     fn find(&self, path: &str) -> Option<Object> {

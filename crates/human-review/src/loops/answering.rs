@@ -7,6 +7,7 @@ use lambda_runtime::tracing::error;
 use serde_json::Value;
 
 use super::ending::{Delivery, is_late};
+use super::passed::Past;
 use super::{LoopError, Loops, Version};
 use crate::answer::{keep_unanswered, leaves_blank};
 use crate::erased_items::forget_erased;
@@ -26,6 +27,8 @@ pub struct Given {
     pub guideline: Option<String>,
     /// The choices in the content that say that no label fits, by the words of the page.
     pub exclusions: ExclusionCategories,
+    /// Whether the next task is asked for with the same request.
+    pub is_step: bool,
 }
 
 /// How an answer was taken.
@@ -58,6 +61,7 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<Taken, LoopError> {
         let human_loop = &read.0.clone();
+        let reviewer = worker;
         let worker = &worker.in_loop(human_loop);
         let (name, id) = (human_loop.name.as_str(), human_loop.id.as_str());
         let answer = Answer {
@@ -90,7 +94,11 @@ impl Loops {
             .await;
         let written = match noted {
             Ok((human_loop, _)) if human_loop.status == Status::Completed => {
-                self.deliver_if_possible(&human_loop, Delivery::First, now).await;
+                let delivery = match given.is_step && !human_loop.is_of_labelling_job() {
+                    true => Delivery::InStep,
+                    false => Delivery::First,
+                };
+                self.deliver_if_possible(&human_loop, delivery, now).await;
                 return Ok(Taken::First);
             }
             Ok((human_loop, etag)) => etag.map(|etag| (human_loop, etag)),
@@ -110,6 +118,7 @@ impl Loops {
             }
             Err(error) => return Err(error),
         };
+        self.passed.note(reviewer, id, Past::Done);
         if let Err(error) = self.settle(name, written, now).await {
             // The answer is noted: what is due now is so for whoever reads the loop next.
             is_late(human_loop, &error);

@@ -24,8 +24,20 @@ const DELIVERED_AGAIN: Duration = Duration::hours(2);
 pub(super) enum Delivery {
     /// By who has just ended the loop.
     First,
+    /// By a reviewer who has just ended it, and goes on to the next task: its mark leaves the queue with others.
+    InStep,
     /// By who found the loop ended: the output is there already, unless somebody came no further.
     Again,
+}
+
+impl Delivery {
+    /// Returns whether it is by who has just ended the loop.
+    pub(super) fn is_first(self) -> bool {
+        match self {
+            Self::First | Self::InStep => true,
+            Self::Again => false,
+        }
+    }
 }
 
 impl Loops {
@@ -53,6 +65,7 @@ impl Loops {
         };
         human_loop.end(status, now);
         let replaced = self.records.replace_loop(&human_loop, etag).await?;
+        self.remember(human_loop.clone(), None);
         if replaced.is_written() {
             self.deliver_if_possible(&human_loop, Delivery::First, now).await;
         }
@@ -73,7 +86,13 @@ impl Loops {
     ) -> BoxFuture<'a, Result<(), LoopError>> {
         async move {
             match self.write_output(human_loop, delivery, now).await {
-                Ok(is_new) => self.end(human_loop, is_new).await,
+                Ok(is_new) => match delivery {
+                    Delivery::InStep => {
+                        self.tell_if(is_new, human_loop).await;
+                        Ok(self.leave_queue_soon(human_loop, now).await?)
+                    }
+                    Delivery::First | Delivery::Again => self.end(human_loop, is_new).await,
+                },
                 Err(LoopError::Output { uri, reason }) => {
                     let fail = |current: &mut HumanLoop| {
                         if current.id != human_loop.id {
@@ -176,13 +195,15 @@ impl Loops {
     }
 
     async fn end(&self, human_loop: &HumanLoop, is_told: bool) -> Result<(), LoopError> {
-        let tell = async {
-            if let Some(events) = self.status_events.as_ref().filter(|_| is_told) {
-                events.tell(&self.flow_definition_arn, human_loop).await;
-            }
-        };
+        let tell = self.tell_if(is_told, human_loop);
         let ((), removed) = join(tell, self.leave_queue(human_loop)).await;
         removed
+    }
+
+    async fn tell_if(&self, is_told: bool, human_loop: &HumanLoop) {
+        if let Some(events) = self.status_events.as_ref().filter(|_| is_told) {
+            events.tell(&self.flow_definition_arn, human_loop).await;
+        }
     }
 
     /// Takes a loop off the queue that has ended, and does what else is left to do of it; returns whether it has.

@@ -13,8 +13,9 @@ use crate::loop_end::Due;
 
 /// Objects on a full page of a listing. Source: Amazon S3, `ListObjectsV2`.
 const LISTED_AT_ONCE: usize = 1_000;
-/// How long a count is trusted that found room. Other processes start loops too.
-const TRUSTED: Duration = Duration::seconds(60);
+/// How long a count is trusted that found room. Other processes start loops too, each no more than an eighth of the room that
+/// it has counted: by so much the quota may be exceeded at most, however long a count is trusted.
+const TRUSTED: Duration = Duration::minutes(5);
 /// How long a count is trusted that found none. Reviewers make room all the time.
 const FULL: Duration = Duration::seconds(5);
 /// A process starts this part of the room that it counted before it counts again.
@@ -77,13 +78,18 @@ impl Loops {
             return Ok(has_room);
         }
         let in_flight = self.in_flight().await?;
+        self.note_count(in_flight, 1, now);
+        Ok(in_flight < quota)
+    }
+
+    /// Notes how many loops are in flight, one that is started now included in `started`.
+    pub(super) fn note_count(&self, in_flight: usize, started: usize, now: DateTime<Utc>) {
         let counted = Counted {
             at: now,
             in_flight,
-            started: 1,
+            started,
         };
         *self.last_count.lock().unwrap_or_else(PoisonError::into_inner) = Some(counted);
-        Ok(in_flight < quota)
     }
 
     fn knows_of_room(&self, quota: usize, now: DateTime<Utc>) -> Option<bool> {
@@ -101,7 +107,7 @@ impl Loops {
     async fn in_flight(&self) -> Result<usize, LoopError> {
         let (mut count, mut after) = (0, String::new());
         loop {
-            let page = self.records.queue_marks(&after, LISTED_AT_ONCE).await?;
+            let page = self.listed(&after, LISTED_AT_ONCE).await?;
             count += page.marks.len();
             match page.last {
                 Some(last) if count < MAX_LOOPS_IN_FLIGHT => after = last,
@@ -117,7 +123,7 @@ mod tests {
     use crate::loops::MAX_LOOPS_FOR_JOBS;
 
     #[test]
-    fn a_count_is_trusted_for_a_minute_and_for_a_part_of_the_room_that_it_found() {
+    fn a_count_is_trusted_for_five_minutes_and_for_a_part_of_the_room_that_it_found() {
         let at: DateTime<Utc> = "2026-11-20T10:00:00Z".parse().expect("a time");
         let counted = |in_flight, started| Counted {
             at,
@@ -128,7 +134,7 @@ mod tests {
         let later = |seconds| at + Duration::seconds(seconds);
         assert_eq!(counted(0, 1).has_room(MAX_LOOPS_IN_FLIGHT, at), Some(true));
         assert_eq!(
-            counted(0, 624).has_room(MAX_LOOPS_IN_FLIGHT, later(59)),
+            counted(0, 624).has_room(MAX_LOOPS_IN_FLIGHT, later(299)),
             Some(true)
         );
         assert_eq!(
@@ -136,7 +142,7 @@ mod tests {
             None,
             "an eighth of 5,000"
         );
-        assert_eq!(counted(0, 1).has_room(MAX_LOOPS_IN_FLIGHT, later(60)), None);
+        assert_eq!(counted(0, 1).has_room(MAX_LOOPS_IN_FLIGHT, later(300)), None);
         assert_eq!(
             counted(0, 1).has_room(MAX_LOOPS_IN_FLIGHT, later(-1)),
             None,

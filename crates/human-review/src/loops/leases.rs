@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 
+use super::passed::Past;
 use super::{LoopError, Loops, Version};
 use crate::human_loop::{HumanLoop, Worker};
 
@@ -38,7 +39,7 @@ impl Loops {
         is_ahead: bool,
         now: DateTime<Utc>,
     ) -> Result<HumanLoop, LoopError> {
-        let (human_loop, etag) = self
+        let (human_loop, _) = self
             .change_from(known, name, now, |human_loop| {
                 check_team(human_loop, worker)?;
                 let worker = worker.in_loop(human_loop);
@@ -50,10 +51,17 @@ impl Loops {
                 Ok(())
             })
             .await?;
-        if let Some(etag) = etag {
-            self.taken.keep(name, (human_loop.clone(), etag));
-        }
         Ok(human_loop)
+    }
+
+    /// Returns a loop that the reviewer holds as this process knows it, if they may still answer it: what is written over it
+    /// is written only if it is still so.
+    fn known_to_hold(&self, name: &str, worker: &Worker, now: DateTime<Utc>) -> Option<Version> {
+        let is_held = |taken: &HumanLoop| {
+            let id = worker.in_loop(taken).id;
+            taken.due(now).is_none() && taken.accepted_at(&id).is_some() && taken.may_answer(&id, now).is_ok()
+        };
+        self.taken.get(name).filter(|(taken, _)| is_held(taken))
     }
 
     /// Returns a loop that the reviewer is about to answer: as it was when they took it, where this process knows that.
@@ -115,14 +123,16 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<(HumanLoop, bool), LoopError> {
         let is_first = AtomicBool::new(false);
-        let human_loop = self
-            .change(name, now, |human_loop| {
+        let known = self.known_to_hold(name, worker, now);
+        let (human_loop, _) = self
+            .change_from(known, name, now, |human_loop| {
                 check_team(human_loop, worker)?;
                 let first = human_loop.skip(&worker.in_loop(human_loop).id, reason);
                 is_first.store(first, Ordering::Relaxed);
                 Ok(())
             })
             .await?;
+        self.passed.note(worker, &human_loop.id, Past::Skipped);
         Ok((human_loop, is_first.into_inner()))
     }
 
@@ -138,6 +148,8 @@ impl Loops {
             Ok(())
         })
         .await?;
+        // They leave, so no step of theirs may follow.
+        self.remove_leaving_if(true, now).await;
         Ok(())
     }
 
@@ -152,12 +164,15 @@ impl Loops {
         worker: &Worker,
         now: DateTime<Utc>,
     ) -> Result<HumanLoop, LoopError> {
-        self.change(name, now, |human_loop| {
-            check_team(human_loop, worker)?;
-            let worker = worker.in_loop(human_loop);
-            Ok(human_loop.renew(&worker.id, now, human_loop.time_limit(&self.rules))?)
-        })
-        .await
+        let known = self.known_to_hold(name, worker, now);
+        let (human_loop, _) = self
+            .change_from(known, name, now, |human_loop| {
+                check_team(human_loop, worker)?;
+                let worker = worker.in_loop(human_loop);
+                Ok(human_loop.renew(&worker.id, now, human_loop.time_limit(&self.rules))?)
+            })
+            .await?;
+        Ok(human_loop)
     }
 
     /// Takes a loop if it is free, at first from a version that was just read.
@@ -169,9 +184,16 @@ impl Loops {
         is_ahead: bool,
         now: DateTime<Utc>,
     ) -> Result<Option<HumanLoop>, LoopError> {
+        let id = known.as_ref().map(|(human_loop, _)| human_loop.id.clone());
         match self.take_from(known, name, worker, is_ahead, now).await {
             Ok(taken) => Ok(Some(taken)),
             Err(LoopError::Refused(_) | LoopError::NotFound | LoopError::Contention) => Ok(None),
+            // It has become so since its state was known, and costs nobody else their task.
+            Err(LoopError::Storage(reason)) if reason.is_damaged() => {
+                self.head.leave_out(&id.unwrap_or_default());
+                self.records.pass_over(name, &reason).await;
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }

@@ -46,7 +46,7 @@ impl Loops {
         let (mut others, mut has_more) = (Vec::new(), false);
         let mut after = String::new();
         loop {
-            let page = self.records.queue_marks(&after, LISTED_AT_ONCE).await?;
+            let page = self.listed(&after, LISTED_AT_ONCE).await?;
             for mark in page.marks {
                 match of_job(&mark.name) {
                     Some(flow) => counts.entry(Some(flow)).or_default().count += 1,
@@ -89,7 +89,7 @@ impl Loops {
     pub async fn waiting_names(&self) -> Result<Vec<String>, LoopError> {
         let (mut names, mut after) = (Vec::new(), String::new());
         loop {
-            let page = self.records.queue_marks(&after, LISTED_AT_ONCE).await?;
+            let page = self.listed(&after, LISTED_AT_ONCE).await?;
             names.extend(page.marks.into_iter().map(|mark| mark.name));
             match page.last {
                 Some(last) => after = last,

@@ -111,7 +111,7 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<bool, LoopError> {
         if !human_loop.has_output() {
-            return Ok(matches!(delivery, Delivery::First));
+            return Ok(delivery.is_first());
         }
         self.outputs.check_pause(human_loop, now)?;
         let input = self.input_now(human_loop).await?;

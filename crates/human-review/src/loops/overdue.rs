@@ -4,6 +4,7 @@
 //! When the others are, and when a loop is to stop that somebody holds, marks of their own say.
 
 use std::collections::BTreeSet;
+use std::sync::PoisonError;
 
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt};
@@ -23,6 +24,7 @@ impl Loops {
     ///
     /// [`LoopError::Storage`]: that of the first that could not be ended; the others are.
     pub async fn end_overdue(&self, now: DateTime<Utc>) -> Result<(), LoopError> {
+        self.remove_leaving_if(true, now).await;
         let by_due_marks = self.end_by_due_marks(now).await;
         by_due_marks.and(self.end_by_queue(now).await)
     }
@@ -32,25 +34,21 @@ impl Loops {
     async fn end_by_queue(&self, now: DateTime<Utc>) -> Result<(), LoopError> {
         let oldest = now - self.rules.availability;
         let (mut seen, mut after) = (0, String::new());
-        let mut found_otherwise: Option<BTreeSet<String>> = None;
         let mut result = Ok(());
         loop {
-            let page = self.records.queue_marks(&after, LISTED_AT_ONCE).await?;
+            let page = self.listed(&after, LISTED_AT_ONCE).await?;
             seen += page.marks.len();
             let mut overdue = page.marks;
             overdue.retain(|mark| mark.created_at <= oldest && !is_named_by_job(&mark.name));
-            if !overdue.is_empty() {
-                let others = match found_otherwise.take() {
-                    Some(others) => others,
-                    None => self.with_due_marks().await?,
-                };
-                overdue.retain(|mark| !others.contains(&mark.id));
-                found_otherwise = Some(others);
-            }
+            self.leave_out_with_due_marks(&mut overdue).await?;
             result = result.and(self.end_each(&overdue, now).await);
             match page.last {
                 Some(last) if seen < MAX_LOOPS_IN_FLIGHT => after = last,
-                _ => return result,
+                _ => {
+                    // The next start need not count.
+                    self.note_count(seen, 0, now);
+                    return result;
+                }
             }
         }
     }
@@ -62,6 +60,23 @@ impl Loops {
         ended
             .fold(Ok(()), async |result, end| result.and(end.map(drop)))
             .await
+    }
+
+    /// Leaves out the loops that are found when they are due by marks of their own. Those are listed only where one is old of
+    /// which this process does not know that it has such a mark: it is ended then, or known from now on.
+    async fn leave_out_with_due_marks(&self, overdue: &mut Vec<Mark>) -> Result<(), LoopError> {
+        let known = || self.with_due_mark.lock().unwrap_or_else(PoisonError::into_inner);
+        {
+            let known = known();
+            overdue.retain(|mark| !known.contains(&mark.id));
+        }
+        if overdue.is_empty() {
+            return Ok(());
+        }
+        let listed = self.with_due_marks().await?;
+        overdue.retain(|mark| !listed.contains(&mark.id));
+        *known() = listed;
+        Ok(())
     }
 
     /// Returns the ids of the loops that have a mark of their own for what is due of them.

@@ -6,39 +6,71 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::marks::Mark;
 use crate::records::QueueMarks;
 
 /// How long a listing is used.
 const FRESH: Duration = Duration::from_secs(3);
+/// Listings that are kept: for most reviewers the queue begins at the same place.
+const KEPT: usize = 16;
 
-/// The last listing of this process.
+/// The last listings of this process, newest first.
 #[derive(Debug, Clone, Default)]
-pub(super) struct QueueHead(Arc<Mutex<Option<(Instant, QueueMarks)>>>);
+pub(super) struct QueueHead(Arc<Mutex<Vec<Head>>>);
+
+#[derive(Debug, Clone)]
+struct Head {
+    after: String,
+    listed_at: Instant,
+    page: QueueMarks,
+}
 
 impl QueueHead {
-    /// Returns the listing if it is fresh and not used up.
-    pub(super) fn recent(&self) -> Option<QueueMarks> {
+    /// Returns the listing after a mark if it is fresh and not used up.
+    pub(super) fn recent(&self, after: &str) -> Option<QueueMarks> {
         let kept = self.kept();
-        let (listed_at, marks) = kept.as_ref()?;
-        (listed_at.elapsed() < FRESH && !marks.marks.is_empty()).then(|| marks.clone())
+        let head = kept.iter().find(|head| head.after == after)?;
+        (head.listed_at.elapsed() < FRESH && !head.page.marks.is_empty()).then(|| head.page.clone())
     }
 
-    pub(super) fn keep(&self, marks: QueueMarks) {
-        *self.kept() = Some((Instant::now(), marks));
+    pub(super) fn keep(&self, after: &str, page: QueueMarks) {
+        let mut kept = self.kept();
+        kept.retain(|head| head.after != after);
+        let head = Head {
+            after: after.to_owned(),
+            listed_at: Instant::now(),
+            page,
+        };
+        kept.insert(0, head);
+        kept.truncate(KEPT);
     }
 
     /// Leaves out a loop that has ended.
     pub(super) fn leave_out(&self, id: &str) {
-        if let Some((_, marks)) = self.kept().as_mut() {
-            marks.marks.retain(|mark| mark.id != id);
+        for head in self.kept().iter_mut() {
+            head.page.marks.retain(|mark| mark.id != id);
         }
     }
 
-    pub(super) fn forget(&self) {
-        *self.kept() = None;
+    /// Takes in a loop that was started.
+    pub(super) fn take_in(&self, mark: &Mark) {
+        let Some(key) = mark.queue_key() else {
+            return;
+        };
+        for Head { after, page, .. } in self.kept().iter_mut() {
+            let is_in = key > *after && page.last.as_ref().is_none_or(|last| key < *last);
+            if is_in {
+                // It may have been listed since its mark was written.
+                page.marks.retain(|there| there.id != mark.id);
+                let place = page
+                    .marks
+                    .partition_point(|there| there.queue_key().as_ref() < Some(&key));
+                page.marks.insert(place, mark.clone());
+            }
+        }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Option<(Instant, QueueMarks)>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<Head>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -423,6 +423,7 @@ impl Portal<'_> {
             spent: spent.map(|seconds| Duration::milliseconds((seconds * 1_000.0) as i64)),
             guideline: guideline.cloned(),
             exclusions: ExclusionCategories::new(),
+            is_step: request.wants_json() && wants_next(form),
         }
     }
 
@@ -434,7 +435,7 @@ impl Portal<'_> {
         worker: &Worker,
         skipped_too: bool,
     ) -> Value {
-        if form.get("portal:next").is_some_and(|wanted| wanted == "no") {
+        if !wants_next(form) {
             return json!({});
         }
         let without = names(form.get("portal:without"));
@@ -459,6 +460,11 @@ impl Portal<'_> {
 /// Returns whether it is the storage that fails: a later try may succeed.
 fn is_storage(error: &TaskError) -> bool {
     matches!(error, TaskError::Template(TemplateError::Storage(_)))
+}
+
+/// Returns whether a form asks for the next task too.
+fn wants_next(form: &BTreeMap<String, String>) -> bool {
+    form.get("portal:next").is_none_or(|wanted| wanted != "no")
 }
 
 /// Adds the members of one object to another.

@@ -12,6 +12,7 @@ mod control_plane;
 mod crashes;
 mod damaged;
 mod events;
+mod growth;
 mod guideline;
 mod harness;
 mod hostile;

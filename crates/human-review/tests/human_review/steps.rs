@@ -165,24 +165,25 @@ async fn what_a_step_reads_does_not_depend_on_how_many_wait() {
     assert_eq!(reads[0], reads[1], "{reads:?}");
 }
 
-#[tokio::test]
-async fn a_step_of_one_text_asks_s3_six_times_and_each_fifth_once_more() {
-    let review = Review::new();
-    put_set(&review, &set_of(&["World", "Sports"])).await;
-    for number in 0..20 {
+/// Starts tasks of one text each, a second apart.
+async fn start_many(review: &Review, count: usize) {
+    for number in 0..count {
         review.start(&format!("tc-{number:02}"), &item("dislike")).await;
         review.wait(Duration::seconds(1));
     }
+}
+
+/// Answers tasks as the page's script does, which has one more ready; returns what each step asked of S3, but for what a
+/// process asks for once in some seconds.
+async fn asked_in_steps(review: &Review, steps: usize) -> Vec<usize> {
     let ann = review.sign_in("ann").await;
     let token = token(&ann).await;
     let mut shown = get(&ann, "next").await.json()["next"].take();
     let first = shown["loop"].as_str().expect("a name").to_owned();
     let mut ready = get(&ann, &format!("next?without={first}")).await.json()["next"].take();
-    let mut requests = Vec::new();
-
     let mut browser = Browser::of(&ann);
-
-    for _ in 0..8 {
+    let mut requests = Vec::new();
+    for _ in 0..steps {
         let before = review.asked();
         let form = [
             ("portal:csrf", token.as_str()),
@@ -195,9 +196,119 @@ async fn a_step_of_one_text_asks_s3_six_times_and_each_fifth_once_more() {
         requests.push(review.asked() - before);
         shown = std::mem::replace(&mut ready, step["next"].take());
     }
+    requests
+}
+
+#[tokio::test]
+async fn a_step_of_one_text_asks_s3_four_times_and_each_fifth_and_eighth_once_more() {
+    let review = Review::new();
+    put_set(&review, &set_of(&["World", "Sports"])).await;
+    start_many(&review, 20).await;
+
+    let requests = asked_in_steps(&review, 8).await;
 
     // The first reads the history of the reviewer and writes it; those between are carried by the browser.
-    assert_eq!(requests, [8, 6, 6, 6, 6, 7, 6, 6]);
+    assert_eq!(requests, [6, 4, 4, 4, 4, 5, 4, 5]);
+    assert_eq!(
+        review.keys("human-review/queue/").await.len(),
+        12,
+        "the marks of eight tasks left together"
+    );
+}
+
+#[tokio::test]
+async fn a_step_asks_once_more_where_another_process_has_started_the_task() {
+    let review = Review::new();
+    put_set(&review, &set_of(&["World", "Sports"])).await;
+    start_many(&review, 20).await;
+    let review = review.restarted(config());
+
+    let requests = asked_in_steps(&review, 8).await;
+
+    assert_eq!(requests, [7, 5, 5, 5, 5, 6, 5, 6]);
+}
+
+#[tokio::test]
+async fn a_step_costs_the_same_however_many_tasks_the_reviewer_has_answered_that_wait_for_another() {
+    let mut config = config();
+    config.task_count = 2;
+    let review = Review::with(config);
+    put_set(&review, &set_of(&["World", "Sports"])).await;
+    start_many(&review, 40).await;
+
+    let requests = asked_in_steps(&review, 31).await;
+
+    // The history is written at each fifth; no output, and no mark goes.
+    let first: Vec<usize> = requests[1..6].to_vec();
+    assert_eq!(first, [3, 3, 3, 3, 4]);
+    for later in requests[6..].chunks(5) {
+        assert_eq!(later, first, "{requests:?}");
+    }
+}
+
+#[tokio::test]
+async fn skipped_tasks_are_passed_over_without_a_read_and_come_when_there_is_nothing_else() {
+    let review = Review::new();
+    put_set(&review, &set_of(&["World", "Sports"])).await;
+    start_many(&review, 14).await;
+    let ann = review.sign_in("ann").await;
+    let token = token(&ann).await;
+    let mut task = get(&ann, "next").await.json()["next"].take();
+    let mut requests = Vec::new();
+    for _ in 0..13 {
+        let name = task["loop"].as_str().expect("a name").to_owned();
+        let before = review.asked();
+        let form = [("portal:csrf", token.as_str()), ("portal:loop", name.as_str())];
+        task = post(&ann, "release", &form).await.json()["next"].take();
+        requests.push(review.asked() - before);
+    }
+    let last = task["loop"].as_str().expect("a name").to_owned();
+
+    let again = get(&ann, &format!("next?without={last}")).await.json();
+
+    assert!(
+        requests[1..].iter().all(|request| *request == requests[1]),
+        "{requests:?}"
+    );
+    assert_eq!(
+        (last.as_str(), &again["next"]["loop"]),
+        ("tc-13", &json!("tc-00"))
+    );
+}
+
+#[tokio::test]
+async fn a_task_that_another_process_has_taken_meanwhile_is_not_given_twice() {
+    let review = Review::new();
+    start_many(&review, 2).await;
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+    let other = human_review::HumanReview::new(config(), review.s3.clone(), b"a secret of the test");
+    let event = as_json(proxy_event("GET", "next", Some(&bea.cookie), &[]));
+    let of_bea = Reply(other.handle(event, review.now()).await.expect("answered")).json();
+
+    // This process knows both as it has started them.
+    let of_ann = get(&ann, "next").await.json();
+    let no_more = get(&ann, "next?without=tc-01").await.json();
+
+    assert_eq!(of_bea["next"]["loop"], "tc-00");
+    assert_eq!(of_ann["next"]["loop"], "tc-01");
+    assert_eq!(no_more["next"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_mark_that_stayed_since_its_process_was_ended_holds_up_nobody_and_goes() {
+    let review = Review::new();
+    start_many(&review, 4).await;
+    asked_in_steps(&review, 1).await;
+    let left = review.keys("human-review/queue/").await.len();
+    let review = review.restarted(config());
+    let bea = review.sign_in("bea").await;
+    review.wait(Duration::minutes(2));
+
+    let next = get(&bea, "next").await.json();
+
+    assert_eq!(left, 4, "that of the first task leaves with others");
+    assert_eq!(next["next"]["loop"], "tc-03", "ann has the others ready");
+    assert_eq!(review.keys("human-review/queue/").await.len(), 3);
 }
 
 #[tokio::test]
@@ -403,12 +514,21 @@ async fn loops_are_not_counted_for_each_that_starts() {
     for number in 0..30 {
         review.start(&format!("tc-{number}"), &item("dislike")).await;
     }
-    let of_a_minute = review.lists.load(Ordering::Relaxed);
-    review.wait(Duration::seconds(61));
+    let of_minutes = review.lists.load(Ordering::Relaxed);
+    review.wait(Duration::seconds(301));
     review.start("tc-later", &item("dislike")).await;
+    let later = review.lists.load(Ordering::Relaxed);
+    review.wait(Duration::seconds(301));
+    review.handle(json!({ "operation": "measure" })).await;
+    let before = review.lists.load(Ordering::Relaxed);
+    review.start("tc-measured", &item("dislike")).await;
 
-    assert_eq!(of_a_minute, 1);
-    assert_eq!(review.lists.load(Ordering::Relaxed), 2);
+    assert_eq!((of_minutes, later), (1, 2));
+    assert_eq!(
+        review.lists.load(Ordering::Relaxed),
+        before,
+        "the look at what is overdue has counted"
+    );
 }
 
 #[tokio::test]
