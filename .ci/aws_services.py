@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import pathlib
 import tempfile
 import threading
 import time
@@ -426,6 +427,45 @@ def flow_definition(stack):
     refused("ResourceNotFound", 400, sagemaker.describe_flow_definition, FlowDefinitionName="tone")
     sagemaker.delete_human_task_ui(HumanTaskUiName="tone")
     sagemaker.delete_workteam(WorkteamName="Mail-Team")
+
+
+@check("SNS: a work team is told of its tasks on a topic of its own, with the rights that the function has")
+def topic_of_a_team(stack):
+    sagemaker, a2i, sns = (stack.client(name) for name in ("sagemaker", "sagemaker-a2i-runtime", "sns"))
+    stacks_own = stack.outputs["ReviewTopicArn"]
+    topic = sns.create_topic(Name=f"{stacks_own.rsplit(':', 1)[1]}-desk", Attributes={"DisplayName": "Desk"})["TopicArn"]
+    equal(topic, f"{stacks_own}-desk", "the name begins with that of the stack's topic")
+    equal(sns.create_topic(Name=topic.rsplit(":", 1)[1])["TopicArn"], topic, "made once more")
+    equal(sns.get_topic_attributes(TopicArn=topic)["Attributes"]["DisplayName"], "Desk")
+    assert topic in [found["TopicArn"] for found in sns.list_topics()["Topics"]]
+    refused("InvalidParameter", 400, sns.create_topic, Name="no name")
+    refused("InvalidParameter", 400, sns.delete_topic, TopicArn=stacks_own)
+    team = sagemaker.create_workteam(
+        WorkteamName="Desk", Description="Desk", MemberDefinitions=[{"OidcMemberDefinition": {"Groups": ["desk"]}}],
+        NotificationConfiguration={"NotificationTopicArn": topic})["WorkteamArn"]
+    template = """<crowd-form><crowd-classifier name="tone" categories="['good', 'bad']" header="Tone?">
+        <classification-target>{{ task.input.taskObject }}</classification-target></crowd-classifier></crowd-form>"""
+    ui = sagemaker.create_human_task_ui(HumanTaskUiName="desk", UiTemplate={"Content": template})["HumanTaskUiArn"]
+    config = {"WorkteamArn": team, "HumanTaskUiArn": ui, "TaskTitle": "Tone", "TaskDescription": "Say it", "TaskCount": 1}
+    stack.client("s3").create_bucket(Bucket="desk-results")
+    flow = sagemaker.create_flow_definition(
+        FlowDefinitionName="desk", RoleArn="arn:aws:iam::000000000000:role/desk", HumanLoopConfig=config,
+        OutputConfig={"S3OutputPath": "s3://desk-results/"})["FlowDefinitionArn"]
+    a2i.start_human_loop(HumanLoopName="desk-1", FlowDefinitionArn=flow,
+                         HumanLoopInput={"InputContent": json.dumps({"taskObject": "Where is my parcel?"})})
+
+    stack.client("lambda").invoke(FunctionName=stack.outputs["ReviewPortalFunction"],
+                                  Payload=json.dumps({"operation": "measure"}))
+    log = pathlib.Path(stack.state_dir) / "logs" / f"{topic.rsplit(':', 1)[1]}.log"
+    until("the message", log.exists)
+    [told] = [json.loads(line)["message"] for line in log.read_text().splitlines()]
+    assert told.startswith("1 task waits for reviewers.") and "parcel" not in told, told
+    a2i.stop_human_loop(HumanLoopName="desk-1")
+    sagemaker.delete_flow_definition(FlowDefinitionName="desk")
+    sagemaker.delete_human_task_ui(HumanTaskUiName="desk")
+    sagemaker.delete_workteam(WorkteamName="Desk")
+    sns.delete_topic(TopicArn=topic)
+    assert topic not in [found["TopicArn"] for found in sns.list_topics()["Topics"]]
 
 
 @check("API Gateway: the API key by its id")

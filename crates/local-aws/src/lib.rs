@@ -163,7 +163,7 @@ impl LocalAws {
             region.clone(),
             endpoint_url.to_owned(),
         ));
-        let sns = Sns::new(store.clone(), iam.clone(), region.clone());
+        let sns = Sns::new(store.clone(), iam.clone(), region.clone()).map_err(index)?;
         let step_functions = StepFunctions::new(
             store.clone(),
             iam.clone(),

@@ -1,12 +1,15 @@
 //! Amazon SNS: topics whose messages are shown to the people of this machine.
 //!
 //! A published message is a line of the log (target `sns`) and of `logs/<topic>.log` in the state
-//! folder, with its attributes. Differs from SNS: there are no subscriptions, tags or FIFO topics, and only
-//! `Publish`, `ListTopics` and `ListTagsForResource` answer.
+//! folder, with its attributes. Topics that the API makes are kept; the template alone changes its own. Differs from SNS:
+//! there are no subscriptions, tags or FIFO topics, of attributes only `DisplayName` and `Policy`, and a topic without a
+//! policy shows none.
+
+mod topics;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, PoisonError, RwLock},
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
 };
 
 use axum::body::Body;
@@ -23,6 +26,7 @@ use crate::{
     service::{Protocol, Service},
     store::Store,
 };
+use topics::Topics;
 
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 const MAX_MESSAGE_BYTES: usize = 262_144;
@@ -46,7 +50,7 @@ pub struct Sns {
     store: Arc<Store>,
     iam: Arc<Iam>,
     region: String,
-    topics: Arc<RwLock<BTreeSet<String>>>,
+    topics: Arc<Mutex<Topics>>,
 }
 
 /// Why a message was not published.
@@ -81,20 +85,24 @@ impl Service for Sns {
 }
 
 impl Sns {
-    /// Makes the service without topics.
-    pub fn new(store: Arc<Store>, iam: Arc<Iam>, region: String) -> Self {
-        Self {
+    /// Opens the topics that the API made in `store`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the index reports.
+    pub fn new(store: Arc<Store>, iam: Arc<Iam>, region: String) -> Result<Self, redb::Error> {
+        let topics = Arc::new(Mutex::new(topics::load(&store)?));
+        Ok(Self {
             store,
             iam,
             region,
-            topics: Arc::default(),
-        }
+            topics,
+        })
     }
 
-    /// Adds a topic, unless it is there already.
+    /// Adds a topic of the template, unless it is there already.
     pub fn put_topic(&self, spec: TopicSpec) {
-        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        topics.insert(spec.name);
+        self.put(spec.name);
     }
 
     /// Publishes a message; returns its id once the message is in the topic's log.
@@ -123,7 +131,7 @@ impl Sns {
         attributes: &Attributes,
     ) -> Result<String, PublishError> {
         self.authorize(caller, "sns:Publish", topic_arn)?;
-        let topic = self.topic(topic_arn).ok_or(PublishError::TopicDoesNotExist)?;
+        let (topic, _) = self.topic(topic_arn).ok_or(PublishError::TopicDoesNotExist)?;
         if message.is_empty() {
             return Err(PublishError::Invalid("Empty message"));
         } else if message.len() > MAX_MESSAGE_BYTES {
@@ -167,6 +175,12 @@ impl Sns {
         members.remove("Version");
         let action = members.remove("Action").unwrap_or_default();
         match action.as_str() {
+            "CreateTopic" | "SetTopicAttributes" | "GetTopicAttributes" | "DeleteTopic" => {
+                let (sns, caller) = (self.clone(), caller.clone());
+                let about = move || sns.about_topics(&caller, &action, members);
+                let answered = tokio::task::spawn_blocking(about).await;
+                answered.expect("it does not panic and is not aborted")
+            }
             "Publish" => {
                 let topic_arn = members.remove("TopicArn").unwrap_or_default();
                 let message = members.remove("Message").unwrap_or_default();
@@ -191,11 +205,10 @@ impl Sns {
                 if members.get("NextToken").is_some_and(|token| !token.is_empty()) {
                     return Err(invalid("Invalid parameter: NextToken"));
                 }
-                let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-                let topics = topics.iter().map(|name| {
-                    let arn = topic_arn(&self.region, name);
-                    format!("<member><TopicArn>{}</TopicArn></member>", escape_xml(&arn))
-                });
+                let topics = self
+                    .arns()
+                    .into_iter()
+                    .map(|arn| format!("<member><TopicArn>{}</TopicArn></member>", escape_xml(&arn)));
                 Ok(reply(
                     "ListTopics",
                     &format!("<Topics>{}</Topics>", topics.collect::<String>()),
@@ -213,18 +226,56 @@ impl Sns {
         }
     }
 
-    /// Returns the name of a topic that there is.
-    fn topic(&self, arn: &str) -> Option<String> {
-        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        topics
-            .iter()
-            .find(|name| topic_arn(&self.region, name) == arn)
-            .cloned()
+    /// Answers a request that makes, changes, shows or removes a topic.
+    fn about_topics(
+        &self,
+        caller: &Principal,
+        action: &str,
+        mut members: BTreeMap<String, String>,
+    ) -> Result<Response<Body>, AwsError> {
+        let mut take = |name: &str| members.remove(name).unwrap_or_default();
+        let arn = take("TopicArn");
+        let result = match action {
+            "CreateTopic" => {
+                let name = take("Name");
+                let given = topic_attributes(&mut members);
+                let unknown = members.keys().next();
+                if let Some(member) = unknown {
+                    return Err(AwsError::not_implemented(
+                        "sns",
+                        &format!("CreateTopic with {member}"),
+                    ));
+                }
+                let arn = self.create(caller, &name, &given)?;
+                format!("<TopicArn>{}</TopicArn>", escape_xml(&arn))
+            }
+            "SetTopicAttributes" => {
+                let (name, value) = (take("AttributeName"), take("AttributeValue"));
+                self.set(caller, &arn, &name, &value)?;
+                String::new()
+            }
+            "GetTopicAttributes" => self.attributes_of(caller, &arn)?,
+            _ => {
+                self.remove(caller, &arn)?;
+                String::new()
+            }
+        };
+        Ok(reply(action, &result))
     }
+}
 
-    fn authorize(&self, caller: &Principal, action: &str, resource: &str) -> Result<(), Denied> {
-        self.iam.permit(caller, action, resource)
+/// Takes the attributes of a topic out of the members of a request: `Attributes.entry.<n>.key` and `.value`.
+fn topic_attributes(members: &mut BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut attributes = BTreeMap::new();
+    for number in 1.. {
+        let start = format!("Attributes.entry.{number}.");
+        let Some(name) = members.remove(&format!("{start}key")) else {
+            break;
+        };
+        let value = members.remove(&format!("{start}value")).unwrap_or_default();
+        attributes.insert(name, value);
     }
+    attributes
 }
 
 /// Attributes of a message by name, each with its type and value.

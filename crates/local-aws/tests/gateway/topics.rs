@@ -153,3 +153,113 @@ async fn topics_are_listed() {
         answer.body
     );
 }
+
+fn about(action: &str, rest: &str) -> String {
+    format!("Action={action}&Version=2010-03-31{rest}")
+}
+
+#[tokio::test]
+async fn a_topic_that_the_api_makes_is_there_after_a_restart_and_takes_messages_until_it_is_deleted() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let name = "&Name=news-desk&Attributes.entry.1.key=DisplayName&Attributes.entry.1.value=Desk+%26+co";
+    let arn = format!("{TOPIC_ARN}-desk");
+    let at = format!("&TopicArn={arn}");
+    let made = {
+        let aws = services(folder.path());
+        send(&aws, &about("CreateTopic", name), user()).await
+    };
+    let aws = services(folder.path());
+    let right = json!({"Effect": "Allow", "Action": "sns:Publish", "Resource": format!("{TOPIC_ARN}-*")});
+    put_role(&aws, "publisher", vec![right]);
+
+    let again = send(&aws, &about("CreateTopic", "&Name=news-desk"), user()).await;
+    let shown = send(&aws, &about("GetTopicAttributes", &at), user()).await;
+    let published = send(&aws, &publish(&arn, "&Message=m"), session(&aws, "publisher")).await;
+    let deleted = send(&aws, &about("DeleteTopic", &at), user()).await;
+    let twice = send(&aws, &about("DeleteTopic", &at), user()).await;
+    let gone = send(&aws, &publish(&arn, "&Message=m"), user()).await;
+
+    for answer in [&made, &again] {
+        let found = format!("<CreateTopicResult><TopicArn>{arn}</TopicArn></CreateTopicResult>");
+        assert!(answer.body.contains(&found), "{}", answer.body);
+    }
+    let name = "<entry><key>DisplayName</key><value>Desk &amp; co</value></entry>";
+    assert!(shown.body.contains(name), "{}", shown.body);
+    let statuses = [published.status, deleted.status, twice.status, gone.status];
+    assert_eq!(statuses, [200, 200, 200, 404], "{}", published.body);
+}
+
+#[tokio::test]
+async fn the_policy_of_a_topic_lets_others_publish() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let aws = services(folder.path());
+    put_role(&aws, "stranger", vec![]);
+    let arn = "arn:aws:sns:us-east-1:000000000000:mail";
+    let policy = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sns:Publish", "Resource": arn,
+    }]});
+    let policy: String = url::form_urlencoded::byte_serialize(policy.to_string().as_bytes()).collect();
+    let set = format!("&TopicArn={arn}&AttributeName=Policy&AttributeValue={policy}");
+    send(&aws, &about("CreateTopic", "&Name=mail"), user()).await;
+
+    let before = send(&aws, &publish(arn, "&Message=m"), session(&aws, "stranger")).await;
+    let changed = send(&aws, &about("SetTopicAttributes", &set), user()).await;
+    let after = send(&aws, &publish(arn, "&Message=m"), session(&aws, "stranger")).await;
+
+    let statuses = [before.status, changed.status, after.status];
+    assert_eq!(statuses, [403, 200, 200], "{}", changed.body);
+}
+
+#[tokio::test]
+async fn what_is_no_topic_of_the_api_is_not_made_or_changed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let aws = services(folder.path());
+    put_role(&aws, "stranger", vec![]);
+    let of_template = format!("&TopicArn={TOPIC_ARN}");
+    for (body, code) in [
+        (about("CreateTopic", "&Name=no+name"), "InvalidParameter"),
+        (about("CreateTopic", ""), "InvalidParameter"),
+        (
+            about("CreateTopic", "&Name=a&Tags.member.1.Key=k"),
+            "NotImplemented",
+        ),
+        (
+            about("CreateTopic", "&Name=a&Attributes.entry.1.key=KmsMasterKeyId"),
+            "NotImplemented",
+        ),
+        (
+            about(
+                "CreateTopic",
+                "&Name=news&Attributes.entry.1.key=DisplayName&Attributes.entry.1.value=x",
+            ),
+            "InvalidParameter",
+        ),
+        (about("DeleteTopic", &of_template), "InvalidParameter"),
+        (
+            about(
+                "SetTopicAttributes",
+                &format!("{of_template}&AttributeName=DisplayName&AttributeValue=x"),
+            ),
+            "InvalidParameter",
+        ),
+        (
+            about(
+                "GetTopicAttributes",
+                "&TopicArn=arn:aws:sns:us-east-1:000000000000:none",
+            ),
+            "NotFound",
+        ),
+    ] {
+        let answer = send(&aws, &body, user()).await;
+
+        assert!(
+            answer.body.contains(&format!("<Code>{code}</Code>")),
+            "{body}: {}",
+            answer.body
+        );
+    }
+
+    let denied = send(&aws, &about("CreateTopic", "&Name=a"), session(&aws, "stranger")).await;
+
+    assert_eq!(denied.status, 403, "{}", denied.body);
+}
