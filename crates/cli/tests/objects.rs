@@ -116,8 +116,8 @@ impl Shipped {
         iam.authorize(&call).is_ok()
     }
 
-    /// Returns where a role may write: bucket and pattern of the key.
-    fn may_write(&self, role_arn: &str) -> BTreeSet<(String, String)> {
+    /// Returns where a role may do something: bucket and pattern of the key.
+    fn places(&self, role_arn: &str, action: &str) -> BTreeSet<(String, String)> {
         let role = self
             .plan
             .roles
@@ -133,7 +133,7 @@ impl Shipped {
         let mut places = BTreeSet::new();
         for policy in list(&resource.properties["Policies"]) {
             for statement in list(&policy["PolicyDocument"]["Statement"]) {
-                if list(&statement["Action"]).any(|action| action == "s3:PutObject") {
+                if list(&statement["Action"]).any(|granted| granted == action) {
                     places.extend(list(&statement["Resource"]).filter_map(|arn| {
                         let path = arn.as_str()?.rsplit(":::").next()?;
                         let (bucket, key) = path.split_once('/')?;
@@ -211,31 +211,37 @@ fn what_operators_did_is_neither_written_over_nor_deleted_by_any_function() {
     assert_eq!(may_write, ["human-review"]);
 }
 
-#[test]
-fn wherever_a_function_may_write_it_has_an_object() {
+/// Returns the places where functions may do something and have no object of theirs.
+fn places_without_object(action: &str, is_theirs: impl Fn(&ObjectKind, &str) -> bool) -> Vec<String> {
     let shipped = Shipped::new();
-    let buckets = [
-        BucketName::Batch,
-        BucketName::Feedback,
-        BucketName::Review,
-        BucketName::Training,
-    ];
-
     let mut unused = Vec::new();
     for (function, role) in shipped.roles() {
-        for (bucket, pattern) in shipped.may_write(role) {
+        for (bucket, pattern) in shipped.places(role, action) {
             let has_object = OBJECTS.iter().any(|kind| {
-                let in_bucket = buckets
-                    .iter()
-                    .any(|name| *name == kind.bucket && shipped.bucket(*name) == bucket);
-                let is_writer = is_of(kind.writers, function) || kind.writers.contains(&Party::Lambda);
-                in_bucket && is_writer && matches(&pattern, &kind.example(ANY))
+                shipped.bucket(kind.bucket) == bucket
+                    && is_theirs(kind, function)
+                    && matches(&pattern, &kind.example(ANY))
             });
             if !has_object {
                 unused.push(format!("{function}: {bucket}/{pattern}"));
             }
         }
     }
+    unused
+}
+
+#[test]
+fn wherever_a_function_may_write_it_has_an_object() {
+    let unused = places_without_object("s3:PutObject", |kind, function| {
+        is_of(kind.writers, function) || kind.writers.contains(&Party::Lambda)
+    });
+
+    assert_eq!(unused, Vec::<String>::new());
+}
+
+#[test]
+fn wherever_a_function_may_read_it_has_an_object() {
+    let unused = places_without_object("s3:GetObject", |kind, function| is_of(kind.readers, function));
 
     assert_eq!(unused, Vec::<String>::new());
 }

@@ -1,6 +1,9 @@
 //! Every right of every role of the shipped template, in the branches of its conditions, held against the service
 //! authorization reference of AWS.
 
+#[path = "role_actions/needed.rs"]
+mod needed;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use local_stack::{

@@ -230,6 +230,11 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     (Training, "machine-labelled/<object>-<part>.jsonl", JSON),
     (Training, "notices/<notice>.json", Stays),
     (Training, "text-classifier/<resource>.json", Stays),
+    (
+        Training,
+        "text-classifier/document-classifier/<model>.json",
+        Stays,
+    ),
     (Training, "text-classifier/jobs/<resource>.json", Stays),
     (Training, "text-classifier/models/<resource>.bin", Stays),
     (
