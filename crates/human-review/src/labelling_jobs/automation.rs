@@ -8,7 +8,10 @@
 //!
 //! What is to be done between two rounds may take longer than a run of the job has time: it is done in steps, the model
 //! is kept until the job ends, and the job says how far it is.
+//!
+//! A text in an object of its own is read anew each time. Where it cannot be read, people are asked, who are told why.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use active_learning_aws::bucket::BINARY;
@@ -24,7 +27,7 @@ use text_model::{
 use super::audits::{Draw, draw};
 use super::consolidation::{Consolidated, content};
 use super::drive::{Drive, DriveError};
-use super::manifest::{added_classes, parse};
+use super::manifest::{Line, added_classes, parse};
 use super::record::{Job, LabelledBy, ObjectState, Part, part_folder};
 
 /// Accuracy of what the model labels. Source: Ground Truth, automated data labelling.
@@ -35,6 +38,8 @@ const MIN_ROUND: usize = 200;
 const PART_OF_JOB: usize = 5;
 /// Parts that are read or written at a time; a run that has no more time ends after so many.
 const CONCURRENT: usize = 16;
+/// Objects with a text that are read at a time.
+const TEXTS_AT_A_TIME: usize = 64;
 /// Largest model file, in bytes.
 const MAX_MODEL_BYTES: u64 = 256 << 20;
 /// Trainings do not differ by chance.
@@ -74,8 +79,11 @@ pub enum Turn {
     },
 }
 
-/// A part by its number: what became of its objects, the version of that, and its input lines.
-type PartAndLines = (usize, Part, String, Vec<Vec<u8>>);
+/// A part by its number: what became of its objects, the version of that, and the texts of those that count.
+type PartAndTexts = (usize, Part, String, Texts);
+
+/// Texts by where their objects stand in a part.
+type Texts = HashMap<usize, String>;
 
 /// A labelled text of a round.
 struct Known {
@@ -161,10 +169,10 @@ impl Drive<'_> {
                     }
                     match &model {
                         Some(model) => {
-                            let sure = |it: &Self, number: usize, part: &mut Part, lines: &[Vec<u8>]| {
-                                it.label(number, part, lines, model, threshold);
+                            let sure = |it: &Self, number: usize, part: &mut Part, texts: &Texts| {
+                                it.label(number, part, texts, model, threshold);
                             };
-                            let from = self.change_parts(from, sure).await?;
+                            let from = self.change_parts(from, is_withheld, sure).await?;
                             Turn::Labelling { threshold, from }
                         }
                         None => self.next_round(automation),
@@ -172,10 +180,10 @@ impl Drive<'_> {
                 }
                 Turn::Labelling { .. } => self.next_round(automation),
                 Turn::Opening { asked_below, from } if from < self.job.parts.len() => {
-                    let open = |it: &Self, number: usize, part: &mut Part, _: &[Vec<u8>]| {
+                    let open = |it: &Self, number: usize, part: &mut Part, _: &Texts| {
                         it.begin_round(number, part, automation, asked_below);
                     };
-                    let from = self.change_parts(from, open).await?;
+                    let from = self.change_parts(from, |_| false, open).await?;
                     Turn::Opening { asked_below, from }
                 }
                 Turn::Opening { asked_below, .. } => {
@@ -190,12 +198,12 @@ impl Drive<'_> {
     async fn learn(&self, automation: Automation) -> Result<Turn, DriveError> {
         let reads = (0..self.job.parts.len())
             .filter(|number| self.job.parts[*number].counts.human > 0)
-            .map(|number| self.part_and_lines(number));
+            .map(|number| self.part_and_texts(number, is_of_people));
         let reads: Vec<_> = reads.collect();
         let parts: Vec<_> = stream::iter(reads).buffered(CONCURRENT).try_collect().await?;
         let known = parts
             .iter()
-            .flat_map(|(number, part, _, lines)| self.known(*number, part, lines));
+            .flat_map(|(number, part, _, texts)| self.known(*number, part, texts));
         let sure = self.sure_model(known.collect(), automation).await;
         info!(
             job = self.job.name,
@@ -225,21 +233,23 @@ impl Drive<'_> {
         }
     }
 
-    /// Changes some of the parts that hold objects of no round, from this one on; returns the part after them.
+    /// Changes some of the parts that hold objects of no round, from this one on, by the texts of the objects that count;
+    /// returns the part after them.
     async fn change_parts(
         &mut self,
         from: usize,
-        change: impl Fn(&Self, usize, &mut Part, &[Vec<u8>]),
+        counts: fn(&ObjectState) -> bool,
+        change: impl Fn(&Self, usize, &mut Part, &Texts),
     ) -> Result<usize, DriveError> {
         let numbers: Range<usize> = from..(from + CONCURRENT).min(self.job.parts.len());
         let reads = numbers
             .clone()
             .filter(|number| self.job.parts[*number].counts.withheld > 0)
-            .map(|number| self.part_and_lines(number));
+            .map(|number| self.part_and_texts(number, counts));
         let reads: Vec<_> = reads.collect();
         let mut parts: Vec<_> = stream::iter(reads).buffered(CONCURRENT).try_collect().await?;
-        for (number, part, _, lines) in &mut parts {
-            change(self, *number, part, lines);
+        for (number, part, _, texts) in &mut parts {
+            change(self, *number, part, texts);
         }
 
         let writes = parts
@@ -253,22 +263,47 @@ impl Drive<'_> {
         Ok(numbers.end)
     }
 
-    async fn part_and_lines(&self, number: usize) -> Result<PartAndLines, DriveError> {
+    async fn part_and_texts(
+        &self,
+        number: usize,
+        counts: fn(&ObjectState) -> bool,
+    ) -> Result<PartAndTexts, DriveError> {
         let (part, etag) = self.part(number).await?;
-        Ok((number, part, etag, self.lines(number).await?))
+        let lines = self.lines(number).await?;
+        let wanted = part.objects.iter().zip(&lines).enumerate();
+        let reads = wanted
+            .filter(|(_, (state, _))| counts(state))
+            .filter_map(|(at, (_, line))| Some((at, parse(line).ok()?)))
+            .map(|(at, line)| async move { self.text(&line).await.map(|text| Some((at, text?))) });
+        let reads: Vec<_> = reads.collect();
+        let texts = stream::iter(reads).buffered(TEXTS_AT_A_TIME / CONCURRENT);
+        let texts: Vec<Option<(usize, String)>> = texts.try_collect().await?;
+        Ok((number, part, etag, texts.into_iter().flatten().collect()))
+    }
+
+    /// Returns the text of a line, or of the object that it names; none where that cannot be read or was erased.
+    async fn text(&self, line: &Line) -> Result<Option<String>, DriveError> {
+        if let Some(text) = line.text("source") {
+            return Ok(Some(text));
+        }
+        let Some(text) = self.text_by_reference(line).await else {
+            return Ok(None);
+        };
+        let erased = self.jobs.erased.current().await?;
+        Ok((!erased.contains(&text)).then_some(text))
     }
 
     /// Returns the texts of a part that people labelled in this job.
-    fn known(&self, number: usize, part: &Part, lines: &[Vec<u8>]) -> Vec<Known> {
-        let labelled = part.objects.iter().zip(lines).zip(self.first_object(number)..);
+    fn known(&self, number: usize, part: &Part, texts: &Texts) -> Vec<Known> {
+        let labelled = part.objects.iter().enumerate();
         labelled
-            .filter_map(|((state, line), object)| match state {
+            .filter_map(|(at, state)| match state {
                 ObjectState::Labelled {
                     by: LabelledBy::People,
                     content,
                 } => {
-                    let line = parse(line).ok()?;
-                    let text = line.text("source")?;
+                    let object = self.first_object(number) + at;
+                    let text = texts.get(&at)?.clone();
                     let class = added_classes(content, &self.job.settings.attribute).pop()?;
                     Some(Known { object, text, class })
                 }
@@ -285,16 +320,12 @@ impl Drive<'_> {
         learnt.ok().flatten()
     }
 
-    fn label(&self, number: usize, part: &mut Part, lines: &[Vec<u8>], model: &Model, threshold: f32) {
-        for (at, (state, line)) in part.objects.iter_mut().zip(lines).enumerate() {
-            if !matches!(state, ObjectState::Withheld) {
-                continue;
-            }
-            let line = parse(line).unwrap_or_default();
-            let Some(text) = line.text("source") else {
+    fn label(&self, number: usize, part: &mut Part, texts: &Texts, model: &Model, threshold: f32) {
+        for (at, state) in part.objects.iter_mut().enumerate() {
+            let Some(text) = texts.get(&at).filter(|_| is_withheld(state)) else {
                 continue;
             };
-            let predictions = model.predict(&text);
+            let predictions = model.predict(text);
             let Some(best) = predictions.first().filter(|best| best.score > threshold) else {
                 continue;
             };
@@ -322,6 +353,20 @@ impl Drive<'_> {
             }
         }
     }
+}
+
+fn is_withheld(state: &ObjectState) -> bool {
+    matches!(state, ObjectState::Withheld)
+}
+
+fn is_of_people(state: &ObjectState) -> bool {
+    matches!(
+        state,
+        ObjectState::Labelled {
+            by: LabelledBy::People,
+            ..
+        }
+    )
 }
 
 /// Returns the key of the model that labels what it is sure of between two rounds of a job.

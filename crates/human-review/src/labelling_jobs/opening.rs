@@ -257,6 +257,11 @@ impl Drive<'_> {
         input
     }
 
+    /// Returns the text of the object that a line names; none where it cannot be read, which those are told who ask about it.
+    pub(super) async fn text_by_reference(&self, line: &Line) -> Option<String> {
+        self.text_of(&line.text("source-ref")?).await.ok()
+    }
+
     async fn text_of(&self, uri: &str) -> Result<String, Unprepared> {
         let bytes = self
             .access

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::Review;
-use crate::labelling_jobs::{answer_all, describe, drive, label, output, request, started};
+use crate::harness::{FEEDBACK_BUCKET, Review};
+use crate::labelling_jobs::{answer_all, describe, drive, label, output, put, request, started};
 
 const SPECIFICATION: &str =
     "arn:aws:sagemaker:us-east-1:027400017018:labeling-job-algorithm-specification/text-classification";
@@ -94,4 +94,35 @@ async fn of_texts_of_which_half_can_be_told_a_model_labels_those_and_is_right_as
         rightly.len()
     );
     assert!(right * 100 >= rightly.len() * 95, "{right} of {}", rightly.len());
+}
+
+#[tokio::test]
+async fn a_model_learns_from_texts_in_objects_of_their_own_and_labels_them() {
+    let review = Review::new();
+    let text = |number: usize| match number % 2 {
+        0 => format!("The cup final: the goalkeeper saved a penalty before the whistle of {MARK}{number}"),
+        _ => format!("Rates rise: the bank lends money at more interest to debtors of {MARK}{number}"),
+    };
+    let truth = |number: usize| ["Sports", "Business"][number % 2];
+    let mut lines = Vec::new();
+    for number in 0..320 {
+        let key = format!("texts/{number}.txt");
+        put(&review, &key, &text(number)).await;
+        lines.push(json!({ "source-ref": format!("s3://{FEEDBACK_BUCKET}/{key}") }));
+    }
+    started(&review, &lines, &automated("apart")).await;
+
+    let answered = labelled_by_one(&review, "apart", truth).await;
+
+    let all = output(&review, "apart").await;
+    let wrong =
+        (all.iter().zip(0..)).filter(|(line, number)| line["topic-metadata"]["class-name"] != truth(*number));
+    let done = describe(&review, "apart").await;
+    assert_eq!(
+        answered, 200,
+        "one round, and a model that is sure of the rest: {done}"
+    );
+    assert_eq!(done["LabelCounters"]["MachineLabeled"], 120, "{done}");
+    assert_eq!(wrong.count(), 0);
+    assert_eq!(all[0]["source-ref"], lines[0]["source-ref"]);
 }
