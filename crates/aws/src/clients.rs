@@ -39,6 +39,18 @@ pub fn comprehend(config: &SdkConfig, url: Option<&str>) -> aws_sdk_comprehend::
     aws_sdk_comprehend::Client::from_conf(builder.build())
 }
 
+/// Makes a client of Comprehend's protocol that speaks to another service at `url`, in a Region.
+pub(crate) fn of_service(
+    config: &SdkConfig,
+    url: &str,
+    service: &str,
+    region: &str,
+) -> aws_sdk_comprehend::Client {
+    let place = FunctionUrl(signed_for(url, service, Some(region)));
+    let builder = aws_sdk_comprehend::config::Builder::from(config).endpoint_resolver(place);
+    aws_sdk_comprehend::Client::from_conf(builder.build())
+}
+
 /// Makes the A2I client: of AWS, or of the built-in review service at `url`.
 pub fn a2i(config: &SdkConfig, url: Option<&str>) -> aws_sdk_sagemakera2iruntime::Client {
     let mut builder = aws_sdk_sagemakera2iruntime::config::Builder::from(config);
@@ -51,7 +63,7 @@ pub fn a2i(config: &SdkConfig, url: Option<&str>) -> aws_sdk_sagemakera2iruntime
 /// Environment variable with the base of function URLs on an emulator of AWS, which cannot answer at their names.
 const FUNCTION_URL_BASE: &str = "FUNCTION_URL_BASE";
 
-/// A function URL as an SDK endpoint.
+/// A function URL, or the address of another service, as an SDK endpoint.
 ///
 /// A function URL accepts only requests signed for the service `lambda`, whatever protocol their
 /// body speaks; the endpoint says so to the signer.
@@ -64,19 +76,24 @@ impl FunctionUrl {
             Ok(base) if !base.is_empty() => below(&base, url),
             _ => url.to_owned(),
         };
-        let mut scheme = HashMap::from([
-            ("name".to_owned(), Document::from("sigv4")),
-            ("signingName".to_owned(), Document::from("lambda")),
-        ]);
-        if let Some(region) = config.region() {
-            scheme.insert("signingRegion".to_owned(), Document::from(region.as_ref()));
-        }
-        let endpoint = Endpoint::builder()
-            .url(url.trim_end_matches('/').to_owned())
-            .property("authSchemes", vec![Document::from(scheme)])
-            .build();
-        Self(endpoint)
+        let region = config.region().map(AsRef::as_ref);
+        Self(signed_for(&url, "lambda", region))
     }
+}
+
+/// Returns an endpoint whose requests are signed for a service, and for a Region where it is known.
+fn signed_for(url: &str, service: &str, region: Option<&str>) -> Endpoint {
+    let mut scheme = HashMap::from([
+        ("name".to_owned(), Document::from("sigv4")),
+        ("signingName".to_owned(), Document::from(service)),
+    ]);
+    if let Some(region) = region {
+        scheme.insert("signingRegion".to_owned(), Document::from(region));
+    }
+    Endpoint::builder()
+        .url(url.trim_end_matches('/').to_owned())
+        .property("authSchemes", vec![Document::from(scheme)])
+        .build()
 }
 
 /// Returns where an emulator serves a function URL: `<base>/<id>` for `https://<id>.lambda-url.<region>.on.aws/`. Another

@@ -43,6 +43,7 @@ pub mod s3_event;
 pub mod text_vectors;
 pub mod training_files;
 pub mod unknown_classes;
+pub mod user_pool;
 
 /// Returns the time now in RFC 3339, UTC, with milliseconds.
 pub fn now() -> String {

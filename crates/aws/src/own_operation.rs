@@ -1,4 +1,5 @@
-//! Operations of the built-in classifier that Comprehend does not have.
+//! Operations that the SDK of Comprehend does not have: of the built-in classifier, and of services that speak the same
+//! protocol.
 //!
 //! The SDK signs, sends and tries again as it does for `ClassifyDocument`; an interceptor exchanges what is asked
 //! and keeps the answer.
@@ -31,8 +32,17 @@ pub(crate) async fn ask(
     operation: &'static str,
     question: &Value,
 ) -> Result<Bytes, Refusal> {
+    call(client, format!("{TARGET_PREFIX}{operation}"), question).await
+}
+
+/// Calls what a target names, and returns the body of the answer.
+///
+/// # Errors
+///
+/// [`Refusal`]: the service refused, or did not answer.
+pub(crate) async fn call(client: &Client, target: String, question: &Value) -> Result<Bytes, Refusal> {
     let exchange = Exchange {
-        operation,
+        target,
         question: question.to_string(),
         answer: Arc::default(),
     };
@@ -52,14 +62,14 @@ pub(crate) async fn ask(
 /// Makes another operation's call of `ClassifyDocument`.
 #[derive(Clone, Debug)]
 struct Exchange {
-    operation: &'static str,
+    target: String,
     question: String,
     answer: Arc<Mutex<Option<Bytes>>>,
 }
 
 impl Intercept for Exchange {
     fn name(&self) -> &'static str {
-        self.operation
+        "Exchange"
     }
 
     fn modify_before_signing(
@@ -69,7 +79,7 @@ impl Intercept for Exchange {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let request = context.request_mut();
-        let target = format!("{TARGET_PREFIX}{}", self.operation);
+        let target = self.target.clone();
         let length = self.question.len().to_string();
         request.headers_mut().insert("x-amz-target", target);
         request.headers_mut().insert("content-length", length);

@@ -2,6 +2,8 @@
 //!
 //! The function of the portal does it, by the code of the console, and writes it to the console's log.
 
+mod pool;
+
 use clap::{Args, Subcommand};
 use human_review::{
     members::{Listed, Member, MemberPage},
@@ -48,9 +50,20 @@ enum Action {
         #[arg(long, default_value = "reviewer", value_name = "ROLE", value_parser = role)]
         role: Role,
         /// A work team that they are in, beside that of the stack; may be repeated
-        #[arg(long = "team", value_name = "NAME")]
+        #[arg(long = "team", value_name = "NAME", conflicts_with = "user_pool")]
         teams: Vec<String>,
+        /// Cognito user pool in which they are made, instead of a link: Cognito writes to them, and NAME is their address
+        #[arg(long, value_name = "ID")]
+        user_pool: Option<String>,
+        /// Group of the user pool that they are put into
+        #[arg(long, value_name = "NAME", requires = "user_pool")]
+        group: Option<String>,
     },
+    /// Lists everybody in a group of a Cognito user pool as a reviewer, before they sign in
+    #[command(
+        after_help = "Example: active-learning reviewers import --user-pool us-east-1_AbCdEfGhI --group reviewers"
+    )]
+    Import(pool::Import),
     /// Keeps somebody out until they are let in again; what they have answered stays
     #[command(after_help = "Example: active-learning reviewers pause ann")]
     Pause {
@@ -87,7 +100,17 @@ pub async fn execute(
     let (by, json) = (options.by, options.json);
     match options.action.unwrap_or(Action::List) {
         Action::List => list(&portal, json).await,
-        Action::Invite { name, role, teams } => invite(&portal, name, (role, teams), by, json).await,
+        Action::Invite {
+            name,
+            role,
+            user_pool: Some(id),
+            group,
+            ..
+        } => pool::invite(&portal, (&id, group.as_deref()), (&name, role), &by, json).await,
+        Action::Invite {
+            name, role, teams, ..
+        } => invite(&portal, name, (role, teams), by, json).await,
+        Action::Import(import) => pool::import(&portal, import, &by, json).await,
         Action::Pause { name } => {
             let done = "is paused: they are kept out within a minute";
             change(&portal, name, by, Operation::PauseReviewer, done, json).await

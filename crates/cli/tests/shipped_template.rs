@@ -352,6 +352,39 @@ fn every_function_of_the_shipped_template_reads_all_of_its_environment_and_lacks
 }
 
 #[test]
+fn the_portal_takes_what_the_template_sets_for_a_user_pool_of_the_stack() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let stack = Stack::open(folder.path(), "http://127.0.0.1:4566").expect("a writable folder");
+    let problems = Problems::default();
+    let arguments = BTreeMap::from([("CreateUserPool".to_owned(), "true".to_owned())]);
+    let template = include_str!("../../../infra/template.yaml");
+    let resolved = template::resolve(template, &arguments, &stack, &problems);
+    let resolved = problems
+        .or(resolved)
+        .unwrap_or_else(|refused| panic!("{refused}"));
+    let function = &resolved.resources["HumanReviewFunction"];
+    let variables = function.properties["Environment"]["Variables"].as_object();
+    let mut environment: BTreeMap<String, String> = (variables.expect("variables").iter())
+        .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
+        .collect();
+
+    let taken = functions::configure("human-review", &environment);
+    let set = ["OIDC_GROUPS_CLAIM", "OIDC_ADMIN_GROUP", "OIDC_REVIEWER_GROUP"]
+        .map(|name| environment[name].clone());
+    let issuer = environment["OIDC_ISSUER"].clone();
+    environment.insert("OIDC_CLIENT_ID".to_owned(), String::new());
+    let without_client = functions::configure("human-review", &environment);
+
+    assert_eq!(taken, Ok(()));
+    assert_eq!(set, ["cognito:groups", "admins", "reviewers"]);
+    assert!(
+        issuer.starts_with("https://cognito-idp.us-east-1.amazonaws.com/"),
+        "{issuer}"
+    );
+    assert!(without_client.is_err(), "an issuer needs a client");
+}
+
+#[test]
 fn what_the_shipped_schedules_call_for_is_known_to_come_again() {
     let schedules = shipped(&BTreeMap::new()).schedules;
 

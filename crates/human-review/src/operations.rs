@@ -78,6 +78,20 @@ pub enum Operation {
         #[serde(default = "operator")]
         by: String,
     },
+    /// Notes somebody whom the provider will sign in, who is listed from then on: `{"reviewer"}`, as they are known.
+    AddReviewer {
+        /// Their name: the e-mail address that the provider has verified.
+        reviewer: String,
+        /// What they may do, until the provider says it.
+        #[serde(default)]
+        role: Role,
+        /// Groups of theirs, until the provider names them: they are in the work teams of these.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        groups: Vec<String>,
+        /// Who does it.
+        #[serde(default = "operator")]
+        by: String,
+    },
     /// Keeps somebody out until they are let in again.
     PauseReviewer(Changed),
     /// Lets somebody in again.
@@ -148,6 +162,12 @@ impl HumanReview {
                 self.invite((&reviewer, &by), portal_url, (role, &teams), now)
                     .await
             }
+            Operation::AddReviewer {
+                reviewer,
+                role,
+                groups,
+                by,
+            } => self.add((&reviewer, &by), (role, &groups), now).await,
             Operation::PauseReviewer(who) => self.change_member(&who, MemberChange::Pause, now).await,
             Operation::ResumeReviewer(who) => self.change_member(&who, MemberChange::Resume, now).await,
             Operation::RevokeSessions(who) => {
@@ -204,6 +224,24 @@ impl HumanReview {
             expires_at,
         } = invitation;
         Ok(link(&portal_url, &token, (&reviewer, expires_at)))
+    }
+
+    async fn add(
+        &self,
+        (reviewer, by): (&str, &str),
+        (role, groups): (Role, &[String]),
+        now: DateTime<Utc>,
+    ) -> Result<Value, HumanReviewError> {
+        let (reviewer, by) = (checked_reviewer(reviewer)?, checked_reviewer(by)?);
+        let deed = Deed {
+            action: "add-reviewer",
+            subject: reviewer,
+            value: role.as_str(),
+        };
+        let added = AuditLog::of_invocation(&self.bucket, by, now)
+            .record(deed, Box::pin(self.members.add(reviewer, (role, groups), now)))
+            .await?;
+        Ok(json!({ "reviewer": added }))
     }
 
     async fn change_member(

@@ -123,6 +123,34 @@ impl Members {
         Ok(name.to_owned())
     }
 
+    /// Notes somebody whom the provider will sign in; returns the name by which they are known. Nothing changes of who has
+    /// signed in: what the provider said then counts. Idempotent.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn add(
+        &self,
+        name: &str,
+        (role, groups): (Role, &[String]),
+        now: DateTime<Utc>,
+    ) -> Result<String, BucketError> {
+        let known = self.other_spelling(name, now).await?;
+        let name = known.as_deref().unwrap_or(name);
+        self.change(&Worker::of(name), now, |member| {
+            if member.signed_in_at.is_some() {
+                return;
+            }
+            member.invited_at.get_or_insert(now);
+            member.role = role;
+            let new = groups.iter().filter(|group| !member.groups.contains(group));
+            let new: Vec<String> = new.cloned().collect();
+            member.groups.extend(new);
+        })
+        .await?;
+        Ok(name.to_owned())
+    }
+
     /// Makes a link for somebody, who is known from then on; a member of these work teams, or of those of before where none is
     /// named.
     ///

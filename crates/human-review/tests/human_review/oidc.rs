@@ -23,10 +23,12 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use crate::control_plane::{flow, made, start};
 use crate::harness::{Reply, Review, Session, config};
 use crate::teams::add_teams;
 
 const CLIENT: &str = "portal";
+const SCOPE: &str = "arn:aws:sagemaker:us-east-1:123456789012";
 
 /// A key of the provider.
 enum Key {
@@ -349,6 +351,96 @@ async fn the_groups_of_a_person_make_them_a_member_of_work_teams_until_a_sign_in
     assert_eq!(seen(json!(["phone-group", "others"])).await, [false, true]);
     assert_eq!(seen(json!([])).await, [false, false]);
     assert_eq!(seen(json!(["bosses"])).await, [true, true], "an admin");
+}
+
+/// Makes a team of two groups of a Cognito user pool, by its control plane, with one task.
+async fn add_team_of_pool(review: &Review) {
+    add_teams(review).await;
+    let member = |group: &str| {
+        let definition = json!({ "UserPool": "us-east-1_AbC123", "UserGroup": group, "ClientId": CLIENT });
+        json!({ "CognitoMemberDefinition": definition })
+    };
+    let team = json!({
+        "WorkteamName": "desk", "Description": "Desk", "MemberDefinitions": [member("mail-desk"), member("night-desk")],
+    });
+    made(review, "CreateWorkteam", team).await;
+    let of_team = json!({ "HumanLoopConfig.WorkteamArn": format!("{SCOPE}:workteam/private-crowd/desk") });
+    made(review, "CreateFlowDefinition", flow("desk", "tone", of_team)).await;
+    let input = json!({ "taskObject": "about the desk" });
+    let started = start(review, "desk-1", &format!("{SCOPE}:flow-definition/desk"), &input).await;
+    assert_eq!(started.status(), 200, "{started:?}");
+}
+
+#[tokio::test]
+async fn a_member_of_a_cognito_group_is_in_the_teams_that_name_it() {
+    let issuer = Issuer::start().await;
+    let mut config = issuer.config();
+    // As the template sets it for a user pool of the stack, whose tokens say of an address that it is verified as a text.
+    let settings = config.oidc.as_mut().expect("settings");
+    "cognito:groups".clone_into(&mut settings.groups_claim);
+    settings.admin_group = Some("admins".to_owned());
+    settings.reviewer_group = Some("reviewers".to_owned());
+    let review = Review::with_provider(config, &sdk());
+    add_team_of_pool(&review).await;
+    let key = Key::rsa();
+    let came = async |groups: Value| {
+        let changes = json!({ "cognito:groups": groups, "cognito:username": "x", "email_verified": "true", "token_use": "id" });
+        sign_in(&issuer, &review, &key, changes).await
+    };
+    let seen = async |groups: Value| {
+        let reply = came(groups).await;
+        let queue = session(&review, &reply).get("queue").await;
+        queue.body().contains("loop=desk-1")
+    };
+
+    assert!(seen(json!(["reviewers", "night-desk"])).await);
+    assert!(
+        !seen(json!(["reviewers", "day-desk"])).await,
+        "in no group of the team"
+    );
+    assert!(seen(json!(["admins"])).await, "an admin is in every team");
+    assert_eq!(
+        came(json!(["mail-desk"])).await.status(),
+        403,
+        "neither a reviewer nor an admin"
+    );
+    assert_eq!(came(json!([])).await.status(), 403, "in no group at all");
+}
+
+#[tokio::test]
+async fn who_was_imported_from_a_group_is_listed_before_and_what_the_provider_says_counts_from_then_on() {
+    let issuer = Issuer::start().await;
+    let review = issuer.review();
+    let add = json!({
+        "operation": "add-reviewer", "reviewer": "ann@example.com", "groups": ["mail-group"], "role": "reviewer", "by": "ada",
+    });
+    let listed = async || {
+        let list = review.handle(json!({ "operation": "list-reviewers" })).await;
+        let all = list["reviewers"].as_array().expect("a list").clone();
+        assert_eq!(all.len(), 1, "{all:?}");
+        let one = &all[0];
+        (
+            one["name"].clone(),
+            one["groups"].clone(),
+            one["signedInAt"].is_null(),
+        )
+    };
+
+    review.handle(add.clone()).await;
+    review.handle(add.clone()).await;
+    let before = listed().await;
+    let reply = sign_in(&issuer, &review, &Key::ec(), json!({ "groups": ["phone-group"] })).await;
+    review.handle(add).await;
+    let after = listed().await;
+
+    assert_eq!(reply.status(), 200, "{reply:?}");
+    assert_eq!((&before.1, before.2), (&json!(["mail-group"]), true));
+    assert_eq!(
+        (&after.1, after.2),
+        (&json!(["phone-group"]), false),
+        "what the provider said stays"
+    );
+    assert_eq!(before.0, after.0, "one person");
 }
 
 #[tokio::test]
