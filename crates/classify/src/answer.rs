@@ -24,7 +24,7 @@ pub(crate) struct Answer {
     pub(crate) prediction_id: String,
     pub(crate) review: Option<ReviewAnswer>,
     pub(crate) classes: Vec<ClassScore>,
-    /// What people answered, where the request waits for them.
+    /// What people answered, where the request waits for them, or they have answered already.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) result: Option<PredictionResult>,
     /// There where it could not be kept: nobody can ask what became of the prediction.
@@ -52,19 +52,6 @@ pub(crate) struct ReviewAnswer {
 }
 
 impl ReviewAnswer {
-    /// Returns whether people answer the text: by this request, or since they are or were asked about it already.
-    pub(crate) fn is_answered_by_people(&self) -> bool {
-        let by_another = [
-            NotAsked::AlreadyAnswered,
-            NotAsked::AlreadyAsked,
-            NotAsked::Duplicate,
-        ];
-        self.queued
-            || self
-                .not_queued_because
-                .is_some_and(|because| by_another.contains(&because))
-    }
-
     /// Says of a record that was not stored why nobody will be asked.
     pub(crate) fn not_queued(record: &FeedbackRecord, because: NotAsked) -> Self {
         Self {
@@ -74,6 +61,17 @@ impl ReviewAnswer {
             selection_probability: record.selection_probability,
             not_queued_because: Some(because),
             waits_for: None,
+        }
+    }
+
+    /// Returns for how many seconds people are waited for who answer it, with so many wanted; none where nobody is.
+    pub(crate) fn wait_of(&self, wanted: Option<u64>) -> Option<u64> {
+        match self.not_queued_because {
+            Some(NotAsked::AlreadyAnswered) => Some(0),
+            None | Some(NotAsked::AlreadyAsked | NotAsked::Duplicate | NotAsked::Budget | NotAsked::Pool) => {
+                wanted
+            }
+            Some(NotAsked::NotStored | NotAsked::Erased) => None,
         }
     }
 }

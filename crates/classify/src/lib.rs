@@ -35,7 +35,7 @@ use active_learning_core::{
     feedback::{Signal, check_texts, prediction::Prediction},
     labels::prediction_result::{KeptPrediction, PredictionResult},
 };
-use answer::{Answer, ReviewAnswer};
+use answer::Answer;
 use automated_labelling::AutomatedLabelling;
 use aws_config::SdkConfig;
 use chrono::{DateTime, Utc};
@@ -217,8 +217,11 @@ impl Classify {
                 .unwrap_or(false),
             None => result_kept,
         };
-        let people_answer = review.as_ref().is_some_and(ReviewAnswer::is_answered_by_people);
-        let result = match wait_seconds.filter(|_| people_answer) {
+        let result = match review.as_ref().and_then(|review| review.wait_of(wait_seconds)) {
+            // Nobody has asked to wait, and it is there: a look must not cost the caller the prediction.
+            Some(0) => timeout(KEEP_TIMEOUT, self.wait_for_people(&kept, begin, 0))
+                .await
+                .unwrap_or_default(),
             Some(seconds) => self.wait_for_people(&kept, begin, seconds).await,
             None => None,
         };

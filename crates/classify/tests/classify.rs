@@ -1029,6 +1029,59 @@ async fn a_classification_that_waits_is_answered_with_what_people_said() {
     assert_eq!(answer["result"]["predictionId"], answer["predictionId"]);
 }
 
+/// Stores the question of the one record that was queued, in this state, and its answer where there is one.
+async fn store_question(aws: &LocalAws, script: &Script, label: Option<&str>) {
+    let record = FeedbackRecord::parse(record_sent(script).to_string().as_bytes()).expect("a record");
+    let mut question = Question::asked(record.clone(), "review-1", 1);
+    if let Some(label) = label {
+        question.answer_with(&[Vote {
+            source: VoteSource::HumanReview,
+            ..Vote::of_user(&record, Answer::labels([label]))
+        }]);
+    }
+    let s3 = aws_sdk_s3::Client::new(&aws.sdk_config());
+    let put = s3.put_object().bucket("feedback").key(keys::question(&record.id));
+    put.body(question.to_json().into()).send().await.expect("stored");
+}
+
+#[tokio::test]
+async fn a_text_that_people_have_answered_has_their_answer_at_once() {
+    let aws = with_feedback_bucket();
+    let script = healthy("0.4");
+    let classify = classify_auditing(&script, &aws, "0");
+    let first = body(&classify.handle(sentence("Rates rise")).await);
+    store_question(&aws, &script, Some("Sports")).await;
+
+    let again = body(&classify.handle(sentence("Rates rise")).await);
+
+    assert_eq!(first.get("result"), None, "{first}");
+    assert_eq!(again["review"]["notQueuedBecause"], "already-answered", "{again}");
+    assert_eq!(
+        (&again["result"]["status"], &again["result"]["label"]),
+        (&json!("answered"), &json!("Sports"))
+    );
+    assert_eq!(again["result"]["predictionId"], again["predictionId"]);
+}
+
+#[tokio::test]
+async fn a_text_about_which_people_are_asked_already_is_waited_for_where_that_is_wanted() {
+    let aws = with_feedback_bucket();
+    let script = healthy("0.4");
+    let classify = classify_auditing(&script, &aws, "0");
+    classify.handle(sentence("Rates rise")).await;
+    store_question(&aws, &script, None).await;
+
+    let unasked = body(&classify.handle(sentence("Rates rise")).await);
+    let waited = body(&classify.handle(waiting("Rates rise", json!(1))).await);
+
+    assert_eq!(
+        unasked["review"]["notQueuedBecause"], "already-asked",
+        "{unasked}"
+    );
+    assert_eq!(unasked.get("result"), None);
+    assert_eq!(waited["result"]["status"], "in-review", "{waited}");
+}
+
 #[tokio::test]
 async fn a_classification_waits_too_where_people_are_or_were_asked_about_its_text_already() {
     let line = json!({"classifier": "news", "utterance": "Rates rise"}).to_string();
