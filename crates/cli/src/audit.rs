@@ -4,6 +4,7 @@
 //! is not asked, and what another reviewer holds right is written beside it.
 
 mod append;
+mod only;
 mod report;
 mod rows;
 
@@ -73,9 +74,8 @@ struct Start {
     /// Share of the labelled texts that is looked at, from 0 to 1
     #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
     share: f64,
-    /// Only texts with this label; may be given several times
-    #[arg(long, value_name = "NAME")]
-    label: Vec<String>,
+    #[command(flatten)]
+    only: only::Only,
     /// Reviewers who look at each
     #[arg(long, default_value_t = 1, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..=9))]
     reviewers: u8,
@@ -187,7 +187,7 @@ async fn begin(place: &Place, portal: &PortalFunction, is_local: bool, start: St
     check_name(portal, &start.name).await?;
     let set = LabelSets::new(place.training.clone()).current().await?;
     let set = set.ok_or("there are no labels yet")?;
-    let all = rows::labelled(&place.training, &set, &start.label).await?;
+    let all = rows::labelled(&place.training, &set, &start.only).await?;
     let drawn = rows::draw(&all, start.share, &start.name);
     if drawn.is_empty() {
         return Err("no text with one label of people was found".into());

@@ -20,7 +20,7 @@ use human_review::worker_id;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::BEFORE;
+use super::{BEFORE, only::Only};
 
 const READS_IN_FLIGHT: usize = 16;
 /// Hexadecimal characters of a worker id.
@@ -34,6 +34,10 @@ pub(super) struct Row {
     pub record: String,
     pub text: String,
     pub label: String,
+    /// What the model predicted that asked about it first, if one did.
+    pub predicted: Option<String>,
+    /// When it got the label, in RFC 3339.
+    pub labelled_at: String,
     /// Workers who gave the text this label in the portal, as far as that is their last word.
     pub reviewers: BTreeSet<String>,
     /// All who have voted on the text in the portal or decided on it: nobody of them is asked again.
@@ -59,12 +63,10 @@ impl Row {
 pub(super) async fn labelled(
     training: &Bucket,
     set: &LabelSet,
-    only: &[String],
+    only: &Only,
 ) -> Result<Vec<Row>, BucketError> {
     let rows = rows_of(read(training).await?.into_iter(), set).into_iter();
-    Ok(rows
-        .filter(|row| only.is_empty() || only.contains(&row.label))
-        .collect())
+    Ok(rows.filter(|row| only.takes(row)).collect())
 }
 
 /// Reads every labelled record of a stack; what cannot be read is told by whoever builds.
@@ -142,7 +144,7 @@ fn voters(vote: &Vote) -> Vec<String> {
 }
 
 /// Returns the id of a worker by their name; where that is not known, it is the id.
-fn id_of(name: &str) -> String {
+pub(super) fn id_of(name: &str) -> String {
     let is_id = name.len() == WORKER_ID_CHARS && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     match is_id {
         true => name.to_owned(),
@@ -163,6 +165,8 @@ fn row(known: Known, set: &LabelSet) -> Option<Row> {
         record: known.newest.record.id.clone(),
         text: known.newest.record.utterance.clone(),
         label: label.to_owned(),
+        predicted: known.newest.record.prediction.clone(),
+        labelled_at: known.newest.labelled_at.clone(),
     })
 }
 
@@ -204,6 +208,8 @@ mod tests {
             record: format!("r-{number}"),
             text: "text".to_owned(),
             label: "World".to_owned(),
+            predicted: None,
+            labelled_at: String::new(),
             reviewers: BTreeSet::new(),
             voters: BTreeSet::new(),
         };

@@ -1,0 +1,126 @@
+//! Which of the labelled texts an audit is about.
+
+use clap::Args;
+
+use super::rows::{Row, id_of};
+
+/// What all texts of an audit have in common; everything where nothing is said.
+#[derive(Debug, Default, Args)]
+pub(super) struct Only {
+    /// Only texts with this label; may be given several times
+    #[arg(long, value_name = "NAME")]
+    label: Vec<String>,
+    /// Only texts to which this reviewer gave the label; may be given several times
+    #[arg(long = "given-by", value_name = "NAME")]
+    given_by: Vec<String>,
+    /// Only texts for which a model predicted this label; may be given several times
+    #[arg(long, value_name = "NAME")]
+    predicted: Vec<String>,
+    /// Only texts that were labelled on this day or later, in UTC, as 2026-11-30
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    since: Option<String>,
+}
+
+impl Only {
+    /// Returns whether a text is one of these.
+    pub(super) fn takes(&self, row: &Row) -> bool {
+        let is_of = |names: &[String], name: &str| names.is_empty() || names.iter().any(|it| it == name);
+        let gave = |name: &String| row.reviewers.contains(&id_of(name));
+        is_of(&self.label, &row.label)
+            && is_of(&self.predicted, row.predicted.as_deref().unwrap_or_default())
+            && (self.given_by.is_empty() || self.given_by.iter().any(gave))
+            && self.since.as_ref().is_none_or(|since| row.labelled_at >= *since)
+    }
+}
+
+/// Reads a day; as it is written it stands before all times of it.
+fn date(argument: &str) -> Result<String, String> {
+    let is_date = chrono::NaiveDate::parse_from_str(argument, "%Y-%m-%d").is_ok() && argument.len() == 10;
+    match is_date {
+        true => Ok(argument.to_owned()),
+        false => Err("expected a day such as 2026-11-30".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use human_review::worker_id;
+
+    use super::*;
+
+    fn row(label: &str, reviewer: &str, predicted: Option<&str>, labelled_at: &str) -> Row {
+        Row {
+            record: format!("{label}-{reviewer}"),
+            text: "text".to_owned(),
+            label: label.to_owned(),
+            predicted: predicted.map(str::to_owned),
+            labelled_at: labelled_at.to_owned(),
+            reviewers: BTreeSet::from([worker_id(reviewer)]),
+            voters: BTreeSet::new(),
+        }
+    }
+
+    fn taken(only: &Only) -> Vec<bool> {
+        let rows = [
+            row("World", "ann", Some("World"), "2026-11-20T11:00:00.000Z"),
+            row("Sports", "ann", Some("World"), "2026-11-21T00:00:00.000Z"),
+            row("World", "bob", None, "2026-11-21T23:59:59.999Z"),
+        ];
+        rows.iter().map(|row| only.takes(row)).collect()
+    }
+
+    #[test]
+    fn an_audit_is_about_the_texts_that_have_all_that_is_said() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+
+        let all = taken(&Only::default());
+        let of_label = taken(&Only {
+            label: names(&["World"]),
+            ..Only::default()
+        });
+        let of_ann = taken(&Only {
+            given_by: names(&["ann"]),
+            ..Only::default()
+        });
+        let of_both = taken(&Only {
+            given_by: names(&["ann", "bob"]),
+            ..Only::default()
+        });
+        let predicted = taken(&Only {
+            predicted: names(&["World"]),
+            ..Only::default()
+        });
+        let late = taken(&Only {
+            since: Some("2026-11-21".to_owned()),
+            ..Only::default()
+        });
+        let late_of_ann = taken(&Only {
+            since: Some("2026-11-21".to_owned()),
+            given_by: names(&["ann"]),
+            ..Only::default()
+        });
+
+        assert_eq!((all, of_both), (vec![true; 3], vec![true; 3]));
+        assert_eq!(of_label, [true, false, true]);
+        assert_eq!(of_ann, [true, true, false]);
+        assert_eq!(predicted, [true, true, false]);
+        assert_eq!(late, [false, true, true]);
+        assert_eq!(late_of_ann, [false, true, false]);
+    }
+
+    #[test]
+    fn what_is_no_day_is_refused() {
+        assert!(date("2026-11-30").is_ok());
+        for wrong in [
+            "2026-11-31",
+            "2026-11-3",
+            "30.11.2026",
+            "2026-11-30T10:00:00Z",
+            "",
+        ] {
+            assert!(date(wrong).is_err(), "{wrong}");
+        }
+    }
+}
