@@ -1,9 +1,9 @@
 //! The part of SageMaker's API that makes human review workflows (JSON 1.1, target prefix `SageMaker`): worker task
 //! templates, flow definitions, work teams and the workforce; and the part that makes labelling jobs.
 //!
-//! Differs from SageMaker: everything is active at once; everybody who may sign in to the portal is in every team; of
-//! the workforce only the networks can be changed; the public and vendor workforces, request sources other than custom
-//! tasks, keys of KMS and tags are refused or, as tags are, not kept.
+//! Differs from SageMaker: everything is active at once; the team of the stack is everybody who may sign in to the portal;
+//! of the workforce only the networks can be changed; the public and vendor workforces, request sources other than custom
+//! tasks, and keys of KMS are refused; tags decide nothing, and those of labelling jobs stay as they were made.
 
 mod flow_definitions;
 mod labeling_job_functions;
@@ -12,6 +12,7 @@ mod labeling_job_rules;
 mod labeling_job_tags;
 mod labeling_jobs;
 mod listing;
+mod tags;
 mod task_uis;
 mod workteams;
 
@@ -191,6 +192,9 @@ impl ControlPlane<'_> {
             "ListLabelingJobs" => self.list_jobs(parse(body)?).await,
             "ListLabelingJobsForWorkteam" => self.list_jobs_of_team(parse(body)?).await,
             "StopLabelingJob" => self.stop_job(parse(body)?).await,
+            "ListTags" => self.list_tags(parse(body)?).await,
+            "AddTags" => self.add_tags(parse(body)?).await,
+            "DeleteTags" => self.delete_tags(parse(body)?).await,
             other => Err(ControlError::UnknownOperation(other.to_owned())),
         }
     }

@@ -4,9 +4,10 @@
 //! and its team are what the function's settings say and cannot be changed here. They are described and listed with the
 //! others; template and team may be named where a flow definition is made.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use active_learning_aws::bucket::{Bucket, BucketError, Created};
+use active_learning_aws::bucket::{Bucket, BucketError, Change, Created};
 use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use chrono::{DateTime, Duration, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -27,6 +28,9 @@ const FRESH: Duration = Duration::seconds(30);
 /// Documents read at a time.
 const CONCURRENT_READS: usize = 16;
 
+/// Tags of a resource: values by key.
+pub type Tags = BTreeMap<String, String>;
+
 /// A kind of thing that the control plane makes.
 pub trait Resource: Serialize + DeserializeOwned {
     /// Folder of its documents.
@@ -37,6 +41,15 @@ pub trait Resource: Serialize + DeserializeOwned {
 
     /// Returns when it was made.
     fn created_at(&self) -> DateTime<Utc>;
+}
+
+/// A kind of thing that has tags.
+pub trait HasTags: Resource {
+    /// Returns its tags.
+    fn tags(&self) -> &Tags;
+
+    /// Returns its tags, to be changed.
+    fn tags_mut(&mut self) -> &mut Tags;
 }
 
 /// A flow definition, by the members of SageMaker's API.
@@ -64,6 +77,9 @@ pub struct Flow {
     /// Why no loop can be started in it: its status is `Failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
+    /// `Tags`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: Tags,
 }
 
 /// How the tasks of a flow definition are given to reviewers.
@@ -119,6 +135,16 @@ impl Resource for Flow {
     }
 }
 
+impl HasTags for Flow {
+    fn tags(&self) -> &Tags {
+        &self.tags
+    }
+
+    fn tags_mut(&mut self) -> &mut Tags {
+        &mut self.tags
+    }
+}
+
 impl Flow {
     /// Returns what a loop that is started in it keeps of it.
     pub fn of_loop(&self) -> LoopFlow {
@@ -161,6 +187,9 @@ pub struct TaskUi {
     pub creation_time: DateTime<Utc>,
     /// SHA-256 of the content, in hexadecimal.
     pub content_sha256: String,
+    /// `Tags`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: Tags,
 }
 
 impl Resource for TaskUi {
@@ -172,6 +201,16 @@ impl Resource for TaskUi {
 
     fn created_at(&self) -> DateTime<Utc> {
         self.creation_time
+    }
+}
+
+impl HasTags for TaskUi {
+    fn tags(&self) -> &Tags {
+        &self.tags
+    }
+
+    fn tags_mut(&mut self) -> &mut Tags {
+        &mut self.tags
     }
 }
 
@@ -202,6 +241,9 @@ pub struct Workteam {
     /// `WorkerAccessConfiguration`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker_access_configuration: Option<Value>,
+    /// `Tags`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: Tags,
 }
 
 impl Workteam {
@@ -227,6 +269,16 @@ impl Resource for Workteam {
 
     fn created_at(&self) -> DateTime<Utc> {
         self.create_date
+    }
+}
+
+impl HasTags for Workteam {
+    fn tags(&self) -> &Tags {
+        &self.tags
+    }
+
+    fn tags_mut(&mut self) -> &mut Tags {
+        &mut self.tags
     }
 }
 
@@ -329,6 +381,28 @@ impl Flows {
         self.bucket.put_document(&key, resource).await?;
         self.forget_teams();
         Ok(())
+    }
+
+    /// Changes the tags of a resource, unless `change` says that they are not to be kept so; returns them, or none where there
+    /// is no such resource.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn change_tags<T: HasTags>(
+        &self,
+        name: &str,
+        change: impl Fn(&mut Tags) -> bool,
+    ) -> Result<Option<Tags>, BucketError> {
+        let change = |before: Option<T>| {
+            let Some(mut resource) = before else {
+                return Change::Leave(None);
+            };
+            let is_kept = change(resource.tags_mut());
+            let tags = resource.tags().clone();
+            Change::to(is_kept.then_some(resource), Some(tags))
+        };
+        self.bucket.change(&key::<T>(name), change).await
     }
 
     /// Removes a resource.

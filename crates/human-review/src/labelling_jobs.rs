@@ -47,6 +47,7 @@ use active_learning_aws::bucket::{Bucket, BucketError, Change, Created};
 use active_learning_aws::erased::ErasedList;
 use active_learning_aws::event_bus::{Event, EventBus};
 use active_learning_aws::failure::chain;
+use active_learning_core::text::personal_data::Treatment;
 use aws_config::SdkConfig;
 use chrono::{DateTime, Utc};
 use lambda_runtime::tracing::{error, warn};
@@ -86,6 +87,8 @@ pub struct Jobs<'a> {
     pub bus: Option<&'a EventBus>,
     /// Texts that are not asked about.
     pub erased: &'a ErasedList,
+    /// Whether what has the form of personal data is masked in texts, as they are read.
+    pub masks: bool,
     /// What answers are checked by, by the name of the job.
     pub choices: &'a Recent<Arc<Choices>>,
     /// Request id of the invocation, where it is one of an event, at which there may be several attempts.
@@ -114,6 +117,7 @@ impl HumanReview {
             bus: self.bus.as_ref(),
             choices: &self.job_choices,
             erased: &self.erased,
+            masks: self.config.personal_data == Treatment::Mask,
             invocation: None,
         }
     }

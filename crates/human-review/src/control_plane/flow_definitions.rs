@@ -7,8 +7,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::listing::ListRequest;
+use super::tags::{Tag, checked_tags};
 use super::{ControlError, ControlPlane, checked_name, checked_text, epoch, invalid, required};
-use crate::flows::{Flow, HumanLoopConfig, OutputConfig, Resource};
+use crate::flows::{Flow, HumanLoopConfig, OutputConfig, Resource, Tags};
 
 /// Flow definitions of an account and Region. Source: A2I quotas.
 const MAX_FLOWS: usize = 100;
@@ -27,6 +28,7 @@ pub(super) struct CreateFlow {
     human_loop_config: Option<Config>,
     output_config: Option<Output>,
     role_arn: Option<String>,
+    tags: Option<Vec<Tag>>,
 }
 
 #[derive(Deserialize)]
@@ -72,6 +74,7 @@ impl ControlPlane<'_> {
         let output = required(request.output_config, "outputConfig")?;
         let (output, output_bucket, output_prefix) = output.checked(self.flows.bucket().name())?;
         let role_arn = checked_role(request.role_arn)?;
+        let tags = checked_tags(request.tags.unwrap_or_default())?;
         self.check_workteam(&config.workteam_arn).await?;
         let member = "humanLoopConfig.humanTaskUiArn";
         let template_key = self.template_key(&config.human_task_ui_arn, member).await?;
@@ -95,6 +98,7 @@ impl ControlPlane<'_> {
             template_key,
             output_bucket,
             output_prefix,
+            tags,
         };
         match self.flows.create(&flow).await? {
             Created::Created => Ok(json!({ "FlowDefinitionArn": flow.flow_definition_arn })),
@@ -159,6 +163,7 @@ impl ControlPlane<'_> {
             output_bucket: self.flows.bucket().name().to_owned(),
             output_prefix: String::new(),
             failure_reason: None,
+            tags: Tags::new(),
         }
     }
 

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::listing::ListRequest;
+use super::tags::{Tag, checked_tags};
 use super::{ControlError, ControlPlane, checked_name, checked_text, epoch, invalid, required};
-use crate::flows::{Resource, TaskUi};
+use crate::flows::{Resource, Tags, TaskUi};
 use crate::form::read_form;
 use crate::human_loop::sha256;
 use crate::worker_template::{TemplateError, render_html, render_without_links};
@@ -26,6 +27,7 @@ const HTML: &str = "text/html; charset=utf-8";
 pub(super) struct CreateTaskUi {
     human_task_ui_name: Option<String>,
     ui_template: Option<UiTemplate>,
+    tags: Option<Vec<Tag>>,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +71,7 @@ impl ControlPlane<'_> {
             human_task_ui_name: name.clone(),
             creation_time: self.now,
             content_sha256: sha256(&content),
+            tags: checked_tags(request.tags.unwrap_or_default())?,
         };
         let taken = || ControlError::InUse(format!("A HumanTaskUi with the name {name} already exists."));
         if name == self.flows.own_name() || self.flows.find::<TaskUi>(&name).await?.is_some() {
@@ -123,6 +126,7 @@ impl ControlPlane<'_> {
             // When the stack made it is not known here.
             creation_time: DateTime::UNIX_EPOCH,
             content_sha256,
+            tags: Tags::new(),
         }
     }
 

@@ -5,8 +5,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::listing::ListRequest;
+use super::tags::{Tag, checked_tags};
 use super::{ControlError, ControlPlane, checked_name, checked_text, epoch, invalid, required};
-use crate::flows::{Resource, Workforce, Workteam};
+use crate::flows::{Resource, Tags, Workforce, Workteam};
 use crate::networks::AllowedNetworks;
 
 /// Work teams of a Region. Source: SageMaker quotas.
@@ -14,7 +15,7 @@ const MAX_WORKTEAMS: usize = 25;
 const MAX_MEMBERS: usize = 10;
 const MAX_DESCRIPTION_CHARS: usize = 200;
 /// Kind in the ARN of a private team.
-const PRIVATE_TEAM: &str = "workteam/private-crowd";
+pub(super) const PRIVATE_TEAM: &str = "workteam/private-crowd";
 /// The same of teams that are somebody else's: Amazon Mechanical Turk's.
 const PUBLIC_TEAM: &str = ":workteam/public-crowd/";
 /// Name of the workforce, as SageMaker's console names the one that it makes.
@@ -29,6 +30,7 @@ pub(super) struct TeamRequest {
     description: Option<String>,
     notification_configuration: Option<Value>,
     worker_access_configuration: Option<Value>,
+    tags: Option<Vec<Tag>>,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +66,7 @@ impl ControlPlane<'_> {
             description: checked_text(request.description, "description", MAX_DESCRIPTION_CHARS)?,
             notification_configuration: checked_topic(request.notification_configuration)?,
             worker_access_configuration: request.worker_access_configuration,
+            tags: checked_tags(request.tags.unwrap_or_default())?,
             create_date: self.now,
             last_updated_date: self.now,
             workteam_name: name.clone(),
@@ -168,6 +171,7 @@ impl ControlPlane<'_> {
             description: "Everybody who may sign in to the portal".to_owned(),
             notification_configuration: None,
             worker_access_configuration: None,
+            tags: Tags::new(),
         }
     }
 

@@ -274,23 +274,19 @@ impl Drive<'_> {
         let reads = wanted
             .filter(|(_, (state, _))| counts(state))
             .filter_map(|(at, (_, line))| Some((at, parse(line).ok()?)))
-            .map(|(at, line)| async move { self.text(&line).await.map(|text| Some((at, text?))) });
+            .map(|(at, line)| async move { Some((at, self.text(&line).await?)) });
         let reads: Vec<_> = reads.collect();
         let texts = stream::iter(reads).buffered(TEXTS_AT_A_TIME / CONCURRENT);
-        let texts: Vec<Option<(usize, String)>> = texts.try_collect().await?;
+        let texts: Vec<Option<(usize, String)>> = texts.collect().await;
         Ok((number, part, etag, texts.into_iter().flatten().collect()))
     }
 
     /// Returns the text of a line, or of the object that it names; none where that cannot be read or was erased.
-    async fn text(&self, line: &Line) -> Result<Option<String>, DriveError> {
-        if let Some(text) = line.text("source") {
-            return Ok(Some(text));
+    async fn text(&self, line: &Line) -> Option<String> {
+        match line.text("source") {
+            Some(text) => Some(text),
+            None => self.text_by_reference(line).await,
         }
-        let Some(text) = self.text_by_reference(line).await else {
-            return Ok(None);
-        };
-        let erased = self.jobs.erased.current().await?;
-        Ok((!erased.contains(&text)).then_some(text))
     }
 
     /// Returns the texts of a part that people labelled in this job.

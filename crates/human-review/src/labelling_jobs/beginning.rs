@@ -1,9 +1,12 @@
 //! The beginning of a job: its label categories, its template and its input are read once and kept.
 
+use std::borrow::Cow;
+
 use active_learning_aws::bucket::JSON_LINES;
 use active_learning_core::erasure::ErasedTexts;
+use active_learning_core::text::personal_data::mask;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::BUILT_IN_TEMPLATE;
 use super::access::AccessError;
@@ -12,10 +15,10 @@ use super::automation::{Automation, hold_back};
 use super::categories;
 use super::census::Census;
 use super::drive::{Drive, DriveError};
-use super::manifest::{ERASED_LINE, Line, MAX_BYTES, check, first_state, is_erased, parse};
+use super::manifest::{ERASED_LINE, Line, MAX_BYTES, check, first_state, is_erased, output_line, parse};
 use super::record::{Exclusions, JobStatus, ObjectState, PART_OBJECTS, Part, Template, input_key, part_key};
 use super::same_texts::SameTexts;
-use crate::flows::TaskUi;
+use crate::flows::{Tags, TaskUi};
 use crate::human_loop::sha256;
 use crate::task_template::NO_NONCE;
 use crate::trial::why_unreadable;
@@ -93,6 +96,7 @@ impl Drive<'_> {
             human_task_ui_name: self.job.name.clone(),
             creation_time: self.now,
             content_sha256: sha256(&template),
+            tags: Tags::new(),
         };
         self.job.template_key = ui.content_key();
         // Named by its hash: what is there already is the same.
@@ -173,8 +177,9 @@ impl Drive<'_> {
         let erased = self.jobs.erased.current().await?;
         let lines = lines
             .iter()
-            .map(|range| not_erased(&manifest[range.clone()], &erased));
-        let lines: Vec<&[u8]> = lines.collect();
+            .map(|range| kept(&manifest[range.clone()], &erased, self.jobs.masks));
+        let lines: Vec<Cow<'_, [u8]>> = lines.collect();
+        let lines: Vec<&[u8]> = lines.iter().map(AsRef::as_ref).collect();
         let parts = lines.chunks(PART_OBJECTS).enumerate();
         let mut parts: Vec<Part> = parts
             .map(|(number, lines)| self.first_part(number, lines.iter().copied()))
@@ -270,14 +275,29 @@ impl Drive<'_> {
     }
 }
 
-/// Returns a line of a manifest, or what stands in its place where its text was erased.
-fn not_erased<'l>(line: &'l [u8], erased: &ErasedTexts) -> &'l [u8] {
-    let is_erased = !erased.is_empty()
-        && parse(line)
-            .ok()
-            .and_then(|line| line.text("source"))
-            .is_some_and(|text| erased.contains(&text));
-    if is_erased { ERASED_LINE } else { line }
+/// Returns a line of a manifest as it is kept: something else in its place where its text was erased, and its personal data
+/// masked where that is wanted.
+fn kept<'l>(line: &'l [u8], erased: &ErasedTexts, masks: bool) -> Cow<'l, [u8]> {
+    if erased.is_empty() && !masks {
+        return Cow::Borrowed(line);
+    }
+    let Ok(parsed) = parse(line) else {
+        return Cow::Borrowed(line);
+    };
+    let Some(text) = parsed.text("source") else {
+        return Cow::Borrowed(line);
+    };
+    if erased.contains(&text) {
+        return Cow::Borrowed(ERASED_LINE);
+    }
+    let masked = masks
+        .then(|| mask(&text))
+        .filter(|masked| !masked.kinds.is_empty());
+    let Some(masked) = masked else {
+        return Cow::Borrowed(line);
+    };
+    let source = Map::from_iter([("source".to_owned(), masked.text.into())]);
+    Cow::Owned(output_line(&parsed, &source).into_bytes())
 }
 
 fn at(member: &str, error: AccessError) -> DriveError {

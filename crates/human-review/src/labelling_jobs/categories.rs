@@ -18,7 +18,7 @@ use super::record::{Categories, Task};
 const MAX_LABELS: usize = 1_000;
 /// Characters of a label that is no good, as it is named.
 const NAMED_CHARS: usize = 80;
-/// Most labels of a multi-label job. Source: Ground Truth, text classification (multi-label).
+/// Most labels that a text of a multi-label job is offered. Source: Ground Truth, text classification (multi-label).
 const MAX_MULTI_LABELS: usize = 50;
 
 #[derive(Deserialize)]
@@ -79,15 +79,17 @@ pub fn read(file: &[u8], task: Task, is_below: bool) -> Result<Categories, Strin
         ));
     }
 
-    let most = match task {
+    let offered = match task {
         Task::SingleLabel => MAX_LABELS,
         Task::MultiLabel => MAX_MULTI_LABELS,
     };
+    // Of a tree a text is offered the labels of one parent.
+    let most = if is_below { MAX_LABELS } else { offered };
     if !(2..=most).contains(&labels.len()) {
         let labels = counted(labels.len(), "label");
         return Err(format!("has {labels}: 2 to {most} are allowed"));
     }
-    if let Some(refusal) = refusal(&labels, &parents) {
+    if let Some(refusal) = refusal(&labels, &parents).or_else(|| too_many_below(&parents, offered)) {
         return Err(refusal);
     }
     let (instructions, full_instructions) = file
@@ -113,6 +115,19 @@ fn collect_below(above: &[Label], labels: &mut Vec<String>, parents: &mut Vec<St
         }
         collect_below(&parent.labels, labels, parents);
     }
+}
+
+/// Returns within which label there are more than a text may be offered, if there are.
+fn too_many_below(parents: &[String], most: usize) -> Option<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for parent in parents {
+        *counts.entry(parent.as_str()).or_default() += 1;
+    }
+    let (parent, count) = counts.into_iter().find(|(_, count)| *count > most)?;
+    let (labels, parent) = (counted(count, "label"), named(parent));
+    Some(format!(
+        "has {labels} within {parent}: at most {most} are allowed"
+    ))
 }
 
 /// Returns why it cannot be told which labels are within a class, if it cannot: two labels of its name have some.
@@ -285,6 +300,37 @@ mod tests {
         assert_eq!(offered(&[" sports"]), [0, 1]);
         assert_eq!(offered(&["Business", "Sports"]), [0, 1, 2, 3]);
         assert!(offered(&["World"]).is_empty() && offered(&[]).is_empty());
+    }
+
+    #[test]
+    fn of_a_tree_each_label_may_have_as_many_within_as_a_text_may_be_offered() {
+        let tree = |counts: [usize; 2]| {
+            let parent = |(name, count): (&str, usize)| {
+                let within: Vec<_> = (0..count)
+                    .map(|number| serde_json::json!({ "label": format!("{name} {number}") }))
+                    .collect();
+                serde_json::json!({ "label": name, "labels": within })
+            };
+            let [one, other] = [("a", counts[0]), ("b", counts[1])].map(parent);
+            serde_json::json!({ "labels": [one, other] }).to_string()
+        };
+        let read = |counts, task| read(tree(counts).as_bytes(), task, true);
+
+        let many = read([50, 50], Task::MultiLabel).expect("a text is offered 50 at most");
+        let too_many = read([2, 51], Task::MultiLabel);
+        let of_one_label = read([2, 51], Task::SingleLabel);
+        let far_too_many = read([500, 501], Task::SingleLabel);
+
+        assert_eq!(many.labels.len(), 100);
+        assert_eq!(
+            too_many,
+            Err("has 51 labels within `b`: at most 50 are allowed".to_owned())
+        );
+        assert!(of_one_label.is_ok());
+        assert_eq!(
+            far_too_many,
+            Err("has 1001 labels: 2 to 1000 are allowed".to_owned())
+        );
     }
 
     #[test]

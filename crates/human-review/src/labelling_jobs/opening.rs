@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use active_learning_core::erasure::holds_erased;
 use active_learning_core::text::is_blank;
+use active_learning_core::text::personal_data::mask;
 use chrono::{DateTime, Duration, Utc};
 use futures::stream::{self, StreamExt};
 use lambda_runtime::tracing::warn;
@@ -137,6 +138,7 @@ impl Drive<'_> {
         match unprepared {
             Unprepared::Job(reason) => Err(DriveError::Job(reason)),
             Unprepared::Object(reason) => Ok(failed(reason, tries)),
+            Unprepared::Erased => Ok(ObjectState::Erased),
             Unprepared::Slower(reason) => {
                 warn!(job, object, reason, "an object is prepared later");
                 self.has_failed.store(true, Ordering::Relaxed);
@@ -233,7 +235,10 @@ impl Drive<'_> {
     async fn built_in_input(&self, line: &Line) -> Result<Value, Unprepared> {
         let text = match line.text("source") {
             Some(text) => text,
-            None => self.text_of(&line.text("source-ref").unwrap_or_default()).await?,
+            None => {
+                let text = self.text_of(&line.text("source-ref").unwrap_or_default()).await?;
+                self.kept_text(text).await?
+            }
         };
         Ok(self.input_of(&text, line))
     }
@@ -259,7 +264,21 @@ impl Drive<'_> {
 
     /// Returns the text of the object that a line names; none where it cannot be read, which those are told who ask about it.
     pub(super) async fn text_by_reference(&self, line: &Line) -> Option<String> {
-        self.text_of(&line.text("source-ref")?).await.ok()
+        let text = self.text_of(&line.text("source-ref")?).await.ok()?;
+        self.kept_text(text).await.ok()
+    }
+
+    /// Returns the text of an object as tasks and models see it: masked where that is wanted, and none that was erased.
+    async fn kept_text(&self, text: String) -> Result<String, Unprepared> {
+        let erased = self.jobs.erased.current().await;
+        let erased = erased.map_err(|error| Unprepared::Again(format!("InternalError: {error}.")))?;
+        if erased.contains(&text) {
+            return Err(Unprepared::Erased);
+        }
+        Ok(match self.jobs.masks {
+            true => mask(&text).text.into_owned(),
+            false => text,
+        })
     }
 
     async fn text_of(&self, uri: &str) -> Result<String, Unprepared> {
@@ -287,6 +306,8 @@ enum Unprepared {
     Job(String),
     /// This one cannot be.
     Object(String),
+    /// Its text was erased at a person's wish.
+    Erased,
     /// It is tried again.
     Again(String),
     /// A service asks to slow down.

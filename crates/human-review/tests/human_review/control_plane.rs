@@ -832,3 +832,73 @@ async fn a_task_that_would_wait_longer_than_its_texts_are_kept_is_refused_with_b
         );
     }
 }
+
+#[tokio::test]
+async fn tags_are_kept_listed_changed_and_removed() {
+    let review = Review::new();
+    let tag = |key: &str, value: &str| json!({ "Key": key, "Value": value });
+    let ui = json!({
+        "HumanTaskUiName": "tone", "UiTemplate": { "Content": TEMPLATE }, "Tags": [tag("team", "mail")],
+    });
+    let ui = made(&review, "CreateHumanTaskUi", ui).await["HumanTaskUiArn"].clone();
+    let tagged = flow("tone", "tone", json!({ "Tags": [tag("cost", "7")] }));
+    let flow = made(&review, "CreateFlowDefinition", tagged).await["FlowDefinitionArn"].clone();
+    let team = json!({
+        "WorkteamName": "mail", "Description": "Mail",
+        "MemberDefinitions": [{ "OidcMemberDefinition": { "Groups": ["mail"] } }],
+    });
+    let team = made(&review, "CreateWorkteam", team).await["WorkteamArn"].clone();
+    let tags =
+        async |arn: &Value| made(&review, "ListTags", json!({ "ResourceArn": arn })).await["Tags"].clone();
+
+    let more = json!({ "ResourceArn": flow, "Tags": [tag("cost", "8"), tag("owner", "ann")] });
+    let added = made(&review, "AddTags", more).await;
+    let of_team = json!({ "ResourceArn": team, "Tags": [tag("a", "1")] });
+    made(&review, "AddTags", of_team).await;
+    let rename = json!({ "WorkteamName": "mail", "Description": "Mails" });
+    made(&review, "UpdateWorkteam", rename).await;
+    let before = tags(&flow).await;
+    let fewer = json!({ "ResourceArn": flow, "TagKeys": ["cost", "none"] });
+    made(&review, "DeleteTags", fewer).await;
+
+    assert_eq!(tags(&ui).await, json!([tag("team", "mail")]));
+    assert_eq!(added["Tags"], before);
+    assert_eq!(before, json!([tag("cost", "8"), tag("owner", "ann")]));
+    assert_eq!(tags(&flow).await, json!([tag("owner", "ann")]));
+    assert_eq!(
+        tags(&team).await,
+        json!([tag("a", "1")]),
+        "a change of the team leaves its tags"
+    );
+    assert_eq!(tags(&json!(OWN_TEAM)).await, json!([]));
+}
+
+#[tokio::test]
+async fn tags_that_cannot_be_are_refused_and_leave_those_there_are() {
+    let review = Review::new();
+    add_flow(&review).await;
+    let arn = format!("{SCOPE}:flow-definition/tone");
+    let many: Vec<Value> = (0..50)
+        .map(|number| json!({ "Key": format!("k{number}"), "Value": "" }))
+        .collect();
+    made(&review, "AddTags", json!({ "ResourceArn": arn, "Tags": many })).await;
+    let add = |arn: &str, key: &str, value: &str| json!({ "ResourceArn": arn, "Tags": [{ "Key": key, "Value": value }] });
+
+    for request in [
+        add(&arn, "one-more", ""),
+        add(&arn, "aws:own", ""),
+        add(&arn, "", ""),
+        add(&arn, "k1", &"x".repeat(257)),
+        add(OWN_TEAM, "a", "b"),
+        json!({ "ResourceArn": arn }),
+    ] {
+        let (code, _) = refused(&review, "AddTags", request.clone()).await;
+        assert_eq!(code, "ValidationException", "{request}");
+    }
+    let nowhere = add(&format!("{SCOPE}:flow-definition/none"), "a", "b");
+    let (code, _) = refused(&review, "AddTags", nowhere).await;
+
+    assert_eq!(code, "ResourceNotFound");
+    let kept = made(&review, "ListTags", json!({ "ResourceArn": arn })).await;
+    assert_eq!(kept["Tags"].as_array().map(Vec::len), Some(50));
+}

@@ -79,6 +79,7 @@ pub fn config() -> Config {
         task_count: 1,
         task_availability_seconds: 86_400,
         text_retention: Default::default(),
+        personal_data: Default::default(),
         task_time_limit_seconds: 600,
         show_rules: human_review::portal::ShowRules::default(),
         allowed_networks: Default::default(),

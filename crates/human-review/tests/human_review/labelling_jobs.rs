@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use active_learning_aws::bucket::Bucket;
 use active_learning_core::erasure::ErasedTexts;
 use active_learning_core::keys::ERASED_TEXTS;
+use active_learning_core::text::personal_data::Treatment;
 use chrono::Duration;
+use human_review::Config;
 use serde_json::{Value, json};
 
 use crate::harness::{BUCKET, FEEDBACK_BUCKET, Reply, Review, Session, config, url_event};
@@ -1272,5 +1274,58 @@ async fn the_model_of_a_level_learns_from_the_texts_of_its_parent_alone() {
             _ => Value::Null,
         };
         assert_eq!(line["sport"], expected, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn personal_data_in_texts_of_a_job_is_masked_before_it_is_kept_or_shown() {
+    let review = Review::with(Config {
+        personal_data: Treatment::Mask,
+        ..config()
+    });
+    put(&review, "texts/1.txt", "Call +49 30 901820 about the cup final").await;
+    let lines = [
+        json!({ "id": 7, "source": "Refund jane@example.com her ticket", "note": "by jane@example.com" }),
+        json!({ "source": "Nothing of anybody" }),
+        json!({ "source-ref": format!("s3://{FEEDBACK_BUCKET}/texts/1.txt") }),
+    ];
+    started(&review, &lines, &request("masked", json!({}))).await;
+
+    let session = review.sign_in("ada").await;
+    let shown = Mutex::new(String::new());
+    let answered = answer_all(&session, |page| {
+        shown.lock().expect("no panic").push_str(page);
+        label("Sports")
+    });
+    let answered = answered.await;
+    drive(&review).await;
+
+    let shown = shown.into_inner().expect("no panic");
+    assert_eq!(answered, 3);
+    assert!(
+        shown.contains("Refund [EMAIL] her ticket") && shown.contains("Call [PHONE] about"),
+        "{shown}"
+    );
+    let all = output(&review, "masked").await;
+    let texts: Vec<&Value> = all.iter().map(|line| &line["source"]).collect();
+    assert_eq!(
+        texts,
+        [
+            &json!("Refund [EMAIL] her ticket"),
+            &json!("Nothing of anybody"),
+            &Value::Null
+        ]
+    );
+    assert_eq!(
+        (&all[0]["id"], &all[0]["note"]),
+        (&json!(7), &json!("by jane@example.com")),
+        "other members stay"
+    );
+    for key in review.keys("human-review/").await {
+        let kept = review.object(&key).await;
+        assert!(
+            !kept.contains("Refund jane") && !kept.contains("901820"),
+            "{key}: {kept}"
+        );
     }
 }
