@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import pathlib
 import tempfile
 import threading
 import time
@@ -456,7 +455,7 @@ def topic_of_a_team(stack):
 
     stack.client("lambda").invoke(FunctionName=stack.outputs["ReviewPortalFunction"],
                                   Payload=json.dumps({"operation": "measure"}))
-    log = pathlib.Path(stack.state_dir) / "logs" / f"{topic.rsplit(':', 1)[1]}.log"
+    log = stack.state_dir / "logs" / f"{topic.rsplit(':', 1)[1]}.log"
     until("the message", log.exists)
     [told] = [json.loads(line)["message"] for line in log.read_text().splitlines()]
     assert told.startswith("1 task waits for reviewers.") and "parcel" not in told, told
