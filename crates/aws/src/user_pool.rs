@@ -176,7 +176,7 @@ impl UserPool {
         question: &Value,
     ) -> Result<T, UserPoolError> {
         let target = format!("{TARGET_PREFIX}{operation}");
-        let answer = own_operation::call(&self.client, target, question).await;
+        let answer = Box::pin(own_operation::call(&self.client, target, question)).await;
         let answer = answer.map_err(|source| UserPoolError::Refused { operation, source })?;
         // Some operations answer with nothing.
         let answer: &[u8] = if answer.is_empty() { b"{}" } else { &answer };

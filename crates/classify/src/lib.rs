@@ -219,10 +219,10 @@ impl Classify {
         };
         let result = match review.as_ref().and_then(|review| review.wait_of(wait_seconds)) {
             // Nobody has asked to wait, and it is there: a look must not cost the caller the prediction.
-            Some(0) => timeout(KEEP_TIMEOUT, self.wait_for_people(&kept, begin, 0))
+            Some(0) => timeout(KEEP_TIMEOUT, Box::pin(self.wait_for_people(&kept, begin, 0)))
                 .await
                 .unwrap_or_default(),
-            Some(seconds) => self.wait_for_people(&kept, begin, seconds).await,
+            Some(seconds) => Box::pin(self.wait_for_people(&kept, begin, seconds)).await,
             None => None,
         };
         Ok(Answer {

@@ -106,11 +106,14 @@ pub async fn execute(
             user_pool: Some(id),
             group,
             ..
-        } => pool::invite(&portal, (&id, group.as_deref()), (&name, role), &by, json).await,
+        } => {
+            let into = (id.as_str(), group.as_deref());
+            Box::pin(pool::invite(&portal, into, (&name, role), &by, json)).await
+        }
         Action::Invite {
             name, role, teams, ..
         } => invite(&portal, name, (role, teams), by, json).await,
-        Action::Import(import) => pool::import(&portal, import, &by, json).await,
+        Action::Import(import) => Box::pin(pool::import(&portal, import, &by, json)).await,
         Action::Pause { name } => {
             let done = "is paused: they are kept out within a minute";
             change(&portal, name, by, Operation::PauseReviewer, done, json).await
