@@ -11,6 +11,7 @@ use active_learning_core::{
     labels::{
         consolidation::tied_labels,
         human_loop::{Answer, HumanLoopInput, LoopName},
+        label_set::LabelSet,
         question::Question,
         vote::Vote,
     },
@@ -90,7 +91,10 @@ pub async fn list(
     stack: impl FnOnce() -> Result<StackOutputs, Failure>,
 ) -> Result<(), Failure> {
     let Place {
-        training, feedback, ..
+        training,
+        feedback,
+        several_labels,
+        ..
     } = place.find(stack).await?;
     let listed = training
         .list_after(keys::DISPUTED_FOLDER, "", MAX_SHOWN + 1)
@@ -101,8 +105,11 @@ pub async fn list(
         disputes.extend(training.read_document(&object.key).await?);
     }
 
+    let sets = LabelSets::new(training).with_several_labels(several_labels);
+    let set = sets.current().await?;
+    let set = set.as_deref();
     if json {
-        let rows: Vec<Value> = disputes.iter().map(as_json).collect();
+        let rows: Vec<Value> = disputes.iter().map(|question| as_json(question, set)).collect();
         println!("{}", serde_json::to_string_pretty(&rows)?);
         return Ok(());
     }
@@ -121,7 +128,14 @@ pub async fn list(
         for vote in &question.votes {
             println!("    {:<24} {}", vote.worker, in_words(&vote.answer));
         }
-        let tied = tied_labels(&question.votes);
+        let kept = set.map_or_else(Vec::new, |set| question.labels_kept(set));
+        if !kept.is_empty() {
+            println!(
+                "    given beside a label that was split since   {}",
+                kept.join(", ")
+            );
+        }
+        let tied = tied_labels(&question.counted(set));
         if !tied.is_empty() {
             println!("    as many for as against   {}", tied.join(", "));
         }
@@ -203,13 +217,13 @@ pub async fn adjudicate(
     Ok(())
 }
 
-fn as_json(question: &Question) -> Value {
+fn as_json(question: &Question, set: Option<&LabelSet>) -> Value {
     json!({
         "id": question.record.id,
         "classifier": question.record.classifier,
         "utterance": question.record.utterance,
         "votes": question.votes,
-        "tied": tied_labels(&question.votes),
+        "tied": tied_labels(&question.counted(set)),
     })
 }
 

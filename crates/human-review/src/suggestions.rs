@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 /// Sets what users suggest on each item of an input, from the votes on its question: `suggestions`, each with its `label` and
 /// how many `users` hold it right, the most frequent first, which is the `suggestedLabel` too.
 ///
+/// A text that is asked anew since one of its labels was split says in `keptLabels` which others reviewers gave it.
 /// What was taken back, or is asked by another loop by now, is marked as `withdrawn`. An item whose question is not known,
 /// or cannot be read, keeps what it was started with.
 pub async fn show_questions(input: &mut Value, human_loop: &str, feedback: &Bucket, set: Option<&LabelSet>) {
@@ -85,6 +86,10 @@ fn show(item: &mut Value, question: &Question, set: Option<&LabelSet>) {
         .first()
         .map_or(Value::Null, |first| first["label"].clone());
     item["suggestions"] = json!(suggestions);
+    let kept = set.map_or_else(Vec::new, |set| question.labels_kept(set));
+    if !kept.is_empty() {
+        item["keptLabels"] = json!(kept);
+    }
 }
 
 /// Returns whether one of the labels of an answer was retired or split: the page does not offer it.
@@ -121,7 +126,47 @@ fn name(answer: &Answer, set: Option<&LabelSet>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use active_learning_core::{
+        feedback::{FeedbackRequest, Source},
+        labels::vote::{Vote, VoteSource},
+    };
+
     use super::*;
+
+    #[test]
+    fn who_is_asked_anew_since_a_label_was_split_is_told_of_the_others_that_were_given() {
+        let mut set = LabelSet::none();
+        for label in ["World", "Press"] {
+            set.add(label, "").expect("free");
+        }
+        let mut set = set.with_several_labels(true);
+        set.split("Press", &["Papers", "Radio"]).expect("parts");
+        let request = FeedbackRequest {
+            classifier: "news".into(),
+            sentence: "A text".into(),
+            ..FeedbackRequest::default()
+        };
+        let record = request.into_record(Source::ExplicitApi, "2026-11-20T10:00:00Z");
+        let mut question = Question::asked(record.expect("complete"), "review-1", 1);
+        let shown = |question: &Question| {
+            let mut item = json!({});
+            show(&mut item, question, Some(&set));
+            item
+        };
+
+        let before = shown(&question);
+        question.in_doubt = vec![Vote {
+            worker: "ann".into(),
+            answer: Answer::labels(["Press", "World"]),
+            source: VoteSource::HumanReview,
+            at: "2026-11-20T11:00:00Z".into(),
+            seconds: None,
+            note: Default::default(),
+        }];
+
+        assert!(before["keptLabels"].is_null(), "{before}");
+        assert_eq!(shown(&question)["keptLabels"], json!(["World"]));
+    }
 
     #[test]
     fn a_suggested_label_that_is_out_of_use_is_none_and_one_that_was_merged_has_its_name_of_now() {

@@ -244,7 +244,8 @@ fn with_votes(labels: &Labels, lines: &[Line], set: &LabelSet) -> Result<Labelle
 }
 
 /// Leaves out what reviewers answered up to the time at which they were asked anew, but for their last answer where its label
-/// is in use: as [`Ballots`](active_learning_core::labels::consolidation::Ballots) count them.
+/// is in use: as [`Ballots`](active_learning_core::labels::consolidation::Ballots) count them. What stands of an answer with a
+/// label that was split is kept by its question.
 fn without_doubtful(votes: Vec<Vote>, asked_anew: &str, set: &LabelSet) -> Vec<Vote> {
     let is_old = |vote: &Vote| vote.source.is_review() && vote.at.as_str() <= asked_anew;
     let is_last = |vote: &Vote| {

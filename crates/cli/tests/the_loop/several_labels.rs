@@ -106,6 +106,51 @@ async fn reviewers_who_differ_in_one_of_two_labels_are_joined_by_a_third_label_b
     assert_eq!(disputed.1.trim(), "[]");
 }
 
+const CORRESPONDENT: &str = "The correspondent was sent home after an interview with the minister.";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_split_of_one_of_two_labels_asks_about_it_and_keeps_the_other() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let several = [
+        ("ReviewSeveralLabels", "true"),
+        ("TaskCount", "1"),
+        ("ItemsPerTask", "1"),
+        (
+            "ComprehendClassificationCategories",
+            "World,Sports,Business,SciTech,Press",
+        ),
+    ];
+    let parameters = [&BY_HAND[..], &several].concat();
+    let stack = Stack::start(folder.path(), &news()[..24], &parameters).await;
+    let body = json!({"classifier": "news", "sentence": CORRESPONDENT, "user": "ada"});
+    let key = &stack.running.plan.api_keys[0].value;
+    let (status, said) = harness::post(stack.outputs.output("FeedbackAPIGatewayID"), key, &body).await;
+    let label = async || {
+        let exported = exported_labels(folder.path()).await;
+        exported.get(CORRESPONDENT).cloned().unwrap_or_default()
+    };
+    answer(&stack, "ann", "World|Press").await;
+    until(async || label().await == ["Press|World"]).await;
+
+    let split = ["labels", "split", "Press", "Papers", "Radio", "--yes"];
+    let (done, printed) = harness::command(folder.path(), &split).await;
+    let in_doubt = label().await;
+    // Bob looks at the new labels only: whether `World` fits is one to one, and asked once more.
+    answer(&stack, "bob", "Radio").await;
+    answer(&stack, "cy", "World|Radio").await;
+    until(async || label().await == ["Radio|World"]).await;
+    let disputed = harness::command(folder.path(), &["disputed", "--json"]).await;
+    stack.stop().await;
+
+    assert_eq!(status, 200, "{said}");
+    assert!(
+        done && printed.contains("1 text will be asked again"),
+        "{printed}"
+    );
+    assert_eq!(in_doubt, [""; 0], "nobody has said yet which part is meant");
+    assert_eq!(disputed.1.trim(), "[]");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_people_toggle_is_what_the_next_model_gives() {
     let folder = tempfile::tempdir().expect("temporary folder");

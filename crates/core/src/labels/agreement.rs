@@ -47,8 +47,11 @@ pub struct AgreementReport {
 pub fn agreement(votes: &Votes) -> AgreementReport {
     let answers = votes.answers();
     let sure = |ballots: &[Ballot]| -> Vec<usize> {
-        let independent = ballots.iter().filter(|ballot| votes.is_independent(ballot));
-        let said = independent.map(|ballot| votes.meaning(ballot));
+        let is_compared = |ballot: &&Ballot| votes.is_independent(ballot) && votes.is_whole(ballot);
+        let said = ballots
+            .iter()
+            .filter(is_compared)
+            .map(|ballot| votes.meaning(ballot));
         said.filter(|said| *answers[*said] != Answer::Unsure).collect()
     };
     let units: Vec<Vec<usize>> = votes
@@ -148,7 +151,8 @@ pub fn reviewers(votes: &Votes, consolidated: &Consolidated<'_>) -> BTreeMap<Str
     let mut reports: BTreeMap<u32, Work> = BTreeMap::new();
     let labels = votes.have_several_labels().then(|| NamedLabels::of(votes));
     for (id, ballots) in votes.records() {
-        let is_reviewer = |ballot: &&Ballot| ballot.is_review() && votes.is_signed(ballot);
+        let is_reviewer =
+            |ballot: &&Ballot| ballot.is_review() && votes.is_signed(ballot) && votes.is_whole(ballot);
         let is_sure = |ballot: &&Ballot| *votes.answer(ballot) != Answer::Unsure;
         let sure = ballots.iter().filter(is_reviewer).filter(is_sure);
         let final_answer = match consolidated.of(id) {

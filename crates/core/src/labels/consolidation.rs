@@ -95,9 +95,14 @@ impl Consensus {
     /// Where a reviewer names several labels and another one differs, each label is a question of its own: those fit that more
     /// reviewers name than not. On a label that is tied users decide. Where they do not, and where nobody's labels have a
     /// majority and not most say that none fits, the most frequent of four or more whole answers counts; else it is a tie.
+    ///
+    /// Of an answer with a label that was split, [what stands](LabelSet::standing) says nothing of the labels in its place,
+    /// and counts for the others once a reviewer has answered anew.
+    ///
+    /// [`LabelSet::standing`]: crate::labels::label_set::LabelSet::standing
     pub fn by_majority(votes: &[Vote]) -> (Self, Option<DecidedBy>) {
         let given = last_vote_of_each_worker(votes);
-        let meanings: Vec<_> = given.iter().map(|(.., answer)| answer.meaning()).collect();
+        let meanings: Vec<_> = given.iter().map(|given| given.answer.meaning()).collect();
         let (consensus, rule) = decide(given, meanings.into_iter());
         (consensus.borrowed().cloned(), rule)
     }
@@ -171,7 +176,21 @@ impl<A: Borrow<Answer>> Consensus<A> {
 }
 
 /// An answer, where it comes from and when it was given.
-type Given<'a, T> = (VoteSource, T, &'a Answer);
+#[derive(Clone, Copy)]
+struct Given<'a, T> {
+    source: VoteSource,
+    at: T,
+    answer: &'a Answer,
+    /// Labels of which it says nothing: see [`Note::silent_on`](crate::labels::vote::Note).
+    silent_on: &'a [String],
+}
+
+impl<T> Given<'_, T> {
+    /// Returns whether it is a reviewer's, who is sure, and all of their answer.
+    fn is_whole_review(&self) -> bool {
+        self.source.is_review() && self.silent_on.is_empty() && *self.answer != Answer::Unsure
+    }
+}
 
 /// Decides by majority, of one answer a worker: by label where a text may have several, else of whole answers. `meanings` are
 /// what each of them says; those that say the same are [spelt alike](spelt_alike).
@@ -179,24 +198,29 @@ fn decide<'a, T: Ord + Copy, M: Ord>(
     given: Vec<Given<'a, T>>,
     meanings: impl Iterator<Item = M>,
 ) -> Decision<'a> {
-    let is_final = |(source, ..): &Given<'a, T>| *source == VoteSource::Adjudicator;
-    if given.iter().any(is_final) || !per_label::is_by_label(&given) {
-        let (consensus, rule) = decide_on_whole(spelt_alike(given, meanings));
-        return (consensus.as_given(), rule);
-    }
-    match per_label::decide(&given) {
-        (Consensus::Tie, _) => most_frequent_whole(spelt_alike(given, meanings)),
-        by_label => by_label,
+    let is_final = |given: &Given<'a, T>| given.source == VoteSource::Adjudicator;
+    let is_by_label = !given.iter().any(is_final) && per_label::is_by_label(&given);
+    let by_label = is_by_label.then(|| per_label::decide(&given));
+    let whole = given
+        .into_iter()
+        .zip(meanings)
+        .filter(|(given, _)| given.silent_on.is_empty());
+    let (whole, meanings): (Vec<_>, Vec<_>) = whole.unzip();
+    let whole = || spelt_alike(whole, meanings.into_iter());
+    match by_label {
+        None => {
+            let (consensus, rule) = decide_on_whole(whole());
+            (consensus.as_given(), rule)
+        }
+        Some((Consensus::Tie, _)) => most_frequent_whole(whole()),
+        Some(by_label) => by_label,
     }
 }
 
 /// Decides by majority of whole answers where labels one by one came to nothing, as versions did that counted no labels: what
 /// they stored stays an answer. Only of [`MIN_WHOLE_ANSWERS`] or more, and nothing that users had to decide.
 fn most_frequent_whole<'a, T: Ord>(given: Vec<Given<'a, T>>) -> Decision<'a> {
-    let sure = given
-        .iter()
-        .filter(|(source, _, answer)| source.is_review() && **answer != Answer::Unsure)
-        .count();
+    let sure = given.iter().filter(|given| given.is_whole_review()).count();
     match decide_on_whole(given) {
         (consensus, rule @ Some(DecidedBy::Majority)) if sure >= MIN_WHOLE_ANSWERS => {
             (consensus.as_given(), rule)
@@ -208,7 +232,10 @@ fn most_frequent_whole<'a, T: Ord>(given: Vec<Given<'a, T>>) -> Decision<'a> {
 /// Decides by majority of whole answers.
 fn decide_on_whole<'a, T: Ord>(given: Vec<Given<'a, T>>) -> (Consensus<&'a Answer>, Option<DecidedBy>) {
     let (mut last_word, mut reviewers, mut users) = (None, Vec::new(), Vec::new());
-    for (source, at, answer) in given {
+    for Given {
+        source, at, answer, ..
+    } in given
+    {
         match source {
             VoteSource::Adjudicator => last_word = last_word.max(Some((at, answer))),
             VoteSource::HumanReview | VoteSource::Import => reviewers.push(answer),
@@ -292,15 +319,25 @@ fn majority<'a>(answers: impl Iterator<Item = &'a Answer>) -> Consensus<&'a Answ
 }
 
 /// Returns the last answer of each worker, and what it counts as; of two at the same instant the greater.
-pub(crate) fn last_vote_of_each_worker(votes: &[Vote]) -> Vec<Given<'_, &str>> {
+fn last_vote_of_each_worker(votes: &[Vote]) -> Vec<Given<'_, &str>> {
     let last = last_votes(votes);
-    let is_answer = |vote: &&Vote| binds(vote.counts_as(), vote.note.proposed, &vote.answer);
+    let is_answer =
+        |vote: &&Vote| vote.is_whole() && binds(vote.counts_as(), vote.note.proposed, &vote.answer);
     let is_answered = last.iter().any(is_answer);
-    let given = last.into_iter().map(|vote| {
-        let source = counted_as(vote.counts_as(), vote.note.proposed, is_answered);
-        (source, vote.at.as_str(), &vote.answer)
+    let given = last.into_iter().map(|vote| Given {
+        source: counted_as(vote.counts_as(), vote.note.proposed, is_answered),
+        at: vote.at.as_str(),
+        answer: &vote.answer,
+        silent_on: &vote.note.silent_on,
     });
     given.collect()
+}
+
+/// Returns what users hold right: the last answer of each of them, and when it was given.
+pub(crate) fn held_by_users(votes: &[Vote]) -> impl Iterator<Item = (&str, &Answer)> {
+    let given = last_vote_of_each_worker(votes).into_iter();
+    let of_users = given.filter(|given| given.source == VoteSource::Feedback);
+    of_users.map(|given| (given.at, given.answer))
 }
 
 /// Returns the last vote of each worker; of two at the same instant the one with the greater answer, and of the same answer the

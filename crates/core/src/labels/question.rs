@@ -18,7 +18,7 @@ pub use lines::Line;
 pub use room::MAX_USERS;
 
 use super::{
-    consolidation::{Consensus, DecidedBy, last_vote_of_each_worker, last_votes},
+    consolidation::{Consensus, DecidedBy, held_by_users, last_votes},
     human_loop::{Answer, LoopName, MAX_ROUNDS},
     label_key::label_key,
     label_set::{LabelSet, Mapped},
@@ -91,7 +91,8 @@ pub struct Question {
     /// Times that it was opened again after an answer.
     #[serde(default)]
     pub reopened: u8,
-    /// What reviewers answered before a change of the label set put it in doubt.
+    /// What reviewers answered before a change of the label set put it in doubt. Of several labels of which one was split the
+    /// others stand: see [`Question::counted`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_doubt: Vec<Vote>,
     /// What users called wrong who named no label: of each their last complaint, with what was wrong, or that they do not
@@ -380,12 +381,32 @@ impl Question {
         self.decide(None);
     }
 
-    /// Decides by the votes that there are, as [`LabelSet::counting`] counts them.
+    /// Returns the votes that count by a label set: those that there are, as [`LabelSet::counting`] counts them, and what stands
+    /// of answers with a label that was split since.
+    pub fn counted(&self, labels: Option<&LabelSet>) -> Vec<Vote> {
+        match labels {
+            Some(labels) => {
+                let left = self.in_doubt.iter().filter_map(|vote| labels.left_of(vote));
+                labels.counting(&self.votes).into_iter().chain(left).collect()
+            }
+            None => self.votes.clone(),
+        }
+    }
+
+    /// Returns the labels that stand of answers with a label that was split since, in order: who is asked anew is told of them.
+    pub fn labels_kept(&self, labels: &LabelSet) -> Vec<String> {
+        let left = self.in_doubt.iter().filter_map(|vote| labels.left_of(vote));
+        let names = left.filter_map(|vote| match vote.answer {
+            Answer::Labels { labels } => Some(labels),
+            Answer::NoneFits | Answer::NewLabel { .. } | Answer::Unsure => None,
+        });
+        let names: BTreeSet<String> = names.flatten().collect();
+        names.into_iter().collect()
+    }
+
+    /// Decides by the votes that [count](Question::counted).
     pub fn decide(&mut self, labels: Option<&LabelSet>) {
-        let (consensus, decided_by) = match labels {
-            Some(labels) => Consensus::by_majority(&labels.counting(&self.votes)),
-            None => Consensus::by_majority(&self.votes),
-        };
+        let (consensus, decided_by) = Consensus::by_majority(&self.counted(labels));
         self.state = match consensus {
             Consensus::Agreed { .. } if consensus.is_answer() => State::Answered,
             Consensus::Agreed { .. } | Consensus::Unanswered if self.state == State::Withdrawn => {
@@ -451,10 +472,7 @@ impl Question {
     /// A user has one opinion, their last; users without a name share one.
     pub fn users_hold(&self) -> Vec<(&Answer, usize)> {
         let mut held: Vec<(&Answer, usize, &str)> = Vec::new();
-        for (source, at, answer) in last_vote_of_each_worker(&self.votes) {
-            if source != VoteSource::Feedback {
-                continue;
-            }
+        for (at, answer) in held_by_users(&self.votes) {
             match held.iter_mut().find(|(known, ..)| known.says_the_same(answer)) {
                 Some((_, users, newest)) => {
                     *users += 1;

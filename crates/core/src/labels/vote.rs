@@ -72,6 +72,19 @@ pub struct Note {
     /// Whether an imported file proposed the label, which was none yet: it binds nobody who is asked here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub proposed: bool,
+    /// Labels of which the vote says nothing, neither that they fit nor that they do not: one that its answer named was split,
+    /// and this is what stands of the answer. None of a whole answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silent_on: Vec<String>,
+}
+
+/// What stands of an answer by a label set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The answer, or what is left of it: the labels that are in use.
+    pub answer: Answer,
+    /// Labels of which it says nothing, as in [`Note::silent_on`]; none where all of it stands.
+    pub silent_on: Vec<String>,
 }
 
 impl Note {
@@ -132,6 +145,11 @@ impl Vote {
             note: Note::default(),
             ..self.clone()
         }
+    }
+
+    /// Returns whether it is all that its voter answered, and not what stands of that since a label was split.
+    pub fn is_whole(&self) -> bool {
+        self.note.silent_on.is_empty()
     }
 
     /// Returns who voted, however their name is spelt where it was typed: users and people of other tools are told apart by

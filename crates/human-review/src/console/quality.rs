@@ -39,6 +39,11 @@ impl Console<'_> {
                      two of them answered. The second compares each of them with the answer that the text got in the \
                      end, after all votes, ties and adjudications: the one may be low where the other is high.",
                 ));
+                if has_several(&report.reviewers) {
+                    blocks.push(Block::text(
+                        "Texts have several labels here. “Whole answers” are equal only where all their labels are. In                          the rows of the labels each label is a question of its own, whether it fits, as it is where                          votes are counted. So is it under “Labels equal, each by itself”: of the labels that a                          reviewer named on a text, how often the reviewer said what came out in the end, that it fits                          or that it does not.",
+                    ));
+                }
                 blocks.push(Block::Table(agreement(&report.agreement)));
                 blocks.push(Block::Table(self.reviewers_table(&report.reviewers).await?));
             }
@@ -87,7 +92,16 @@ impl Console<'_> {
         for question in &disputes {
             blocks.push(Block::Quote(question.record.utterance.clone()));
             blocks.push(Block::Table(self.votes(question).await?));
-            let tied = tied_labels(&question.votes);
+            let kept = set
+                .as_deref()
+                .map_or_else(Vec::new, |set| question.labels_kept(set));
+            if !kept.is_empty() {
+                blocks.push(Block::text(format!(
+                    "Reviewers gave these labels beside one that was split since, and their word on them counts: {}.",
+                    kept.join(", ")
+                )));
+            }
+            let tied = tied_labels(&question.counted(set.as_deref()));
             if !tied.is_empty() {
                 blocks.push(Block::text(format!(
                     "As many reviewers say that it fits as that it does not: {}.",
@@ -109,7 +123,7 @@ impl Console<'_> {
             json!({
                 "id": question.record.id, "utterance": question.record.utterance,
                 "classifier": question.record.classifier, "votes": question.votes,
-                "tied": tied_labels(&question.votes),
+                "tied": tied_labels(&question.counted(set.as_deref())),
             })
         });
         document["disputed"] = json!({ "questions": rows.collect::<Vec<_>>(), "next": next });
@@ -184,7 +198,7 @@ impl Console<'_> {
         &self,
         reports: &BTreeMap<String, ReviewerReport>,
     ) -> Result<Table, ConsoleError> {
-        let has_several = reports.values().any(|report| report.label_agreement.is_some());
+        let has_several = has_several(reports);
         let mut rows = Vec::new();
         for (worker_id, report) in reports.iter().take(100) {
             let seconds = report.median_seconds;
@@ -218,6 +232,11 @@ impl Console<'_> {
     }
 }
 
+/// Returns whether reviewers gave texts several labels.
+fn has_several(reports: &BTreeMap<String, ReviewerReport>) -> bool {
+    reports.values().any(|report| report.label_agreement.is_some())
+}
+
 fn agreement(report: &AgreementReport) -> Table {
     let row = |name: &str, agreement: &Agreement| {
         let alpha = agreement.alpha;
@@ -244,7 +263,7 @@ fn agreement(report: &AgreementReport) -> Table {
             "Texts with two answers",
             "Answers",
         ],
-        rows: std::iter::once(row("All labels", &report.overall))
+        rows: std::iter::once(row("Whole answers", &report.overall))
             .chain(labels)
             .collect(),
     }

@@ -109,7 +109,10 @@ fn cells(name: &str, work: &Work) -> Vec<Cell> {
     let known = |text: Option<String>| Cell::text(text.unwrap_or_else(|| UNKNOWN.to_owned()));
     let agreement = report.and_then(|report| {
         let share = report.agreement?;
-        Some(format!("{} of {}", percent(share), report.compared))
+        let by_label = report.label_agreement.map_or_else(String::new, |share| {
+            format!("; label by label {}", percent(share))
+        });
+        Some(format!("{} of {}{by_label}", percent(share), report.compared))
     });
     let seconds = report.and_then(|report| report.median_seconds);
     let at = work.last_active_at;

@@ -297,6 +297,49 @@ async fn agreement_of_the_newest_dataset_is_shown_by_label_and_by_reviewer_with_
 }
 
 #[tokio::test]
+async fn agreement_on_several_labels_is_shown_label_by_label_with_what_is_counted() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let ann = review.sign_in("ann").await;
+    let agreement = json!({ "records": 7, "answers": 20, "percentAgreement": 0.5, "alpha": 0.3 });
+    let own = json!({ "answers": 9, "unsure": 1, "compared": 4, "agreement": 0.5, "labelAgreement": 0.875, "medianSeconds": 3.5 });
+    let report = json!({
+        "method": "majority", "outcomes": {}, "overall": agreement, "byLabel": { "World": agreement },
+        "reviewers": { human_review::worker_id("ann"): own },
+    });
+    put(
+        &review,
+        TRAINING_BUCKET,
+        "datasets/newest.json",
+        &json!({ "version": "d-1" }),
+    )
+    .await;
+    put(&review, TRAINING_BUCKET, "datasets/d-1/agreement.json", &report).await;
+
+    let (quality, people) = (admin.get("quality").await, admin.get("reviewers").await);
+    let history = ann.get("history").await;
+
+    for text in [
+        "Texts have several labels here",
+        "Whole answers",
+        "Labels equal, each by itself",
+        "87.5 %",
+    ] {
+        assert!(quality.body().contains(text), "{text}: {}", quality.body());
+    }
+    assert!(
+        people.body().contains("50.0 % of 4; label by label 87.5 %"),
+        "{}",
+        people.body()
+    );
+    assert!(
+        history.body().contains("for 87.5 %, each label by itself"),
+        "{}",
+        history.body()
+    );
+}
+
+#[tokio::test]
 async fn what_the_model_takes_for_what_is_shown_with_the_way_to_the_texts() {
     let review = Review::new();
     let admin = review.sign_in_admin("ada").await;

@@ -252,8 +252,8 @@ impl Reader {
 
     fn finish(mut self) -> io::Result<Labels> {
         let set = self.set.as_deref();
-        let is_in_use = |answer: &Answer| set.is_some_and(|set| set.is_in_use(answer));
-        self.ballots.forget_reviews_until(&self.asked_anew, is_in_use);
+        let standing = |answer: &Answer| set.and_then(|set| set.standing(answer));
+        self.ballots.forget_reviews_until(&self.asked_anew, standing);
         for line in &mut self.lines {
             let asked_anew = self.asked_anew.get(&line.id);
             if asked_anew.is_some_and(|time| line.answered_at <= time_of(time)) {

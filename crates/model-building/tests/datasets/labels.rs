@@ -131,6 +131,30 @@ async fn a_split_label_counts_no_more_until_its_texts_are_answered_again() {
 }
 
 #[tokio::test]
+async fn a_split_of_one_of_two_labels_keeps_the_other_beside_what_is_answered_anew() {
+    let bucket = Bucket::new();
+    let mut set = set().with_several_labels(true);
+    let before = ["one", "two"].map(|text| {
+        let votes = ["ada", "bob"].map(|worker| vote(worker, "Sports|World", 1));
+        let votes = votes.to_vec();
+        LabelledRecord::new(record(text, Signal::Dislike), votes, "loop-1", "arn:flow")
+    });
+    bucket.label("loop-1", &before).await;
+    set.split("Sports", &["Ball games", "Racing"]).expect("parts");
+    bucket.put_set(&set).await;
+    let mut again = record("one", Signal::Relabel);
+    again.received_at = time(5);
+    let votes = vec![vote("cy", "Racing", 6)];
+    let answered = LabelledRecord::new(again, votes, "loop-2", "arn:flow");
+    bucket.label("loop-2", &[answered]).await;
+
+    let (csv, summary) = exported(&bucket, Format::ComprehendCsv).await;
+
+    assert_eq!(String::from_utf8_lossy(&csv), "Racing|World,one\n");
+    assert_eq!(summary.left_out["split-label"], 1);
+}
+
+#[tokio::test]
 async fn a_split_label_that_is_a_label_again_has_its_answers_beside_those_that_were_given_meanwhile() {
     let bucket = Bucket::new();
     let mut set = set();

@@ -53,7 +53,7 @@ impl<'a> LabelWeighing<'a> {
         Some(weighing)
     }
 
-    /// Returns what each sure person says of one label, in order.
+    /// Returns what each sure person says of one label, in order; not what stands of an answer since a label was split.
     fn observations(&self, label: usize, ballots: &[Ballot]) -> Vec<Observation> {
         let mut observations: Vec<Observation> = self
             .sure(ballots)
@@ -70,7 +70,9 @@ impl<'a> LabelWeighing<'a> {
     }
 
     fn sure<'b>(&self, ballots: &'b [Ballot]) -> impl Iterator<Item = &'b Ballot> {
-        let is_sure = move |ballot: &&Ballot| *self.votes.answer(ballot) != Answer::Unsure;
+        let is_sure = move |ballot: &&Ballot| {
+            *self.votes.answer(ballot) != Answer::Unsure && self.votes.is_whole(ballot)
+        };
         ballots.iter().filter(is_sure)
     }
 
@@ -78,11 +80,12 @@ impl<'a> LabelWeighing<'a> {
         self.labels.named_by(self.votes.meaning(ballot))
     }
 
-    /// Decides on one record label by label; by majority where the model finds a label improbable that all reviewers name, or
+    /// Decides on one record label by label; by majority where a label was split after somebody answered, where the model finds a label improbable that all reviewers name, or
     /// finds none.
     pub(super) fn decide(&self, ballots: &[Ballot]) -> Decision<'a> {
-        let is_final = |ballot: &Ballot| ballot.source == VoteSource::Adjudicator;
-        if ballots.iter().any(is_final) || !self.sure(ballots).any(Ballot::is_review) {
+        let is_for_majority =
+            |ballot: &Ballot| ballot.source == VoteSource::Adjudicator || !self.votes.is_whole(ballot);
+        if ballots.iter().any(is_for_majority) || !self.sure(ballots).any(Ballot::is_review) {
             return by_majority(self.votes, ballots);
         }
         let said = Said::of(&given(self.votes, ballots));

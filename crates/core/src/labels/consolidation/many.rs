@@ -104,8 +104,11 @@ pub(super) fn by_majority<'a>(votes: &'a Votes, ballots: &[Ballot]) -> Decision<
 
 /// Returns what was given to one record, in the order of its ballots.
 pub(super) fn given<'a>(votes: &'a Votes, ballots: &[Ballot]) -> Vec<Given<'a, Time>> {
-    let given = ballots
-        .iter()
-        .map(|ballot| (ballot.source, ballot.at, votes.answer(ballot)));
+    let given = ballots.iter().map(|ballot| Given {
+        source: ballot.source,
+        at: ballot.at,
+        answer: votes.answer(ballot),
+        silent_on: votes.silent_on(ballot),
+    });
     given.collect()
 }

@@ -38,6 +38,8 @@ type Frequency<T> = (usize, usize, Reverse<T>);
 /// What is said of one label.
 struct Label<'a, T> {
     yes: Count,
+    /// Those who say neither that it fits nor that it does not.
+    silent: Count,
     /// Whether a reviewer chose it: it is a label, and no proposal alone.
     is_chosen: bool,
     spellings: BTreeMap<Cow<'a, str>, Frequency<T>>,
@@ -56,14 +58,18 @@ pub(super) fn has_several(answer: &Answer) -> bool {
     matches!(answer, Answer::Labels { labels } if labels.len() > 1)
 }
 
-/// Returns whether votes are to be counted by label: a reviewer names several labels, and another one says something else.
+/// Returns whether votes are to be counted by label: a reviewer names several labels, and another one says something else, or
+/// answered before a label was split.
 pub(super) fn is_by_label<T>(given: &[Given<'_, T>]) -> bool {
-    let reviewers = given.iter().filter(|(source, ..)| source.is_review());
-    let Some((.., several)) = reviewers.clone().find(|(.., answer)| has_several(answer)) else {
+    let mut whole = given.iter().filter(|given| given.is_whole_review());
+    let is_rest = |given: &Given<'_, T>| given.source.is_review() && !given.silent_on.is_empty();
+    if given.iter().any(is_rest) {
+        return whole.next().is_some();
+    }
+    let Some(several) = whole.clone().find(|given| has_several(given.answer)) else {
         return false;
     };
-    let mut sure = reviewers.filter(|(.., answer)| **answer != Answer::Unsure);
-    sure.any(|(.., answer)| !answer.says_the_same(several))
+    whole.any(|given| !given.answer.says_the_same(several.answer))
 }
 
 /// Decides label by label, by the majority of reviewers; of those who are tied on one, users decide. A tie where they do not:
@@ -80,7 +86,7 @@ pub(super) fn tied<T: Ord + Copy>(given: &[Given<'_, T>]) -> Vec<String> {
         return Vec::new();
     }
     let said = Said::of(given);
-    let is_tied = |label: &&Label<'_, T>| majority(label.yes, said.all).is_none();
+    let is_tied = |label: &&Label<'_, T>| majority(label.yes, label.asked(said.all)).is_none();
     let mut tied: Vec<String> = said
         .labels
         .values()
@@ -92,27 +98,40 @@ pub(super) fn tied<T: Ord + Copy>(given: &[Given<'_, T>]) -> Vec<String> {
 }
 
 impl<'a, T: Ord + Copy> Said<'a, T> {
-    /// Counts what is said. Who is unsure says nothing; who says that none fits, or names others, says no.
+    /// Counts what is said. Who is unsure says nothing; who says that none fits, or names others, says no, but of what came in
+    /// the place of a label that was split.
     pub(super) fn of(given: &[Given<'a, T>]) -> Self {
         let mut said = Self {
             all: Count::default(),
             none_fits: Count::default(),
             labels: BTreeMap::new(),
         };
-        for (source, at, answer) in given {
-            if **answer == Answer::Unsure || *source == VoteSource::Adjudicator {
-                continue;
+        let is_counted =
+            |one: &&Given<'a, T>| *one.answer != Answer::Unsure && one.source != VoteSource::Adjudicator;
+        for one in given.iter().filter(is_counted) {
+            said.all.add(one.source);
+            if *one.answer == Answer::NoneFits {
+                said.none_fits.add(one.source);
             }
-            said.all.add(*source);
-            if **answer == Answer::NoneFits {
-                said.none_fits.add(*source);
-            }
-            for (key, name) in names(answer) {
+            for (key, name) in names(one.answer) {
                 let label = said.labels.entry(key).or_insert_with(Label::new);
-                label.add(*source, *at, name, matches!(answer, Answer::Labels { .. }));
+                label.add(
+                    one.source,
+                    one.at,
+                    name,
+                    matches!(one.answer, Answer::Labels { .. }),
+                );
             }
         }
         said.labels.retain(|_, label| label.yes.reviewers > 0);
+        for one in given.iter().filter(is_counted) {
+            let silent_on: BTreeSet<String> = one.silent_on.iter().map(|name| label_key(name)).collect();
+            for key in silent_on {
+                if let Some(label) = said.labels.get_mut(&key) {
+                    label.silent.add(one.source);
+                }
+            }
+        }
         said
     }
 
@@ -128,7 +147,7 @@ impl<'a, T: Ord + Copy> Said<'a, T> {
         let mut by_users = false;
         let mut fitting: Vec<&Label<'a, T>> = Vec::new();
         for (key, label) in &self.labels {
-            let Some(found) = verdict(key, label.yes, self.all) else {
+            let Some(found) = verdict(key, label.yes, label.asked(self.all)) else {
                 return (Consensus::Tie, None);
             };
             confidence = confidence.min(found.confidence);
@@ -157,7 +176,7 @@ impl<'a, T: Ord + Copy> Said<'a, T> {
     /// Returns whether all reviewers name a label.
     pub(super) fn all_name(&self, key: &str) -> bool {
         let named = self.labels.get(key);
-        named.is_some_and(|label| label.yes.reviewers == self.all.reviewers)
+        named.is_some_and(|label| label.yes.reviewers == label.asked(self.all).reviewers)
     }
 }
 
@@ -175,6 +194,7 @@ impl<'a, T: Ord + Copy> Label<'a, T> {
     fn new() -> Self {
         Self {
             yes: Count::default(),
+            silent: Count::default(),
             is_chosen: false,
             spellings: BTreeMap::new(),
         }
@@ -187,6 +207,14 @@ impl<'a, T: Ord + Copy> Label<'a, T> {
         *reviewers += usize::from(source.is_review());
         *all += 1;
         *first = (*first).max(Reverse(at));
+    }
+
+    /// Returns how many of all say that it fits or that it does not.
+    fn asked(&self, all: Count) -> Count {
+        Count {
+            reviewers: all.reviewers - self.silent.reviewers,
+            users: all.users - self.silent.users,
+        }
     }
 
     /// Returns the spelling of most reviewers, of as many that of most people, then the earliest, then the first in the order of

@@ -16,22 +16,22 @@ pub(super) fn spelt_alike<'a, T: Ord + Copy, M: Ord>(
     mut given: Vec<Given<'a, T>>,
     meanings: impl Iterator<Item = M>,
 ) -> Vec<Given<'a, T>> {
-    let is_one_spelling = |(_, _, answer): &Given<'a, T>| *answer == given[0].2;
+    let is_one_spelling = |one: &Given<'a, T>| one.answer == given[0].answer;
     if given.iter().all(is_one_spelling) {
         return given;
     }
     let meanings: Vec<M> = meanings.collect();
     let chosen = {
         let mut spellings: BTreeMap<&M, BTreeMap<&'a Answer, Frequency<T>>> = BTreeMap::new();
-        for ((source, at, answer), meaning) in given.iter().zip(&meanings) {
-            if *source == VoteSource::Adjudicator {
+        for (one, meaning) in given.iter().zip(&meanings) {
+            if one.source == VoteSource::Adjudicator {
                 continue;
             }
             let of_meaning = spellings.entry(meaning).or_default();
-            let (reviewers, all, first) = of_meaning.entry(*answer).or_insert((0, 0, Reverse(*at)));
-            *reviewers += usize::from(source.is_review());
+            let (reviewers, all, first) = of_meaning.entry(one.answer).or_insert((0, 0, Reverse(one.at)));
+            *reviewers += usize::from(one.source.is_review());
             *all += 1;
-            *first = (*first).max(Reverse(*at));
+            *first = (*first).max(Reverse(one.at));
         }
         let most = spellings.into_iter().filter_map(|(meaning, spellings)| {
             // Of equal ones the last is taken, which is the first in the order of characters.
@@ -43,9 +43,9 @@ pub(super) fn spelt_alike<'a, T: Ord + Copy, M: Ord>(
         });
         most.collect::<BTreeMap<_, _>>()
     };
-    for ((source, _, answer), meaning) in given.iter_mut().zip(&meanings) {
-        if *source != VoteSource::Adjudicator {
-            *answer = chosen.get(meaning).copied().unwrap_or(*answer);
+    for (one, meaning) in given.iter_mut().zip(&meanings) {
+        if one.source != VoteSource::Adjudicator {
+            one.answer = chosen.get(meaning).copied().unwrap_or(one.answer);
         }
     }
     given

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{binds, counted_as, per_label::has_several};
 use crate::labels::{
     human_loop::{Answer, Meaning},
-    vote::{UNSIGNED, Vote, VoteSource},
+    vote::{Standing, UNSIGNED, Vote, VoteSource},
 };
 
 /// Bytes of an RFC 3339 time that are kept: down to the millisecond.
@@ -21,6 +21,8 @@ pub(super) type Time = [u8; TIME_BYTES];
 pub struct Ballots {
     workers: BTreeMap<String, u32>,
     answers: BTreeMap<Answer, u32>,
+    /// Labels of which votes say nothing, see [`Note::silent_on`](crate::labels::vote::Note).
+    silences: BTreeMap<Vec<String>, u32>,
     ballots: Vec<Ballot>,
 }
 
@@ -31,6 +33,7 @@ pub(crate) struct Ballot {
     pub(super) at: Time,
     pub(crate) worker: u32,
     pub(crate) answer: u32,
+    silence: u32,
     /// Not a number where it is unknown.
     seconds: f32,
     pub(crate) source: VoteSource,
@@ -57,23 +60,28 @@ impl Ballots {
             at: kept_time(&vote.at),
             worker: number(&mut self.workers, &vote.voter().into_owned()),
             answer: number(&mut self.answers, &vote.answer),
+            silence: number(&mut self.silences, &vote.note.silent_on),
             seconds: vote.seconds.map_or(f32::NAN, |seconds| seconds as f32),
             source: vote.counts_as(),
             proposed: vote.note.proposed,
         });
     }
 
-    /// Drops what reviewers answered on some records up to a time: they were asked anew then. The last answer of a reviewer
-    /// stays if it `is_in_use`: it is not what was in doubt, or the doubt is gone.
+    /// Drops what reviewers answered on some records up to a time: they were asked anew then. Of the last answer of a reviewer
+    /// there stays what is `standing` of it: what was not in doubt, or all where the doubt is gone.
     pub fn forget_reviews_until(
         &mut self,
         times: &HashMap<u128, String>,
-        is_in_use: impl Fn(&Answer) -> bool,
+        standing: impl Fn(&Answer) -> Option<Standing>,
     ) {
-        let mut in_use = vec![false; self.answers.len()];
-        for (answer, number) in &self.answers {
-            in_use[*number as usize] = is_in_use(answer);
+        let mut left: Vec<Option<(u32, u32)>> = vec![None; self.answers.len()];
+        for (answer, place) in self.answers.clone() {
+            left[place as usize] = standing(&answer).map(|standing| {
+                let answer = number(&mut self.answers, &standing.answer);
+                (answer, number(&mut self.silences, &standing.silent_on))
+            });
         }
+        let whole = number(&mut self.silences, &Vec::new());
         let is_old = |ballot: &Ballot| {
             (times.get(&ballot.id)).is_some_and(|time| ballot.is_review() && ballot.at <= kept_time(time))
         };
@@ -83,8 +91,20 @@ impl Ballots {
             *at = ballot.at.max(*at);
         }
         let is_last = |ballot: &Ballot| last.get(&(ballot.id, ballot.worker)) == Some(&ballot.at);
-        self.ballots
-            .retain(|ballot| !is_old(ballot) || in_use[ballot.answer as usize] && is_last(ballot));
+        self.ballots.retain_mut(|ballot| {
+            if !is_old(ballot) {
+                return true;
+            }
+            let stays = left[ballot.answer as usize].filter(|_| is_last(ballot));
+            if let Some((answer, silence)) = stays {
+                (ballot.answer, ballot.silence) = (answer, silence);
+                // What is left of a final word is no final word.
+                if silence != whole && ballot.source == VoteSource::Adjudicator {
+                    ballot.source = VoteSource::HumanReview;
+                }
+            }
+            stays.is_some()
+        });
     }
 
     /// Reduces the votes to the last one of each worker on each record; of two at the same instant the greater.
@@ -93,10 +113,12 @@ impl Ballots {
     pub fn count(self) -> Votes {
         let (workers, new_workers) = in_order(self.workers);
         let (answers, new_answers) = in_order(self.answers);
+        let (silences, new_silences) = in_order(self.silences);
         let mut ballots = self.ballots;
         for ballot in &mut ballots {
             ballot.worker = new_workers[ballot.worker as usize];
             ballot.answer = new_answers[ballot.answer as usize];
+            ballot.silence = new_silences[ballot.silence as usize];
         }
         ballots.sort_unstable_by(|a, b| {
             (a.id, a.worker)
@@ -106,7 +128,10 @@ impl Ballots {
         });
         ballots.dedup_by_key(|ballot| (ballot.id, ballot.worker));
         for of_record in ballots.chunk_by_mut(|a, b| a.id == b.id) {
-            let is_answer = |vote: &Ballot| binds(vote.source, vote.proposed, &answers[vote.answer as usize]);
+            let is_answer = |vote: &Ballot| {
+                silences[vote.silence as usize].is_empty()
+                    && binds(vote.source, vote.proposed, &answers[vote.answer as usize])
+            };
             let is_answered = of_record.iter().any(is_answer);
             for ballot in of_record {
                 ballot.source = counted_as(ballot.source, ballot.proposed, is_answered);
@@ -116,6 +141,7 @@ impl Ballots {
             meanings: meanings(&answers),
             workers,
             answers,
+            silences,
             ballots,
         }
     }
@@ -165,6 +191,8 @@ pub struct Votes {
     answers: Vec<Answer>,
     /// Number of what each answer says, see [`Votes::meaning`].
     meanings: Vec<u32>,
+    /// Labels of which votes say nothing; ballots number them.
+    silences: Vec<Vec<String>>,
     /// By record, then by worker.
     ballots: Vec<Ballot>,
 }
@@ -200,6 +228,16 @@ impl Votes {
         &self.answers[ballot.answer as usize]
     }
 
+    /// Returns the labels of which a ballot says nothing.
+    pub(crate) fn silent_on(&self, ballot: &Ballot) -> &[String] {
+        &self.silences[ballot.silence as usize]
+    }
+
+    /// Returns whether a ballot is all that its voter answered, and not what stands of that since a label was split.
+    pub(crate) fn is_whole(&self, ballot: &Ballot) -> bool {
+        self.silent_on(ballot).is_empty()
+    }
+
     /// Returns the number of what a ballot says: the same for all spellings of an answer.
     pub(crate) fn meaning(&self, ballot: &Ballot) -> usize {
         self.meanings[ballot.answer as usize] as usize
@@ -208,7 +246,7 @@ impl Votes {
     /// Returns whether a reviewer names several labels of a text: then texts may have several.
     pub(crate) fn have_several_labels(&self) -> bool {
         let mut reviews = self.ballots.iter().filter(|ballot| ballot.is_review());
-        reviews.any(|ballot| has_several(self.answer(ballot)))
+        reviews.any(|ballot| has_several(self.answer(ballot)) || !self.is_whole(ballot))
     }
 
     /// Returns an answer of each meaning, by its number: the first in the order of answers.

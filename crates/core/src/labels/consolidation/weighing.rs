@@ -106,8 +106,8 @@ impl<'a> Weighing<'a> {
         let spelt = spelt_alike(given(self.votes, ballots), meanings);
         let mut given = spelt.into_iter().zip(ballots);
         let answer = given.find(|(_, ballot)| self.votes.meaning(ballot) == meaning);
-        let ((.., answer), _) = answer.expect("only what a reviewer of the record said is chosen");
-        answer
+        let (given, _) = answer.expect("only what a reviewer of the record said is chosen");
+        given.answer
     }
 }
 

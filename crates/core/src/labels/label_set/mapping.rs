@@ -17,7 +17,7 @@ use crate::{
         human_loop::Answer,
         label_key::label_key,
         question::{Opinion, Question},
-        vote::{Vote, VoteSource},
+        vote::{Note, Standing, Vote, VoteSource},
     },
 };
 
@@ -185,6 +185,55 @@ impl LabelSet {
                 .all(|label| matches!(self.resolve(label), Resolution::Label(_))),
             Answer::NoneFits | Answer::NewLabel { .. } | Answer::Unsure => false,
         }
+    }
+
+    /// Returns what stands of an answer that was given before a text was asked anew: all of one by labels in use. Of several
+    /// labels of which one was split the others stand, and nothing is said of those in its place. `None` where nothing stands.
+    pub fn standing(&self, answer: &Answer) -> Option<Standing> {
+        let Answer::Labels { labels } = answer else {
+            return None;
+        };
+        if self.is_in_use(answer) {
+            return Some(Standing {
+                answer: answer.clone(),
+                silent_on: Vec::new(),
+            });
+        }
+        let (mut left, mut is_split) = (Vec::new(), false);
+        for label in self.apart(labels) {
+            match self.resolve(&label) {
+                Resolution::Label(name) | Resolution::Proposed(name) => left.push(name.to_owned()),
+                Resolution::Split(_) => is_split = true,
+                Resolution::Retired(_) => {}
+            }
+        }
+        if left.is_empty() || !is_split {
+            return None;
+        }
+        let mut silent_on = self.parts(answer);
+        silent_on.retain(|part| !left.contains(part));
+        Some(Standing {
+            answer: Answer::labels(left),
+            silent_on,
+        })
+    }
+
+    /// Returns the vote that is left of one in doubt, if not all of it was: it is a reviewer's, and nobody's final word.
+    pub fn left_of(&self, vote: &Vote) -> Option<Vote> {
+        let standing = self.standing(&vote.answer).filter(|_| vote.source.is_review())?;
+        let is_rest = !standing.silent_on.is_empty();
+        is_rest.then(|| Vote {
+            answer: standing.answer,
+            source: match vote.source {
+                VoteSource::Adjudicator => VoteSource::HumanReview,
+                source => source,
+            },
+            note: Note {
+                silent_on: standing.silent_on,
+                ..vote.note.clone()
+            },
+            ..vote.clone()
+        })
     }
 
     /// Returns whether a vote is in doubt where a record is asked anew: a reviewer gave it, by a label that is out of use now

@@ -8,7 +8,7 @@ use crate::{
     labels::{
         human_loop::Answer,
         question::{Effect, Opinion, Question},
-        vote::{Vote, VoteSource},
+        vote::{Standing, Vote, VoteSource},
     },
 };
 
@@ -1112,4 +1112,42 @@ fn votes_for_two_labels_follow_renames_and_merges_and_mean_nothing_while_one_of_
     assert_eq!(of(["a", "E"]), Mapped::Answer(Answer::labels(["Alpha", "E"])));
     assert_eq!(of(["A", "B"]), Mapped::Answer(Answer::labels(["Alpha"])));
     assert_eq!((of(["C", "E"]), of(["E", "D"])), (Mapped::Retired, Mapped::Split));
+}
+
+#[test]
+fn of_an_answer_with_a_split_label_the_others_stand_and_nothing_is_said_of_its_parts() {
+    let mut set = set(&["A", "B", "C", "D", "E"]).with_several_labels(true);
+    set.split("D", &["D1", "E"]).expect("parts");
+    set.split("D1", &["D2", "D3"]).expect("parts");
+    set.rename("A", "Alpha").expect("free");
+    set.retire("C").expect("others");
+    let of = |labels: &[&str]| set.standing(&Answer::labels(labels.iter().copied()));
+    let rest = |left: &[&str], silent_on: &[&str]| {
+        Some(Standing {
+            answer: Answer::labels(left.iter().copied()),
+            silent_on: silent_on.iter().map(|name| (*name).to_owned()).collect(),
+        })
+    };
+
+    let parts = ["D", "D1", "D2", "D3", "E"];
+    assert_eq!(of(&["a", "d"]), rest(&["Alpha"], &parts));
+    assert_eq!(
+        of(&["B", "C", "D"]),
+        rest(&["B"], &["C", "D", "D1", "D2", "D3", "E"])
+    );
+    assert_eq!(of(&["D", "E"]), rest(&["E"], &parts[..4]), "it was named beside");
+    assert_eq!(of(&["A", "B"]), rest(&["A", "B"], &[]), "nothing was in doubt");
+    for nothing in [&["D"][..], &["D", "D1"], &["A", "C"], &["C"]] {
+        assert_eq!(of(nothing), None, "{nothing:?}");
+    }
+    assert_eq!(set.standing(&Answer::NoneFits), None);
+
+    let final_word = vote(Answer::labels(["A", "D"]), VoteSource::Adjudicator);
+    let of_user = vote(Answer::labels(["A", "D"]), VoteSource::Feedback);
+    let left = set.left_of(&final_word).expect("the other label");
+    assert_eq!(
+        (left.source, &left.answer),
+        (VoteSource::HumanReview, &Answer::labels(["Alpha"]))
+    );
+    assert_eq!(set.left_of(&of_user), None, "users are asked nothing");
 }

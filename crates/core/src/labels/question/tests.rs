@@ -1,7 +1,10 @@
 use super::*;
 use crate::{
     feedback::{FeedbackRequest, Source},
-    labels::label_set::{LabelSet, Origin},
+    labels::{
+        consolidation::tied_labels,
+        label_set::{LabelSet, Origin},
+    },
 };
 
 fn feedback(request: &str) -> FeedbackRecord {
@@ -1100,4 +1103,41 @@ fn what_people_have_answered_is_not_given_up_but_waits_for_an_adjudicator() {
     assert_eq!(given_up(&[review("w1", "A"), review("w2", "B")]), State::Disputed);
     assert_eq!(given_up(&[unsure]), State::Disputed, "an adjudicator may tell");
     assert_eq!(given_up(&[]), State::Abandoned);
+}
+
+#[test]
+fn a_split_of_one_of_two_labels_keeps_the_other_until_people_say_otherwise() {
+    let set = LabelSet::seed(["A", "B"], Origin::Parameter, "2026-11-19T10:00:00Z");
+    let mut set = set.with_several_labels(true);
+    set.split("B", &["B1", "B2"]).expect("parts");
+    let both = |worker: &str| Vote {
+        answer: Answer::labels(["A", "B"]),
+        ..review(worker, "-")
+    };
+    let asked = |in_doubt: &[&str]| {
+        let anew = dislike().asked_anew("2026-11-21T10:00:00Z");
+        let mut asked = Question::asked(anew, "review-2", 1);
+        asked.in_doubt = in_doubt.iter().map(|worker| both(worker)).collect();
+        asked.decide(Some(&set));
+        asked
+    };
+    let mut kept = asked(&["w1", "w2"]);
+    let mut tied = asked(&["w1"]);
+    let mut own = asked(&["w3"]);
+    let states = [&kept, &tied, &own].map(|question| question.state);
+    let shown = kept.labels_kept(&set);
+
+    for question in [&mut kept, &mut tied, &mut own] {
+        question.add(&[at_noon_later(review("w3", "B2"))]);
+        question.decide(Some(&set));
+    }
+
+    assert_eq!(states, [State::Asked; 3], "nobody has said which part is meant");
+    assert_eq!(shown, ["A"], "what the page says of before");
+    assert_eq!(kept.answer(), Some(&Answer::labels(["A", "B2"])));
+    assert_eq!(
+        (tied.state, tied_labels(&tied.counted(Some(&set)))),
+        (State::Asked, vec!["A".to_owned()])
+    );
+    assert_eq!(own.answer(), Some(&Answer::labels(["B2"])), "their own last word");
 }

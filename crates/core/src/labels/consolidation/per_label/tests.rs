@@ -100,6 +100,49 @@ fn a_label_that_is_exactly_tied_is_what_one_more_opinion_is_asked_for() {
     );
 }
 
+/// What stands of a reviewer's answer since a label was split of which it says nothing.
+fn rest(worker: &str, answer: &str, silent_on: &str) -> Vote {
+    let mut vote = said(worker, answer);
+    vote.note.silent_on = silent_on.chars().map(String::from).collect();
+    vote
+}
+
+#[test]
+fn what_stands_of_an_answer_counts_for_its_labels_and_says_nothing_of_those_of_a_split_one() {
+    let old = [rest("a", "C", "DXY"), rest("b", "C", "DXY")];
+    let with = |new: &[Vote]| [&old, new].concat();
+
+    let both = with(&[said("c", "CX")]);
+    let part_alone = with(&[said("c", "X")]);
+    let one_to_one = [rest("a", "C", "DXY"), said("c", "X")];
+    let none = with(&[said("c", "-")]);
+
+    assert_eq!(decided(&both), agreed("CX", 1.0, DecidedBy::Majority));
+    assert_eq!(decided(&part_alone), agreed("CX", 2.0 / 3.0, DecidedBy::Majority));
+    assert_eq!(decided(&one_to_one), TIE);
+    assert_eq!(tied_labels(&one_to_one), ["C"], "of X only one says anything");
+    assert_eq!(decided(&none), agreed("C", 2.0 / 3.0, DecidedBy::Majority));
+}
+
+#[test]
+fn what_stands_of_answers_is_no_answer_until_somebody_has_answered_anew() {
+    let old = [rest("a", "C", "DXY"), rest("b", "C", "DXY")];
+    let own_again = Vote {
+        at: "2026-11-21T10:00:00Z".into(),
+        ..said("a", "X")
+    };
+
+    assert_eq!(decided(&old).0, Consensus::Unanswered);
+    let unsure = [&old[..], &[said("c", "?")]].concat();
+    assert!(!decided(&unsure).0.is_answer());
+    let corrected = [old[0].clone(), own_again];
+    assert_eq!(
+        decided(&corrected),
+        agreed("X", 1.0, DecidedBy::SingleReviewer),
+        "a new answer replaces what was left of the own one"
+    );
+}
+
 #[test]
 fn that_no_label_has_a_majority_is_no_answer_unless_most_say_that_none_fits() {
     let of = |answers: &[&str]| decided(&reviewers(answers));
