@@ -74,7 +74,8 @@ pub struct Note {
     pub proposed: bool,
     /// Labels of which the vote says nothing, neither that they fit nor that they do not: one that its answer named was split,
     /// and this is what stands of the answer. None of a whole answer.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// It is found anew each time, and never stored.
+    #[serde(skip)]
     pub silent_on: Vec<String>,
 }
 
