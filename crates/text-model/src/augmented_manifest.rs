@@ -9,8 +9,16 @@ use serde_json::Value;
 
 use crate::training_data::{Collector, TrainingDataError};
 
+/// Begins files that some editors write.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 impl Collector {
-    /// Adds the lines of a manifest; of several attributes the first that a line has counts.
+    /// Adds the lines of a manifest; of several attributes the first that a line has counts. A byte order mark before the first
+    /// line is no part of it.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingDataError`] with line and reason.
     pub fn read_manifest(
         &mut self,
         file: impl BufRead,
@@ -18,12 +26,19 @@ impl Collector {
     ) -> Result<(), TrainingDataError> {
         for (line, bytes) in (1..).zip(file.split(b'\n')) {
             let bytes = bytes.map_err(TrainingDataError::Read)?;
+            let bytes = match bytes.strip_prefix(BYTE_ORDER_MARK) {
+                Some(rest) if line == 1 => rest,
+                _ => &bytes,
+            };
             if bytes.trim_ascii().is_empty() {
                 continue;
             }
             let bad = |reason| TrainingDataError::Manifest { line, reason };
-            let text = std::str::from_utf8(&bytes).map_err(|_| TrainingDataError::NotUtf8 { line })?;
-            let entry: Value = serde_json::from_str(text).map_err(|_| bad("not JSON"))?;
+            if is_utf_16(bytes) {
+                return Err(bad("the file is UTF-16; save it as UTF-8"));
+            }
+            let text = std::str::from_utf8(bytes).map_err(|_| TrainingDataError::NotUtf8 { line })?;
+            let entry: Value = serde_json::from_str(text).map_err(|error| bad(no_json(&error)))?;
             let source = entry["source"]
                 .as_str()
                 .ok_or(bad("no text in `source` (`source-ref` is not supported)"))?;
@@ -34,6 +49,19 @@ impl Collector {
             self.push(labels, source, line)?;
         }
         Ok(())
+    }
+}
+
+/// Returns whether a line is of a file in UTF-16: by its mark, or by a zero byte, which no JSON text holds.
+fn is_utf_16(line: &[u8]) -> bool {
+    line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff") || line.contains(&0)
+}
+
+/// Says why a line is no JSON: the reader tells half of a surrogate pair by its escape only.
+fn no_json(error: &serde_json::Error) -> &'static str {
+    match error.is_syntax() && error.to_string().contains("hex escape") {
+        true => "it holds half of a surrogate pair (`\\ud800` to `\\udfff` alone), which is no character",
+        false => "not JSON",
     }
 }
 
@@ -74,6 +102,28 @@ mod tests {
     }
 
     #[test]
+    fn a_manifest_with_a_byte_order_mark_is_read_and_one_in_utf_16_refused_by_name() {
+        let line = |label: &str| {
+            format!("{{\"source\":\"{label} x\",\"topic-metadata\":{{\"class-name\":\"{label}\"}}}}\n")
+        };
+        let manifest = line("a") + &line("b");
+        let marked = format!("\u{feff}{manifest}");
+        let utf_16: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+
+        let set = read(LabelSyntax::One, &marked)
+            .and_then(Collector::training_set)
+            .expect("a good manifest");
+        let mut collector = Collector::new(LabelSyntax::One);
+        let refused = collector.read_manifest(&utf_16[..], &["topic".to_owned()]);
+
+        assert_eq!(set.labels, ["a", "b"]);
+        assert_eq!(
+            refused.expect_err("not UTF-8").to_string(),
+            "line 1: the file is UTF-16; save it as UTF-8"
+        );
+    }
+
+    #[test]
     fn a_class_map_gives_several_labels() {
         let manifest = r#"{"source":"one","topic":[0,2],"topic-metadata":{"class-map":{"0":"a","2":"c"}}}"#;
 
@@ -88,6 +138,12 @@ mod tests {
     fn each_bad_line_is_refused_with_its_number_and_reason() {
         for (manifest, message) in [
             ("\nnot JSON", "line 2: not JSON"),
+            ("\n\u{feff}{}", "line 2: not JSON"),
+            (
+                r#"{"source":"one \ud800","topic-metadata":{"class-name":"a"}}"#,
+                "line 1: it holds half of a surrogate pair (`\\ud800` to `\\udfff` alone), which is no character",
+            ),
+            ("{\0\"\0s\0o\0u\0", "line 1: the file is UTF-16; save it as UTF-8"),
             (
                 r#"{"source-ref":"s3://b/k"}"#,
                 "line 1: no text in `source` (`source-ref` is not supported)",

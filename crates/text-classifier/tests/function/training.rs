@@ -289,6 +289,66 @@ async fn manifests_train_and_test() {
     );
 }
 
+/// A line of an augmented manifest.
+fn line(label: &str, text: &str) -> String {
+    json!({"source": text, "topic": 0, "topic-metadata": {"class-name": label}}).to_string() + "\n"
+}
+
+/// Trains on a manifest.
+async fn train_on_manifest(manifest: &[u8]) -> Value {
+    let function = Function::new();
+    function
+        .put_bytes_quietly("train.manifest", manifest.to_vec())
+        .await;
+    let config = json!({"InputDataConfig": {
+        "DataFormat": "AUGMENTED_MANIFEST",
+        "AugmentedManifests": [{"S3Uri": format!("s3://{BUCKET}/train.manifest"), "AttributeNames": ["topic"]}],
+    }});
+    train(&function, config).await
+}
+
+#[tokio::test]
+async fn a_manifest_is_checked_as_a_csv_is() {
+    let good: String = (0..12)
+        .map(|row| line("Cat", &format!("purrs {row}")) + &line("Dog", &format!("barks {row}")))
+        .collect();
+    let conflict = line("Cat", "it runs") + &line("Dog", "it RUNS!");
+    let told = good.clone() + &line("CAT", "purrs softly") + &conflict;
+    let swapped: String = (0..20)
+        .map(|row| line(&format!("the text of row {row}"), "Cat"))
+        .collect();
+    let utf_16: Vec<u8> = good.encode_utf16().flat_map(u16::to_le_bytes).collect();
+
+    let taken = train_on_manifest(told.as_bytes()).await;
+
+    assert_eq!(taken["Status"], "TRAINED", "{taken}");
+    let message = taken["Message"].as_str().expect("a message");
+    assert!(
+        message
+            .contains("1 text has different labels and is left out, with all its 2 rows (lines 26 and 27)"),
+        "{message}"
+    );
+    assert!(message.contains("`CAT` (1) is read as `Cat`"), "{message}");
+    for (manifest, reason) in [
+        (
+            swapped.as_bytes(),
+            "nearly every row is its own class (20 classes in 20 rows)",
+        ),
+        (&utf_16[..], "line 1: the file is UTF-16; save it as UTF-8"),
+        (&b"Cat,purrs\n"[..], "line 1: not JSON"),
+        (
+            &br#"{"source":"x\ud800","topic-metadata":{"class-name":"a"}}"#[..],
+            "line 1: it holds half of a surrogate pair",
+        ),
+    ] {
+        let refused = train_on_manifest(manifest).await;
+
+        assert_eq!(refused["Status"], "IN_ERROR", "{refused}");
+        let message = refused["Message"].as_str().expect("a message");
+        assert!(message.contains(reason), "{message}");
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_trained_ends_in_error_with_the_reason() {
     let uri = |key: &str| format!("s3://{BUCKET}/{key}");

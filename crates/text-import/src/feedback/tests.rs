@@ -336,6 +336,23 @@ fn a_field_beside_the_sentences_of_a_document_refuses_it_wherever_it_stands() {
 }
 
 #[test]
+fn half_of_a_surrogate_pair_in_a_line_is_refused_by_its_field() {
+    let items =
+        items(b"{\"sentence\": \"One\"}\n{\"sentence\": \"x\\ud800\"}\n{\"sentence\": \"\\u200b\"}\n");
+
+    let told = reasons(&items);
+
+    let [(2, half), (3, blank)] = told[..] else {
+        panic!("two lines: {told:?}");
+    };
+    assert!(
+        half.contains("field `sentence` holds half of a surrogate pair"),
+        "{half}"
+    );
+    assert!(blank.contains("field `sentence` is blank"), "{blank}");
+}
+
+#[test]
 fn what_cannot_be_used_is_kept_byte_by_byte() {
     let csv = items(b"sentence,label\r\nOne,\"caf\xe9\",x\r\n\r\n\"Two\nlines\",a,b\r\nThree,\"a\"\r\n");
     let lines = items(b"{\"sentence\": \"caf\xe9\", \"x\": 1}\r\n");
