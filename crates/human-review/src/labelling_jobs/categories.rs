@@ -45,13 +45,22 @@ struct Instructions {
     full_instruction: Option<String>,
 }
 
-/// Reads a label category file: its labels, or, for a job on a level below another one, those within each label.
+/// Begins files that some editors write.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads a label category file: its labels, or, for a job on a level below another one, those within each label. A byte order
+/// mark before it is no part of it.
 ///
 /// # Errors
 ///
 /// What is wrong with it.
 pub fn read(file: &[u8], task: Task, is_below: bool) -> Result<Categories, String> {
-    let file: Value = serde_json::from_slice(file).map_err(|_| "is not JSON".to_owned())?;
+    let file = file.strip_prefix(BYTE_ORDER_MARK).unwrap_or(file);
+    let no_json = || match file.contains(&0) {
+        true => "is UTF-16: save it as UTF-8",
+        false => "is not JSON",
+    };
+    let file: Value = serde_json::from_slice(file).map_err(|_| no_json().to_owned())?;
     let file: File = serde_json::from_value(file)
         .map_err(|_| "has no list `labels` of objects with a `label`".to_owned())?;
     let (mut labels, mut parents, mut childless) = (Vec::new(), Vec::new(), Vec::new());
@@ -206,10 +215,13 @@ mod tests {
     #[test]
     fn labels_are_read_in_their_order() {
         let file = br#"{"document-version": "2018-11-28", "labels": [{"label": "b"}, {"label": "a"}]}"#;
+        let marked = [BYTE_ORDER_MARK, file].concat();
 
-        let categories = read(file, Task::SingleLabel, false).expect("a good file");
+        for file in [&file[..], &marked] {
+            let categories = read(file, Task::SingleLabel, false).expect("a good file");
 
-        assert_eq!(categories.labels, ["b", "a"]);
+            assert_eq!(categories.labels, ["b", "a"]);
+        }
     }
 
     #[test]
@@ -227,6 +239,7 @@ mod tests {
     fn a_file_that_names_no_choice_is_refused_with_the_reason() {
         for (file, reason) in [
             ("[", "is not JSON"),
+            ("{\0\"\0l\0", "is UTF-16: save it as UTF-8"),
             (
                 r#"{"labels": ["a"]}"#,
                 "has no list `labels` of objects with a `label`",

@@ -158,7 +158,7 @@ pub fn is_erased(line: &[u8]) -> bool {
 ///
 /// What is wrong with it.
 pub fn parse(line: &[u8]) -> Result<Line, &'static str> {
-    let line: Line = serde_json::from_slice(line).map_err(|_| "is not a JSON object")?;
+    let line: Line = serde_json::from_slice(line).map_err(|_| no_object(line))?;
     if line.names().any(|name| name.starts_with('$')) {
         return Err("has a name that begins with $");
     }
@@ -178,6 +178,17 @@ pub fn parse(line: &[u8]) -> Result<Line, &'static str> {
             Err("has a `source` of more than 100,000 characters")
         }
         Some(_) => Ok(line),
+    }
+}
+
+/// Says why a line is no JSON object: a zero byte stands in none, and files that were joined have a mark before each.
+fn no_object(line: &[u8]) -> &'static str {
+    if line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff") || line.contains(&0) {
+        "is UTF-16: save the manifest as UTF-8"
+    } else if line.starts_with(b"\xef\xbb\xbf") {
+        "begins with a byte order mark, which only the first line may have"
+    } else {
+        "is not a JSON object"
     }
 }
 
@@ -341,6 +352,14 @@ mod tests {
         let good = "{\"source\": \"a\"}\n";
         for (bad, reason) in [
             ("{", "is not a JSON object"),
+            (
+                "\u{feff}{\"source\": \"a\"}",
+                "begins with a byte order mark, which only the first line may have",
+            ),
+            (
+                "{\0\"\0s\0o\0u\0r\0c\0e\0",
+                "is UTF-16: save the manifest as UTF-8",
+            ),
             ("{\"text\": \"a\"}", "has neither `source` nor `source-ref`"),
             (
                 "{\"source\": 1}",
