@@ -1,7 +1,7 @@
 //! The function before a model behind a SageMaker endpoint, which answers as each test says.
 
 use active_learning_aws::env::Env;
-use active_learning_core::labels::label_set::{LABEL_SET_KEY, LabelSet, Origin};
+use active_learning_core::labels::label_set::{LABEL_SET_KEY, LabelSet, LabelSetError, Origin};
 use classify::{Classify, Config};
 use lambda_http::{Body, Request, Response, http};
 use local_aws::{LocalAws, s3::BucketSpec, script::Script};
@@ -277,6 +277,30 @@ async fn a_class_that_the_label_set_does_not_know_goes_to_people_however_sure_th
         (json!("unknown-label"), json!("unknown-label"))
     );
     assert_eq!((synonym, without_labels), (Value::Null, Value::Null));
+}
+
+#[tokio::test]
+async fn a_class_of_a_hosted_model_that_was_retired_or_split_goes_to_people_and_a_merged_one_has_its_new_name()
+ {
+    type Change = fn(&mut LabelSet) -> Result<(), LabelSetError>;
+    let answered = async |change: Change| {
+        let answer = json!([{"label": "Space", "score": 0.99}]);
+        let script = endpoint(&answer.to_string());
+        let mut set = LabelSet::seed(["World", "Space", "Science"], Origin::Edited, "");
+        change(&mut set).expect("allowed");
+        let labels = String::from_utf8(set.to_json()).expect("text");
+        script.always(&format!("GET /{TRAINING_BUCKET}/{LABEL_SET_KEY}"), 200, labels);
+        let (_, answer, _) = ask(&classify(&script, &[])).await;
+        (answer["prediction"].clone(), answer["review"]["reason"].clone())
+    };
+
+    let retired = answered(|set| set.retire("Space")).await;
+    let split = answered(|set| set.split("Space", &["Rockets", "Stars"])).await;
+    let merged = answered(|set| set.merge("Space", "Science")).await;
+
+    assert_eq!(retired, (json!("Space"), json!("outdated-label")));
+    assert_eq!(split, (json!("Space"), json!("outdated-label")));
+    assert_eq!(merged, (json!("Science"), Value::Null));
 }
 
 #[tokio::test]
