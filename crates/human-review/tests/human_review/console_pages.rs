@@ -1,6 +1,7 @@
 //! The console's pages on quality, model, versions and data, and what is decided there.
 
 use active_learning_core::feedback::record_id;
+use active_learning_core::labels::label_set::{LabelSet, Origin};
 use chrono::Duration;
 use serde_json::{Value, json};
 
@@ -294,6 +295,51 @@ async fn agreement_of_the_newest_dataset_is_shown_by_label_and_by_reviewer_with_
     for text in ["0.81", "0.62", "World", ">ann<", "75.0 %", "3.5 s"] {
         assert!(page.body().contains(text), "{text}: {}", page.body());
     }
+}
+
+#[tokio::test]
+async fn who_is_asked_anew_or_decides_since_a_label_was_split_is_told_which_others_the_text_had() {
+    const TEXT: &str = "Rates rise again!";
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let ann = review.sign_in("ann").await;
+    let id = record_id("news", TEXT);
+    let mut set = LabelSet::seed(["World", "Press"], Origin::Edited, "2026-11-19T10:00:00.000Z");
+    set.split("Press", &["Papers", "Radio"]).expect("parts");
+    let set: Value = serde_json::from_slice(&set.to_json()).expect("JSON");
+    put(&review, TRAINING_BUCKET, "label-set.json", &set).await;
+    let answer = |worker: &str, labels: &[&str]| {
+        json!({
+            "worker": worker, "answer": { "kind": "labels", "labels": labels }, "source": "human-review",
+            "at": "2026-11-19T09:00:00.000Z",
+        })
+    };
+    let mut asked = question(TEXT);
+    asked["votes"] = json!([answer("fedcba9876543210", &["Radio"])]);
+    asked["inDoubt"] = json!([answer("0123456789abcdef", &["Press", "World"])]);
+    for (bucket, folder) in [(TRAINING_BUCKET, "disputed"), (FEEDBACK_BUCKET, "questions")] {
+        put(&review, bucket, &format!("{folder}/{id}.json"), &asked).await;
+    }
+    let item = json!({ "id": id, "utterance": TEXT, "classifier": "news" });
+    let input = json!({ "comprehendPredictions": [item], "labels": ["World"] });
+    review.start("tc-1", &input).await;
+
+    let page = ann.open("tc-1").await;
+    let quality = admin.get("quality").await;
+    let disputes = admin.get("quality.json").await.json();
+
+    let told = "one of its labels was split; the others were <strong>World</strong>";
+    assert!(page.body().contains(told), "{}", page.body());
+    assert!(
+        quality.body().contains("their word on them counts: World."),
+        "{}",
+        quality.body()
+    );
+    assert_eq!(
+        disputes["disputed"]["questions"][0]["tied"],
+        json!(["World"]),
+        "{disputes}"
+    );
 }
 
 #[tokio::test]
