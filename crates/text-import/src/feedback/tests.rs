@@ -337,19 +337,15 @@ fn a_field_beside_the_sentences_of_a_document_refuses_it_wherever_it_stands() {
 
 #[test]
 fn half_of_a_surrogate_pair_in_a_line_is_refused_by_its_field() {
-    let items =
-        items(b"{\"sentence\": \"One\"}\n{\"sentence\": \"x\\ud800\"}\n{\"sentence\": \"\\u200b\"}\n");
+    let items = items(b"{\"sentence\": \"One\"}\n{\"sentence\": \"x\\ud800\"}\n{\"sentence\": \"Two\"}\n");
 
     let told = reasons(&items);
 
-    let [(2, half), (3, blank)] = told[..] else {
-        panic!("two lines: {told:?}");
-    };
     assert!(
-        half.contains("field `sentence` holds half of a surrogate pair"),
-        "{half}"
+        matches!(told[..], [(2, half)] if half.starts_with("field `sentence` holds half of a surrogate pair")),
+        "{told:?}"
     );
-    assert!(blank.contains("field `sentence` is blank"), "{blank}");
+    assert_eq!(sentences(&items), ["One", "Two"]);
 }
 
 #[test]
