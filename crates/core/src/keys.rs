@@ -209,9 +209,9 @@ pub fn classifier_state(resource: &str) -> String {
     format!("text-classifier/{resource}.json")
 }
 
-/// Returns the key of the ids of those texts of a dataset version that were chosen because a model was in doubt: 16
-/// bytes each, as [`vector_id`](crate::text::vector_id) makes them.
-pub fn chosen_texts(version: &str) -> String {
+/// Returns the key of how the texts of a dataset version were selected: see
+/// [`SelectedTexts`](crate::sampling::selection::SelectedTexts).
+pub fn selected_texts(version: &str) -> String {
     format!("{DATASETS_FOLDER}{version}/chosen.bin")
 }
 

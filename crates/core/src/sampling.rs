@@ -3,3 +3,4 @@
 pub mod duplicates;
 pub mod query_strategy;
 pub mod review_budget;
+pub mod selection;

@@ -38,7 +38,7 @@ impl Erase<'_> {
     async fn dataset(&mut self, version: &str) -> Result<(), EraseError> {
         let key = |name: &str| format!("datasets/{version}/{name}");
         self.whole(&key("agreement.json"), Shape::Json).await?;
-        self.whole(&keys::chosen_texts(version), Shape::Ids).await?;
+        self.whole(&keys::selected_texts(version), Shape::Ids).await?;
         let train = self.rows(&key("train.csv"), Some(version)).await?;
         let machine = self.machine_rows(version).await?;
         let test = self.rows(&key("test.csv"), None).await?;

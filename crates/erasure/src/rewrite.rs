@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 
 use active_learning_core::{
     erasure::rows_without,
-    text::{VectorId, pack_vectors, unpack_vectors},
+    sampling::selection::SelectedTexts,
+    text::{pack_vectors, unpack_vectors},
 };
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 
@@ -46,7 +47,7 @@ pub enum Shape {
     Lines,
     /// Packed vectors of texts.
     Vectors,
-    /// Ids of vectors, 16 bytes each.
+    /// How texts were selected, by the ids of their vectors.
     Ids,
     /// What somebody uploaded: any format that is read.
     Upload,
@@ -239,10 +240,7 @@ fn vectors(bytes: &[u8], wanted: &Wanted) -> Left {
 }
 
 fn ids(bytes: &[u8], wanted: &Wanted) -> Left {
-    let is_kept = |id: &&[u8]| !VectorId::try_from(*id).is_ok_and(|id| wanted.is_vector(&id));
-    let size = size_of::<VectorId>();
-    let kept: Vec<u8> = bytes.chunks(size).filter(is_kept).flatten().copied().collect();
-    let pieces = ((bytes.len() - kept.len()) / size) as u64;
+    let (kept, pieces) = SelectedTexts::without(bytes, |id| wanted.is_vector(id));
     match pieces {
         0 => Left::All,
         _ if kept.is_empty() => Left::Nothing { pieces },

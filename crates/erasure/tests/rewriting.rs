@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 
 use active_learning_core::{
     erasure::ErasedTexts,
-    text::{Vector, normalise, pack_vectors, vector_id},
+    sampling::selection::{SelectedBy, SelectedTexts},
+    text::{Vector, VectorId, normalise, pack_vectors, vector_id},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use erasure::{
@@ -356,10 +357,16 @@ fn lists_of_texts_vectors_and_ids_lose_it() {
     let lines = rest(Shape::Lines, lines.as_bytes());
     let pack = rest(Shape::Vectors, &pack_vectors(2, ids.iter().zip(&vectors)));
     let chosen = rest(Shape::Ids, &ids.concat());
+    let audited = |ids: &[VectorId]| -> SelectedTexts {
+        let audited = ids.iter().map(|id| (*id, SelectedBy::Audit(0.5)));
+        audited.collect()
+    };
+    let selected = rest(Shape::Ids, &audited(&ids).to_bytes());
 
     assert_eq!(text(lines), "other text\n");
     assert_eq!(pack, pack_vectors(2, [(&ids[1], &vectors[1])]));
     assert_eq!(chosen, ids[1]);
+    assert_eq!(selected, audited(&ids[1..]).to_bytes());
 }
 
 #[test]

@@ -15,6 +15,7 @@ use active_learning_core::{
         human_loop::Answer,
         label_set::{LabelSet, Mapped, Resolution},
     },
+    sampling::selection::SelectedBy,
 };
 
 mod packs;
@@ -51,8 +52,8 @@ pub(crate) struct Line {
     /// Whether chance selected it: an audited prediction, or a text of the pool that belongs to the test set by its
     /// content, of which none is ranked.
     pub is_sample: bool,
-    /// Whether doubt chose it, so that it is no sample of the traffic: see [`is_chosen_by_doubt`].
-    pub is_chosen: bool,
+    /// How it was selected, and so for how many texts of the traffic it stands.
+    pub selected_by: SelectedBy,
     /// Whether a reviewer gave an answer, not only a user with feedback.
     pub reviewed: bool,
     /// Whether somebody was asked, and not only users said something later.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use active_learning_core::{
     keys,
     model::evaluation::{LabelNames, TestPrediction},
-    text::VectorId,
+    sampling::selection::SelectedTexts,
 };
 use aws_sdk_s3::primitives::ByteStream;
 use chrono::Utc;
@@ -239,7 +239,7 @@ async fn build(
     let is_of_flywheel = properties.flywheel_arn.is_some();
     prepared
         .set
-        .set_chosen(&chosen(bucket, &input, is_of_flywheel).await?);
+        .set_selected(&selected(bucket, &input, is_of_flywheel).await?);
     let prepared = encode(bucket, encoders, prepared).await?;
     let training = tokio::task::spawn_blocking(move || train_and_test(prepared));
     let tested = training.await.expect("training neither panics nor is cancelled");
@@ -331,13 +331,9 @@ struct NewestDataset {
     version: String,
 }
 
-/// Returns the ids of the texts that a model's doubt chose: a dataset of our own names them beside its training file. What
-/// is in the lake of a flywheel came of datasets, of which the newest knows its texts as they are by now.
-async fn chosen(
-    bucket: &Bucket,
-    input: &Input,
-    is_of_flywheel: bool,
-) -> Result<BTreeSet<VectorId>, StoreError> {
+/// Returns how the texts were selected: a dataset of our own says it beside its training file. What is in the lake of a
+/// flywheel came of datasets, of which the newest knows its texts as they are by now.
+async fn selected(bucket: &Bucket, input: &Input, is_of_flywheel: bool) -> Result<SelectedTexts, StoreError> {
     let own = input
         .sources
         .iter()
@@ -348,13 +344,13 @@ async fn chosen(
         let newest: Option<NewestDataset> = bucket.read_own(keys::NEWEST_DATASET).await?;
         versions.extend(newest.map(|newest| newest.version));
     }
-    let mut chosen = BTreeSet::new();
+    let mut selected = SelectedTexts::default();
     for version in versions {
-        if let Some(ids) = bucket.bytes(&keys::chosen_texts(&version)).await? {
-            chosen.extend(ids.as_chunks().0);
+        if let Some(file) = bucket.bytes(&keys::selected_texts(&version)).await? {
+            selected.append(SelectedTexts::from_bytes(&file));
         }
     }
-    Ok(chosen)
+    Ok(selected)
 }
 
 /// Reads a file as it comes: of a large one only the features are held in memory.

@@ -166,6 +166,8 @@ fn to_directions(mut rows: Vec<f32>, classes: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use active_learning_core::sampling::selection::SelectedBy;
+
     use super::*;
     use crate::features::Features;
 
@@ -186,7 +188,7 @@ mod tests {
                 features: &features,
                 labels: &labels[n % 2],
                 vector: Some(vector),
-                is_chosen: false,
+                selected_by: SelectedBy::Chance,
             })
             .collect();
         let names = [[1.0, 0.1, 0.0], [-1.0, 0.1, 0.0]].map(|name| Vector::of(&name));
@@ -250,7 +252,7 @@ mod tests {
                 // The other thing goes with the class more often than not.
                 labels: &labels[n % 2],
                 vector: Some(vector),
-                is_chosen: false,
+                selected_by: SelectedBy::Chance,
             })
             .filter(|text| {
                 let other = text
@@ -282,7 +284,7 @@ mod tests {
             features: &features,
             labels: &labels[n],
             vector: Some(&vectors[n]),
-            is_chosen: false,
+            selected_by: SelectedBy::Chance,
         };
         let inputs = Inputs::of(&vectors.iter().collect::<Vec<_>>());
 

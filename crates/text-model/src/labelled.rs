@@ -1,6 +1,6 @@
 //! Texts to learn from.
 
-use active_learning_core::text::Vector;
+use active_learning_core::{sampling::selection::SelectedBy, text::Vector};
 
 use crate::features::Features;
 
@@ -15,8 +15,8 @@ pub(crate) struct Labelled<'a> {
     pub labels: &'a [u32],
     /// What an encoder made of it.
     pub vector: Option<&'a Vector>,
-    /// Whether it was chosen because a model was in doubt.
-    pub is_chosen: bool,
+    /// How it was selected.
+    pub selected_by: SelectedBy,
 }
 
 impl Labelled<'_> {

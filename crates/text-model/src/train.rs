@@ -15,6 +15,7 @@ use active_learning_core::{
     dataset::Mode,
     model::evaluation::{self, TestPrediction},
     random::Random,
+    sampling::selection::SelectedBy,
     text::Vector,
 };
 use serde::{Deserialize, Serialize};
@@ -120,7 +121,7 @@ pub fn train_classes(classes: &[String], texts: &[(&Features, usize)], seed: u64
         features,
         labels: &numbers[class..=class],
         vector: None,
-        is_chosen: false,
+        selected_by: SelectedBy::Chance,
     };
     let texts: Vec<_> = texts.iter().map(labelled).collect();
     let plan = Plan {
@@ -153,8 +154,8 @@ fn train_on(plan: &Plan<'_>, texts: &[Labelled<'_>]) -> Trained {
     let (all, judged) = work.fit_all(&folds);
     let (mut judged, likeness): (Vec<Judged>, Vec<Likeness>) = judged.into_iter().unzip();
     let mut calibration = Calibration::of(&judged, mode, classes, &all.trust());
-    let is_chosen = folds.iter().flatten().map(|&text| texts[text].is_chosen);
-    if weighing::weigh(&mut judged, is_chosen) {
+    let selected = folds.iter().flatten().map(|&text| texts[text].selected_by);
+    if weighing::weigh(&mut judged, selected) {
         calibration = calibration.sure_as(&judged, mode);
     }
     let probabilities = judged.iter().map(|text| calibration.probabilities(mode, text));

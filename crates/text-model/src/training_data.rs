@@ -22,6 +22,7 @@ use active_learning_core::{
         label_set::is_written_as_others,
         missing::{MissingLabels, is_missing},
     },
+    sampling::selection::{SelectedBy, SelectedTexts},
     text::{Vector, VectorId, counted, counted_as, is_blank, look_alike, vector_id},
 };
 
@@ -81,8 +82,8 @@ pub struct Example {
     pub text: Option<Box<str>>,
     /// What an encoder made of it.
     pub vector: Option<Vector>,
-    /// Whether it was chosen because a model was in doubt, and so is no sample of the traffic.
-    pub is_chosen: bool,
+    /// How it was selected, and so for how many texts of the traffic it stands.
+    pub selected_by: SelectedBy,
 }
 
 impl Example {
@@ -91,7 +92,7 @@ impl Example {
             features: &self.features,
             labels: &self.labels,
             vector: self.vector.as_ref(),
-            is_chosen: self.is_chosen,
+            selected_by: self.selected_by,
         }
     }
 }
@@ -313,11 +314,10 @@ impl TrainingSet {
         self.names = names;
     }
 
-    /// Notes which texts were chosen because a model was in doubt, however many texts there are: they are no sample of the
-    /// traffic.
-    pub fn set_chosen(&mut self, chosen: &BTreeSet<VectorId>) {
+    /// Notes how the texts were selected, however many there are: the confidence is to be that of the traffic.
+    pub fn set_selected(&mut self, selected: &SelectedTexts) {
         for example in &mut self.examples {
-            example.is_chosen = chosen.contains(&example.id);
+            example.selected_by = selected.of(&example.id);
         }
     }
 
@@ -707,7 +707,7 @@ impl Collector {
                 id,
                 text,
                 vector: None,
-                is_chosen: false,
+                selected_by: SelectedBy::Chance,
             }
         });
         Ok(examples.collect())

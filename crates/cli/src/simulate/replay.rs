@@ -1,9 +1,6 @@
 //! One replay: label, train, test, choose, again and again.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    fmt,
-};
+use std::{collections::HashMap, fmt};
 
 use active_learning_core::{
     dataset::{CsvWriter, Row},
@@ -12,8 +9,11 @@ use active_learning_core::{
         review_policy::ReviewPolicy,
     },
     model::evaluation::{LabelNames, TestPrediction, evaluate},
-    sampling::query_strategy::{AskedBefore, Candidate, Choice, QueryStrategy, select_with_chance},
-    text::{VectorId, vector_id},
+    sampling::{
+        query_strategy::{AskedBefore, Candidate, Choice, QueryStrategy, select_with_chance},
+        selection::{SelectedBy, SelectedTexts},
+    },
+    text::vector_id,
 };
 use text_model::{Features, Mode, Model, TrainingDataError, TrainingSet, train};
 
@@ -176,8 +176,8 @@ pub(super) fn with_all_labels(stream: &Stream, seen: &Seen) -> Result<Point, Sim
 #[derive(Clone, Copy)]
 struct Answered<'a> {
     row: &'a Row,
-    /// Whether a model's doubt chose it, not chance and not the start.
-    is_chosen: bool,
+    /// Chance, also at the start, or a model's doubt.
+    selected_by: SelectedBy,
 }
 
 /// How one replay looks at texts.
@@ -229,7 +229,7 @@ impl Look<'_> {
         }
         let (csv, _) = csv.finish().map_err(TrainingDataError::Read)?;
         let mut set = TrainingSet::read_csv(&csv[..])?;
-        set.set_chosen(&ids_of_chosen(labelled));
+        set.set_selected(&selected(labelled));
         if let Some(vectors) = self.vectors() {
             vectors.give_to(&mut set);
             set.unlabelled = open
@@ -313,7 +313,10 @@ impl Look<'_> {
 fn take<'a>(chosen: Vec<Choice>, open: &mut Vec<&'a Row>, labelled: &mut Vec<Answered<'a>>) {
     let answered = |choice: &Choice| Answered {
         row: open[choice.index],
-        is_chosen: choice.by_doubt,
+        selected_by: match choice.by_doubt {
+            true => SelectedBy::Choice,
+            false => SelectedBy::Chance,
+        },
     };
     labelled.extend(chosen.iter().map(answered));
     let mut is_open = vec![true; open.len()];
@@ -324,9 +327,9 @@ fn take<'a>(chosen: Vec<Choice>, open: &mut Vec<&'a Row>, labelled: &mut Vec<Ans
     open.retain(|_| is_open.next().unwrap_or(true));
 }
 
-fn ids_of_chosen(labelled: &[Answered]) -> BTreeSet<VectorId> {
-    let chosen = labelled.iter().filter(|answered| answered.is_chosen);
-    chosen.map(|answered| vector_id(&answered.row.text)).collect()
+fn selected(labelled: &[Answered]) -> SelectedTexts {
+    let selected = |answered: &Answered| (vector_id(&answered.row.text), answered.selected_by);
+    labelled.iter().map(selected).collect()
 }
 
 fn trusted(threshold: &str, judged: &[(TestPrediction, Prediction)]) -> Trusted {

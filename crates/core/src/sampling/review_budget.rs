@@ -20,7 +20,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     feedback::{FeedbackRecord, Signal, Source},
-    sampling::query_strategy::{Candidate, LabelCounts, QueryStrategy},
+    sampling::{
+        query_strategy::{Candidate, LabelCounts, QueryStrategy},
+        selection::{SelectedBy, is_probability},
+    },
 };
 
 /// Share of the budget that goes to doubtful predictions drawn by chance.
@@ -108,24 +111,32 @@ pub fn enqueue(record: &mut FeedbackRecord, explored: Option<f64>) -> Queue {
     }
 }
 
-/// Returns whether a model's doubt, or a user's, chose the record, or it was to stand for others: such texts are no sample
-/// of the traffic.
+/// Returns how a record was selected.
 ///
-/// Chance chose audits, explored doubts, whose probability is below 1, texts to label that were asked without a choice,
-/// which have a probability, and those of the pool with a prediction that names no model. Imported labels are what their
-/// file is.
-pub fn is_chosen_by_doubt(record: &FeedbackRecord) -> bool {
+/// The audit and the review policy state their probability; a policy's is that of the draw too, where a text was explored.
+/// Chance chose texts to label that were asked without a choice, which have a probability, and those of the pool with a
+/// prediction that names no model. Imported labels are what their file is. All else was chosen: by a model's doubt or a
+/// user's, or to stand for others.
+pub fn selected_by(record: &FeedbackRecord) -> SelectedBy {
+    let probability = record
+        .selection_probability
+        .filter(|number| is_probability(*number));
+    let chosen = |is_chosen: bool| match is_chosen {
+        true => SelectedBy::Choice,
+        false => SelectedBy::Chance,
+    };
     match record.signal {
-        Signal::Audit | Signal::Accepted => false,
-        Signal::Unlabelled => match record.prediction {
+        Signal::Audit => probability.map_or(SelectedBy::Chance, SelectedBy::Audit),
+        Signal::Accepted => SelectedBy::Chance,
+        Signal::Unlabelled => chosen(match record.prediction {
             Some(_) => record.model_arn.is_some(),
             None => record.selection_probability.is_none(),
-        },
-        Signal::LowConfidence | Signal::LowMargin => record
-            .selection_probability
-            .is_none_or(|probability| probability >= 1.0),
+        }),
+        Signal::LowConfidence | Signal::LowMargin => {
+            probability.map_or(SelectedBy::Choice, SelectedBy::Policy)
+        }
         Signal::Dislike | Signal::Like | Signal::Relabel | Signal::OutdatedLabel | Signal::UnknownLabel => {
-            true
+            SelectedBy::Choice
         }
     }
 }

@@ -39,10 +39,7 @@ pub(super) fn candidates(rows: &Rows, split: &Split, policy: &AssemblePolicy) ->
     for row in rows.rows.iter().filter(is_held_out) {
         tested.extend(rows.labels(row));
     }
-    // So many of them that no more than the greatest number is held out.
-    let share = policy
-        .test_share
-        .min(policy.max_held_out as f64 / rows.rows.len().max(1) as f64);
+    let share = share_of_candidates(rows, policy);
     for row in rows.rows.iter().filter(|row| row.candidate).filter(is_free) {
         if row.content.is_test(share) {
             chosen.insert(&rows.text(row)?);
@@ -66,6 +63,12 @@ pub(super) fn candidates(rows: &Rows, split: &Split, policy: &AssemblePolicy) ->
         chosen.insert(&rows.text(row)?);
     }
     Ok(chosen)
+}
+
+/// Returns the share of the candidates that is held out: so many of them that no more than the greatest number is.
+pub(super) fn share_of_candidates(rows: &Rows, policy: &AssemblePolicy) -> f64 {
+    let most = policy.max_held_out as f64 / rows.rows.len().max(1) as f64;
+    policy.test_share.min(most)
 }
 
 /// Decides on each row, the split being final.

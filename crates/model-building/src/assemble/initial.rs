@@ -18,6 +18,7 @@ use active_learning_core::{
     erasure::ErasedTexts,
     feedback::prediction::{LABEL_DELIMITER, cut_labels, join_labels, split_labels},
     labels::{label_set::LabelSet, missing::is_missing},
+    sampling::selection::SelectedBy,
 };
 use sha2::{Digest, Sha256};
 
@@ -194,7 +195,7 @@ impl Initial {
                 labels: self.label_sets.number(join_labels(&labels)),
                 source: Source::Initial,
                 candidate: true,
-                is_chosen: false,
+                selected_by: SelectedBy::Chance,
                 copies: 0,
             };
             rows.push(kept);

@@ -6,11 +6,12 @@ use active_learning_core::{
     dataset::{ContentId, Mode, TextId},
     feedback::prediction::split_labels,
     labels::label_set::LabelSet,
+    sampling::selection::SelectedBy,
 };
 
 use crate::spool::Piece;
 
-/// A text with its labels; 64 bytes.
+/// A text with its labels; 80 bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Row {
     pub id: TextId,
@@ -22,8 +23,8 @@ pub(super) struct Row {
     pub source: Source,
     /// Whether it may be held out: its text is an initial row or an imported one, or chance selected it from the traffic.
     pub candidate: bool,
-    /// Whether doubt chose it.
-    pub is_chosen: bool,
+    /// How its text was selected.
+    pub selected_by: SelectedBy,
     /// Copies of the text that its answer serves.
     pub copies: u64,
 }

@@ -13,6 +13,7 @@ use active_learning_core::{
         consolidation::{Consolidated, Method, Settings, consolidate},
         label_set::{LabelSet, Origin, delimiter},
     },
+    sampling::selection::SelectedBy,
 };
 use serde::Serialize;
 
@@ -209,7 +210,7 @@ impl Answers {
         };
         if let Some(row) = answer {
             row.candidate = true;
-            row.is_chosen = false;
+            row.selected_by = SelectedBy::Chance;
         }
         true
     }
@@ -235,9 +236,17 @@ fn row_of(record: &[Line], labels: u32, copies: u64) -> Row {
         labels,
         source,
         candidate: is_import || record.iter().any(|line| line.is_sample),
-        is_chosen: record.iter().all(|line| line.is_chosen),
+        selected_by: selected_by(record),
         copies,
     }
+}
+
+/// Returns how a record was selected: as it was asked first, of what says for how many texts it stands.
+fn selected_by(record: &[Line]) -> SelectedBy {
+    let mut lines = record.iter().map(|line| line.selected_by);
+    lines
+        .find(|selected| *selected != SelectedBy::Choice)
+        .unwrap_or(SelectedBy::Choice)
 }
 
 /// Returns what the labels of files mean now, by number: a class, or why their rows are left out.

@@ -8,7 +8,8 @@ use active_learning_core::{
         DatasetFile, DatasetManifest, FileSummary, HeldOut, Mode, NearCopies, dataset_version, one_line,
     },
     keys,
-    text::vector_id,
+    sampling::selection::{SelectedBy, SelectedTexts},
+    text::{VectorId, vector_id},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use tracing::info;
 
 use super::{
     AssembleError, AssemblePolicy, Assembled,
-    fates::{Fate, fates},
+    fates::{Fate, fates, share_of_candidates},
     files::{CsvFile, List, ListFile},
     machine_labels::{MachineFile, MachineLabels},
     row::Row,
@@ -34,8 +35,8 @@ pub(super) struct Files {
     new_held_out: HeldOut,
     new_trained: List,
     train: (NamedTempFile, FileSummary),
-    /// Ids of the training rows that doubt chose.
-    chosen: Vec<u8>,
+    /// How the training rows were selected.
+    selected: SelectedTexts,
     test: (NamedTempFile, FileSummary),
     machine: Option<MachineFile>,
     mode: Mode,
@@ -58,7 +59,8 @@ impl Files {
         split.held_out.append(new_held_out.clone());
         let near_copies = NearCopies::of(&split.held_out);
         let fates = fates(&rows, &split, &near_copies, policy)?;
-        let mut written = Written::new(rows.delimiter()?, rows.left_out.clone())?;
+        let trained_share = 1.0 - share_of_candidates(&rows, policy);
+        let mut written = Written::new(rows.delimiter()?, rows.left_out.clone(), trained_share)?;
         for (row, fate) in rows.rows.iter().zip(&fates) {
             written.write(&rows, row, *fate, &split)?;
         }
@@ -79,7 +81,7 @@ impl Files {
             new_held_out,
             new_trained: written.new_trained.finish()?,
             train: written.train.finish()?,
-            chosen: written.chosen,
+            selected: written.selected.into_iter().collect(),
             test: written.test.finish()?,
             mode: rows.mode,
             delimiter: written.delimiter,
@@ -106,9 +108,9 @@ impl Files {
         let _ = bucket
             .create_document(&key("agreement.json"), &self.report)
             .await?;
-        if !self.chosen.is_empty() {
-            let key = keys::chosen_texts(version);
-            let _ = bucket.create(&key, BINARY, self.chosen).await?;
+        if !self.selected.is_empty() {
+            let key = keys::selected_texts(version);
+            let _ = bucket.create(&key, BINARY, self.selected.to_bytes()).await?;
         }
         let machine_labelled = match &self.machine {
             Some(machine) => Some(machine.upload(bucket, key).await?),
@@ -142,7 +144,9 @@ struct Written {
     train: CsvFile,
     test: CsvFile,
     new_trained: ListFile,
-    chosen: Vec<u8>,
+    selected: Vec<(VectorId, SelectedBy)>,
+    /// Of the candidates for the test set, how many are trained on: 0 to 1.
+    trained_share: f64,
     delimiter: Option<char>,
     sources: BTreeMap<String, u64>,
     copies: u64,
@@ -150,12 +154,13 @@ struct Written {
 }
 
 impl Written {
-    fn new(delimiter: Option<char>, left_out: BTreeMap<String, u64>) -> io::Result<Self> {
+    fn new(delimiter: Option<char>, left_out: BTreeMap<String, u64>, trained_share: f64) -> io::Result<Self> {
         Ok(Self {
             train: CsvFile::new(delimiter)?,
             test: CsvFile::new(delimiter)?,
             new_trained: ListFile::new()?,
-            chosen: Vec::new(),
+            selected: Vec::new(),
+            trained_share,
             delimiter,
             sources: BTreeMap::new(),
             copies: 0,
@@ -168,9 +173,7 @@ impl Written {
             Fate::Train => {
                 let with_text = rows.with_text(row)?;
                 self.train.write(&with_text)?;
-                if row.is_chosen {
-                    self.chosen.extend(vector_id(&one_line(&with_text.text)));
-                }
+                self.note_selection(row, &with_text.text);
                 if !split.trained.contains(&row.content) {
                     self.new_trained.write(&with_text.text)?;
                 }
@@ -185,6 +188,17 @@ impl Written {
         };
         *self.left_out.entry(reason.to_owned()).or_default() += 1;
         Ok(())
+    }
+
+    /// Notes how the text of a training row was selected. Of those that may be held out the ones that are not stand for all.
+    fn note_selection(&mut self, row: &Row, text: &str) {
+        let selected_by = match row.candidate {
+            true => row.selected_by.of_share(self.trained_share),
+            false => row.selected_by,
+        };
+        if selected_by != SelectedBy::Chance {
+            self.selected.push((vector_id(&one_line(text)), selected_by));
+        }
     }
 
     fn count(&mut self, row: &Row) -> io::Result<()> {

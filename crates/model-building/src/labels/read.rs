@@ -22,7 +22,7 @@ use active_learning_core::{
     },
     sampling::{
         duplicates::{self, COPIES_PREFIX, KeptCopy},
-        review_budget::is_chosen_by_doubt,
+        review_budget::selected_by,
     },
     text::is_blank,
 };
@@ -192,7 +192,7 @@ impl Reader {
             content: ContentId::of(&text),
             answered_at: time_of(&labelled.labelled_at),
             is_sample: matches!(labelled.record.signal, Signal::Audit | Signal::Unlabelled),
-            is_chosen: is_chosen_by_doubt(&labelled.record),
+            selected_by: selected_by(&labelled.record),
             reviewed,
             not_in_use,
             was_asked: labelled.votes.iter().any(|vote| vote.source.is_review()),

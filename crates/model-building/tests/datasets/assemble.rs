@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use active_learning_core::{
     dataset::{DatasetManifest, Mode, Problem, Rules, Severity, TrainingFileState},
     feedback::{Signal, record_id},
+    keys::selected_texts,
     labels::{
         labelled::LabelledRecord,
         vote::{Vote, VoteSource},
     },
+    sampling::selection::{SelectedBy, SelectedTexts},
+    text::vector_id,
 };
 use model_building::{
     assemble::{AssemblePolicy, check_dataset},
@@ -17,7 +20,7 @@ use model_building::{
 use serde_json::Value;
 
 use crate::{
-    bucket::{BUCKET, Bucket, POLICY, audited, doubted, record, vote},
+    bucket::{Answered, BUCKET, Bucket, POLICY, audited, doubted, record, vote},
     export::exported,
 };
 
@@ -39,6 +42,60 @@ pub fn initial(rows: usize) -> String {
     (0..rows)
         .map(|row| format!("{},{}\n", ["World", "Sports"][row % 2], text(row)))
         .collect()
+}
+
+#[tokio::test]
+async fn a_version_says_with_what_probability_its_training_rows_were_selected() {
+    let bucket = Bucket::new();
+    bucket.put("initial/a.csv", initial(40)).await;
+    // Which of the audited texts are held out is a matter of their content.
+    let audits: Vec<String> = (100..120).map(text).collect();
+    let audits: Vec<Answered> = audits.iter().map(|text| audited(text, "World")).collect();
+    bucket.answer("loop-1", 0, &audits).await;
+    bucket
+        .answer("loop-2", 1, &[doubted("a doubtful text", "World")])
+        .await;
+    bucket
+        .answer(
+            "loop-3",
+            2,
+            &[Answered {
+                text: "one that a user disliked",
+                label: "Sports",
+                signal: Signal::Dislike,
+            }],
+        )
+        .await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    let file = bucket.get(&selected_texts(&manifest.version)).await;
+    let selected = SelectedTexts::from_bytes(&file);
+    let of = |text: &str| selected.of(&vector_id(text));
+    assert_eq!(of("a doubtful text"), SelectedBy::Policy(f64::from(0.05_f32)));
+    assert_eq!(of("one that a user disliked"), SelectedBy::Choice);
+    let (mut initial, mut audited) = (0_usize, 0_usize);
+    for row in bucket.train(&manifest).await {
+        match of(&row.text) {
+            SelectedBy::Chance => initial += 1,
+            // A fifth of the audited texts is held out, so those that are not stand for more.
+            SelectedBy::Audit(probability) => {
+                audited += 1;
+                assert!((probability - 0.05 * 0.8).abs() < 1e-6, "{probability}");
+            }
+            SelectedBy::Choice | SelectedBy::Policy(_) => {}
+        }
+    }
+    let held_out = bucket.test(&manifest).await.len();
+    assert_eq!(initial + audited + held_out, 60);
+    assert!(audited >= 10, "{audited}");
+    assert!(
+        bucket
+            .test(&manifest)
+            .await
+            .iter()
+            .all(|row| of(&row.text) == SelectedBy::Chance)
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use active_learning_core::text::{Vector, pack_vectors, unpack_vectors, vector_id};
+use active_learning_core::{
+    sampling::selection::{SelectedBy, SelectedTexts},
+    text::{Vector, pack_vectors, unpack_vectors, vector_id},
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use text_classifier::TextEncoder;
@@ -160,6 +163,36 @@ async fn a_training_reads_which_rows_a_models_doubt_chose() {
     let (without, with) = (confidence(&[]).await, confidence(&hard).await);
 
     assert!(with > without + 0.05, "{without} {with}");
+}
+
+#[tokio::test]
+async fn a_training_reads_with_what_probability_rows_were_selected() {
+    // 2 % of 900 trusted predictions are audited and right; of 100 doubtful ones, all asked about, 70 are.
+    let label = |n: usize| ["a", "b"][if n < 88 { n % 2 } else { (n + 1) % 2 }];
+    let text = |n: usize| format!("{} number {n}", ["cat", "dog"][n % 2]);
+    let rows: String = (0..118).map(|n| format!("{},{}\n", label(n), text(n))).collect();
+    let confidence = async |of: fn(usize) -> SelectedBy| {
+        let function = Function::new();
+        let selected: SelectedTexts = (0..118).map(|n| (vector_id(&text(n)), of(n))).collect();
+        function
+            .put_bytes_quietly("datasets/v1/chosen.bin", selected.to_bytes())
+            .await;
+        let model = function.trained_on("one", "datasets/v1/train.csv", &rows).await;
+        let endpoint = function.endpoint_of("late", &model).await;
+        let request = json!({"EndpointArn": endpoint, "Text": "cat"});
+        let answer = function.call("ClassifyDocument", &request).await;
+        answer.body["Classes"][0]["Score"].as_f64().expect("a score")
+    };
+
+    let alike = confidence(|_| SelectedBy::Chance).await;
+    let by_probability = confidence(|n| match n {
+        0..18 => SelectedBy::Audit(0.02),
+        _ => SelectedBy::Policy(1.0),
+    })
+    .await;
+
+    assert!(by_probability > 0.94, "{by_probability}");
+    assert!(by_probability > alike + 0.1, "{alike} {by_probability}");
 }
 
 #[tokio::test]

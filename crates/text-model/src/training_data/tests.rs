@@ -19,17 +19,18 @@ fn labels_are_sorted_whatever_their_order_in_the_file() {
 }
 
 #[test]
-fn texts_that_doubt_chose_are_known_also_where_there_are_too_many_to_keep() {
+fn how_texts_were_selected_is_known_also_where_there_are_too_many_to_keep() {
     let rows: String = (0..=MAX_ENCODED)
         .map(|n| format!("{},text {n}\n", ["a", "b"][n % 2]))
         .collect();
     let mut set = read(rows).expect("good file");
 
-    set.set_chosen(&["text 7", "text 20000", "another"].map(vector_id).into());
+    let chosen = ["text 7", "text 20000", "another"].into_iter();
+    set.set_selected(&chosen.map(|text| (vector_id(text), SelectedBy::Choice)).collect());
 
     let chosen = set.examples.iter().enumerate();
     let chosen = chosen
-        .filter(|(_, example)| example.is_chosen)
+        .filter(|(_, example)| example.selected_by == SelectedBy::Choice)
         .map(|(place, _)| place);
     assert_eq!(set.texts(), None, "none is kept");
     assert_eq!(chosen.collect::<Vec<_>>(), [7, 20_000]);

@@ -4,7 +4,7 @@ use super::*;
 use crate::random::Random;
 
 #[test]
-fn chance_and_doubt_are_told_apart() {
+fn a_record_says_with_what_probability_it_was_selected() {
     let of = |signal: &str, more: serde_json::Value| {
         let mut line = serde_json::json!({"schemaVersion": 1, "classifier": "default", "utterance": "text",
             "prediction": "a", "confidence": 0.4, "source": "implicit", "signal": signal,
@@ -13,30 +13,24 @@ fn chance_and_doubt_are_told_apart() {
             line[name] = value.clone();
         }
         let record = FeedbackRecord::parse(line.to_string().as_bytes()).expect("a record");
-        is_chosen_by_doubt(&record)
+        selected_by(&record)
     };
     let none = serde_json::json!({});
+    let probability = |probability: f64| serde_json::json!({"selectionProbability": probability});
 
-    assert!(!of("audit", serde_json::json!({"selectionProbability": 0.05})));
-    assert!(!of("unlabelled", none.clone()));
-    assert!(of("unlabelled", serde_json::json!({"modelArn": "arn:model"})));
-    assert!(of(
-        "unlabelled",
-        serde_json::json!({"prediction": null, "confidence": null})
-    ));
-    let without_choice =
-        serde_json::json!({"prediction": null, "confidence": null, "selectionProbability": 1.0});
-    assert!(!of("unlabelled", without_choice));
-    assert!(!of(
-        "low-confidence",
-        serde_json::json!({"selectionProbability": 0.2})
-    ));
-    assert!(of(
-        "low-confidence",
-        serde_json::json!({"selectionProbability": 1.0})
-    ));
-    assert!(of("low-confidence", none.clone()));
-    assert!(of("dislike", none));
+    assert_eq!(of("audit", probability(0.05)), SelectedBy::Audit(0.05));
+    assert_eq!(of("audit", none.clone()), SelectedBy::Chance);
+    assert_eq!(of("low-confidence", probability(0.2)), SelectedBy::Policy(0.2));
+    assert_eq!(of("low-margin", probability(1.0)), SelectedBy::Policy(1.0));
+    assert_eq!(of("low-confidence", none.clone()), SelectedBy::Choice);
+    assert_eq!(of("dislike", none.clone()), SelectedBy::Choice);
+    assert_eq!(of("unlabelled", none), SelectedBy::Chance);
+    let ranked = serde_json::json!({"modelArn": "arn:model"});
+    assert_eq!(of("unlabelled", ranked), SelectedBy::Choice);
+    let mut first = serde_json::json!({"prediction": null, "confidence": null});
+    assert_eq!(of("unlabelled", first.clone()), SelectedBy::Choice);
+    first["selectionProbability"] = 1.0.into();
+    assert_eq!(of("unlabelled", first), SelectedBy::Chance);
 }
 
 const DAY: &str = "2026-11-20";
