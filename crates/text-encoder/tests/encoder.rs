@@ -426,24 +426,72 @@ fn the_folder_made_of_a_package_gives_what_the_packages_own_engine_gives() {
 }
 
 #[test]
+fn maximum_pooling_takes_the_greatest_of_each_value() {
+    // No text is two tokens, its start and its end: two ways of pooling say what these are.
+    let pooled = |name: &str| {
+        let module = |number: usize, path: &str, kind: &str| {
+            format!(
+                r#"{{"idx":{number},"name":"{number}","path":"{path}","type":"sentence_transformers.models.{kind}"}}"#
+            )
+        };
+        let modules = [module(0, "", "Transformer"), module(1, "1_Pooling", "Pooling")];
+        let modules = format!("[{}]", modules.join(","));
+        let mut files = built_in_files();
+        files.insert("modules.json", Cow::Owned(modules.into_bytes()));
+        let pooling = format!(r#"{{"pooling_mode": "{name}"}}"#);
+        files.insert("1_Pooling/config.json", Cow::Owned(pooling.into_bytes()));
+        let encoder = Encoder::from_files(files).expect("an encoder");
+        assert_eq!(encoder.tokens("").len(), 2);
+        encoder.encode(&[""]).remove(0)
+    };
+
+    let (start, mean, greatest) = (pooled("cls"), pooled("mean"), pooled("max"));
+
+    let mut from_end = 0;
+    for ((start, mean), greatest) in start.iter().zip(&mean).zip(&greatest) {
+        let end = 2.0 * mean - start;
+        from_end += usize::from(end > *start);
+        assert!(
+            (greatest - start.max(end)).abs() < 1e-4,
+            "{start} {end} {greatest}"
+        );
+    }
+    assert!((50..334).contains(&from_end), "{from_end} of {}", greatest.len());
+}
+
+#[test]
+fn a_static_model_reads_the_vectors_that_its_mapping_names() {
+    // Three vectors; of the two tokens, 2307 has the last one and 2147 the middle one.
+    let vectors = [[9.0_f32, 9.0], [1.0, -2.0], [5.0, 4.0]];
+    let of_token = |token: i64| match token {
+        2_307 => 2_i64,
+        2_147 => 1,
+        _ => 0,
+    };
+    let embeddings = vectors.iter().flatten().flat_map(|value| value.to_le_bytes());
+    let mapping = (0..30_522).flat_map(|token| of_token(token).to_le_bytes());
+    let data: Vec<u8> = embeddings.chain(mapping).collect();
+    let header = format!(
+        r#"{{"embeddings":{{"dtype":"F32","shape":[3,2],"data_offsets":[0,24]}},
+            "mapping":{{"dtype":"I64","shape":[30522],"data_offsets":[24,{}]}}}}"#,
+        data.len()
+    );
+    let file = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat();
+
+    let encoder = Encoder::from_files(static_files(file)).expect("a static model");
+
+    assert_eq!(encoder.tokens("great work"), [2_307, 2_147]);
+    assert_eq!(encoder.encode(&["great work", "great"]), [[3.0, 1.0], [5.0, 4.0]]);
+}
+
+#[test]
 fn a_static_model_gives_the_weighted_mean_of_its_tokens() {
-    let mut files = built_in_files();
     let tokens = 30_522;
     let embeddings: Vec<f32> = (0..tokens).flat_map(|token| [token as f32, 1.0]).collect();
     let weights: Vec<f32> = (0..tokens)
         .map(|token| if token == 2_307 { 3.0 } else { 1.0 })
         .collect();
-    files.insert(
-        "model.safetensors",
-        Cow::Owned(safetensors(&embeddings, &weights)),
-    );
-    files.insert(
-        "config.json",
-        Cow::Borrowed(br#"{"model_type": "model2vec", "normalize": false}"#),
-    );
-    for name in ["modules.json", "1_Pooling/config.json"] {
-        files.remove(name);
-    }
+    let files = static_files(safetensors(&embeddings, &weights));
 
     let encoder = Encoder::from_files(files).expect("a static model");
 
@@ -453,6 +501,20 @@ fn a_static_model_gives_the_weighted_mean_of_its_tokens() {
         encoder.encode(&["great work 👍", ""]),
         [vec![(3.0 * 2_307.0 + 2_147.0) / 2.0, 2.0], vec![0.0, 0.0]]
     );
+}
+
+/// The files of a static model with these weights and the tokens of the built-in encoder.
+fn static_files(weights: Vec<u8>) -> Files {
+    let mut files = built_in_files();
+    files.insert("model.safetensors", Cow::Owned(weights));
+    files.insert(
+        "config.json",
+        Cow::Borrowed(br#"{"model_type": "model2vec", "normalize": false}"#),
+    );
+    for name in ["modules.json", "1_Pooling/config.json"] {
+        files.remove(name);
+    }
+    files
 }
 
 fn safetensors(embeddings: &[f32], weights: &[f32]) -> Vec<u8> {

@@ -134,6 +134,63 @@ fn with_vectors_texts_are_alike_by_what_they_mean() {
 }
 
 #[test]
+fn doubtful_texts_are_unlike_by_their_vectors_not_by_their_words() {
+    let [bank, rates, goal] = [[9.0, 1.0], [8.0, 2.0], [1.0, 9.0]].map(|v| Vector::of(&v));
+    let torn = || Some(prediction(&[("a", 0.51), ("b", 0.49)]));
+    let texts = [
+        ("a bank lends", &bank),
+        ("interest rises", &rates),
+        ("the bank of the river", &goal),
+    ];
+    let pool = texts.map(|(text, vector)| Candidate {
+        text,
+        prediction: torn(),
+        vector: Some(vector),
+    });
+    // By its words the last text was asked before, by its vector the first two were.
+    let with_vectors = AskedBefore {
+        texts: vec!["the bank of the river again"],
+        vectors: vec![&bank],
+        ..AskedBefore::default()
+    };
+    let by_words = pool.clone().map(|candidate| Candidate {
+        vector: None,
+        ..candidate
+    });
+    let without = AskedBefore {
+        vectors: Vec::new(),
+        ..with_vectors.clone()
+    };
+    let representative = QueryStrategy::Representative;
+
+    assert_eq!(select(representative, &pool, &with_vectors, 1, 7), [2]);
+    assert_ne!(select(representative, &by_words, &without, 1, 7), [2]);
+}
+
+#[test]
+fn a_rare_class_comes_first_also_among_vectors() {
+    let vectors = [[1.0, 0.0], [0.0, 1.0]].map(|v| Vector::of(&v));
+    let scores = [[("common", 0.6), ("rare", 0.4)], [("rare", 0.6), ("common", 0.4)]];
+    let pool: Vec<Candidate> = [0, 1]
+        .map(|n| Candidate {
+            text: ["one", "two"][n],
+            prediction: Some(prediction(&scores[n])),
+            vector: Some(&vectors[n]),
+        })
+        .into();
+    let chosen = |labelled: &[(&str, u64)]| {
+        let before = AskedBefore {
+            labels: counts(labelled),
+            ..AskedBefore::default()
+        };
+        select(QueryStrategy::Representative, &pool, &before, 1, 7)
+    };
+
+    assert_eq!(chosen(&[("common", 99), ("rare", 9)]), [1]);
+    assert_eq!(chosen(&[("common", 9), ("rare", 99)]), [0]);
+}
+
+#[test]
 fn chance_decides_between_equal_values_and_differs_by_seed() {
     let pool = vec![
         Candidate {
