@@ -162,11 +162,11 @@ pub(super) fn with_all_labels(stream: &Stream, seen: &Seen) -> Result<Point, Sim
         encoder: seen.vectors.is_some(),
     };
     let look = Look { seen, way };
-    let is_chosen = false;
+    let selected_by = SelectedBy::Chance;
     let all: Vec<Answered> = stream
         .pool
         .iter()
-        .map(|&row| Answered { row, is_chosen })
+        .map(|&row| Answered { row, selected_by })
         .collect();
     let model = look.train_on(&all, &[])?;
     Ok(Point::of(all.len(), &look.judge(&model, &stream.test)))
