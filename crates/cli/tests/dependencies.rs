@@ -35,6 +35,9 @@ const BANNED: [&str; 7] = [
 /// Crates of which several versions are too many.
 const ONE_VERSION: [&str; 5] = ["cfg-if", "encoding_rs", "hyper", "rustls", "tokio"];
 
+/// What compiles C or C++, or binds it.
+const NATIVE: [&str; 7] = ["bindgen", "cc", "cmake", "cxx", "onig", "onig_sys", "pkg-config"];
+
 fn packages() -> Vec<Value> {
     let metadata = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--locked"])
@@ -111,19 +114,13 @@ fn everything_comes_from_the_registry_or_is_ours() {
     assert_eq!(elsewhere, Vec::<String>::new());
 }
 
-/// Names and versions of what is built in, on whatever system. `metadata` has what no feature turns on as well.
-fn built_in() -> BTreeMap<String, BTreeSet<String>> {
+/// Names and versions of what is built into these packages, on whatever system. `metadata` has what no feature turns on as
+/// well.
+fn built_in(packages: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
     let tree = Command::new(env!("CARGO"))
-        .args([
-            "tree",
-            "--workspace",
-            "--locked",
-            "--offline",
-            "--target",
-            "all",
-            "--prefix",
-            "none",
-        ])
+        .arg("tree")
+        .args(packages)
+        .args(["--locked", "--offline", "--target", "all", "--prefix", "none"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .output()
         .expect("cargo runs");
@@ -142,7 +139,7 @@ fn built_in() -> BTreeMap<String, BTreeSet<String>> {
 
 #[test]
 fn there_is_one_tls_back_end_and_one_version_of_what_should_have_one() {
-    let versions = built_in();
+    let versions = built_in(&["--workspace"]);
 
     let banned: Vec<_> = BANNED
         .iter()
@@ -154,4 +151,20 @@ fn there_is_one_tls_back_end_and_one_version_of_what_should_have_one() {
         .collect();
 
     assert!(banned.is_empty() && several.is_empty(), "{banned:?} {several:?}");
+}
+
+#[test]
+fn the_text_encoder_brings_no_c() {
+    let encoder = built_in(&["--package", "text-encoder", "--edges", "normal,build"]);
+    let workspace = built_in(&["--workspace", "--edges", "normal,build"]);
+
+    let native: Vec<_> = NATIVE
+        .iter()
+        .filter(|name| encoder.contains_key(**name))
+        .collect();
+
+    assert!(encoder.contains_key("tokenizers"), "{encoder:?}");
+    // Others do: TLS has assembler.
+    assert!(workspace.contains_key("cc"));
+    assert!(native.is_empty(), "{native:?}");
 }

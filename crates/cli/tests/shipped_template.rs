@@ -155,6 +155,25 @@ fn the_training_bucket_keeps_versions_where_a_parameter_says_for_how_long() {
 }
 
 #[test]
+fn the_built_in_classifier_has_the_memory_of_its_encoder_and_the_time_of_a_training() {
+    for (encoder, megabytes) in [("built-in", 2_048), ("none", 2_048), ("s3", 3_008)] {
+        let encoder = BTreeMap::from([("TextEncoder".to_owned(), encoder.to_owned())]);
+
+        let functions = shipped(&encoder).functions;
+
+        let classifier = functions
+            .iter()
+            .find(|function| function.command[2] == "text-classifier")
+            .expect("it is built in");
+        assert_eq!(
+            (classifier.memory_megabytes, classifier.timeout_seconds),
+            (megabytes, 900),
+            "{encoder:?}"
+        );
+    }
+}
+
+#[test]
 fn only_a_stack_that_is_traced_may_send_traces() {
     let roles_that_trace = |arguments: &BTreeMap<String, String>| {
         let roles = shipped(arguments).roles.into_iter();
