@@ -396,6 +396,42 @@ async fn a_model_of_another_encoder_is_refused_and_says_what_to_do() {
     );
 }
 
+/// Returns a model of n-grams as a release wrote it that knew no encoder.
+fn of_format_3(mut file: Vec<u8>) -> Vec<u8> {
+    file[8] = 3;
+    let body = file.len() - 4;
+    let mut checksum = flate2::Crc::new();
+    checksum.update(&file[..body]);
+    file.truncate(body);
+    file.extend(checksum.sum().to_le_bytes());
+    file
+}
+
+#[tokio::test]
+async fn a_model_from_before_there_were_encoders_serves_behind_one_as_it_did() {
+    let function = Function::new();
+    let model = function.trained_classifier("one", FOOD_AND_SPORT).await;
+    let endpoint = function.endpoint_of("late", &model).await;
+    let resource = model.rsplit(':').next().expect("a resource");
+    let key = format!("text-classifier/models/{resource}.bin");
+    let file = function.object(&key).await.expect("a model");
+    let says = async |function: &Function| {
+        let request = json!({"EndpointArn": endpoint, "Text": "tomato soup after the final"});
+        let answer = function.call("ClassifyDocument", &request).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body
+    };
+    let before = says(&function).await;
+
+    function.put_bytes_quietly(&key, of_format_3(file)).await;
+    let function = function.with_other_encoder(TextEncoder::BuiltIn);
+    let after = says(&function).await;
+    let lines = job_on(&function, &model, "tomato soup after the final\n").await;
+
+    assert_eq!(after, before);
+    assert_eq!(lines[0]["Classes"], before["Classes"]);
+}
+
 #[tokio::test]
 async fn callers_of_a_model_of_another_encoder_are_told_what_to_do() {
     let function = Function::with_encoder(TextEncoder::BuiltIn);
