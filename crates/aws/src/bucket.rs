@@ -15,6 +15,7 @@
 mod change;
 mod leaving;
 mod listing;
+mod range;
 mod removal;
 #[cfg(test)]
 mod tests;
@@ -332,10 +333,9 @@ impl Bucket {
     ///
     /// [`BucketError::Refused`].
     pub async fn open_version(&self, key: &str, etag: &str) -> Result<Option<ByteStream>, BucketError> {
-        let condition = (!etag.is_empty()).then(|| format!("\"{etag}\""));
-        match Box::pin(self.get(key).set_if_match(condition).send()).await {
+        match Box::pin(self.get(key).set_if_match(only_version(etag)).send()).await {
             Ok(answer) => Ok(Some(answer.body)),
-            Err(error) if is_missing(&error) || error.code() == Some("PreconditionFailed") => Ok(None),
+            Err(error) if is_no_such_version(&error) => Ok(None),
             Err(error) => Err(self.refused(key, error)),
         }
     }
@@ -420,6 +420,16 @@ impl Bucket {
 /// Writes a document as it stands in S3, to be looked at.
 fn to_json(document: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec_pretty(document).expect("our documents have string keys and finite numbers")
+}
+
+/// Returns the condition that the object is the one with this ETag, which stands without quotes; an empty one is none.
+fn only_version(etag: &str) -> Option<String> {
+    (!etag.is_empty()).then(|| format!("\"{etag}\""))
+}
+
+/// Tells that an object is gone, or no longer the one that was meant.
+fn is_no_such_version(error: &SdkError<GetObjectError>) -> bool {
+    is_missing(error) || error.code() == Some("PreconditionFailed")
 }
 
 fn is_missing(error: &SdkError<GetObjectError>) -> bool {

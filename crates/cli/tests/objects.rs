@@ -268,7 +268,11 @@ fn what_expires_is_what_the_lifecycle_rules_say() {
 
         let does = matches!(
             kind.lifetime,
-            Lifetime::ClaimRetention | Lifetime::Day | Lifetime::Month | Lifetime::PredictionRetention
+            Lifetime::ClaimRetention
+                | Lifetime::Day
+                | Lifetime::Week
+                | Lifetime::Month
+                | Lifetime::PredictionRetention
         );
         assert_eq!(expires, does, "{}", kind.key);
     }

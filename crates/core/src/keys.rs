@@ -59,6 +59,8 @@ pub enum Lifetime {
     ClaimRetention,
     /// For a day after it was written, or two.
     Day,
+    /// Until its work is done, when it is removed, and for 7 days after it was written at most.
+    Week,
     /// For 30 days after it was written.
     Month,
     /// As the parameter `PredictionRetentionDays` says.

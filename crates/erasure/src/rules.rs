@@ -237,6 +237,8 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     ),
     (Training, "text-classifier/jobs/<resource>.json", Stays),
     (Training, "text-classifier/models/<resource>.bin", Stays),
+    // Classes and scores, by number.
+    (Training, "text-classifier/parts/<job>/<part>.jsonl", Stays),
     (
         Training,
         "text-classifier/vectors/<encoder>/<pack>.bin",

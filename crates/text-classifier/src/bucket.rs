@@ -6,6 +6,7 @@
 //! text-classifier/models/<resource>.bin    a classifier's model
 //! text-classifier/jobs/<resource>.json     there is work to do for it
 //! text-classifier/vectors/<encoder>/<pack>.bin   vectors of texts, see [`crate::vectors`]
+//! text-classifier/parts/<job>/<part>.jsonl       output of a classification job that goes on
 //! encoder/<path>                           an own text encoder
 //! ```
 //!
@@ -279,6 +280,11 @@ impl Bucket {
     /// Writes an object of this bucket.
     pub(crate) async fn put_bytes(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
         Ok(self.own.put(key, BINARY, bytes).await?)
+    }
+
+    /// Deletes an object of this bucket.
+    pub(crate) async fn delete_bytes(&self, key: &str) -> Result<(), StoreError> {
+        Ok(self.own.delete(key).await?)
     }
 
     /// Reads a document of this bucket that is no state.

@@ -37,7 +37,8 @@ impl From<EventError> for Diagnostic {
     }
 }
 
-/// Does what each object of an event asks for. The same event again changes nothing.
+/// Does what each object of an event asks for. The same event again changes nothing. `part` is how many documents a
+/// classification job puts down at a time, if that is decided.
 ///
 /// # Errors
 ///
@@ -48,6 +49,7 @@ pub(crate) async fn handle(
     config: &Config,
     event: S3Event,
     invocation: &Invocation,
+    part: Option<usize>,
 ) -> Result<(), EventError> {
     for record in event.records {
         let Some(upload) = upload(bucket, record) else {
@@ -56,7 +58,7 @@ pub(crate) async fn handle(
         if is_initial_file(&upload.key) {
             Box::pin(initial_model::build(bucket, encoders, config, &upload)).await?;
         } else if let Some(resource) = bucket::resource_of_job(&upload.key) {
-            work(bucket, encoders, config, resource, invocation).await?;
+            work(bucket, encoders, config, resource, invocation, part).await?;
         } else {
             tracing::warn!(key = upload.key, "nothing is to be done for such an object");
         }
@@ -70,6 +72,7 @@ async fn work(
     config: &Config,
     resource: &str,
     invocation: &Invocation,
+    part: Option<usize>,
 ) -> Result<(), StoreError> {
     let own = &config.endpoint_arn;
     if let Some(classifier) = ClassifierArn::from_resource(own.scope(), resource) {
@@ -80,7 +83,7 @@ async fn work(
             roll_out::run(bucket, encoders, &EndpointArn::new(own.scope(), name)).await
         }
         Some((classification_job::KIND, id)) => {
-            classification_run::run(bucket, encoders, id, invocation).await
+            Box::pin(classification_run::run(bucket, encoders, id, invocation, part)).await
         }
         Some((flywheel::KIND, name)) => {
             let arn = FlywheelArn::new(own.scope(), name);

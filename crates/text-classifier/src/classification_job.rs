@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     api_error::ApiError,
     bucket::{Bucket, StoreError},
+    classification_run::Progress,
     classifier::{self, OutputDataConfig},
     flywheel,
     listing::{self, Order, Paging, Position},
@@ -54,6 +55,9 @@ pub(crate) struct Job {
     pub tags: Vec<Tag>,
     /// Who works on it.
     pub run: Option<Run>,
+    /// How far it is, if a part of its output is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
 }
 
 /// Comprehend's `DocumentClassificationJobProperties`, as far as they mean anything here. Times are seconds
@@ -184,6 +188,7 @@ pub(crate) async fn start(
                 origin: origin.clone(),
                 tags,
                 run: None,
+                progress: None,
             };
             if bucket.create(&resource, &job).await? {
                 job

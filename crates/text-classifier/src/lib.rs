@@ -119,6 +119,8 @@ pub struct TextClassifier {
     api: protocol::Api,
     encoders: encoders::Encoders,
     config: Config,
+    /// Documents that a classification job puts down at a time, if that is decided.
+    part: Option<usize>,
 }
 
 impl TextClassifier {
@@ -137,7 +139,16 @@ impl TextClassifier {
             },
             encoders,
             config,
+            part: None,
         }
+    }
+
+    /// Has classification jobs put down their output after so many documents at the latest. Without it, after as many as take
+    /// about half a minute.
+    #[must_use]
+    pub fn with_parts_of(mut self, documents: usize) -> Self {
+        self.part = Some(documents);
+        self
     }
 
     /// Lets the function assume the roles that requests name, for data in other buckets than its own.
@@ -162,7 +173,8 @@ impl TextClassifier {
             Event::Bucket(objects) => {
                 let invocation = invocation(&event.context);
                 let api = &self.api;
-                bucket_event::handle(&api.bucket, &self.encoders, &self.config, objects, &invocation).await?;
+                let (encoders, config) = (&self.encoders, &self.config);
+                bucket_event::handle(&api.bucket, encoders, config, objects, &invocation, self.part).await?;
                 Ok(None)
             }
         }

@@ -336,6 +336,42 @@ async fn a_version_that_was_replaced_is_not_opened() {
 }
 
 #[tokio::test]
+async fn a_range_is_read_of_the_version_that_is_meant() {
+    let world = World::new();
+    let bucket = world.bucket();
+    bucket.put(KEY, TEXT, "0123456789").await.expect("written");
+    let etag = bucket.list("a/").await.expect("listed")[0].etag.clone();
+
+    let middle = bucket.read_range(KEY, &etag, 3..6).await.expect("answered");
+    let end = bucket.read_range(KEY, &etag, 6..10).await.expect("answered");
+    let beyond = bucket.read_range(KEY, &etag, 6..11).await;
+    bucket.put(KEY, TEXT, "9876543210").await.expect("written");
+    let late = bucket.read_range(KEY, &etag, 3..6).await.expect("answered");
+
+    assert_eq!(middle.as_deref(), Some(&b"345"[..]));
+    assert_eq!(end.as_deref(), Some(&b"6789"[..]));
+    assert!(matches!(beyond, Err(BucketError::Broken { .. })), "{beyond:?}");
+    assert_eq!(late, None);
+}
+
+#[tokio::test]
+async fn a_file_is_sent_over_what_is_there() {
+    let world = World::new();
+    let bucket = world.bucket();
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    fs::write(file.path(), "two").expect("written");
+    bucket.put(KEY, TEXT, "one").await.expect("written");
+
+    bucket
+        .overwrite_with_file(KEY, TEXT, file.path())
+        .await
+        .expect("written");
+
+    let read = bucket.read(KEY, 100).await.expect("answered").expect("there");
+    assert_eq!(read.bytes, b"two");
+}
+
+#[tokio::test]
 async fn listings_go_on_after_a_key_and_name_folders() {
     let world = World::new();
     let bucket = world.bucket();

@@ -180,6 +180,24 @@ impl Bucket {
         outcome.map(Created::from)
     }
 
+    /// Sends a file to an object, over one of that key.
+    ///
+    /// Streamed from disk; at most 5 GB. Source: Amazon S3, `PutObject`.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn overwrite_with_file(
+        &self,
+        key: &str,
+        media_type: &str,
+        file: &Path,
+    ) -> Result<(), BucketError> {
+        let content = Content::File(file);
+        let written = self.write(key, media_type, &content, Condition::Nothing).await;
+        written.map(drop)
+    }
+
     /// Writes an object over the one with this ETag, as [`Bucket::read`] gave it.
     ///
     /// # Errors

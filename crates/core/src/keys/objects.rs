@@ -2,7 +2,7 @@
 
 use super::{
     BucketName::{Batch, Feedback, Review, Training},
-    Lifetime::{ClaimRetention, Day, Kept, Month, PredictionRetention, UntilDone},
+    Lifetime::{ClaimRetention, Day, Kept, Month, PredictionRetention, UntilDone, Week},
     ObjectKind,
     Party::{A2i, Client, Comprehend, Firehose, Function, Lambda, Operator},
 };
@@ -1183,6 +1183,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         shape: "model file",
         lifetime: Kept,
         description: "A model of the built-in classifier.",
+    },
+    ObjectKind {
+        key: "text-classifier/parts/<job>/<part>.jsonl",
+        bucket: Training,
+        writers: &[TEXT_CLASSIFIER],
+        readers: &[TEXT_CLASSIFIER],
+        shape: "JSON Lines: file, line, classes",
+        lifetime: Week,
+        description: "A part of the output of a classification job that goes on.",
     },
     ObjectKind {
         key: "text-classifier/vectors/<encoder>/<pack>.bin",

@@ -1,5 +1,7 @@
 //! Objects that requests name: in the training bucket, or in others with the rights of a role.
 
+use std::{ops::Range, path::Path};
+
 use active_learning_aws::{
     bucket::{self, BucketError, Listed},
     role::s3_as,
@@ -63,6 +65,25 @@ impl Bucket {
         Ok(listed)
     }
 
+    /// Reads an object of a listing; refused where it is another one by now.
+    pub(crate) async fn get_listed(&self, uri: &S3Uri, etag: &str) -> Result<Vec<u8>, NamedObjectError> {
+        let opened = self.named(&uri.bucket).open_version(&uri.key, etag).await;
+        let opened = opened.map_err(|error| self.refusal(uri, error))?;
+        Ok(collect(opened.ok_or_else(|| changed(uri))?).await?)
+    }
+
+    /// Reads bytes of an object of a listing; refused where it is another one by now.
+    pub(crate) async fn get_range(
+        &self,
+        uri: &S3Uri,
+        etag: &str,
+        range: Range<u64>,
+    ) -> Result<Vec<u8>, NamedObjectError> {
+        let read = self.named(&uri.bucket).read_range(&uri.key, etag, range).await;
+        let read = read.map_err(|error| self.refusal(uri, error))?;
+        read.ok_or_else(|| changed(uri))
+    }
+
     /// Reads an object that a request names.
     pub(crate) async fn get_named(&self, uri: &S3Uri) -> Result<Vec<u8>, NamedObjectError> {
         Ok(collect(self.open_named(uri).await?).await?)
@@ -86,6 +107,18 @@ impl Bucket {
         put.map_err(|error| self.refusal(uri, error))
     }
 
+    /// Sends a file to an object that a request names.
+    pub(crate) async fn put_named_file(
+        &self,
+        uri: &S3Uri,
+        content_type: &str,
+        file: &Path,
+    ) -> Result<(), NamedObjectError> {
+        let bucket = self.named(&uri.bucket);
+        let put = bucket.overwrite_with_file(&uri.key, content_type, file).await;
+        put.map_err(|error| self.refusal(uri, error))
+    }
+
     /// Tells the requester's mistakes from S3's failures by the code, which is all that is said of either; of a missing right
     /// also who lacks it.
     fn refusal(&self, uri: &S3Uri, error: BucketError) -> NamedObjectError {
@@ -102,6 +135,14 @@ impl Bucket {
             (Some(_) | None, _) => NamedObjectError::Store(error.into()),
         }
     }
+}
+
+/// Says that an object was replaced or deleted under a job that reads it.
+fn changed(uri: &S3Uri) -> NamedObjectError {
+    refused(
+        uri,
+        "it was replaced or deleted while the job read it; start the job again once it stays as it is",
+    )
 }
 
 fn refused(uri: &S3Uri, code: &str) -> NamedObjectError {

@@ -37,6 +37,8 @@ pub struct Function {
     pub s3: aws_sdk_s3::Client,
     queue: InvocationQueue,
     deletion: Arc<Mutex<Option<Deletion>>>,
+    refusal: Arc<Mutex<Option<&'static str>>>,
+    encoder: TextEncoder,
     _folder: tempfile::TempDir,
 }
 
@@ -95,12 +97,24 @@ impl Function {
         let plain = aws_sdk_s3::Client::new(&sdk_config(plain, credentials()));
         let deletion: Arc<Mutex<Option<Deletion>>> = Arc::default();
         let next = deletion.clone();
+        let refusal: Arc<Mutex<Option<&'static str>>> = Arc::default();
+        let next_refused = refusal.clone();
         let router = Router::new().fallback(move |request: Request<Body>| {
             let (service, plain) = (service.clone(), plain.clone());
             let is_before =
                 |(part, _): &mut Deletion| request.method() == "PUT" && request.uri().path().contains(*part);
             let deleted = next.lock().expect("not poisoned").take_if(is_before);
+            let is_refused =
+                |part: &mut &str| request.method() == "PUT" && request.uri().path().contains(*part);
+            let refused = next_refused.lock().expect("not poisoned").take_if(is_refused);
             async move {
+                if refused.is_some() {
+                    let denied = "<Error><Code>AccessDenied</Code></Error>";
+                    return Response::builder()
+                        .status(403)
+                        .body(Body::from(denied))
+                        .expect("a response");
+                }
                 if let Some((_, key)) = deleted {
                     let delete = plain.delete_object().bucket(BUCKET).key(key);
                     delete.send().await.expect("deleted");
@@ -114,6 +128,8 @@ impl Function {
             s3,
             queue,
             deletion,
+            refusal,
+            encoder,
             _folder: folder,
         }
     }
@@ -121,6 +137,20 @@ impl Function {
     /// Has somebody delete an object just before the next put whose path holds `part`.
     pub fn delete_before_put(&self, part: &'static str, key: String) {
         *self.deletion.lock().expect("not poisoned") = Some((part, key));
+    }
+
+    /// Refuses the next put whose path holds `part`: whatever was at it has failed.
+    pub fn refuse_put(&self, part: &'static str) {
+        *self.refusal.lock().expect("not poisoned") = Some(part);
+    }
+
+    /// The same function, whose classification jobs put down their output after so many documents.
+    pub fn with_parts_of(self, documents: usize) -> Self {
+        let classifier = classifier(&self.s3, self.encoder, false).with_parts_of(documents);
+        Self {
+            classifier: Arc::new(classifier),
+            ..self
+        }
     }
 
     /// The same function in a new process.
@@ -132,6 +162,7 @@ impl Function {
     pub fn with_other_encoder(self, encoder: TextEncoder) -> Self {
         Self {
             classifier: Arc::new(classifier(&self.s3, encoder, false)),
+            encoder,
             ..self
         }
     }

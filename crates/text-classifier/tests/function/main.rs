@@ -5,6 +5,7 @@ mod encoder;
 mod flywheels;
 mod harness;
 mod initial_model;
+mod job_parts;
 mod life;
 mod lists;
 mod protocol;
