@@ -29,7 +29,7 @@ use crate::{
     encoders::{Classifying, Encoders},
     s3_uri::S3Uri,
     time::epoch_seconds,
-    vectors,
+    vectors::{self, For},
     work::{Claim, Invocation, NotBegun, Run},
 };
 
@@ -334,7 +334,7 @@ async fn vectors_of(bucket: &Bucket, model: &Classifying, found: &[Found]) -> Ve
         return vec![None; found.len()];
     };
     let texts: Vec<String> = found.iter().flat_map(|found| &found.document).cloned().collect();
-    let made = vectors::of(bucket, encoder, texts).await;
+    let made = vectors::of(bucket, encoder, model.recent(), For::Job, texts).await;
     let mut vectors = made.into_iter();
     let of_text = |found: &Found| found.document.is_ok().then(|| vectors.next()).flatten();
     found.iter().map(of_text).collect()

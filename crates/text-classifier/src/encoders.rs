@@ -6,9 +6,12 @@ use text_encoder::{Encoder, FILES, Files};
 use text_model::{Model, Prediction};
 use tokio::sync::Mutex;
 
-use active_learning_core::text::Vector;
+use active_learning_core::text::{Vector, vector_id};
 
-use crate::bucket::{Bucket, ENCODER_FOLDER, StoreError, Version};
+use crate::{
+    bucket::{Bucket, ENCODER_FOLDER, StoreError, Version},
+    recent::Recent,
+};
 
 /// Which encoder models are trained with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +55,7 @@ pub(crate) struct Encoders {
     bucket: Bucket,
     /// That of the bucket, once it is loaded.
     own: Arc<Mutex<Option<Own>>>,
+    recent: Recent,
 }
 
 /// An encoder of the bucket.
@@ -66,6 +70,7 @@ struct Own {
 pub(crate) struct Classifying {
     pub model: Model,
     encoder: Option<Arc<Encoder>>,
+    recent: Recent,
 }
 
 impl Encoders {
@@ -74,12 +79,18 @@ impl Encoders {
             choice,
             bucket,
             own: Arc::default(),
+            recent: Recent::default(),
         }
     }
 
     /// Returns which encoder was chosen.
     pub(crate) fn choice(&self) -> TextEncoder {
         self.choice
+    }
+
+    /// Returns what this process remembers of texts.
+    pub(crate) fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     /// Returns the encoder to train with; `None` where models look at n-grams alone.
@@ -107,8 +118,14 @@ impl Encoders {
     /// The bucket failed, the model's file cannot be used, or it needs another encoder than the one in use.
     pub(crate) async fn model(&self, resource: &str) -> Result<Classifying, StoreError> {
         let model = self.bucket.model(resource).await?;
+        let recent = self.recent.clone();
         let Some(needed) = model.encoder() else {
-            return Ok(Classifying { model, encoder: None });
+            let encoder = None;
+            return Ok(Classifying {
+                model,
+                encoder,
+                recent,
+            });
         };
         let encoder = match self.choice {
             TextEncoder::S3 => Some(self.own(Some(needed)).await?),
@@ -124,7 +141,11 @@ impl Encoders {
                 key: resource.to_owned(),
                 source,
             })?;
-        Ok(Classifying { model, encoder })
+        Ok(Classifying {
+            model,
+            encoder,
+            recent,
+        })
     }
 
     /// Returns the encoder of the bucket: the known one where it is what is wanted, else what lies there now. It is large, and
@@ -163,11 +184,24 @@ impl Encoders {
 impl Classifying {
     /// Classifies a text: every label with its probability, best first.
     pub(crate) fn predict(&self, text: &str) -> Vec<Prediction<'_>> {
-        let vector = self
-            .encoder
-            .as_ref()
-            .map(|encoder| encode(encoder, &[text]).remove(0));
+        let vector = self.encoder.as_ref().map(|encoder| self.vector(encoder, text));
         self.model.predict_with(text, vector.as_ref())
+    }
+
+    /// Returns what this process remembers of texts.
+    pub(crate) fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// Encodes a text unless this process has done so of late.
+    fn vector(&self, encoder: &Encoder, text: &str) -> Vector {
+        let id = vector_id(text);
+        if let Some(known) = self.recent.find(encoder.identity(), &id) {
+            return known;
+        }
+        let vector = encode(encoder, &[text]).remove(0);
+        self.recent.keep(encoder.identity(), id, vector.clone());
+        vector
     }
 
     /// Returns the encoder whose vectors the model looks at.

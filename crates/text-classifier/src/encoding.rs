@@ -7,7 +7,12 @@ use serde_json::{Value, json};
 
 use active_learning_core::text::{pack_vectors, vector_id};
 
-use crate::{api_error::ApiError, bucket::Bucket, encoders::Encoders, vectors};
+use crate::{
+    api_error::ApiError,
+    bucket::Bucket,
+    encoders::Encoders,
+    vectors::{self, For},
+};
 
 /// Most texts of a request: they take about a second.
 const MAX_TEXTS: usize = 100;
@@ -39,7 +44,7 @@ pub(crate) async fn encode(
         return Ok(json!({"TextEncoder": choice, "Encoder": encoder.identity(), "Vectors": ""}));
     }
     let ids: Vec<_> = texts.iter().map(|text| vector_id(text)).collect();
-    let vectors = vectors::of(bucket, &encoder, texts).await;
+    let vectors = vectors::of(bucket, &encoder, encoders.recent(), For::Request, texts).await;
     let pack = pack_vectors(encoder.dimensions(), ids.iter().zip(&vectors));
     let vectors = BASE64_STANDARD.encode(pack);
     Ok(json!({"TextEncoder": choice, "Encoder": encoder.identity(), "Vectors": vectors}))

@@ -32,6 +32,7 @@ use crate::{
     },
     encoders::Encoders,
     endpoint::{Endpoint, InitialModel},
+    recent::Recent,
     s3_uri::S3Uri,
     time::epoch_seconds,
     training_input::InputDataConfig,
@@ -173,7 +174,8 @@ async fn taken(
     let encoder_identity = encoder.as_ref().map(|encoder| encoder.identity());
     let version = version(&file, reading, encoder_identity);
     let arn = ClassifierArn::new(endpoint.scope(), endpoint.name(), Some(&version));
-    let trained = trained(bucket, encoder.as_ref(), upload, file, reading, &arn).await?;
+    let recent = encoders.recent();
+    let trained = trained(bucket, encoder.as_ref(), recent, upload, file, reading, &arn).await?;
     Ok(match trained {
         Ok(repairs) => Ok((arn, repairs)),
         Err(refusal) => Err(refusal.to_string()),
@@ -352,6 +354,7 @@ fn version(file: &[u8], reading: Reading, encoder: Option<&str>) -> String {
 async fn trained(
     bucket: &Bucket,
     encoder: Option<&Arc<Encoder>>,
+    recent: &Recent,
     upload: &Upload,
     file: Vec<u8>,
     reading: Reading,
@@ -375,7 +378,7 @@ async fn trained(
         Err(refusal) => return Ok(Err(refusal)),
     };
     if let Some(encoder) = encoder {
-        vectors::give_to(bucket, encoder, &mut set, &mut []).await;
+        vectors::give_to(bucket, encoder, recent, &mut set, &mut []).await;
     }
     let training = tokio::task::spawn_blocking(move || {
         let trained = train(&set, SEED);

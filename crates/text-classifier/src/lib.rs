@@ -39,6 +39,7 @@ mod listing;
 mod output;
 mod personal_data;
 mod protocol;
+mod recent;
 mod roll_out;
 mod s3_uri;
 mod serving;

@@ -429,7 +429,8 @@ async fn encode(
     let Some(encoder) = encoders.current().await? else {
         return Ok(prepared);
     };
-    vectors::give_to(bucket, &encoder, &mut prepared.set, &mut prepared.test).await;
+    let (set, test) = (&mut prepared.set, &mut prepared.test);
+    vectors::give_to(bucket, &encoder, encoders.recent(), set, test).await;
     Ok(prepared)
 }
 

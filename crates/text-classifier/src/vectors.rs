@@ -2,7 +2,7 @@
 //!
 //! A training or a job reads the latest packs, encodes what they lack and writes a pack of all that it needed: the
 //! next one mostly needs the same and a little more. Packs expire; one that is not there or cannot be used costs time
-//! only.
+//! only. What requests have had encoded of late is in memory, see [`crate::recent`].
 
 use std::{
     cmp::Reverse,
@@ -23,25 +23,46 @@ use text_model::{
 use crate::{
     bucket::{Bucket, StoreError},
     encoders::encode,
+    recent::Recent,
 };
 
 /// Folder of the packs, in the training bucket.
 const FOLDER: &str = "text-classifier/vectors/";
 /// Most packs that are read: those before hold little that these do not.
 const PACKS: usize = 4;
-/// Missing texts from which the largest packs are read too: those of trainings, however many smaller ones came after them.
+/// Missing texts from which the largest packs are read too: those of trainings, however many others came after them.
 const WORTH_THE_LARGEST: usize = 200;
 /// The same where other texts are looked for.
 const PACKS_OF_OTHERS: usize = 24;
-/// Fewer texts than this are encoded sooner than a pack is read.
+/// Fewer texts than this are encoded sooner than a pack is read. Only this process remembers them.
 const WORTH_A_PACK: usize = 32;
 /// Bytes of a pack's digest in its name.
 const NAME_BYTES: usize = 16;
 
+/// How the name of a pack of a job begins.
+const OF_A_JOB: &str = "job-";
+
+/// What texts are encoded for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// A request, whose texts others ask about next: this process remembers them.
+    Request,
+    /// A training or a measurement.
+    Training,
+    /// A classification job, of any number of texts: its packs do not stand before those of trainings.
+    Job,
+}
+
 type Known = BTreeMap<VectorId, Vector>;
 
 /// Returns a vector for each text, in order.
-pub(crate) async fn of(bucket: &Bucket, encoder: &Arc<Encoder>, texts: Vec<String>) -> Vec<Vector> {
+pub(crate) async fn of(
+    bucket: &Bucket,
+    encoder: &Arc<Encoder>,
+    recent: &Recent,
+    purpose: For,
+    texts: Vec<String>,
+) -> Vec<Vector> {
     let ids: Vec<VectorId> = texts.iter().map(|text| vector_id(text)).collect();
     let wanted: BTreeSet<VectorId> = ids.iter().copied().collect();
     let folder = format!("{FOLDER}{}/", encoder.identity());
@@ -51,15 +72,28 @@ pub(crate) async fn of(bucket: &Bucket, encoder: &Arc<Encoder>, texts: Vec<Strin
     if keeps && let Err(error) = read(bucket, &folder, encoder.dimensions(), &wanted, &mut known).await {
         tracing::warn!(error = %DisplayErrorContext(&error), "vectors are made anew");
     }
+    let packed = known.len();
+    for id in &wanted {
+        if !known.contains_key(id)
+            && let Some(vector) = recent.find(encoder.identity(), id)
+        {
+            known.insert(*id, vector);
+        }
+    }
     let reused = known.len();
     let (known, working) = (Arc::new(known), Arc::clone(encoder));
     let encoding = tokio::task::spawn_blocking(move || complete(&working, known, ids, &texts));
     let (vectors, all) = encoding.await.expect("encoding neither panics nor is cancelled");
 
     tracing::info!(texts = vectors.len(), reused, "vectors are at hand");
+    if purpose == For::Request {
+        for (id, vector) in &all {
+            recent.keep(encoder.identity(), *id, vector.clone());
+        }
+    }
     if keeps
-        && all.len() > reused
-        && let Err(error) = write(bucket, &folder, encoder.dimensions(), &all).await
+        && all.len() > packed
+        && let Err(error) = write(bucket, &folder, purpose, encoder.dimensions(), &all).await
     {
         tracing::warn!(error = %DisplayErrorContext(&error), "vectors are not kept");
     }
@@ -71,6 +105,7 @@ pub(crate) async fn of(bucket: &Bucket, encoder: &Arc<Encoder>, texts: Vec<Strin
 pub(crate) async fn give_to(
     bucket: &Bucket,
     encoder: &Arc<Encoder>,
+    recent: &Recent,
     set: &mut TrainingSet,
     test: &mut [Example],
 ) {
@@ -81,7 +116,7 @@ pub(crate) async fn give_to(
     let texts: Vec<&str> = texts.into_iter().chain(test_texts).collect();
     let unlabelled = of_others(bucket, encoder, &texts, MAX_UNLABELLED).await;
     let texts: Vec<String> = texts.into_iter().map(str::to_owned).collect();
-    let mut all = of(bucket, encoder, texts).await;
+    let mut all = of(bucket, encoder, recent, For::Training, texts).await;
     training_data::set_vectors(test, all.split_off(set.len()));
     set.set_vectors(encoder.identity(), all);
     let names = of_names(encoder, &set.labels).await;
@@ -174,6 +209,8 @@ async fn read(
 ) -> Result<(), StoreError> {
     let mut latest = packs(bucket, folder).await?;
     let mut largest = latest.split_off(PACKS.min(latest.len()));
+    let job = format!("{folder}{OF_A_JOB}");
+    largest.retain(|pack| !pack.key.starts_with(&job));
     largest.sort_by_key(|pack| Reverse(pack.size));
     largest.truncate(PACKS);
     for (number, pack) in latest.into_iter().chain(largest).enumerate() {
@@ -191,8 +228,18 @@ async fn read(
     Ok(())
 }
 
-async fn write(bucket: &Bucket, folder: &str, dimensions: usize, all: &Known) -> Result<(), StoreError> {
+async fn write(
+    bucket: &Bucket,
+    folder: &str,
+    purpose: For,
+    dimensions: usize,
+    all: &Known,
+) -> Result<(), StoreError> {
     let pack = pack_vectors(dimensions, all);
+    let kind = match purpose {
+        For::Job => OF_A_JOB,
+        For::Request | For::Training => "",
+    };
     let name = hex::encode(&Sha256::digest(&pack)[..NAME_BYTES]);
-    bucket.put_bytes(&format!("{folder}{name}.bin"), pack).await
+    bucket.put_bytes(&format!("{folder}{kind}{name}.bin"), pack).await
 }

@@ -21,7 +21,8 @@ use crate::{
     },
     time::epoch_seconds,
     training_input::{InputDataConfig, Use},
-    training_run, vectors,
+    training_run,
+    vectors::{self, For},
     work::Invocation,
 };
 
@@ -220,7 +221,7 @@ async fn measure(
     let vectors = match model.encoder() {
         Some(encoder) => {
             let texts = rows.iter().map(|row| row.text.clone()).collect();
-            let made = vectors::of(bucket, encoder, texts).await;
+            let made = vectors::of(bucket, encoder, model.recent(), For::Training, texts).await;
             made.into_iter().map(Some).collect()
         }
         None => vec![None; rows.len()],

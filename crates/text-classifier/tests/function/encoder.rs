@@ -360,6 +360,16 @@ async fn a_training_finds_its_vectors_behind_those_of_many_texts_that_came_in_si
     function
         .put_bytes_quietly(&format!("{folder}trained.bin"), pack)
         .await;
+    // Packs of jobs are larger, and there may be many of them.
+    for job in 0..5 {
+        let texts: BTreeMap<_, _> = (0..300)
+            .map(|n| (vector_id(&format!("text {n} of job {job}")), sentinel.clone()))
+            .collect();
+        let pack = pack_vectors(sentinel.dimensions(), &texts);
+        function
+            .put_bytes_quietly(&format!("{folder}job-{job}.bin"), pack)
+            .await;
+    }
     for call in 0..5 {
         encode((0..32).map(|n| format!("text {n} of call {call}")).collect()).await;
     }
@@ -372,11 +382,86 @@ async fn a_training_finds_its_vectors_behind_those_of_many_texts_that_came_in_si
 
     let mut new = function.keys(&folder).await;
     new.retain(|key| !before.contains(key));
-    assert_eq!((before.len(), new.len()), (6, 1));
+    assert_eq!((before.len(), new.len()), (11, 1));
     let pack: BTreeMap<_, _> = unpack_vectors(&function.object(&new[0]).await.expect("a pack")).collect();
     assert_eq!(pack.len(), 221);
     let made = pack.values().filter(|vector| **vector != sentinel).count();
     assert_eq!(made, 1, "only the one text that was in no pack");
+}
+
+#[tokio::test]
+async fn a_text_that_was_encoded_of_late_is_not_encoded_again_in_this_process() {
+    let function = Function::with_encoder(TextEncoder::BuiltIn);
+    function
+        .train("initial/rows.csv", FOOD_AND_SPORT)
+        .await
+        .expect("trained");
+    let encode = async |function: &Function, texts: Vec<String>| {
+        let answer = function
+            .call("EncodeDocuments", &json!({"TextList": texts}))
+            .await;
+        let pack = answer.body["Vectors"].as_str().expect("a pack").to_owned();
+        let pack = BASE64_STANDARD.decode(pack).expect("Base64");
+        unpack_vectors(&pack).collect::<BTreeMap<_, _>>()
+    };
+    // A pack has the vector of another text for one: so it shows where it comes from.
+    let sport = encode(&function, vec!["basketball tournament".to_owned()]).await;
+    let sport = sport.into_values().next().expect("a vector");
+    let planted = BTreeMap::from([(vector_id("lasagne"), sport.clone())]);
+    let identity = text_encoder::Encoder::built_in_identity();
+    let pack = pack_vectors(DIMENSIONS, &planted);
+    function
+        .put_bytes_quietly(&format!("text-classifier/vectors/{identity}/planted.bin"), pack)
+        .await;
+
+    let before = best(&function, "roast chicken").await;
+    let texts = (0..39)
+        .map(|n| format!("text number {n}"))
+        .chain(["lasagne".to_owned()]);
+    encode(&function, texts.collect()).await;
+    let classified = best(&function, "lasagne").await;
+    let encoded = encode(&function, vec!["lasagne".to_owned()]).await;
+    let restarted = function.with_other_encoder(TextEncoder::BuiltIn);
+    let anew = best(&restarted, "lasagne").await;
+
+    assert_eq!(before, "food");
+    assert_eq!(classified, "sport", "by the vector that the pack had");
+    assert_eq!(encoded[&vector_id("lasagne")], sport);
+    assert_eq!(anew, "food", "what a process remembers ends with it");
+}
+
+#[tokio::test]
+async fn what_was_encoded_one_by_one_is_kept_as_soon_as_it_is_worth_a_pack() {
+    let function = Function::with_encoder(TextEncoder::BuiltIn);
+    let texts: Vec<String> = (0..32).map(|n| format!("text number {n}")).collect();
+    for text in &texts {
+        function
+            .call("EncodeDocuments", &json!({"TextList": [text]}))
+            .await;
+    }
+    let before = function.keys("text-classifier/vectors/").await;
+
+    function
+        .call("EncodeDocuments", &json!({"TextList": texts}))
+        .await;
+
+    let kept = function.keys("text-classifier/vectors/").await;
+    assert_eq!((before.len(), kept.len()), (0, 1));
+    let pack = function.object(&kept[0]).await.expect("a pack");
+    assert_eq!(unpack_vectors(&pack).count(), 32);
+}
+
+#[tokio::test]
+async fn vectors_of_a_job_are_kept_apart_from_those_of_trainings() {
+    let function = Function::with_encoder(TextEncoder::BuiltIn);
+    let model = function.trained_classifier("one", FOOD_AND_SPORT).await;
+    let documents: Vec<String> = (0..40).map(|n| format!("text number {n}")).collect();
+
+    job_on(&function, &model, &documents.join("\n")).await;
+
+    let kept = function.keys("text-classifier/vectors/").await;
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(kept[0].contains("/job-"), "{kept:?}");
 }
 
 #[tokio::test]
