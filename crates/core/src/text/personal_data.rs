@@ -93,7 +93,8 @@ impl PersonalData {
             }
             Self::Phone => {
                 let is_international = form.starts_with(['+', '(', '[']) || form.starts_with("00");
-                phone_length(form).filter(|_| is_international || !is_number_of_a_thing(before))
+                phone_length(form)
+                    .filter(|_| !is_amount(form) && (is_international || !is_number_of_a_thing(before)))
             }
         }
     }
@@ -450,6 +451,19 @@ fn is_preceded_by_a_group(before: &str) -> bool {
 fn is_followed_by_a_group(after: &str) -> bool {
     let mut after = after.chars();
     after.next() == Some('.') && after.next().is_some_and(|c| c.is_ascii_digit())
+}
+
+/// Returns whether a form is a round number with blanks between its thousands: `1 000 000 000`, `+12 000 000`.
+fn is_amount(form: &str) -> bool {
+    let groups: Vec<&str> = groups(form).into_iter().map(|group| &form[group]).collect();
+    let [first, thousands @ ..] = &groups[..] else {
+        return false;
+    };
+    let may_begin = first.len() <= 3 && (!first.starts_with('0') || *first == "000");
+    may_begin
+        && thousands.len() > 1
+        && thousands.iter().all(|group| group.len() == 3)
+        && groups.ends_with(&["000", "000"])
 }
 
 /// Returns how many bytes of a form are a phone number. E.164 allows 15 digits: groups beyond are none of it. With its

@@ -290,6 +290,7 @@ fn config() -> Config {
         oidc: None,
         items_per_task: 2,
         confidence_threshold: "0.7".parse().expect("a share"),
+        personal_data: Default::default(),
         template_key: String::new(),
     }
 }

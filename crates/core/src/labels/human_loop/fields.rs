@@ -222,17 +222,23 @@ impl Field {
                 resolve(self.name()).map(|label| Answer::labels([label]))
             }
             [word] if NONE_WORDS.contains(&label_key(word).as_str()) => Some(Answer::NoneFits),
+            [_] if self.stands_for_its_name() && NONE_WORDS.contains(&label_key(self.name()).as_str()) => {
+                Some(Answer::NoneFits)
+            }
             _ => None,
         }
     }
 
     /// Returns the label that a chosen mark without a value of its own is named by. A label may be called `on` itself.
     fn label_of_its_name(&self, resolve: Resolve<'_>) -> Option<String> {
+        self.stands_for_its_name().then(|| resolve(self.name())).flatten()
+    }
+
+    /// Returns whether it is a chosen mark without a value of its own: it says what its name says.
+    fn stands_for_its_name(&self) -> bool {
         let is_nameless = |word: &String| NAMELESS_VALUES.contains(&word.as_str());
         let is_mark = self.shape == Shape::Marks && self.offered.len() <= 1;
-        (is_mark && self.given.len() == 1 && self.given.iter().all(is_nameless))
-            .then(|| resolve(self.name()))
-            .flatten()
+        is_mark && self.given.len() == 1 && self.given.iter().all(is_nameless)
     }
 
     /// Returns the answer that it means, or what it says as the proposal of a new label.
@@ -240,7 +246,10 @@ impl Field {
         if self.is_blank() || self.contradicts_itself() {
             return None;
         }
-        let proposal = || Answer::proposal(&self.given);
+        let proposal = || match self.stands_for_its_name() {
+            true => Answer::proposal([self.name()]),
+            false => Answer::proposal(&self.given),
+        };
         self.answer(resolve).or_else(|| Some(proposal()))
     }
 }
@@ -493,6 +502,16 @@ mod tests {
         assert_eq!(
             answers(json!({"Sports": {"on": true}, "World": {"on": false}})),
             [Some(Answer::labels(["Sports"])), None]
+        );
+        let none = json!({"label": {"None of these": {"on": true}, "World": {"on": false}}});
+        assert_eq!(answers(none), [Some(Answer::NoneFits), None]);
+        let other = json!({"label": {"Cooking": {"on": true}}});
+        let all = fields(other.as_object().expect("an object"));
+        assert_eq!(
+            all[0].answer_or_proposal(&resolve),
+            Some(Answer::NewLabel {
+                label: "Cooking".into()
+            })
         );
     }
 

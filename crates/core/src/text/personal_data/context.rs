@@ -124,6 +124,8 @@ const VERSIONS: &[&str] = &[
     "version",
     "versión",
     "versione",
+    "§",
+    "§§",
 ];
 
 /// Words that stand between such a word and its number.

@@ -343,3 +343,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn round_amounts_and_paragraphs_are_nobody_s_numbers() {
+    for text in [
+        "1 000 000 000 EUR",
+        "1\u{202f}000\u{202f}000\u{202f}000 €",
+        "10 000 000 000 Ft",
+        "+12 000 000 people",
+        "+1 000 000 km, up +250 000 000 since",
+        "§ 10.1.2.3",
+    ] {
+        assert_eq!(mask(text).text, text);
+    }
+    for (text, masked) in [
+        ("+420 602 123 456", "[PHONE]"),
+        ("call +1 800 200 3000", "call [PHONE]"),
+        ("0800 000 000", "[PHONE]"),
+    ] {
+        assert_eq!(mask(text).text, masked, "{text}");
+    }
+}
