@@ -64,14 +64,13 @@ impl LabelCollection {
             let give_up = |question: &mut Option<Question>| {
                 let question = question.get_or_insert_with(|| Question::known(record.clone()));
                 let is_ours = !question.is_asked_elsewhere(human_loop);
-                let was_open = matches!(question.state, State::Asked | State::Abandoned);
                 if is_ours {
                     question.give_up();
                 }
-                (question.clone(), is_ours, was_open)
+                (question.clone(), is_ours)
             };
             let given_up = self.questions.change(&record.id, give_up).await;
-            let (question, is_ours, was_open) = given_up.map_err(LabelCollectionError::Question)?;
+            let (question, is_ours) = given_up.map_err(LabelCollectionError::Question)?;
             if !is_ours {
                 continue;
             }
@@ -85,8 +84,9 @@ impl LabelCollection {
                     self.release_claims(record, &question, owner).await?;
                     self.let_copies_go_on(human_loop, &question).await?;
                 }
-                State::Disputed if was_open => self.dispute(question.record).await?,
-                State::Answered | State::Disputed => {}
+                // Once more after a run that broke off: what is on the list stays as it is.
+                State::Disputed => self.dispute(question.record).await?,
+                State::Answered => {}
             }
         }
         self.set_aside(human_loop, raw, reason).await

@@ -49,10 +49,13 @@ pub(super) fn draft(line: &Fields) -> Result<Draft, String> {
     })
 }
 
+/// Verdicts that a label is wrong, as label keys: the shipped one, and what people call it.
+const WRONG: [&str; 5] = ["incorrect", "wrong", "no", "false", "not correct"];
+
 /// What one job says of the label that another one gave.
 enum Later {
     /// That it is right, or not.
-    Verified { is_right: bool },
+    Verified { is_wrong: bool },
     /// Which label it should be.
     Adjusted,
 }
@@ -61,8 +64,8 @@ impl Later {
     fn of(metadata: &Value) -> Option<Self> {
         if metadata["type"] == "groundtruth/label-verification" {
             let verdict = name(&metadata["class-name"])?;
-            let is_right = label_key(&verdict) == "correct";
-            return Some(Self::Verified { is_right });
+            let is_wrong = WRONG.contains(&label_key(&verdict).as_str());
+            return Some(Self::Verified { is_wrong });
         }
         metadata["adjustment-status"]
             .is_string()
@@ -71,14 +74,18 @@ impl Later {
 }
 
 /// Returns the answers once those jobs are heard that look at the label of another one: an adjusted label takes the place of
-/// the one that it adjusts, and one that was not found to be right is none. A line does not say which label a job looked at:
+/// the one that it adjusts, and one that was found to be wrong is none, each in the order of time. A line does not say which label a job looked at:
 /// it is plain where there is one only.
 fn settled(attributes: &[(&str, &Value)], answers: Vec<Answer>) -> Vec<Answer> {
     let of = |name: &str| {
         let found = attributes.iter().find(|(attribute, _)| *attribute == name);
         found.and_then(|(_, metadata)| Later::of(metadata))
     };
-    let (later, mut first): (Vec<_>, Vec<_>) = answers
+    let made_at = |name: &str| {
+        let found = attributes.iter().find(|(attribute, _)| *attribute == name);
+        found.and_then(|(_, metadata)| time_of(metadata.get("creation-date")))
+    };
+    let (mut later, mut first): (Vec<_>, Vec<_>) = answers
         .into_iter()
         .partition(|answer| of(&answer.question).is_some());
     let [given] = &mut first[..] else {
@@ -86,16 +93,17 @@ fn settled(attributes: &[(&str, &Value)], answers: Vec<Answer>) -> Vec<Answer> {
         return first;
     };
     let question = given.question.clone();
+    later.sort_by_cached_key(|answer| made_at(&answer.question));
     let mut asides = Vec::new();
     for answer in later {
         match of(&answer.question) {
-            Some(Later::Verified { is_right: false }) => given.said = Err(NOT_RIGHT),
+            Some(Later::Verified { is_wrong: true }) => given.said = Err(NOT_RIGHT),
             Some(Later::Adjusted) if answer.said.is_ok() => {
                 let before = std::mem::replace(&mut given.said, answer.said);
                 let is_same = matches!((&before, &given.said), (Ok(before), Ok(after)) if before.written == after.written);
                 asides.extend((!is_same).then_some(ADJUSTED));
             }
-            Some(Later::Verified { is_right: true } | Later::Adjusted) | None => {}
+            Some(Later::Verified { is_wrong: false } | Later::Adjusted) | None => {}
         }
     }
     first.extend(asides.into_iter().map(|aside| Answer {
@@ -184,6 +192,27 @@ mod tests {
         ] {
             let line = json!({ "topic": 0, "topic-metadata": topic, "second": 1, "second-metadata": second });
             assert_eq!(read(line.clone()), expected, "{line}");
+        }
+        // The later word counts, whatever the attributes are called.
+        let dated = |mut metadata: Value, day: u8| {
+            metadata["creation-date"] = json!(format!("2026-11-0{day}T10:00:00.000000"));
+            metadata
+        };
+        for (first, last, expected) in [
+            (
+                verified("incorrect"),
+                adjusted("World", "adjusted"),
+                Some("World".to_owned()),
+            ),
+            (adjusted("World", "adjusted"), verified("incorrect"), None),
+        ] {
+            for [one, other] in [["a", "b"], ["b", "a"]] {
+                let line = json!({
+                    "topic-metadata": dated(topic.clone(), 1), format!("{one}-metadata"): dated(first.clone(), 2),
+                    format!("{other}-metadata"): dated(last.clone(), 3),
+                });
+                assert_eq!(read(line.clone()).0, expected, "{line}");
+            }
         }
         let mut failed = topic.clone();
         failed["failure-reason"] = json!("nobody answered");

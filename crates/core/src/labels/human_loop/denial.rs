@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::fields::{Shape, fields, words};
+use super::{
+    answer::Answer,
+    fields::{Field, Resolve, Shape, fields, words},
+};
 use crate::labels::label_key::label_key;
 
 /// Words in the names of fields that ask whether a prediction is right.
@@ -11,21 +14,30 @@ const QUESTIONS: [&str; 5] = ["agree", "agreed", "agrees", "correct", "accurate"
 /// What says no, as label keys.
 const DENIALS: [&str; 7] = ["no", "false", "incorrect", "wrong", "disagree", "reject", "0"];
 
+/// Words in such a name by which it asks for the contrary, or names no prediction.
+const CONTRARY: [&str; 4] = ["not", "none", "no", "in"];
+
 /// Returns whether a form denies a prediction: a box of the form that asks whether it is right is not ticked, or the answer to
-/// that is no. A label that is the predicted one is then no answer: it may be a field that repeats it.
-pub(super) fn denies(content: &Map<String, Value>) -> bool {
-    fields(content).iter().any(|field| {
-        let asks = field
-            .path
-            .iter()
-            .any(|name| words(name).any(|word| QUESTIONS.contains(&word.as_str())));
+/// that is no. A label that is the predicted one is then no answer, unless somebody has chosen it among others: it may be a
+/// field that repeats the prediction. What is a label itself denies nothing.
+pub(super) fn denies(content: &Map<String, Value>, predicted: &Answer, resolve: Resolve<'_>) -> bool {
+    let fields = fields(content);
+    let is_chosen =
+        |field: &Field| field.shape != Shape::Text && field.answer(resolve).as_ref() == Some(predicted);
+    let denies = |field: &Field| {
+        let asks = field.path.iter().any(|name| {
+            let words: Vec<String> = words(name).collect();
+            let has = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
+            has(&QUESTIONS) && !has(&CONTRARY)
+        });
         let is_unticked = field.shape == Shape::Marks && field.is_blank() && field.offered.len() <= 1;
         let says_no = field
             .given
             .iter()
-            .any(|word| DENIALS.contains(&label_key(word).as_str()));
-        asks && (is_unticked || says_no)
-    })
+            .any(|word| DENIALS.contains(&label_key(word).as_str()) && resolve(word).is_none());
+        asks && resolve(field.name()).is_none() && (is_unticked || says_no)
+    };
+    fields.iter().any(denies) && !fields.iter().any(is_chosen)
 }
 
 #[cfg(test)]
@@ -36,11 +48,17 @@ mod tests {
 
     #[test]
     fn a_no_to_whether_the_prediction_is_right_denies_it_in_any_shape() {
-        let denied = |content: Value| denies(content.as_object().expect("a form"));
+        let resolve = |name: &str| {
+            ["World", "No", "Correct"]
+                .contains(&name)
+                .then(|| name.to_owned())
+        };
+        let world = Answer::labels(["World"]);
+        let denied = |content: Value| denies(content.as_object().expect("a form"), &world, &resolve);
 
         for content in [
             json!({ "is_correct": { "yes": false, "no": true } }),
-            json!({ "isCorrect": "No" }),
+            json!({ "isCorrect": "no" }),
             json!({ "agree": false }),
             json!({ "agree": { "on": false } }),
             json!({ "answer": { "correct": { "label": "incorrect" } } }),
@@ -52,6 +70,10 @@ mod tests {
             json!({ "agree": true, "sure": false }),
             json!({ "sure": "no", "category": "World" }),
             json!({ "correction": "World" }),
+            json!({ "correct_label": "No" }),
+            json!({ "Correct": { "on": false }, "Incorrect": { "on": true } }),
+            json!({ "not_correct": false, "none_correct": { "on": false } }),
+            json!({ "is_correct": "no", "category": { "label": "World" } }),
         ] {
             assert!(!denied(content.clone()), "{content}");
         }

@@ -16,7 +16,7 @@ pub fn without_echoes<'a>(content: &'a Map<String, Value>, input: &Value) -> Cow
     let items = items.map_or(&[][..], Vec::as_slice);
     let mut cleaned = Cow::Borrowed(content);
     for (name, value) in content {
-        if let Some(value) = without(value, input, items) {
+        if let Some(value) = without(value, items) {
             cleaned.to_mut().insert(name.clone(), value);
         }
     }
@@ -24,14 +24,14 @@ pub fn without_echoes<'a>(content: &'a Map<String, Value>, input: &Value) -> Cow
 }
 
 /// Returns what is left of a value that holds an echo; `None` where it holds none.
-fn without(value: &Value, input: &Value, items: &[Value]) -> Option<Value> {
+fn without(value: &Value, items: &[Value]) -> Option<Value> {
     match value {
-        Value::String(text) => without(&nested_json(text)?, input, items),
-        Value::Object(_) if is_echo(value, input, items) => Some(Value::Null),
+        Value::String(text) => without(&nested_json(text)?, items),
+        Value::Object(_) if is_echo(value, items) => Some(Value::Null),
         Value::Object(members) => {
             let changed = members
                 .iter()
-                .filter_map(|(name, value)| Some((name.clone(), without(value, input, items)?)));
+                .filter_map(|(name, value)| Some((name.clone(), without(value, items)?)));
             let changed: Vec<(String, Value)> = changed.collect();
             (!changed.is_empty()).then(|| {
                 let mut left = members.clone();
@@ -40,7 +40,7 @@ fn without(value: &Value, input: &Value, items: &[Value]) -> Option<Value> {
             })
         }
         Value::Array(list) => {
-            let left: Vec<Option<Value>> = list.iter().map(|value| without(value, input, items)).collect();
+            let left: Vec<Option<Value>> = list.iter().map(|value| without(value, items)).collect();
             left.iter().any(Option::is_some).then(|| {
                 let pairs = left.into_iter().zip(list);
                 Value::Array(
@@ -54,17 +54,22 @@ fn without(value: &Value, input: &Value, items: &[Value]) -> Option<Value> {
     }
 }
 
-fn is_echo(value: &Value, input: &Value, items: &[Value]) -> bool {
+fn is_echo(value: &Value, items: &[Value]) -> bool {
     let Some(members) = value.as_object() else {
         return false;
     };
-    let is_part = |whole: &Value| {
-        let is_same = |(name, value): (&String, &Value)| whole.get(name) == Some(value);
-        members.iter().all(is_same)
+    let is_part = |part: &Value| {
+        let members = part.as_object();
+        let is_in = |item: &Value| {
+            let is_same = |(name, value): (&String, &Value)| item.get(name) == Some(value);
+            members.is_some_and(|members| members.iter().all(is_same))
+        };
+        items.iter().any(is_in)
     };
     // The input's own name for its items is none that a form gives its answers.
-    let holds_items = members.get("comprehendPredictions").is_some_and(Value::is_array) && input.is_object();
-    holds_items || members.contains_key("utterance") && items.iter().any(is_part)
+    let repeated = members.get("comprehendPredictions").and_then(Value::as_array);
+    repeated.is_some_and(|repeated| repeated.iter().all(is_part))
+        || members.contains_key("utterance") && is_part(value)
 }
 
 #[cfg(test)]
@@ -111,6 +116,7 @@ mod tests {
             json!({ "id": "r-1", "prediction": "World" }),
             json!("{\"id\":\"r-1\",\"prediction\":\"World\"}"),
             json!({}),
+            json!({ "comprehendPredictions": [{ "id": "r-1", "label": "Sports" }] }),
             json!(["World", "Sports"]),
         ] {
             assert_eq!(cleaned(json!({ "answer": kept })), json!({ "answer": kept }));

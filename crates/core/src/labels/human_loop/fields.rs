@@ -218,13 +218,13 @@ impl Field {
             [word] if self.shape == Shape::Text && word.contains(LABEL_DELIMITER) => {
                 all_labels(word.split(LABEL_DELIMITER), resolve).map(Answer::labels)
             }
+            [_] if self.stands_for_its_name() && NONE_WORDS.contains(&label_key(self.name()).as_str()) => {
+                Some(Answer::NoneFits)
+            }
             [word] if self.shape == Shape::Marks && NAMELESS_VALUES.contains(&word.as_str()) => {
                 resolve(self.name()).map(|label| Answer::labels([label]))
             }
             [word] if NONE_WORDS.contains(&label_key(word).as_str()) => Some(Answer::NoneFits),
-            [_] if self.stands_for_its_name() && NONE_WORDS.contains(&label_key(self.name()).as_str()) => {
-                Some(Answer::NoneFits)
-            }
             _ => None,
         }
     }
@@ -293,10 +293,11 @@ fn collect(path: &[String], value: &Value, fields: &mut Vec<Field>) {
         Value::Array(list) => match list.iter().map(word).collect::<Option<Vec<String>>>() {
             Some(words) => fields.push(field(path, words.iter().map(String::as_str), Shape::Choice)),
             None => {
-                for (place, element) in list.iter().enumerate() {
+                let numbers = numbers_of(list).unwrap_or_else(|| (0..list.len() as u64).collect());
+                for (number, element) in numbers.into_iter().zip(list) {
                     let ids = ids(element);
                     let own = match ids.is_empty() {
-                        true => vec![format!("[{}]", number_of(element).unwrap_or(place as u64))],
+                        true => vec![format!("[{number}]")],
                         false => ids,
                     };
                     collect(&[path, &own].concat(), element, fields);
@@ -325,24 +326,35 @@ fn ids(element: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Returns the number by which an element of a list says which item it is about.
-fn number_of(element: &Value) -> Option<u64> {
-    let mut members = element.as_object()?.iter();
+/// Returns the numbers by which the elements of a list say which items they are about: each has one of the same name, and all
+/// are different.
+fn numbers_of(list: &[Value]) -> Option<Vec<u64>> {
     let is_number = |name: &str| {
         let lower = name.to_lowercase();
-        matches!(
-            lower.as_str(),
-            "index" | "number" | "position" | "place" | "row" | "nr" | "no"
-        ) || ["Index", "Number", "_index", "_number"]
-            .iter()
-            .any(|end| name.ends_with(end))
+        [
+            "index",
+            "number",
+            "position",
+            "itemindex",
+            "itemnumber",
+            "item_index",
+            "item_number",
+        ]
+        .contains(&lower.as_str())
     };
-    let (_, value) = members.find(|(name, _)| is_number(name))?;
-    match value {
+    let first = list.first()?.as_object()?;
+    let name = first.keys().find(|name| is_number(name))?;
+    let number = |element: &Value| match element.get(name)? {
         Value::Number(number) => number.as_u64(),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
-    }
+    };
+    let numbers: Vec<u64> = list.iter().map(number).collect::<Option<_>>()?;
+    let mut different = numbers.clone();
+    different.sort_unstable();
+    different.dedup();
+    let is_in_range = |number: &u64| *number <= list.len() as u64;
+    (different.len() == numbers.len() && numbers.iter().all(is_in_range)).then_some(numbers)
 }
 
 /// Returns a text, or a number as people write it.

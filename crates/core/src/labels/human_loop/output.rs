@@ -1,6 +1,6 @@
 //! `output.json`: what the reviewers of a human loop answered.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use super::{
     answer::{Answer, COMMENT_OF, ExclusionCategories, FLAG_OF},
     denial::denies,
     echo::without_echoes,
-    fields::word,
+    fields::{Field, fields, word},
     matching::{self, Reading},
     name::loop_of_output,
     offered::OfferedLabels,
@@ -122,7 +122,7 @@ impl Item {
     }
 
     /// Returns whether an answer is the label that was predicted.
-    fn predicts(&self, answer: Option<&Answer>, resolve: &dyn Fn(&str) -> Option<String>) -> bool {
+    fn predicts(&self, answer: &Answer, resolve: &dyn Fn(&str) -> Option<String>) -> bool {
         let predicted = self
             .record
             .as_ref()
@@ -132,9 +132,7 @@ impl Item {
                 .into_iter()
                 .filter_map(|name| resolve(&name))
         });
-        predicted
-            .zip(answer)
-            .is_some_and(|(predicted, answer)| *answer == Answer::labels(predicted))
+        predicted.is_some_and(|predicted| *answer == Answer::labels(predicted))
     }
 
     fn ids(&self) -> Vec<&str> {
@@ -324,12 +322,18 @@ impl HumanLoopOutput {
     fn read(&self, answer: &WorkerAnswer, resolve: &dyn Fn(&str) -> Option<String>) -> Reading {
         let ids: Vec<Vec<&str>> = self.items.iter().map(Item::ids).collect();
         let content = without_echoes(&answer.answer_content, &self.input_content);
+        let is_said = |field: &Field| !field.is_blank() && !field.is_comment(resolve);
+        // A script may have written its answer into the item: it counts where nothing else is said.
+        let content = match fields(&content).iter().any(is_said) {
+            true => content,
+            false => Cow::Borrowed(&answer.answer_content),
+        };
         let mut reading = matching::read(&ids, &content, &answer.exclusion_categories, resolve);
-        if let ([item], [given]) = (self.items.as_slice(), reading.answers.as_mut_slice())
-            && item.predicts(given.as_ref(), resolve)
-            && denies(&content)
+        if let ([item], [Some(given)]) = (self.items.as_slice(), reading.answers.as_slice())
+            && item.predicts(given, resolve)
+            && denies(&content, given, resolve)
         {
-            *given = None;
+            reading.answers = vec![None];
         }
         reading
     }

@@ -3,7 +3,7 @@
 use super::{Question, State};
 use crate::{
     feedback::{FeedbackRecord, Signal},
-    labels::vote::Vote,
+    labels::vote::{Vote, VoteSource},
 };
 
 impl Question {
@@ -88,7 +88,8 @@ impl Question {
     /// an adjudicator decides: what they said is not dropped.
     pub fn give_up(&mut self) {
         if let State::Asked | State::Abandoned = self.state {
-            let is_answered = self.votes.iter().any(|vote| vote.source.is_review());
+            let mut votes = self.votes.iter().chain(&self.in_doubt);
+            let is_answered = votes.any(|vote| vote.source == VoteSource::HumanReview);
             self.state = match self.reopened > 0 || is_answered {
                 true => State::Disputed,
                 false => State::Abandoned,

@@ -316,7 +316,7 @@ fn what_the_page_says_itself_is_no_answer() {
         (json!({ "meta": echo, "t": "L1" }), Some("L1")),
         (json!({ "meta": items[0], "t": "L1" }), Some("L1")),
         (json!({ "input": input, "t": "L1" }), Some("L1")),
-        (json!({ "meta": echo }), None),
+        (json!({ "meta": echo }), Some("L2")),
         (
             json!({ "prediction": "L2", "is_correct": { "yes": false, "no": true } }),
             None,
@@ -324,6 +324,15 @@ fn what_the_page_says_itself_is_no_answer() {
         (json!({ "prediction": "L2", "agree": false }), None),
         (json!({ "prediction": "L2", "agree": true }), Some("L2")),
         (json!({ "category": "L1", "is_correct": "no" }), Some("L1")),
+        (
+            json!({ "category": { "label": "L2" }, "is_correct": "no" }),
+            Some("L2"),
+        ),
+        (json!({ "category": "L2", "none_correct": false }), Some("L2")),
+        (
+            json!({ "input": { "comprehendPredictions": [{ "id": items[0]["id"], "label": "L1" }] } }),
+            Some("L1"),
+        ),
     ] {
         let output = output(&items, content.clone());
 
@@ -344,4 +353,21 @@ fn an_answer_of_a_list_is_of_the_item_whose_number_it_names() {
 
         assert_eq!(labels(&output(&items, content)), expected(4), "from {first} on");
     }
+    // What is no number of an item, or not of one each.
+    for numbers in [[0, 0, 2, 3], [7, 8, 9, 10]] {
+        let of = |number: usize| json!({ "index": numbers[number - 1], "label": format!("L{number}") });
+        let content = json!({ "answers": [of(1), of(2), of(3), of(4)] });
+        assert_eq!(
+            labels(&output(&items, content)),
+            expected(4),
+            "{numbers:?}: by place"
+        );
+    }
+    let of = |number: usize| json!({ "label": format!("L{number}"), "labelIndex": 4 - number });
+    let content = json!({ "answers": [of(1), of(2), of(3), of(4)] });
+    assert_eq!(
+        labels(&output(&items, content)),
+        expected(4),
+        "a number of the label"
+    );
 }
