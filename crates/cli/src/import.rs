@@ -5,6 +5,7 @@ mod known;
 mod plan;
 mod preview;
 mod store;
+mod swapped;
 mod upload;
 
 use std::{fs, path::PathBuf};
@@ -158,6 +159,8 @@ pub async fn execute(
         (plan, planned_set) = plan.adding_labels(&files, &planned_set, &options)?;
         added = target.count_votes(&plan).await?;
     }
+    let swapped = swapped::refusal(&files, target.as_ref().map(|target| &target.set), &options);
+    plan.looks_swapped |= swapped.is_some();
     let mut known = match &target {
         Some(target) => Some(Known::of(&target.place, &planned_set, &plan).await?),
         None => None,
@@ -177,6 +180,9 @@ pub async fn execute(
     let (Some(target), Some(known)) = (&mut target, &mut known) else {
         return Ok(false);
     };
+    if let Some(reason) = swapped {
+        return Err(reason.into());
+    }
     let asks = !options.yes;
     if plan.is_empty() {
         return Err("there is nothing to import".into());

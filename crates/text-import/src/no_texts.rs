@@ -270,6 +270,22 @@ mod tests {
     }
 
     #[test]
+    fn an_import_refuses_yaml_and_xml_unless_somebody_says_how_it_is_read() {
+        let yaml = "- sentence: It is late\n  label: Delivery\n";
+        for content in [yaml, "<r><s>It is late</s></r>"] {
+            let refused = crate::read(content.as_bytes(), &crate::Options::default());
+            let refused = refused.expect_err(content).to_string();
+            assert!(refused.contains("give JSON Lines"), "{refused}");
+        }
+        let as_lines = crate::Options {
+            text_column: Some("1".to_owned()),
+            ..crate::Options::default()
+        };
+        let read = crate::read(yaml.as_bytes(), &as_lines).expect("lines of texts");
+        assert_eq!(read.rows.len(), 2);
+    }
+
+    #[test]
     fn texts_and_tables_that_look_a_little_like_these_are_texts_and_tables() {
         for content in [
             "\"Hello, world\"\n\"Hi, there\"\n",

@@ -146,6 +146,10 @@ impl Table {
             roles.notes.clear();
             self.answers(&looked_at, &mut roles);
         }
+        let is_named = collected.options.label_column.is_some() || collected.options.text_column.is_some();
+        if roles.label.is_none() && tool.is_none() && !is_named {
+            crosses::refuse_yes_and_no(&self.names, &looked_at)?;
+        }
         let verdict = verdict::column(&self.names, &looked_at, &roles);
         roles.notes.extend(verdict::note(&self.names, &looked_at, &roles));
         collected.tool = collected.tool.or(tool);

@@ -34,7 +34,8 @@ pub(super) fn in_words(files: &[File], plan: &Plan, known: Option<&Known>) -> St
         line(
             &mut text,
             "warning",
-            "nearly every text has a label of its own: are the columns swapped? See --text-column",
+            "labels and texts look exchanged, or nearly every text has a label of its own: are the columns swapped? \
+             See --text-column",
         );
     }
     if plan.contradictory > 0 {
