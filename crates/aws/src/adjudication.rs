@@ -1,6 +1,6 @@
 //! The last word on a disputed question: a vote that is final, and a labelled record of its own.
 
-use active_learning_core::feedback::{FeedbackRecord, prediction::split_labels};
+use active_learning_core::feedback::FeedbackRecord;
 use active_learning_core::keys;
 use active_learning_core::labels::{
     consolidation::DecidedBy,
@@ -260,7 +260,8 @@ fn answer(choice: &Choice, set: Option<&LabelSet>) -> Result<Answer, Adjudicatio
                 return Err(AdjudicationError::Retired(label.to_owned()));
             }
             Some(Resolution::Proposed(label)) => {
-                let parts = split_labels(label);
+                // Names of labels may hold a bar: none is advised that is no label.
+                let parts = set.and_then(|set| set.names(label)).unwrap_or_default();
                 return Err(match parts.len() {
                     0 | 1 => AdjudicationError::Unknown(label.to_owned()),
                     _ => AdjudicationError::Several {
@@ -273,4 +274,31 @@ fn answer(choice: &Choice, set: Option<&LabelSet>) -> Result<Answer, Adjudicatio
         labels.push(label.to_owned());
     }
     Ok(Answer::labels(labels))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_joined_are_advised_one_by_one_where_each_is_a_label() {
+        let mut set = LabelSet::none();
+        let names = ["Gold", "A|B", "World"];
+        names.iter().for_each(|name| set.add(name, "").expect("free"));
+        let refused = |name: &str| {
+            let choice = Choice::Labels(vec![name.to_owned()]);
+            answer(&choice, Some(&set)).expect_err("no label").to_string()
+        };
+
+        let joined = refused("Gold|A|B");
+        let half = refused("Gold|Silver");
+
+        assert!(
+            joined.contains("--label 'Gold' --label 'A|B',")
+                || joined.contains("--label 'A|B' --label 'Gold',"),
+            "{joined}"
+        );
+        assert!(!joined.contains("--label 'A'"), "{joined}");
+        assert!(!half.contains("--label"), "{half}");
+    }
 }
