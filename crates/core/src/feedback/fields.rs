@@ -18,10 +18,9 @@ const MAX_DECIMALS: usize = 20;
 const MAX_SHOWN_NAME: usize = 40;
 
 /// Names of fields that people try, with what they are called here.
-const OTHER_NAMES: [(&str, &str); 17] = [
+const OTHER_NAMES: [(&str, &str); 16] = [
     ("category", "label"),
     ("class", "label"),
-    ("comment", "sentence"),
     ("correction", "label"),
     ("dislike", "feedback"),
     ("document", "sentence"),

@@ -173,6 +173,11 @@ fn a_field_that_is_unknown_or_of_another_shape_is_refused_by_its_name_and_never_
             "unknown field `prediction_id`: did you mean `predictionId`?",
         ),
         (
+            r#""sentence":"s","comment":"secret""#,
+            "unknown field `comment`: the fields are `classifier`, `sentence`, `feedback`, `prediction`, `confidence`, \
+             `label`, `predictionId`, `user`",
+        ),
+        (
             r#""sentence":"s","lable":"secret""#,
             "unknown field `lable`: the fields are `classifier`, `sentence`, `feedback`, `prediction`, `confidence`, \
              `label`, `predictionId`, `user`",
