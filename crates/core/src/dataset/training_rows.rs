@@ -101,6 +101,8 @@ pub struct TrainingRows<R> {
     header_lines: Vec<u64>,
     /// Lines of rows whose quote ends before their text.
     unquoted_lines: Vec<u64>,
+    /// Lines of rows whose text held characters that are none of a text.
+    control_lines: Vec<u64>,
     ended: bool,
 }
 
@@ -132,6 +134,7 @@ impl<R: Read> TrainingRows<R> {
             swallowed: Swallowed::default(),
             header_lines: Vec::new(),
             unquoted_lines: Vec::new(),
+            control_lines: Vec::new(),
             ended: false,
         })
     }
@@ -156,7 +159,11 @@ impl<R: Read> TrainingRows<R> {
             &self.unquoted_lines,
             "a quote that ends before its text was left out; quotes within a text are written twice",
         );
-        [declared, quotes, header, again, unquoted]
+        let controls = told_of_lines(
+            &self.control_lines,
+            "a control character within the text, such as a zero byte, was read as a blank",
+        );
+        [declared, quotes, header, again, unquoted, controls]
             .into_iter()
             .flatten()
             .collect()
@@ -198,7 +205,11 @@ impl<R: Read> TrainingRows<R> {
         if broken.is_some_and(|broken| broken.is_over_lines) {
             return Err(swallowed());
         }
-        let row = self.row(record, line)?;
+        let mut row = self.row(record, line)?;
+        if row.text.contains(is_no_text) {
+            row.text = row.text.replace(is_no_text, " ");
+            self.control_lines.push(line);
+        }
         if self.swallowed.take(&row, self.header == Some(Header::TextFirst)) {
             return Err(swallowed());
         }
@@ -300,6 +311,11 @@ impl<R: Read> Iterator for TrainingRows<R> {
             }
         }
     }
+}
+
+/// Returns whether a character is a control other than white space, as line breaks and tabs are.
+fn is_no_text(c: char) -> bool {
+    c.is_control() && !c.is_whitespace()
 }
 
 /// Returns the cells of a row; none where one is no UTF-8.

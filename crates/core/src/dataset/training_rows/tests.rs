@@ -120,6 +120,22 @@ fn a_plain_name_beside_one_of_several_words_or_above_other_labels_is_a_header_li
 }
 
 #[test]
+fn control_characters_within_a_text_are_read_as_blanks_and_told_and_line_breaks_stay() {
+    let file = b"World,a b\nWorld,\"one\0two\x07\nthree\"\nSports,tab\there\nSports,x\x1Fy\n";
+    let mut rows = TrainingRows::new(&file[..], None).expect("a CSV file");
+
+    let texts = rows.by_ref().map(|row| row.expect("a good row").text);
+    assert_eq!(
+        texts.collect::<Vec<_>>(),
+        ["a b", "one two \nthree", "tab\there", "x y"]
+    );
+    assert_eq!(
+        rows.repairs(),
+        ["line 2 and 1 more: a control character within the text, such as a zero byte, was read as a blank"]
+    );
+}
+
+#[test]
 fn files_of_other_programs_are_refused_by_what_they_are() {
     for (file, kind) in [
         (&b"PK\x03\x04\x14"[..], "a spreadsheet"),
