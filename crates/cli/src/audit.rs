@@ -116,8 +116,11 @@ pub async fn execute(
             json,
         } => {
             let folder = Folder::of(&place, &output, &name)?;
-            let appends_to = append.then_some(&place);
-            report::print(&folder, &portal, &name, appends_to, json).await
+            let how = report::How {
+                appends: append,
+                as_json: json,
+            };
+            report::print(&place, &folder, &portal, &name, how).await
         }
     }
 }

@@ -5,15 +5,21 @@ use std::collections::BTreeMap;
 use active_learning_aws::{
     adjudication::{AdjudicationError, Finding, adopt},
     bucket::{BucketError, Created},
-    label_set::LabelSets,
 };
-use active_learning_core::labels::labelled::LabelledRecord;
+use active_learning_core::{
+    keys,
+    labels::{label_set::LabelSet, labelled::LabelledRecord},
+};
 use chrono::NaiveDateTime;
+use futures::{StreamExt, TryStreamExt, stream};
 use human_review::labelling_jobs::audits::worker_id;
 use serde_json::{Value, json};
 
 use super::{AFTER, BEFORE, Failure, rows};
 use crate::{place::Place, wording::counted_as};
+
+/// Looks for labels that are made at a time.
+const LOOKS_IN_FLIGHT: usize = 16;
 
 /// A label that an audit holds wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +75,20 @@ pub(super) fn adjusted(lines: &[Value]) -> Vec<Adjusted> {
     lines.iter().filter_map(Adjusted::of).collect()
 }
 
+/// Gives the labels in the lines of an output the names that they have now.
+pub(super) fn name_as_now(lines: &mut [Value], set: &LabelSet) {
+    for line in lines {
+        for attribute in [BEFORE, AFTER] {
+            if let Some(name) = line.get_mut(format!("{attribute}-metadata"))
+                && let Some(name) = name.get_mut("class-name")
+                && let Some(class) = name.as_str()
+            {
+                *name = json!(set.own_name(class));
+            }
+        }
+    }
+}
+
 /// What became of adjusted labels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Appended {
@@ -79,11 +99,36 @@ pub(super) struct Appended {
     outdated: usize,
     /// The label is not in use any more.
     not_in_use: usize,
+    /// Nobody asked to append it.
+    left: usize,
 }
 
-/// Appends adjusted labels to those of the stack, each once. `names` are the reviewers' by their ids.
-pub(super) async fn append(
+/// Looks which adjusted labels an earlier report appended, and appends none.
+pub(super) async fn appended_before(
     place: &Place,
+    audit: &str,
+    adjusted: &[Adjusted],
+) -> Result<Appended, Failure> {
+    let keys = adjusted
+        .iter()
+        .map(|adjusted| keys::labelled(&name_of(audit, &adjusted.record)));
+    let keys: Vec<String> = keys.collect();
+    let looks: Vec<_> = keys.iter().map(|key| place.training.exists(key)).collect();
+    let looks: Vec<bool> = stream::iter(looks)
+        .buffered(LOOKS_IN_FLIGHT)
+        .try_collect()
+        .await?;
+    let before = looks.into_iter().filter(|is_there| *is_there).count();
+    Ok(Appended {
+        before,
+        left: adjusted.len() - before,
+        ..Appended::default()
+    })
+}
+
+/// Appends adjusted labels to those of the stack, which has this label set, each once. `names` are the reviewers' by their ids.
+pub(super) async fn append(
+    (place, set): (&Place, Option<&LabelSet>),
     audit: &str,
     adjusted: &[Adjusted],
     names: &BTreeMap<String, String>,
@@ -92,7 +137,6 @@ pub(super) async fn append(
     if adjusted.is_empty() {
         return Ok(appended);
     }
-    let set = LabelSets::new(place.training.clone()).current().await?;
     let newest = newest(place).await?;
     for adjusted in adjusted {
         let Some(newest) = newest.get(&adjusted.record) else {
@@ -112,7 +156,7 @@ pub(super) async fn append(
             at: &adjusted.at,
         };
         let buckets = (&place.training, &place.feedback);
-        match adopt("audit", buckets, set.as_deref(), finding).await {
+        match adopt("audit", buckets, set, finding).await {
             Ok(Created::Created) => appended.appended += 1,
             Ok(Created::Exists) => appended.before += 1,
             Err(
@@ -128,7 +172,11 @@ pub(super) async fn append(
 
 /// Returns whether a labelled object is the one by which an audit adjusts the label of a record.
 fn is_of(audit: &str, record: &str, name: &str) -> bool {
-    name == format!("adjudication-{record}-audit-{audit}")
+    name == name_of(audit, record)
+}
+
+fn name_of(audit: &str, record: &str) -> String {
+    format!("adjudication-{record}-audit-{audit}")
 }
 
 /// Returns the newest word on each text of the stack, by record id.
@@ -149,7 +197,7 @@ impl Appended {
     pub(super) fn to_json(self) -> Value {
         json!({
             "appended": self.appended, "appendedBefore": self.before,
-            "answeredSince": self.outdated, "notInUse": self.not_in_use,
+            "answeredSince": self.outdated, "notInUse": self.not_in_use, "notAppended": self.left,
         })
     }
 
@@ -166,8 +214,15 @@ impl Appended {
             (self.not_in_use, "left out, for they are not in use any more"),
         ];
         let told = kinds.iter().filter(|(count, _)| *count > 0);
-        told.map(|(count, what)| format!("  {} {what}\n", labels(*count)))
-            .collect()
+        let told = told.map(|(count, what)| format!("  {} {what}\n", labels(*count)));
+        let left = (self.left > 0).then(|| {
+            format!(
+                "  {} adjusted; --append adds {} to those of the stack\n",
+                counted_as(self.left, "label is", "labels are"),
+                if self.left == 1 { "it" } else { "them" }
+            )
+        });
+        told.chain(left).collect()
     }
 }
 
@@ -219,6 +274,55 @@ mod tests {
         for name in others {
             assert!(!is_of("spring", "r-1", name), "{name}");
         }
+    }
+
+    #[test]
+    fn what_waits_to_be_appended_is_told_beside_what_an_earlier_report_appended() {
+        let appended = Appended {
+            before: 1,
+            left: 2,
+            ..Appended::default()
+        };
+
+        assert_eq!(
+            appended.in_words(),
+            "  1 label was appended by an earlier report\n  2 labels are adjusted; --append adds them to those of the \
+             stack\n"
+        );
+        assert_eq!(appended.to_json()["notAppended"], 2);
+        let one = Appended {
+            left: 1,
+            ..Appended::default()
+        };
+        assert_eq!(
+            one.in_words(),
+            "  1 label is adjusted; --append adds it to those of the stack\n"
+        );
+        assert_eq!(Appended::default().in_words(), "");
+    }
+
+    #[test]
+    fn labels_are_named_as_they_are_called_now_and_those_that_became_one_are_not_wrong() {
+        let mut set = LabelSet::none();
+        let names = ["World", "Sports", "Football"];
+        names.iter().for_each(|name| set.add(name, "").expect("free"));
+        set.rename("World", "Welt").expect("renamed");
+        set.merge("Football", "Sports").expect("merged");
+        let mut lines = [
+            line("World", Some("Sports"), json!(["w-1"])),
+            line("Football", Some("Sports"), json!(["w-1"])),
+            line("World", None, Value::Null),
+        ];
+
+        name_as_now(&mut lines, &set);
+
+        let found = adjusted(&lines);
+        let found: Vec<_> = found
+            .iter()
+            .map(|it| (it.before.as_str(), it.after.as_str()))
+            .collect();
+        assert_eq!(found, [("Welt", "Sports")]);
+        assert_eq!(lines[2]["audited-metadata"]["class-name"], Value::Null);
     }
 
     #[test]

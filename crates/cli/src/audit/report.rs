@@ -2,25 +2,60 @@
 
 use std::collections::BTreeMap;
 
-use active_learning_aws::bucket::MAX_DOCUMENT_BYTES;
+use active_learning_aws::{bucket::MAX_DOCUMENT_BYTES, label_set::LabelSets};
 use active_learning_core::labels::label_audit::{ErrorRate, LabelAudit};
 use human_review::members::MemberPage;
 use human_review::operations::Operation;
 use serde_json::{Value, json};
 
-use super::append::{Adjusted, Appended, adjusted, append};
+use super::append::{Adjusted, Appended, adjusted, append, appended_before, name_as_now};
 use super::{AFTER, BEFORE, Failure, Folder, control_plane};
 use crate::{place::Place, portal_function::PortalFunction, wording::counted_as};
 
-/// Prints the report of an audit, as far as it is, and appends the labels that it adjusted to those of a stack, if one is
-/// given.
+/// How a report is made.
+pub(super) struct How {
+    /// Whether the labels that the audit adjusted are appended to those of the stack.
+    pub appends: bool,
+    /// Whether JSON is printed.
+    pub as_json: bool,
+}
+
+/// Prints the report of an audit, as far as it is, by the names that labels have now.
 pub(super) async fn print(
+    place: &Place,
     folder: &Folder,
     portal: &PortalFunction,
     name: &str,
-    appends_to: Option<&Place>,
-    as_json: bool,
+    how: How,
 ) -> Result<(), Failure> {
+    let content = output(folder, portal, name).await?;
+    let lines = content
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
+    let mut lines: Vec<Value> = lines.map(serde_json::from_slice).collect::<Result<_, _>>()?;
+    let set = LabelSets::new(place.training.clone()).current().await?;
+    if let Some(set) = &set {
+        name_as_now(&mut lines, set);
+    }
+    let names = names(portal).await?;
+    let audit = audit_of(&lines, &told_apart(names.clone()));
+    let adjusted = adjusted(&lines);
+    let appended = match how.appends {
+        true => Box::pin(append((place, set.as_deref()), name, &adjusted, &names)).await?,
+        false => appended_before(place, name, &adjusted).await?,
+    };
+    if how.as_json {
+        let document = document(name, &audit, &adjusted, appended);
+        println!("{}", serde_json::to_string_pretty(&document)?);
+        return Ok(());
+    }
+    print!("{}{}", text(name, lines.len(), &audit), changes(&adjusted));
+    print!("{}", of_labels(appended));
+    Ok(())
+}
+
+/// Reads the output of an audit.
+async fn output(folder: &Folder, portal: &PortalFunction, name: &str) -> Result<Vec<u8>, Failure> {
     let job = control_plane(portal, "DescribeLabelingJob", json!({ "LabelingJobName": name })).await?;
     let status = job["LabelingJobStatus"].as_str().unwrap_or_default();
     let object = folder
@@ -30,53 +65,28 @@ pub(super) async fn print(
             MAX_DOCUMENT_BYTES,
         )
         .await?;
-    let Some(object) = object else {
-        let reason = job["FailureReason"]
-            .as_str()
-            .map(|reason| format!(": {reason}"))
-            .unwrap_or_default();
-        let count = |name: &str| job["LabelCounters"][name].as_u64().unwrap_or_default();
-        return Err(format!(
-            "the audit {name} is {status}{reason}: {} been looked at, {}",
-            counted_as(count("TotalLabeled"), "text has", "texts have"),
-            counted_as(count("Unlabeled"), "waits", "wait")
-        )
-        .into());
-    };
-    let lines = object
-        .bytes
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty());
-    let lines: Vec<Value> = lines.map(serde_json::from_slice).collect::<Result<_, _>>()?;
-    let names = names(portal).await?;
-    let audit = audit_of(&lines, &told_apart(names.clone()));
-    let adjusted = adjusted(&lines);
-    let appended = match appends_to {
-        Some(place) => Some(Box::pin(append(place, name, &adjusted, &names)).await?),
-        None => None,
-    };
-    if as_json {
-        let document = document(name, &audit, &adjusted, appended);
-        println!("{}", serde_json::to_string_pretty(&document)?);
-        return Ok(());
+    if let Some(object) = object {
+        return Ok(object.bytes);
     }
-    print!("{}{}", text(name, lines.len(), &audit), changes(&adjusted));
-    print!("{}", of_labels(adjusted.len(), appended));
-    Ok(())
+    let reason = job["FailureReason"]
+        .as_str()
+        .map(|reason| format!(": {reason}"))
+        .unwrap_or_default();
+    let count = |name: &str| job["LabelCounters"][name].as_u64().unwrap_or_default();
+    Err(format!(
+        "the audit {name} is {status}{reason}: {} been looked at, {}",
+        counted_as(count("TotalLabeled"), "text has", "texts have"),
+        counted_as(count("Unlabeled"), "waits", "wait")
+    )
+    .into())
 }
 
 /// Says what became of the adjusted labels, or how they become labels of the stack.
-fn of_labels(adjusted: usize, appended: Option<Appended>) -> String {
-    let labels = match appended {
-        _ if adjusted == 0 => return String::new(),
-        Some(appended) => appended.in_words(),
-        None => format!(
-            "  {} adjusted; --append adds {} to those of the stack\n",
-            counted_as(adjusted, "label is", "labels are"),
-            if adjusted == 1 { "it" } else { "them" }
-        ),
-    };
-    format!("\nlabels\n{labels}")
+fn of_labels(appended: Appended) -> String {
+    match appended.in_words() {
+        words if words.is_empty() => words,
+        words => format!("\nlabels\n{words}"),
+    }
 }
 
 /// Returns the names of who may sign in, by worker id.
@@ -111,16 +121,14 @@ fn audit_of(lines: &[Value], names: &BTreeMap<String, String>) -> LabelAudit {
     audit
 }
 
-fn document(name: &str, audit: &LabelAudit, adjusted: &[Adjusted], appended: Option<Appended>) -> Value {
+fn document(name: &str, audit: &LabelAudit, adjusted: &[Adjusted], appended: Appended) -> Value {
     let mut document = audit.to_json();
     document["name"] = json!(name);
     let adjusted = adjusted.iter().map(
         |adjusted| json!({ "record": adjusted.record, "before": adjusted.before, "after": adjusted.after }),
     );
     document["adjusted"] = adjusted.collect();
-    if let Some(appended) = appended {
-        document["labels"] = appended.to_json();
-    }
+    document["labels"] = appended.to_json();
     document
 }
 
@@ -205,24 +213,9 @@ mod tests {
         );
         assert!(text.contains("10.0 %  (2.8 % to 23.7 %)"), "{text}");
         assert!(text.contains("World -> Sports: 4"), "{text}");
-        let document = document("spring", &audit, &[], None);
+        let document = document("spring", &audit, &[], Appended::default());
         assert_eq!(document["byReviewer"]["ann"]["wrong"], 4);
-        assert!(document.get("labels").is_none(), "{document}");
-    }
-
-    #[test]
-    fn a_report_says_how_adjusted_labels_are_appended_and_what_became_of_them() {
-        let unasked = of_labels(2, None);
-        let one = of_labels(1, None);
-        let asked = of_labels(2, Some(Appended::default()));
-
-        assert_eq!(
-            unasked,
-            "\nlabels\n  2 labels are adjusted; --append adds them to those of the stack\n"
-        );
-        assert!(one.contains("1 label is adjusted; --append adds it"), "{one}");
-        assert!(!asked.contains("--append"), "{asked}");
-        assert_eq!(of_labels(0, None), "");
+        assert_eq!(document["labels"]["notAppended"], 0, "{document}");
     }
 
     #[test]

@@ -379,6 +379,7 @@ async fn what_an_audit_of_one_label_adjusts_is_appended_and_exported_and_the_old
     let append = [&report[..], &["--append", "--json"]].concat();
     let appended = command(folder.path(), &append).await;
     let again = command(folder.path(), &append).await;
+    let unasked = command(folder.path(), &report).await;
     let after = exported_labels(folder.path()).await;
     let first = read(&s3, &loop_1).await;
     let lines: Vec<Value> =
@@ -429,6 +430,12 @@ async fn what_an_audit_of_one_label_adjusts_is_appended_and_exported_and_the_old
         (&again["labels"]["appended"], &again["labels"]["appendedBefore"]),
         (&json!(0), &json!(6)),
         "{again}"
+    );
+    let told = "6 labels were appended by an earlier report";
+    assert!(
+        unasked.0 && unasked.1.contains(told) && !unasked.1.contains("--append"),
+        "{}",
+        unasked.1
     );
     for text in &wrong {
         assert_eq!(before[*text], ["Sports"], "{text}");
