@@ -232,22 +232,39 @@ impl Drive<'_> {
         }
     }
 
-    /// Has each text that stands in several lines asked once, and counts who is not asked about how many.
+    /// Has each text that stands in several lines asked once, and not where a line has the label, and counts who is not asked
+    /// about how many.
     fn join_same_texts(&mut self, lines: &[&[u8]], parts: &mut [Part]) {
         let mut texts = SameTexts::of(&self.job);
-        let mut exclusions = Exclusions::default();
-        let states = parts.iter_mut().flat_map(|part| &mut part.objects);
-        for ((state, line), object) in states.zip(lines).zip(0..) {
+        let mut excluded: Vec<(usize, Vec<String>)> = Vec::new();
+        for ((state, line), object) in states_of(parts).zip(lines).zip(0..) {
             if !matches!(state, ObjectState::Waiting { .. }) {
                 continue;
             }
             let line = parse(line).unwrap_or_default();
-            if let Some(first) = texts.add(&line, object) {
-                *state = ObjectState::Same { object: first };
-                continue;
+            match texts.add(&line, object) {
+                Some(first) => *state = ObjectState::Same { object: first },
+                None => excluded.push((object, audits::excluded(&line, &self.job))),
             }
-            let workers = audits::excluded(&line, &self.job);
-            if !workers.is_empty() {
+        }
+        for ((state, line), object) in states_of(parts).zip(lines).zip(0..) {
+            if matches!(state, ObjectState::Labelled { .. }) {
+                texts.add_labelled(&parse(line).unwrap_or_default(), object);
+            }
+        }
+        for (state, object) in states_of(parts).zip(0..) {
+            if let Some(labelled) = texts.labelled(object, state) {
+                *state = labelled;
+            }
+        }
+
+        let mut exclusions = Exclusions::default();
+        let is_asked = |object: usize| {
+            let state = parts[object / PART_OBJECTS].objects.get(object % PART_OBJECTS);
+            matches!(state, Some(ObjectState::Waiting { .. }))
+        };
+        for (object, workers) in excluded {
+            if !workers.is_empty() && is_asked(object) {
                 exclusions.add(&workers);
             }
         }
@@ -273,6 +290,11 @@ impl Drive<'_> {
     async fn outside(&self, uri: &str, limit: u64) -> Result<Vec<u8>, DriveError> {
         Ok(self.access.read(uri, limit).await?)
     }
+}
+
+/// Returns the states of all objects, in their order.
+fn states_of(parts: &mut [Part]) -> impl Iterator<Item = &mut ObjectState> {
+    parts.iter_mut().flat_map(|part| &mut part.objects)
 }
 
 /// Returns a line of a manifest as it is kept: something else in its place where its text was erased, and its personal data

@@ -6,17 +6,21 @@
 //! that nobody may answer though somebody may be asked about each of its lines. A function of the job's own may make
 //! something else of each line, and a text in an object of its own is not known before it is asked about: these are asked
 //! line by line.
+//!
+//! Nor are people asked where another line of the same question has the job's label already: it is the label of both.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
+use active_learning_core::labels::label_key::label_key;
 use active_learning_core::sampling::duplicates::form_of;
 use serde_json::{Map, Value, json};
 
 use super::Jobs;
 use super::audits;
 use super::drive::DriveError;
-use super::manifest::{Line, classes, metadata_of};
-use super::record::{Job, ObjectState, PART_OBJECTS};
+use super::manifest::{Line, classes, is_labelled, metadata_of};
+use super::record::{Job, LabelledBy, ObjectState, PART_OBJECTS};
 
 /// Member of a label's metadata that names the object whose label it is, by the number that its answers lie under.
 const SAME_TEXT_AS: &str = "same-text-as";
@@ -26,6 +30,17 @@ const SAME_TEXT_AS: &str = "same-text-as";
 pub(super) struct SameTexts<'a> {
     job: &'a Job,
     first: HashMap<String, usize>,
+    /// What lines say that have the job's label, by the first object of their question; none where they contradict each other.
+    labels: HashMap<usize, Option<Earlier>>,
+}
+
+/// A label that a line has already.
+#[derive(Debug)]
+struct Earlier {
+    object: usize,
+    /// Label keys of its classes.
+    classes: BTreeSet<String>,
+    content: Map<String, Value>,
 }
 
 impl<'a> SameTexts<'a> {
@@ -34,6 +49,7 @@ impl<'a> SameTexts<'a> {
         Self {
             job,
             first: HashMap::new(),
+            labels: HashMap::new(),
         }
     }
 
@@ -42,6 +58,41 @@ impl<'a> SameTexts<'a> {
         let question = self.question(line)?;
         let first = *self.first.entry(question).or_insert(object);
         (first != object).then_some(first)
+    }
+
+    /// Takes in an object that has the job's label, once all that are to be asked about are taken in.
+    pub(super) fn add_labelled(&mut self, line: &Line, object: usize) {
+        let asked = self.question(line).and_then(|question| self.first.get(&question));
+        let (Some(first), Some(earlier)) = (asked, Earlier::of(line, object, &self.job.settings.attribute))
+        else {
+            return;
+        };
+        match self.labels.entry(*first) {
+            Entry::Vacant(entry) => {
+                entry.insert(Some(earlier));
+            }
+            Entry::Occupied(mut entry) => {
+                entry.get_mut().take_if(|known| known.classes != earlier.classes);
+            }
+        }
+    }
+
+    /// Returns the state of an object that is not asked about, since another one with its text has the label.
+    pub(super) fn labelled(&self, object: usize, state: &ObjectState) -> Option<ObjectState> {
+        let first = match state {
+            ObjectState::Waiting { .. } => object,
+            ObjectState::Same { object } => *object,
+            _ => return None,
+        };
+        let earlier = self.labels.get(&first)?.as_ref()?;
+        Some(ObjectState::Labelled {
+            by: LabelledBy::Earlier,
+            content: told(
+                earlier.content.clone(),
+                earlier.object,
+                &self.job.settings.attribute,
+            ),
+        })
     }
 
     /// Returns what tells the question of a line from others; none where it is asked by itself.
@@ -59,6 +110,25 @@ impl<'a> SameTexts<'a> {
         // In order, and each once.
         shown["excluded"] = json!(audits::excluded(line, self.job));
         Some(format!("{}{shown}", form_of("", &text)))
+    }
+}
+
+impl Earlier {
+    /// Reads the label that a line has; none where it has failed, or says no class.
+    fn of(line: &Line, object: usize, attribute: &str) -> Option<Self> {
+        let metadata = line.get(&metadata_of(attribute))?;
+        if !is_labelled(line, attribute) || metadata.get("failure-reason").is_some() {
+            return None;
+        }
+        let names = classes(line, attribute);
+        Some(Self {
+            object,
+            classes: names.iter().map(|name| label_key(name)).collect(),
+            content: Map::from_iter([
+                (attribute.to_owned(), line.get(attribute)?),
+                (metadata_of(attribute), metadata),
+            ]),
+        })
     }
 }
 
@@ -146,7 +216,6 @@ fn told(mut content: Map<String, Value>, object: usize, attribute: &str) -> Map<
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::LabelledBy;
     use super::*;
 
     #[test]

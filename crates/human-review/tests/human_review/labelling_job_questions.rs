@@ -307,6 +307,59 @@ async fn a_job_that_is_stopped_labels_all_lines_of_what_was_answered_and_the_nex
 }
 
 #[tokio::test]
+async fn a_text_that_is_labelled_in_another_line_is_not_asked_unless_such_lines_contradict_each_other() {
+    let review = Review::new();
+    let mut lines = vec![labelled("Talks go on", "World")];
+    lines.extend(sources(&["TALKS go on!", "Cup final", "cup final", "Rates rise"]));
+    lines.extend([
+        labelled("CUP FINAL", "Sports"),
+        labelled("Cup final", "sports"),
+        labelled("rates rise", "World"),
+        labelled("Rates rise!", "Sports"),
+    ]);
+    started(&review, &lines, &request("rest", json!({}))).await;
+
+    let answered = answer_all(&review.sign_in("ada").await, topic).await;
+    drive(&review).await;
+
+    assert_eq!(answered, 1, "only that about which lines differ");
+    let done = describe(&review, "rest").await;
+    assert_eq!(done["LabelCounters"]["TotalLabeled"], 1, "{done}");
+    assert_eq!(done["LabelCounters"]["Unlabeled"], 0, "{done}");
+    let all = output(&review, "rest").await;
+    let found: Vec<_> = (all.iter())
+        .map(|line| {
+            let metadata = &line["topic-metadata"];
+            (&metadata["class-name"], &metadata["same-text-as"])
+        })
+        .collect();
+    let expected = json!([
+        ["World", null],
+        ["World", 0],
+        ["Sports", 5],
+        ["Sports", 5],
+        ["Business", null],
+        ["Sports", null],
+        ["sports", null],
+        ["World", null],
+        ["Sports", null]
+    ]);
+    assert_eq!(json!(found), expected);
+}
+
+#[tokio::test]
+async fn a_text_that_is_labelled_in_another_line_is_asked_where_the_job_asks_each() {
+    let review = Review::new();
+    let lines = [labelled("Cup final", "World"), json!({ "source": "cup final" })];
+    let each = json!({ "Tags": [{ "Key": "active-learning:same-text", "Value": "each" }] });
+    started(&review, &lines, &request("each", each)).await;
+
+    let answered = answer_all(&review.sign_in("ada").await, topic).await;
+
+    assert_eq!(answered, 1);
+}
+
+#[tokio::test]
 async fn what_shows_nothing_is_not_asked_about_and_fails_in_each_of_its_lines() {
     let several =
         json!({ "AnnotationConsolidationLambdaArn": format!("{BUILT_IN}ACS-TextMultiClassMultiLabel") });
