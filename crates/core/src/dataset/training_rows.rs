@@ -161,7 +161,7 @@ impl<R: Read> TrainingRows<R> {
         );
         let controls = told_of_lines(
             &self.control_lines,
-            "a control character within the text, such as a zero byte, was read as a blank",
+            "a control character within the text, such as a zero byte, was left out",
         );
         [declared, quotes, header, again, unquoted, controls]
             .into_iter()
@@ -207,7 +207,8 @@ impl<R: Read> TrainingRows<R> {
         }
         let mut row = self.row(record, line)?;
         if row.text.contains(is_no_text) {
-            row.text = row.text.replace(is_no_text, " ");
+            // As normal forms do, so that it is the same text elsewhere.
+            row.text = row.text.replace(is_no_text, "");
             self.control_lines.push(line);
         }
         if self.swallowed.take(&row, self.header == Some(Header::TextFirst)) {

@@ -120,18 +120,18 @@ fn a_plain_name_beside_one_of_several_words_or_above_other_labels_is_a_header_li
 }
 
 #[test]
-fn control_characters_within_a_text_are_read_as_blanks_and_told_and_line_breaks_stay() {
+fn control_characters_within_a_text_are_left_out_and_told_and_line_breaks_stay() {
     let file = b"World,a b\nWorld,\"one\0two\x07\nthree\"\nSports,tab\there\nSports,x\x1Fy\n";
     let mut rows = TrainingRows::new(&file[..], None).expect("a CSV file");
 
     let texts = rows.by_ref().map(|row| row.expect("a good row").text);
     assert_eq!(
         texts.collect::<Vec<_>>(),
-        ["a b", "one two \nthree", "tab\there", "x y"]
+        ["a b", "onetwo\nthree", "tab\there", "xy"]
     );
     assert_eq!(
         rows.repairs(),
-        ["line 2 and 1 more: a control character within the text, such as a zero byte, was read as a blank"]
+        ["line 2 and 1 more: a control character within the text, such as a zero byte, was left out"]
     );
 }
 
