@@ -113,6 +113,15 @@ impl Known {
         let are_none = |column: &usize| not_labels(&contents[*column]);
         if let (None, Some(column)) = (label, by_name) {
             let (name, content) = (names[column].trim(), &contents[column]);
+            if let (false, Some(texts)) = (is_named, texts)
+                && !is_weak_text_name(&names[texts])
+                && are_swapped(&contents[texts], content)
+            {
+                return Err(Refusal::Swapped {
+                    text: names[texts].trim().to_owned(),
+                    label: name.to_owned(),
+                });
+            }
             match are_none(&column) {
                 Some(what) => notes.push(format!(
                     "column `{name}` holds {what}, which are no labels; --label-column {name} takes them"
@@ -141,6 +150,16 @@ fn not_labels(content: &Content) -> Option<&'static str> {
         _ if content.are_codes => Some("another number in each row"),
         _ => None,
     }
+}
+
+/// Returns whether a column that is called like texts holds what comes again and again, and one that is called like labels
+/// long texts, or several words that are others in each row.
+fn are_swapped(texts: &Content, labels: &Content) -> bool {
+    let are_others = labels.distinct == labels.filled && labels.words > 2 * labels.filled;
+    labels.filled >= FEW_ROWS
+        && (labels.are_texts() || are_others)
+        && texts.length < labels.length
+        && texts.may_be_labels(labels.filled)
 }
 
 /// Finds the column that somebody named, if one is named.
@@ -350,6 +369,40 @@ mod tests {
             (true, 2, Some(3))
         );
         assert_eq!(told("ラベル;本文\na;b"), (true, 1, Some(0)));
+    }
+
+    #[test]
+    fn columns_that_are_called_the_wrong_way_round_are_refused_unless_somebody_names_the_texts() {
+        let label = |number: usize| ["World", "Sports", "Business"][number % 3];
+        let long = "goes on and on, says who has seen it from the beginning to the end";
+        let read = |content: &str, text_column: Option<&str>| {
+            let options = Options {
+                text_column: text_column.map(str::to_owned),
+                ..Options::default()
+            };
+            crate::read(content.as_bytes(), &options)
+        };
+        for rest in ["goes on", long] {
+            let row = |number: usize| format!("\"The story of item {number} {rest}\",{}\n", label(number));
+            let rows: String = (0..60).map(row).collect();
+
+            let refused = read(&format!("label,text\n{rows}"), None).expect_err(rest);
+
+            let swapped = Refusal::Swapped {
+                text: "text".to_owned(),
+                label: "label".to_owned(),
+            };
+            assert_eq!(refused, swapped);
+            for (header, column) in [("text,label", None), ("label,text", Some("label"))] {
+                let read = read(&format!("{header}\n{rows}"), column).expect(header);
+                assert!(read.rows[0].text.starts_with("The story"), "{header}");
+            }
+        }
+        let rows: String = (0..60).map(|number| format!("Hello,{number}\n")).collect();
+        assert!(
+            read(&format!("text,label\n{rows}"), None).is_ok(),
+            "numbers of rows"
+        );
     }
 
     #[test]

@@ -132,6 +132,17 @@ pub enum Refusal {
     /// No column can hold texts.
     #[error("no column holds texts; name one with --text-column")]
     NoText,
+    /// A column that is called like texts holds labels, and one that is called like labels holds texts.
+    #[error(
+        "column `{text}` holds what comes again and again, as labels do, and column `{label}` other words in each row: are \
+         the columns swapped? Name that of the texts with --text-column"
+    )]
+    Swapped {
+        /// The column that is called like texts.
+        text: String,
+        /// The one that is called like labels.
+        label: String,
+    },
     /// The encoding that was named is not known.
     #[error(
         "there is no encoding `{0}`; examples are utf-8, utf-16le, windows-1252, windows-1251, shift_jis"
