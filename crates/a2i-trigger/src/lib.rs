@@ -19,6 +19,7 @@ mod early_likes;
 mod erased;
 mod machine_labels;
 mod masking;
+mod near_duplicates;
 mod opinions;
 mod plan;
 mod pool;

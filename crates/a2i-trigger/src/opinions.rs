@@ -231,6 +231,9 @@ impl A2iTrigger {
             return Ok(heard);
         }
         let opinion = self.labels().await?.opinion(record, said);
+        if self.set_apart(question_id, record, &opinion).await? {
+            return Ok(heard);
+        }
         let question_id = self.asked_instead_of(question_id, record).await?;
         let told = match self.tell(&question_id, record, &opinion).await? {
             None if asked == WasAsked::Certainly => {

@@ -18,9 +18,9 @@ use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     keys,
     labels::{
-        human_loop::{Answer, HumanLoopInput},
+        human_loop::HumanLoopInput,
         label_set::LabelSet,
-        question::{Opinion, Question, State},
+        question::{Question, State},
     },
     random::Random,
     sampling::{
@@ -226,23 +226,6 @@ impl A2iTrigger {
             .try_filter_map(|copy| ready(Ok(copy)))
             .try_collect()
             .await
-    }
-
-    /// Returns whether a text is asked although it is a copy of another: somebody has said since that the class is wrong which
-    /// makes it one, or the other was asked so long ago that nothing is left of its question.
-    pub(crate) async fn is_contradicted(
-        &self,
-        record: &FeedbackRecord,
-        original: &str,
-    ) -> Result<bool, A2iTriggerError> {
-        let Some(mut question) = self.questions.read(original).await? else {
-            return Ok(self.claims.holder(original).await?.is_none());
-        };
-        let labels = self.labels().await?;
-        labels.use_own_names(&mut question);
-        let predicted = Opinion::Against(Answer::labels(record.predicted_labels()));
-        let predicted = labels.opinion(record, predicted);
-        Ok(matches!(predicted, Opinion::Against(class) if question.contradicts(&class, &labels)))
     }
 
     /// Keeps copies, each with the id of its original, where the labels will lie: see [`KeptCopy`].

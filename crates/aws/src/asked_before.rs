@@ -184,6 +184,11 @@ impl AskedBefore {
                 let is_held = self.claims.holder(&asked.id).await?.is_some();
                 return Ok(is_held.then_some(NotAsked::Duplicate));
             };
+            if same_form(&question.record) != same_form(record)
+                && cannot_serve(&question, record, names).await
+            {
+                return Ok(None); // It is a question of its own from now on.
+            }
             let set = set_for(&question, names).await;
             let asks = makes_people_be_asked(&mut question, record, set.as_deref());
             return Ok((!asks).then_some(NotAsked::Duplicate));
@@ -225,6 +230,26 @@ async fn set_for(question: &Question, names: Option<&ClassNames>) -> Option<Arc<
     match (question.state, names) {
         (State::Answered, Some(names)) => names.set().await,
         _ => None,
+    }
+}
+
+/// Returns whether a record on a text that differs by a small change speaks against the answer that it would get.
+async fn cannot_serve(question: &Question, record: &FeedbackRecord, names: Option<&ClassNames>) -> bool {
+    let opinion = Opinion::of(record);
+    if opinion == Opinion::None {
+        return false;
+    }
+    let set = match names {
+        Some(names) => names.set().await,
+        None => None,
+    };
+    match set {
+        Some(set) => {
+            let mut question = question.clone();
+            set.use_own_names(&mut question);
+            question.cannot_serve(&set.opinion(record, opinion))
+        }
+        None => question.cannot_serve(&opinion),
     }
 }
 

@@ -6,15 +6,19 @@ use active_learning_core::{
     feedback::FeedbackRecord,
     keys,
     labels::question::{Question, State},
-    sampling::duplicates::{COPIES_PREFIX, MAX_BYTES_OF_PART, RecentTexts, parts_of, same_form},
+    sampling::duplicates::{
+        COPIES_PREFIX, Duplicate, KeptCopy, MAX_BYTES_OF_PART, RecentTexts, parts_of, same_form,
+    },
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::{info, warn};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    bucket::{Bucket, BucketError, Change, JSON_LINES},
-    claims, questions,
+    bucket::{Bucket, BucketError, Change, JSON, JSON_LINES},
+    claims,
+    originals::NearDuplicate,
+    questions,
 };
 
 /// Largest object of recent texts that is read, in bytes.
@@ -150,6 +154,66 @@ impl Copies<'_> {
             );
         }
         Ok(delivered)
+    }
+
+    /// Makes a near duplicate a question of its own, since what `record` says of it speaks against the answer that it gets: it is
+    /// delivered again and asked then, and what came of its text before is a copy of it. A like asks nobody itself: the text is
+    /// asked as it came. Returns whether it is one of its own then; not where no object tells as what a liked text came.
+    ///
+    /// Idempotent: where it breaks off before its end, it is done again.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn set_apart(
+        &self,
+        near: &NearDuplicate,
+        record: &FeedbackRecord,
+    ) -> Result<bool, BucketError> {
+        let prefix = format!("{COPIES_PREFIX}{}/{}-", near.original, near.id);
+        let kept = self.training.list(&prefix).await?;
+        let mut copies = Vec::new();
+        for copy in &kept {
+            copies.extend(self.read(&copy.key).await?);
+        }
+        let (asked, line) = match (record.signal.needs_review(), copies.first()) {
+            (true, _) => (record, record.to_line().into_bytes()),
+            (false, Some(first)) => (&first.record, first.content.clone()),
+            (false, None) => return Ok(false),
+        };
+        let form = format!("text-{}", same_form(asked));
+        claims::withdraw(self.feedback, &form).await?;
+        claims::withdraw(self.feedback, &asked.id).await?;
+        let again = Read {
+            key: String::new(),
+            content: line,
+            record: asked.clone(),
+        };
+        self.deliver_part(&format!("contradicted-{}", asked.id), &[again])
+            .await?;
+
+        for copy in &copies {
+            if let Some(kept) = KeptCopy::of(&asked.id, &copy.record) {
+                self.training
+                    .put(&kept.to_string(), JSON, copy.content.clone())
+                    .await?;
+            }
+        }
+        self.remove(copies.iter()).await?;
+        // Last, since it is what tells that all this is to be done.
+        self.feedback.delete(&keys::duplicate(&asked.id)).await?;
+        if near.id != asked.id {
+            let original = asked.id.clone();
+            let of_asked = &Duplicate { original };
+            self.feedback
+                .put_document(&keys::duplicate(&near.id), of_asked)
+                .await?;
+        }
+        info!(
+            record.id,
+            "a near duplicate is contradicted: it is a question of its own"
+        );
+        Ok(true)
     }
 
     /// Reads a copy; `None` where it is gone, or damaged and stays.

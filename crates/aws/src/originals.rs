@@ -4,12 +4,13 @@
 //! itself: of form of a text that differs from the asked one by a small change.
 
 use active_learning_core::{
+    feedback::FeedbackRecord,
     keys,
     labels::{
         question::{Question, State},
         vote::VoteSource,
     },
-    sampling::duplicates::{Duplicate, MAX_STEPS},
+    sampling::duplicates::{Duplicate, MAX_STEPS, same_form},
 };
 
 use crate::{
@@ -95,6 +96,47 @@ pub async fn follow(feedback: &Bucket, original: String) -> Result<Asked, Bucket
         }
     }
     Ok(Asked { id, question: None })
+}
+
+/// A text whose answer is that of another, which differs by a small change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NearDuplicate {
+    /// Id of the record that was found to be one: the first of its form.
+    pub id: String,
+    /// Id of the record that it was found to be one of, which may have no question of its own.
+    pub original: String,
+    /// The question whose answer it gets.
+    pub question: Question,
+}
+
+/// Finds out whether a text gets the answer of another by a small change. Texts of one form are one question, whatever is said of
+/// them; `form_owner` is whose the form of the record's text is.
+///
+/// # Errors
+///
+/// [`BucketError`] when S3 does not answer.
+pub async fn near_duplicate(
+    feedback: &Bucket,
+    record: &FeedbackRecord,
+    form_owner: Option<String>,
+) -> Result<Option<NearDuplicate>, BucketError> {
+    let id = form_owner.unwrap_or_else(|| record.id.clone());
+    let own = questions::read(feedback, &id).await?;
+    if own.is_some_and(|own| !has_votes_alone(&own) && !says_nothing(&own)) {
+        return Ok(None);
+    }
+    let Some(original) = duplicate_of(feedback, &id).await? else {
+        return Ok(None);
+    };
+    let asked = follow(feedback, original.clone()).await?;
+    let question = asked
+        .question
+        .filter(|question| same_form(&question.record) != same_form(record));
+    Ok(question.map(|question| NearDuplicate {
+        id,
+        original,
+        question,
+    }))
 }
 
 /// Returns whether a question may only hold what users said of a text. Earlier versions made such a question of a copy by

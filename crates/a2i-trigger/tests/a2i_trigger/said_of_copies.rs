@@ -1,5 +1,5 @@
 //! What users say of texts that differ from an asked one by a small change, or of copies of these: it is said of the
-//! question whose answer they get.
+//! question whose answer they get, or, where it speaks against that answer, makes the text a question of its own.
 
 use active_learning_aws::{
     asked_before::{AskedBefore, NotAsked, Settings},
@@ -15,6 +15,7 @@ use active_learning_core::{
         question::{Question, State},
         vote::{Vote, VoteSource},
     },
+    sampling::duplicates::KeptCopy,
 };
 use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
@@ -55,8 +56,8 @@ async fn put_question(services: &Services, id: &str, question: &Question) {
     put.body(body).send().await.expect("an upload");
 }
 
-/// The story was asked and answered by this label, and its copies were delivered.
-async fn answered(label: &str) -> Services {
+/// The story was asked, and its copies were delivered.
+async fn delivered() -> Services {
     let services = Services::start();
     let [tagged, respelt] = copies();
     for (key, text) in [
@@ -67,7 +68,12 @@ async fn answered(label: &str) -> Services {
         let event = services.deliver(key, line(text, "low-confidence", 0.1)).await;
         services.work_off(&event).await;
     }
-    let mut question = question(&services).await;
+    services
+}
+
+/// A reviewer has answered the story by this label.
+async fn answer_story(services: &Services, label: &str) {
+    let mut question = question(services).await;
     question.answer_with(&[Vote {
         worker: "w1".to_owned(),
         answer: Answer::labels([label]),
@@ -76,7 +82,13 @@ async fn answered(label: &str) -> Services {
         seconds: None,
         note: Default::default(),
     }]);
-    put_question(&services, &question.record.id, &question).await;
+    put_question(services, &question.record.id, &question).await;
+}
+
+/// The story was asked and answered by this label, and its copies were delivered.
+async fn answered(label: &str) -> Services {
+    let services = delivered().await;
+    answer_story(&services, label).await;
     services
 }
 
@@ -96,28 +108,84 @@ async fn told_by_api(services: &Services, line: &str) -> Option<NotAsked> {
         .await
 }
 
+/// Works off what was delivered again; returns the texts of which people are asked.
+async fn asked_of_released(services: &Services) -> Vec<String> {
+    let mut texts = Vec::new();
+    for event in services.released().await {
+        let script = services.work_off(&event).await;
+        texts.extend(asked(&[&script]));
+    }
+    texts
+}
+
 #[tokio::test]
-async fn what_contradicts_the_answer_to_a_copy_opens_the_question_of_its_original_again() {
+async fn what_contradicts_the_answer_to_a_near_duplicate_makes_it_a_question_of_its_own() {
     let cases = [
-        ("Sports", json!({"suggestedLabel": "Business"})),
-        ("World", json!({})),
+        (Some("Sports"), json!({"suggestedLabel": "Business"})),
+        (Some("World"), json!({})),
+        (None, json!({"suggestedLabel": "Sports"})),
+        (None, json!({})),
     ];
     for (answer, said) in cases {
         for copy in copies() {
-            let services = answered(answer).await;
+            let services = delivered().await;
+            if let Some(answer) = answer {
+                answer_story(&services, answer).await;
+            }
             let line = feedback(&copy, said.clone());
 
             let told = told_by_api(&services, &line).await;
             let event = services.deliver("feedback/4", line).await;
             let script = services.work_off(&event).await;
+            let texts = asked_of_released(&services).await;
+            let again = services.work_off(&event).await;
 
             assert_eq!(told, None, "somebody will be asked: {copy}");
-            assert_eq!(asked(&[&script]), [STORY], "{copy}");
-            let question = question(&services).await;
-            assert_eq!((question.state, question.reopened), (State::Asked, 1), "{copy}");
-            assert_eq!(services.keys("questions/").await.len(), 1, "{copy}");
+            assert_eq!(texts, [copy.as_str()], "{said}");
+            assert!(asked(&[&script, &again]).is_empty(), "{copy}");
+            assert_eq!(question(&services).await.reopened, 0, "{copy}");
+            assert_eq!(services.keys("questions/").await.len(), 2, "{copy}");
+            // What came of the two spellings is a copy of the new question, none of the story.
+            let of_story = u128::from_str_radix(&record_id("news", STORY), 16).expect("an id");
+            let kept = services.copies().await;
+            let tagged = u128::from_str_radix(&record_id("news", &copies()[0]), 16).expect("an id");
+            let is_of_tagged = |copy: &&KeptCopy| copy.original == of_story && copy.id == tagged;
+            assert_eq!(kept.iter().filter(is_of_tagged).count(), 0, "{copy}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_like_that_contradicts_the_answer_to_a_near_duplicate_makes_it_a_question_of_its_own() {
+    let services = answered("Sports").await;
+    let [tagged, _] = copies();
+    let like = feedback(&tagged, json!({"signal": "like"}));
+
+    let event = services.deliver("feedback/4", like).await;
+    services.work_off(&event).await;
+    let texts = asked_of_released(&services).await;
+
+    assert_eq!(texts, [tagged.as_str()]);
+    let own = services.get(&keys::question(&record_id("news", &tagged))).await;
+    let own = Question::parse(own.as_bytes()).expect("a question");
+    let users: Vec<&str> = own.votes.iter().map(|vote| vote.worker.as_str()).collect();
+    assert_eq!(users, ["user:ada"]);
+}
+
+#[tokio::test]
+async fn what_contradicts_the_answer_to_another_spelling_opens_its_question_again() {
+    let services = answered("Sports").await;
+    let respelt = STORY.replace("again", "AGAIN!");
+    let line = feedback(&respelt, json!({"suggestedLabel": "Business"}));
+
+    let told = told_by_api(&services, &line).await;
+    let event = services.deliver("feedback/4", line).await;
+    let script = services.work_off(&event).await;
+
+    assert_eq!(told, None);
+    assert_eq!(asked(&[&script]), [STORY]);
+    assert_eq!(question(&services).await.reopened, 1);
+    assert!(asked_of_released(&services).await.is_empty());
 }
 
 #[tokio::test]
@@ -141,7 +209,8 @@ async fn what_agrees_with_the_answer_to_a_copy_is_a_vote_on_the_question_of_its_
 }
 
 #[tokio::test]
-async fn a_like_that_came_before_its_text_was_a_copy_is_a_vote_on_the_question_of_the_original() {
+async fn a_like_that_came_before_a_near_duplicate_is_a_vote_on_the_question_of_the_original_unless_it_contradicts()
+ {
     for (said, is_contradicted) in [
         (json!({"signal": "like"}), false),
         (
@@ -176,20 +245,25 @@ async fn a_like_that_came_before_its_text_was_a_copy_is_a_vote_on_the_question_o
         let first = services.work_off(&event).await;
         let again = services.work_off(&event).await;
 
-        let question = question(&services).await;
-        let users: Vec<&str> = question.votes.iter().map(|vote| vote.worker.as_str()).collect();
-        assert_eq!(users, ["w1", "user:ada"], "{said}");
-        assert_eq!(question.reopened, u8::from(is_contradicted), "{said}");
-        assert_eq!(
-            asked(&[&first, &again]).len(),
-            usize::from(is_contradicted),
-            "{said}"
-        );
+        let on_story = question(&services).await;
+        let users: Vec<&str> = on_story.votes.iter().map(|vote| vote.worker.as_str()).collect();
+        let expected: &[&str] = if is_contradicted {
+            &["w1"]
+        } else {
+            &["w1", "user:ada"]
+        };
+        assert_eq!(users, expected, "{said}");
+        assert_eq!(on_story.reopened, 0, "{said}");
+        let texts = asked(&[&first, &again]);
+        match is_contradicted {
+            true => assert_eq!(texts, [copy.as_str()], "a question of its own"),
+            false => assert!(texts.is_empty(), "{said}"),
+        }
     }
 }
 
 #[tokio::test]
-async fn a_question_that_an_earlier_version_made_of_a_copy_keeps_no_later_vote_from_its_original() {
+async fn a_near_duplicate_of_which_an_earlier_version_made_a_question_is_asked_where_it_is_contradicted() {
     let services = answered("Sports").await;
     let [copy, _] = copies();
     let earlier = feedback(
@@ -207,5 +281,6 @@ async fn a_question_that_an_earlier_version_made_of_a_copy_keeps_no_later_vote_f
     let script = services.work_off(&event).await;
 
     assert_eq!(told, None);
-    assert_eq!(asked(&[&script]), [STORY]);
+    assert!(asked(&[&script]).is_empty());
+    assert_eq!(asked_of_released(&services).await, [copy]);
 }

@@ -6,6 +6,7 @@
 mod complaints;
 mod lines;
 mod loops;
+mod near_duplicates;
 mod news;
 mod room;
 
