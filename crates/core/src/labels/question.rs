@@ -501,7 +501,7 @@ impl Question {
     ///
     /// It does if it is of the same named user about the same text, or, where one of the two does not name a user, about the
     /// same prediction, unless somebody else holds another label right. What the review policy asks is not taken back by a
-    /// user: the like is a vote there. Nor does a like where the same user has said something else since. `opinion` is what
+    /// user: the like is a vote there. So is a like of another prediction, which agrees with the complaint. Nor does a like where the same user has said something else since. `opinion` is what
     /// the like says, by the labels' own names. Who holds a label right that is out of use does not vote.
     pub fn is_taken_back_by(&self, like: &FeedbackRecord, opinion: &Opinion, labels: &LabelSet) -> bool {
         like.signal == Signal::Like
@@ -509,9 +509,28 @@ impl Question {
             && self.state == State::Asked
             && self.record.signal == Signal::Dislike
             && self.votes.iter().all(|vote| vote.source == VoteSource::Feedback)
+            && !self.likes_another_label(like, opinion, labels)
             && !self.others_hold_another_label_right(like, opinion, labels)
             && are_of_one_user(&self.record, like)
             && !self.has_later_word_than(like)
+    }
+
+    /// Returns whether a like holds another label right than the one that was complained of.
+    fn likes_another_label(&self, like: &FeedbackRecord, opinion: &Opinion, labels: &LabelSet) -> bool {
+        let liked = like.prediction.as_ref().or(like.suggested_label.as_ref());
+        let (Some(liked), Some(wrong)) = (liked, &self.record.prediction) else {
+            return false;
+        };
+        let (Opinion::For(vote) | Opinion::Past { vote, .. }) = opinion else {
+            return false;
+        };
+        let wrong_now = labels.opinion(
+            &self.record,
+            Opinion::Against(Answer::labels(self.record.predicted_labels())),
+        );
+        let is_same = |answer: &Answer| vote.answer.says_the_same(answer);
+        label_key(liked) != label_key(wrong)
+            && !matches!(&wrong_now, Opinion::Against(answer) if is_same(answer))
     }
 
     /// Returns whether a user other than who complained holds a label right that is not the prediction.

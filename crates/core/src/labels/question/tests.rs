@@ -241,6 +241,24 @@ fn a_like_of_the_same_prediction_or_user_takes_a_dislike_back_unless_somebody_an
 }
 
 #[test]
+fn a_like_of_another_prediction_is_a_vote_and_takes_no_complaint_back() {
+    for complaint in [
+        r#""user": "ada""#,
+        r#""user": "ada", "label": "B""#,
+        r#""user": "ada", "label": "C""#,
+    ] {
+        let question = Question::asked(with(complaint), "review-1", 1);
+        let like = |prediction: &str| FeedbackRecord {
+            prediction: Some(prediction.to_owned()),
+            ..with(r#""feedback": "like", "user": "ada""#)
+        };
+
+        assert!(!is_taken_back(&question, &like("B")), "{complaint}");
+        assert!(is_taken_back(&question, &like(" a")), "{complaint}");
+    }
+}
+
+#[test]
 fn a_complaint_is_not_taken_back_for_another_user_who_holds_another_label_right() {
     let mut question = Question::asked(with(r#""user": "ada", "predictionId": "p""#), "review-1", 1);
     let like = with(r#""feedback": "like", "user": "ada""#);
