@@ -1,6 +1,9 @@
 //! Labels that people propose, as soon as they have said so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use active_learning_aws::bucket::{Bucket, BucketError};
 use active_learning_core::{
@@ -30,7 +33,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Proposal {
-    /// Its name, as it was written most often.
+    /// Its name, as most reviewers wrote it, of as many most people, then who was first: as answers are spelt.
     pub name: String,
     /// Votes that name it, of those that were given since it was refused.
     pub votes: u64,
@@ -43,10 +46,14 @@ pub struct Proposal {
 #[derive(Default)]
 struct Proposed(BTreeMap<(String, String), LastWord>);
 
+/// How often a spelling was given: by reviewers, by anybody, and first when.
+type Frequency = (u64, u64, Reverse<String>);
+
 /// When somebody voted last, and which names of that are neither labels nor were refused since.
 #[derive(Default)]
 struct LastWord {
     at: String,
+    is_review: bool,
     names: BTreeSet<String>,
 }
 
@@ -74,21 +81,35 @@ impl Proposed {
             last.names.clear();
         }
         last.names.extend(names.into_iter().filter(is_proposed));
+        last.is_review = vote.source.is_review();
         last.at = vote.at;
     }
 
-    /// Counts the votes for each name, by the spelling that is most frequent.
+    /// Counts the votes for each name, in the spelling in which an answer of as many would be written.
     fn count(self, set: &LabelSet) -> Vec<Proposal> {
-        let mut spellings: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
-        for name in self.0.into_values().flat_map(|last| last.names) {
-            let spellings = spellings.entry(label_key(&name)).or_default();
-            *spellings.entry(name.trim().to_owned()).or_default() += 1;
+        let mut spellings: BTreeMap<String, BTreeMap<String, Frequency>> = BTreeMap::new();
+        for LastWord { at, is_review, names } in self.0.into_values() {
+            for name in names {
+                let spellings = spellings.entry(label_key(&name)).or_default();
+                let first = || (0, 0, Reverse(at.clone()));
+                let (reviewers, all, first) = spellings.entry(name.trim().to_owned()).or_insert_with(first);
+                *reviewers += u64::from(is_review);
+                *all += 1;
+                if at < first.0 {
+                    first.0.clone_from(&at);
+                }
+            }
         }
         let mut proposals: Vec<Proposal> = spellings
             .into_values()
             .filter_map(|spellings| {
-                let votes = spellings.values().sum();
-                let name = spellings.into_iter().max_by_key(|(_, votes)| *votes)?.0;
+                let votes = spellings.values().map(|(_, all, _)| all).sum();
+                // Of equal ones the last is taken, which is the first in the order of characters.
+                let most = spellings
+                    .into_iter()
+                    .rev()
+                    .max_by(|one, other| one.1.cmp(&other.1));
+                let name = most?.0;
                 Some(Proposal {
                     refused_before: set.is_refused(&name),
                     name,
@@ -159,4 +180,81 @@ async fn read_all(
         .await?;
     let objects = objects.into_iter().flatten();
     Ok(objects.flat_map(|object| records(&object.bytes)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use active_learning_core::{
+        feedback::{FeedbackRequest, Source},
+        labels::vote::VoteSource,
+    };
+
+    use super::*;
+
+    fn proposed(name: &str, worker: &str, source: VoteSource, at: &str) -> Vote {
+        Vote {
+            worker: worker.to_owned(),
+            answer: Answer::NewLabel {
+                label: name.to_owned(),
+            },
+            source,
+            at: at.to_owned(),
+            seconds: None,
+            note: Default::default(),
+        }
+    }
+
+    #[test]
+    fn a_proposal_is_spelt_as_reviewers_agree_on_it_and_not_as_the_last_of_them_wrote() {
+        let request = FeedbackRequest {
+            classifier: "news".into(),
+            sentence: "A voucher".into(),
+            ..FeedbackRequest::default()
+        };
+        let record = request
+            .into_record(Source::ExplicitApi, "2026-11-20T09:00:00.000Z")
+            .expect("complete");
+        let set = LabelSet::none();
+        let of_reviewers = [
+            proposed(
+                "Gift card",
+                "ann",
+                VoteSource::HumanReview,
+                "2026-11-20T10:00:00Z",
+            ),
+            proposed(
+                "ＧＩＦＴ  CARD",
+                "bob",
+                VoteSource::HumanReview,
+                "2026-11-20T10:05:00Z",
+            ),
+        ];
+        let of_users = [
+            proposed(
+                "GIFT CARD",
+                "user:u1",
+                VoteSource::Feedback,
+                "2026-11-20T08:00:00Z",
+            ),
+            proposed(
+                "GIFT CARD",
+                "user:u2",
+                VoteSource::Feedback,
+                "2026-11-20T08:01:00Z",
+            ),
+        ];
+        let mut all = Proposed::default();
+        for vote in of_reviewers.into_iter().chain(of_users) {
+            all.add(&set, &record, vote);
+        }
+
+        let proposals = all.count(&set);
+
+        let expected = Proposal {
+            name: "Gift card".to_owned(),
+            votes: 4,
+            refused_before: false,
+        };
+        assert_eq!(proposals, [expected]);
+    }
 }

@@ -289,7 +289,7 @@ fn name_of<'n>(set: &'n LabelSet, name: &'n str) -> &'n str {
 /// Says what becomes of the rows of a label that is added, or that is a label again.
 fn becomes(set: &LabelSet, name: &str, rows: &Rows) -> String {
     let counts = counts(rows);
-    let Some(label) = set.find(name) else {
+    let Some(label) = set.brought_back(name) else {
         return format!(
             "`{}` becomes a label, and votes that proposed it count for it: {counts}",
             name.trim()

@@ -30,9 +30,17 @@ pub enum LabelSetError {
     /// Nothing that can be seen.
     #[error("a label needs a name with something that can be seen in it")]
     Blank,
-    /// A name that is too long, or has a line break.
-    #[error("`{0}` cannot be a label: a name has at most {MAX_NAME_BYTES} bytes and no line break")]
-    NoName(String),
+    /// A name that is too long.
+    #[error("`{0}...` cannot be a label: a name has at most {MAX_NAME_BYTES} bytes")]
+    TooLong(String),
+    /// A name with a line break, a tab or another control character.
+    #[error("{0} cannot be a label: a name has no line break, tab or other control character")]
+    Control(String),
+    /// A name with a character that turns the direction of what is written after it.
+    #[error(
+        "{0} cannot be a label: what is written there as `\\u{{...}}` turns the direction of what follows; leave it out"
+    )]
+    TurnsDirection(String),
     /// The name belongs to a label that is there.
     #[error("`{name}` is a name of the label `{label}` already")]
     Taken {
@@ -123,6 +131,9 @@ pub enum LabelSetError {
     TooMany,
 }
 
+/// Characters of a name that cannot be one which a message shows.
+const SHOWN_CHARACTERS: usize = 80;
+
 impl LabelSet {
     /// Marks the next version, made by a person.
     pub fn edited(&mut self, at: &str) {
@@ -150,12 +161,7 @@ impl LabelSet {
     ///
     /// [`LabelSetError`] where the name is none, or another label's.
     pub fn add(&mut self, name: &str, description: &str) -> Result<(), LabelSetError> {
-        let unused = self.index_of_same(name).filter(|index| {
-            let label = &self.labels[*index];
-            // Another name of a label that went into others may be meant for one of these.
-            label.state == State::Retired || (!label.is_active() && label_key(&label.name) == label_key(name))
-        });
-        match unused {
+        match self.unused(name) {
             Some(index) if self.is_only_joined(name) => Err(ambiguous(&self.labels[index].name)),
             Some(_) if self.active().count() >= MAX_ACTIVE_LABELS => Err(LabelSetError::TooMany),
             Some(index) => {
@@ -167,10 +173,24 @@ impl LabelSet {
                 Ok(())
             }
             None => {
+                let name = checked_of_person(name)?;
                 self.joins_none(name, None)?;
                 self.insert(name, description)
             }
         }
+    }
+
+    /// Returns the label that [`LabelSet::add`] brings back for a name; `None` where it makes a new one, or refuses the name.
+    pub fn brought_back(&self, name: &str) -> Option<&Label> {
+        self.unused(name).map(|index| &self.labels[index])
+    }
+
+    fn unused(&self, name: &str) -> Option<usize> {
+        self.index_of_same(name).filter(|index| {
+            let label = &self.labels[*index];
+            // Another name of a label that went into others may be meant for one of these.
+            label.state == State::Retired || (!label.is_active() && label_key(&label.name) == label_key(name))
+        })
     }
 
     /// Takes in the labels of a training file: those of a set that only the parameter made are replaced, otherwise what
@@ -224,7 +244,7 @@ impl LabelSet {
     /// [`LabelSetError`] where there is no such label, or the new name is none or another label's.
     pub fn rename(&mut self, old: &str, new: &str) -> Result<(), LabelSetError> {
         let index = self.active_index(old)?;
-        let new = checked(new)?;
+        let new = checked_of_person(new)?;
         self.free(new, Some(index))?;
         self.joins_none(new, Some(index))?;
         self.unambiguous(new)?;
@@ -302,6 +322,7 @@ impl LabelSet {
                 Some(known) if after.labels[known].is_active() => after.labels[known].name.clone(),
                 Some(known) => return Err(after.taken(part, known)),
                 None => {
+                    let part = checked_of_person(part)?;
                     after.joins_none(part, None)?;
                     after.insert(part, "")?;
                     part.trim().to_owned()
@@ -337,7 +358,7 @@ impl LabelSet {
     /// [`LabelSetError`] where there is no such label, or the name is none or taken.
     pub fn add_synonym(&mut self, name: &str, synonym: &str) -> Result<(), LabelSetError> {
         let index = self.active_index(name)?;
-        let synonym = checked(synonym)?;
+        let synonym = checked_of_person(synonym)?;
         self.free(synonym, None)?;
         self.joins_none(synonym, None)?;
         self.unambiguous(synonym)?;
@@ -582,8 +603,40 @@ fn checked(name: &str) -> Result<&str, LabelSetError> {
     if is_blank(name) || label_key(name).is_empty() {
         return Err(LabelSetError::Blank);
     }
-    if name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
-        return Err(LabelSetError::NoName(name.chars().take(80).collect()));
+    let shown = || name.chars().take(SHOWN_CHARACTERS);
+    if name.len() > MAX_NAME_BYTES {
+        return Err(LabelSetError::TooLong(shown().collect()));
+    }
+    if name.contains(char::is_control) {
+        return Err(LabelSetError::Control(escaped(shown())));
     }
     Ok(name)
+}
+
+/// Checks a name that a person gives a label: it is shown in lists and on pages, whose other words it may not turn. What a
+/// file brings is taken as it is, since its rows name it so.
+fn checked_of_person(name: &str) -> Result<&str, LabelSetError> {
+    match checked(name)? {
+        name if name.contains(turns_direction) => Err(LabelSetError::TurnsDirection(escaped(
+            name.chars().take(SHOWN_CHARACTERS),
+        ))),
+        name => Ok(name),
+    }
+}
+
+/// Returns whether a character embeds, overrides or isolates a direction. Marks for a single place (U+200E, U+200F, U+061C) do
+/// not: names in Hebrew and Arabic have them.
+///
+/// Source: Unicode Standard Annex 9, explicit directional formatting.
+fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Writes a name so that what cannot be seen of it is: in backticks, with escapes.
+fn escaped(name: impl Iterator<Item = char>) -> String {
+    let escape = |c: char| match c.is_control() || turns_direction(c) {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    format!("`{}`", name.map(escape).collect::<String>())
 }

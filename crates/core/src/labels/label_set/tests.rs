@@ -230,11 +230,49 @@ fn a_name_that_nobody_can_see_or_with_a_meaning_of_its_own_is_no_label() {
         assert!(
             matches!(
                 set.add(name, ""),
-                Err(LabelSetError::Blank | LabelSetError::NoName(_) | LabelSetError::Reserved(_))
+                Err(LabelSetError::Blank
+                    | LabelSetError::TooLong(_)
+                    | LabelSetError::Control(_)
+                    | LabelSetError::Reserved(_))
             ),
             "{name:?}"
         );
     }
+}
+
+#[test]
+fn a_name_that_people_give_turns_no_direction_and_is_refused_by_what_is_wrong_with_it() {
+    let mut set = set(&["A", "B"]);
+    let turns = LabelSetError::TurnsDirection("`\\u{202e}evil`".to_owned());
+    let name = "\u{202e}evil";
+
+    assert_eq!(set.add(name, ""), Err(turns.clone()));
+    assert_eq!(set.rename("A", name), Err(turns.clone()));
+    assert_eq!(set.add_synonym("A", name), Err(turns.clone()));
+    assert_eq!(set.split("A", &["B", name]), Err(turns.clone()));
+    assert_eq!(
+        set.add("a\tb", ""),
+        Err(LabelSetError::Control("`a\\tb`".to_owned()))
+    );
+    assert!(!turns.to_string().contains('\u{202e}'), "{turns}");
+    // Marks that stand beside letters of Hebrew and Arabic turn nothing after them.
+    assert_eq!(set.add("\u{5d0}\u{200f}!", ""), Ok(()));
+    // Rows of a file name it so.
+    assert!(set.take_data([name], false, AT));
+}
+
+#[test]
+fn a_label_that_is_written_much_like_an_active_one_is_a_new_one() {
+    let mut set = set(&["\u{130}zmir", "Old"]);
+    set.retire("Old").expect("active");
+
+    assert_eq!(set.brought_back("\u{131}zmir"), None);
+    assert_eq!(
+        set.brought_back("old").map(|label| label.name.as_str()),
+        Some("Old")
+    );
+    set.add("\u{131}zmir", "").expect("another label");
+    assert_eq!(set.active().collect::<Vec<_>>(), ["\u{130}zmir", "\u{131}zmir"]);
 }
 
 #[test]
