@@ -17,6 +17,12 @@ impl Question {
                 let is_none_of = |parts: &Vec<String>| !is_among(served, parts);
                 self.answer().is_some() && parts.as_ref().is_some_and(is_none_of)
             }
+            // Who complained of the one text and who complains of the other say the same.
+            Opinion::Against(_) | Opinion::AgainstAll
+                if self.answer().is_none() && self.record.is_complaint() =>
+            {
+                false
+            }
             Opinion::Against(wrong) => served.says_the_same(wrong),
             Opinion::AgainstAll => self.was_predicted(served),
         }
@@ -97,6 +103,13 @@ mod tests {
                 "{answer:?} {label:?}"
             );
         }
+        let mut complained = question(None);
+        complained.record.signal = Signal::Dislike;
+        assert!(
+            !complained.cannot_serve(&said(None, Signal::Dislike)),
+            "both call it wrong"
+        );
+        assert!(complained.cannot_serve(&said(Some("Sports"), Signal::Dislike)));
         for answer in [None, Some("World"), Some("Sports")] {
             let is_other = answer == Some("Sports");
             assert_eq!(question(answer).cannot_serve(&said(None, Signal::Like)), is_other);
