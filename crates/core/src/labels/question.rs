@@ -382,21 +382,26 @@ impl Question {
         self.decide(None);
     }
 
-    /// Returns the votes that count by a label set: those that there are, as [`LabelSet::counting`] counts them, and what stands
-    /// of answers with a label that was split since.
+    /// Returns the votes that count by a label set: the last word of each voter, as [`LabelSet::counting`] counts it, or what
+    /// stands of it where it names a label that was split since. What somebody has taken back comes back by no change.
     pub fn counted(&self, labels: Option<&LabelSet>) -> Vec<Vote> {
-        match labels {
-            Some(labels) => {
-                let left = self.in_doubt.iter().filter_map(|vote| labels.left_of(vote));
-                labels.counting(&self.votes).into_iter().chain(left).collect()
-            }
-            None => self.votes.clone(),
-        }
+        let Some(labels) = labels else {
+            return self.votes.clone();
+        };
+        let votes = labels.counting(&self.votes);
+        let said: Vec<Vote> = votes.iter().chain(&self.in_doubt).cloned().collect();
+        let last = last_votes(&said).into_iter();
+        let left = last.filter_map(|vote| match votes.contains(vote) {
+            true => Some(vote.clone()),
+            false => labels.left_of(vote),
+        });
+        left.collect()
     }
 
     /// Returns the labels that stand of answers with a label that was split since, in order: who is asked anew is told of them.
     pub fn labels_kept(&self, labels: &LabelSet) -> Vec<String> {
-        let left = self.in_doubt.iter().filter_map(|vote| labels.left_of(vote));
+        let counted = self.counted(Some(labels)).into_iter();
+        let left = counted.filter(|vote| !vote.is_whole());
         let names = left.filter_map(|vote| match vote.answer {
             Answer::Labels { labels } => Some(labels),
             Answer::NoneFits | Answer::NewLabel { .. } | Answer::Unsure => None,

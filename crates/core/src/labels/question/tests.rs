@@ -1159,3 +1159,45 @@ fn a_split_of_one_of_two_labels_keeps_the_other_until_people_say_otherwise() {
     );
     assert_eq!(own.answer(), Some(&Answer::labels(["B2"])), "their own last word");
 }
+
+#[test]
+fn what_a_reviewer_took_back_comes_back_by_no_later_change() {
+    let set = LabelSet::seed(["A", "B", "D"], Origin::Parameter, "2026-11-19T10:00:00Z");
+    let mut set = set.with_several_labels(true);
+    set.split("B", &["B1", "B2"]).expect("parts");
+    set.split("D", &["D1", "D2"]).expect("parts");
+    let first = |worker: &str| Vote {
+        answer: Answer::labels(["A", "B"]),
+        ..review(worker, "-")
+    };
+    let later = |answer: Answer| Vote {
+        answer,
+        ..at_noon_later(review("w1", "-"))
+    };
+    let asked = |in_doubt: &[Vote]| {
+        let anew = dislike().asked_anew("2026-11-22T10:00:00Z");
+        let mut asked = Question::asked(anew, "review-3", 1);
+        asked.in_doubt = in_doubt.to_vec();
+        asked.decide(Some(&set));
+        asked
+    };
+    let kept = |in_doubt: &[Vote]| asked(in_doubt).labels_kept(&set);
+
+    let only_d = kept(&[first("w1"), later(Answer::labels(["D"]))]);
+    let none_fits = kept(&[first("w1"), later(Answer::NoneFits)]);
+    let beside_another = kept(&[first("w2"), first("w1"), later(Answer::labels(["D"]))]);
+    let said_again = kept(&[first("w1"), later(Answer::labels(["A", "D"]))]);
+
+    assert_eq!(only_d, [""; 0], "they hold it for D now, of which nothing stands");
+    assert_eq!(none_fits, [""; 0]);
+    assert_eq!(beside_another, ["A"], "another's word stands");
+    assert_eq!(said_again, ["A"]);
+    let mut answered = asked(&[first("w1"), later(Answer::labels(["D"]))]);
+    answered.add(&[Vote {
+        at: "2026-11-22T12:00:00Z".to_owned(),
+        ..review("w2", "D1")
+    }]);
+    answered.decide(Some(&set));
+    assert_eq!(answered.counted(Some(&set)).len(), 1, "w1 counts for nothing");
+    assert_eq!(answered.answer(), Some(&Answer::labels(["D1"])));
+}
