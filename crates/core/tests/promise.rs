@@ -87,6 +87,7 @@ fn sample(model: Model, policy: Policy, traffic: usize, random: &mut Random) -> 
             judged.push(Judged {
                 id: number.to_string(),
                 class: CLASSES[class].into(),
+                several: false,
                 confidence: confidence as f32,
                 right,
                 selection_probability,
@@ -147,11 +148,10 @@ fn deploy(model: Model, policy: Policy, traffic: usize, target: f64) -> Outcome 
             outcome.found += 1;
             outcome.broken += usize::from(is_broken(model, &everywhere, target));
         }
+        let per_class = advice.per_class.as_ref().expect("one label each");
         let of_class = |class: usize| {
-            Some((
-                class,
-                advice.per_class.classes.get(CLASSES[class])?.as_ref()?.threshold,
-            ))
+            let point = per_class.classes.get(CLASSES[class])?.as_ref()?;
+            Some((class, point.threshold))
         };
         let found: Vec<(usize, f32)> = (0..3).filter_map(of_class).collect();
         outcome.found_per_class += usize::from(!found.is_empty());

@@ -105,12 +105,17 @@ fn judge_one(model: &Model, text: &Text, vectors: Option<&Vectors>) -> Option<Ju
         text_model::Mode::MultiClass => Prediction::multi_class(classes.collect()),
         text_model::Mode::MultiLabel => Prediction::multi_label(classes.collect()),
     }?;
-    Some(judged(
+    let is_of_one = model.mode() == text_model::Mode::MultiClass;
+    let judged = judged(
         record_id("", &text.text),
         &text.label,
         prediction.label,
         prediction.confidence,
-    ))
+    );
+    Some(Judged {
+        several: judged.several && !is_of_one,
+        ..judged
+    })
 }
 
 fn judged(id: String, label: &str, prediction: String, confidence: f32) -> Judged {
@@ -119,6 +124,7 @@ fn judged(id: String, label: &str, prediction: String, confidence: f32) -> Judge
         id,
         confidence,
         right: label == prediction || names(label) == names(&prediction),
+        several: split_labels(&prediction).len() > 1,
         class: prediction,
         selection_probability: 1.0,
     }
@@ -274,12 +280,16 @@ mod tests {
 
         let right = evidence.judged.iter().filter(|judged| judged.right).count();
         assert!(right > 100, "{right}");
+        let is_of_several = |judged: &&Judged| judged.several;
         assert!(
             evidence
                 .judged
                 .iter()
-                .any(|judged| judged.right && judged.class.contains('|'))
+                .filter(is_of_several)
+                .any(|judged| judged.right)
         );
+        let of_one = evidence.judged.iter().filter(|judged| !judged.several);
+        assert!(of_one.count() > 60, "two of three texts have one label");
     }
 
     #[test]
@@ -311,11 +321,22 @@ mod tests {
         let judged: Vec<_> = evidence
             .judged
             .iter()
-            .map(|judged| (judged.class.as_str(), judged.confidence, judged.right))
+            .map(|judged| {
+                (
+                    judged.class.as_str(),
+                    judged.several,
+                    judged.confidence,
+                    judged.right,
+                )
+            })
             .collect();
         assert_eq!(
             judged,
-            [("World", 0.9, true), ("B|A", 0.4, true), ("Sports", 1.0, false)]
+            [
+                ("World", false, 0.9, true),
+                ("B|A", true, 0.4, true),
+                ("Sports", false, 1.0, false)
+            ]
         );
         assert_eq!(predictions("World,a text\n".as_bytes()).expect("readable"), None);
     }

@@ -7,6 +7,10 @@ use active_learning_core::model::threshold::{Advice, OperatingPoint, PerClass, V
 /// Parameter of the template that the advice is about.
 const PARAMETER: &str = "ComprehendClassificationScoreThreshold";
 
+/// Why there are no thresholds for each class.
+const SEVERAL: &str = "There is no threshold for each label: predictions name several labels, and one threshold decides about \
+                       all labels of a prediction together.";
+
 /// Writes the whole report.
 ///
 /// `is_doubtful` says that only predictions were judged of which the model was not sure.
@@ -50,7 +54,10 @@ pub fn write(advice: &Advice, is_doubtful: bool, target: f64, max_review: f64) -
         .iter()
         .for_each(|point| line(point_row(&point.threshold.to_string(), point)));
     line(String::new());
-    line(per_class(&advice.per_class, target));
+    line(match &advice.per_class {
+        Some(found) => per_class(found, target),
+        None => format!("{SEVERAL}\n"),
+    });
     line(verdict(advice, target, max_review));
     text
 }
@@ -158,6 +165,7 @@ mod tests {
             let judged = move |number: usize| Judged {
                 id: number.to_string(),
                 class: class.to_owned(),
+                several: class.contains('|'),
                 confidence,
                 right: number >= wrong,
                 selection_probability: 1.0,
@@ -174,6 +182,7 @@ mod tests {
         let judged = |number: usize| Judged {
             id: number.to_string(),
             class: "World".to_owned(),
+            several: false,
             confidence: 0.5,
             right: number > 8,
             selection_probability: 1.0,
@@ -214,6 +223,25 @@ mod tests {
             "{report}"
         );
         assert!(report.contains("Sports: all to people"), "{report}");
+    }
+
+    #[test]
+    fn predictions_of_several_labels_have_one_threshold_and_it_is_said_why() {
+        let report = report(
+            &[(1_000, "World", 0.97, 20), (200, "Sports|World", 0.655, 100)],
+            0.95,
+            0.2,
+        );
+
+        assert!(report.contains("predictions name several labels"), "{report}");
+        assert!(
+            !report.contains("every class") && !report.contains('|'),
+            "{report}"
+        );
+        assert!(
+            report.ends_with("Set ComprehendClassificationScoreThreshold=0.66\n"),
+            "{report}"
+        );
     }
 
     #[test]

@@ -56,8 +56,10 @@ const ACCURACY_STEP: f64 = 0.001;
 pub struct Judged {
     /// Identity of the text; decides by its hash whether a thinned-out sample keeps the prediction.
     pub id: String,
-    /// The predicted class.
+    /// The predicted class; several labels as one text.
     pub class: String,
+    /// Whether it names several labels.
+    pub several: bool,
     /// Confidence of the prediction from 0 to 1, in the type that thresholds are compared in.
     pub confidence: f32,
     /// Whether the prediction is right.
@@ -76,6 +78,7 @@ impl Judged {
         let judged = Self {
             id: record.id.clone(),
             class: record.prediction.clone()?,
+            several: record.predicted_labels().len() > 1,
             confidence: record.confidence?,
             right: judged.right,
             selection_probability: judged.selection_probability,
@@ -150,8 +153,9 @@ pub struct Advice {
     pub beyond_max_review: Option<OperatingPoint>,
     /// What some thresholds would do, the safest first: 0.99, 0.95, and the tenths.
     pub points: Vec<OperatingPoint>,
-    /// A threshold for each class: a promise of its own, with [`CONFIDENCE`] for all classes together.
-    pub per_class: PerClass,
+    /// A threshold for each class: a promise of its own, with [`CONFIDENCE`] for all classes together. `None` where predictions
+    /// name several labels: one threshold decides about all of them, and a prediction would be of many classes.
+    pub per_class: Option<PerClass>,
 }
 
 /// One threshold for each predicted class: the target is kept within every class, and so in all.
@@ -198,7 +202,7 @@ pub fn advise(judged: &[Judged], target: f64, max_review: f64) -> Option<Advice>
         verdict,
         beyond_max_review: if met.is_some() { None } else { best },
         points: shown.map(|(_, number)| point(number)).collect(),
-        per_class: per_class(&sampled, target),
+        per_class: (!judged.iter().any(|one| one.several)).then(|| per_class(&sampled, target)),
     })
 }
 

@@ -386,6 +386,7 @@ fn learn(earlier: &[Known], newest: &[Known]) -> Option<(Model, f32)> {
             Some(Judged {
                 id: known.object.to_string(),
                 class: best.label.to_owned(),
+                several: false,
                 confidence: best.score,
                 right: best.label == known.class,
                 selection_probability: 1.0,

@@ -75,6 +75,7 @@ mod tests {
                 (0..count).map(move |number| Judged {
                     id: format!("{group}-{number}"),
                     class: "World".to_owned(),
+                    several: false,
                     confidence,
                     right,
                     selection_probability: 0.1,

@@ -6,6 +6,7 @@ fn judged(id: usize, class: &str, confidence: f32, right: bool, selection_probab
     Judged {
         id: id.to_string(),
         class: class.into(),
+        several: false,
         confidence,
         right,
         selection_probability,
@@ -131,7 +132,7 @@ fn each_class_has_its_threshold_and_a_small_one_goes_to_people() {
         accuracy,
         review_share,
         errors_caught,
-    } = advised(&judged, 0.95, 0.5).per_class;
+    } = advised(&judged, 0.95, 0.5).per_class.expect("one label each");
 
     let thresholds: Vec<_> = classes
         .iter()
@@ -144,6 +145,19 @@ fn each_class_has_its_threshold_and_a_small_one_goes_to_people() {
     assert!((accuracy.expect("accepted") - 1_490.0 / 1_500.0).abs() < 1e-12);
     assert!((review_share - 520.0 / 2_020.0).abs() < 1e-12);
     assert!((errors_caught.expect("errors") - 250.0 / 260.0).abs() < 1e-12);
+}
+
+#[test]
+fn what_names_several_labels_is_no_class_and_has_the_one_threshold() {
+    let of_one = fully_judged(&[(1_000, 0.97, 20)]);
+    let mut of_several = of_one.clone();
+    (of_several[0].class, of_several[0].several) = ("A|B".to_owned(), true);
+
+    let (one, several) = (advised(&of_one, 0.95, 0.2), advised(&of_several, 0.95, 0.2));
+
+    assert_eq!(several.per_class, None);
+    assert!(one.per_class.is_some());
+    assert_eq!(several.verdict, one.verdict);
 }
 
 #[test]
@@ -191,7 +205,8 @@ proptest! {
             prop_assert!(!point.keeps_promise || point.accuracy_at_least >= target - 1e-9);
         }
         prop_assert!(advice.sampled <= advice.judged);
-        prop_assert!((0.0..=1.0).contains(&advice.per_class.review_share));
+        let per_class = advice.per_class.expect("one label each");
+        prop_assert!((0.0..=1.0).contains(&per_class.review_share));
     }
 
     #[test]
