@@ -1,5 +1,6 @@
 //! Which of the labelled texts an audit is about.
 
+use active_learning_core::labels::label_set::LabelSet;
 use clap::Args;
 
 use super::rows::{Row, id_of};
@@ -22,9 +23,11 @@ pub(super) struct Only {
 }
 
 impl Only {
-    /// Returns whether a text is one of these.
-    pub(super) fn takes(&self, row: &Row) -> bool {
-        let is_of = |names: &[String], name: &str| names.is_empty() || names.iter().any(|it| it == name);
+    /// Returns whether a text is one of these. Labels are meant by the names that they have now, or had before.
+    pub(super) fn takes(&self, row: &Row, set: &LabelSet) -> bool {
+        let is_of = |names: &[String], name: &str| {
+            names.is_empty() || names.iter().any(|it| set.own_name(it) == set.own_name(name))
+        };
         let gave = |name: &String| row.reviewers.contains(&id_of(name));
         is_of(&self.label, &row.label)
             && is_of(&self.predicted, row.predicted.as_deref().unwrap_or_default())
@@ -46,6 +49,7 @@ fn date(argument: &str) -> Result<String, String> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use active_learning_core::labels::label_set::Origin;
     use human_review::worker_id;
 
     use super::*;
@@ -68,7 +72,45 @@ mod tests {
             row("Sports", "ann", Some("World"), "2026-11-21T00:00:00.000Z"),
             row("World", "bob", None, "2026-11-21T23:59:59.999Z"),
         ];
-        rows.iter().map(|row| only.takes(row)).collect()
+        let set = LabelSet::seed(["World", "Sports"], Origin::Parameter, "2026-11-19T10:00:00.000Z");
+        rows.iter().map(|row| only.takes(row, &set)).collect()
+    }
+
+    #[test]
+    fn labels_are_found_by_the_names_of_now_and_of_before_also_as_predictions_of_before() {
+        let mut set = LabelSet::seed(
+            ["Sport", "World", "Racing"],
+            Origin::Parameter,
+            "2026-11-19T10:00:00.000Z",
+        );
+        set.rename("Sport", "Athletics").expect("free");
+        set.merge("Racing", "Athletics").expect("both in use");
+        let rows = [
+            row("Athletics", "ann", Some("Sport"), ""),
+            row("World", "ann", Some("Athletics"), ""),
+            row("World", "ann", Some("Racing"), ""),
+            row("World", "ann", Some("World"), ""),
+            row("World", "ann", None, ""),
+        ];
+        let taken = |only: Only| rows.each_ref().map(|row| only.takes(row, &set));
+        let predicted = |name: &str| {
+            taken(Only {
+                predicted: vec![name.to_owned()],
+                ..Only::default()
+            })
+        };
+        let label = |name: &str| {
+            taken(Only {
+                label: vec![name.to_owned()],
+                ..Only::default()
+            })
+        };
+
+        for name in ["Athletics", "Sport", "Racing"] {
+            assert_eq!(predicted(name), [true, true, true, false, false], "{name}");
+            assert_eq!(label(name), [true, false, false, false, false], "{name}");
+        }
+        assert_eq!(predicted("World"), [false, false, false, true, false]);
     }
 
     #[test]

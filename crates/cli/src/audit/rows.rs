@@ -66,7 +66,7 @@ pub(super) async fn labelled(
     only: &Only,
 ) -> Result<Vec<Row>, BucketError> {
     let rows = rows_of(read(training).await?.into_iter(), set).into_iter();
-    Ok(rows.filter(|row| only.takes(row)).collect())
+    Ok(rows.filter(|row| only.takes(row, set)).collect())
 }
 
 /// Reads every labelled record of a stack; what cannot be read is told by whoever builds.
