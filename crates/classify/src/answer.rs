@@ -64,14 +64,44 @@ impl ReviewAnswer {
         }
     }
 
-    /// Returns for how many seconds people are waited for who answer it, with so many wanted; none where nobody is.
+    /// Returns for how many seconds people are waited for who answer it, with so many wanted; none where nobody is: what waits
+    /// already for the budget or in the pool is asked too late for any caller.
     pub(crate) fn wait_of(&self, wanted: Option<u64>) -> Option<u64> {
         match self.not_queued_because {
             Some(NotAsked::AlreadyAnswered) => Some(0),
-            None | Some(NotAsked::AlreadyAsked | NotAsked::Duplicate | NotAsked::Budget | NotAsked::Pool) => {
-                wanted
-            }
-            Some(NotAsked::NotStored | NotAsked::Erased) => None,
+            None | Some(NotAsked::AlreadyAsked | NotAsked::Duplicate) => wanted,
+            Some(NotAsked::Budget | NotAsked::Pool | NotAsked::NotStored | NotAsked::Erased) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_waited_for_where_the_text_waits_itself_or_is_not_asked() {
+        let line = br#"{"classifier": "news", "utterance": "Rates rise"}"#;
+        let record = FeedbackRecord::parse(line).expect("a record");
+        let wait = |because| ReviewAnswer::not_queued(&record, because).wait_of(Some(20));
+        let queued = ReviewAnswer {
+            queued: true,
+            not_queued_because: None,
+            ..ReviewAnswer::not_queued(&record, NotAsked::Budget)
+        };
+
+        for too_late in [
+            NotAsked::Budget,
+            NotAsked::Pool,
+            NotAsked::NotStored,
+            NotAsked::Erased,
+        ] {
+            assert_eq!(wait(too_late), None, "{too_late:?}");
+        }
+        for asked in [NotAsked::AlreadyAsked, NotAsked::Duplicate] {
+            assert_eq!(wait(asked), Some(20), "{asked:?}");
+        }
+        assert_eq!(wait(NotAsked::AlreadyAnswered), Some(0), "it is there");
+        assert_eq!((queued.wait_of(Some(20)), queued.wait_of(None)), (Some(20), None));
     }
 }
