@@ -9,6 +9,7 @@ use active_learning_core::labels::{
     label_set::LabelSet,
     labelled::LabelledRecord,
     question::{Effect, Question, State},
+    vote::Vote,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::{info, warn};
@@ -111,7 +112,7 @@ impl A2iTrigger {
 }
 
 /// Adds the votes of a delivered line to its question, by the names of now. What was asked so long ago that it is forgotten has
-/// all its votes there.
+/// all its votes there. Of those from before it was asked anew, with a label that was split, the rest counts.
 fn with_votes<'a>(
     question: &'a mut Option<Question>,
     labelled: &LabelledRecord,
@@ -121,7 +122,18 @@ fn with_votes<'a>(
         votes: Vec::new(),
         ..Question::known(labelled.record.clone())
     });
-    question.add(&labelled.votes);
+    let (record, asked_anew) = (&labelled.record, labelled.record.received_at.as_str());
+    let is_in_doubt = |vote: &&Vote| {
+        vote.at.as_str() <= asked_anew && labels.puts_in_doubt(record, vote) && labels.left_of(vote).is_some()
+    };
+    let (in_doubt, votes): (Vec<&Vote>, Vec<&Vote>) = labelled.votes.iter().partition(is_in_doubt);
+    let in_doubt = in_doubt.into_iter().filter(|vote| !question.votes.contains(vote));
+    let new: Vec<Vote> = in_doubt
+        .filter(|vote| !question.in_doubt.contains(vote))
+        .cloned()
+        .collect();
+    question.in_doubt.extend(new);
+    question.add(&votes.into_iter().cloned().collect::<Vec<_>>());
     labels.use_own_names(question);
     question
 }

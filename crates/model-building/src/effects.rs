@@ -243,15 +243,15 @@ fn with_votes(labels: &Labels, lines: &[Line], set: &LabelSet) -> Result<Labelle
     Ok(LabelledRecord { votes, ..last })
 }
 
-/// Leaves out what reviewers answered up to the time at which they were asked anew, but for their last answer where its label
-/// is in use: as [`Ballots`](active_learning_core::labels::consolidation::Ballots) count them. What stands of an answer with a
-/// label that was split is kept by its question.
+/// Leaves out what reviewers answered up to the time at which they were asked anew, but for their last answer where it stands:
+/// as [`Ballots`](active_learning_core::labels::consolidation::Ballots) count them. One with a label that was split stays as it
+/// was given: its question finds what stands of it.
 fn without_doubtful(votes: Vec<Vote>, asked_anew: &str, set: &LabelSet) -> Vec<Vote> {
     let is_old = |vote: &Vote| vote.source.is_review() && vote.at.as_str() <= asked_anew;
     let is_last = |vote: &Vote| {
         let own = |other: &&Vote| is_old(other) && other.voter() == vote.voter();
         votes.iter().filter(own).all(|other| other.at <= vote.at)
     };
-    let counts = |vote: &&Vote| !is_old(vote) || (is_last(vote) && set.is_in_use(&vote.answer));
+    let counts = |vote: &&Vote| !is_old(vote) || (is_last(vote) && set.standing(&vote.answer).is_some());
     votes.iter().filter(counts).cloned().collect()
 }

@@ -269,3 +269,34 @@ async fn an_answer_that_is_announced_to_become_another_one_does_so_and_nobody_is
     );
     assert!(loops(&script).is_empty() && loops(&again).is_empty());
 }
+
+#[tokio::test]
+async fn of_a_forgotten_question_that_was_asked_anew_what_stands_beside_a_split_label_counts_no_further() {
+    let services = Services::start();
+    let both = |worker: &str| Vote {
+        answer: Answer::labels(["World", "Sports"]),
+        ..review(worker, "World")
+    };
+    let anew = Vote {
+        at: "2026-11-20T11:30:00.000Z".to_owned(),
+        ..review("w3", "Football")
+    };
+    let labelled = LabelledRecord {
+        votes: vec![both("w1"), both("w2"), anew.clone()],
+        ..LabelledRecord::new(text().asked_anew("2026-11-20T11:00:00.000Z"), Vec::new(), "", "")
+    };
+    let split = |set: &mut LabelSet| set.split("Sports", &["Football", "Racing"]);
+    let at = "2026-11-21T10:00:00.000Z";
+    let event = services
+        .delivered_by(at, split, labelled, keys::decisions_of)
+        .await;
+
+    services.work_off(&event).await;
+    services.work_off(&event).await;
+
+    let question = services.asked_question().await;
+    assert_eq!(
+        (question.votes, question.in_doubt),
+        (vec![anew], vec![both("w1"), both("w2")])
+    );
+}

@@ -3,6 +3,7 @@
 use active_learning_core::{
     feedback::{Signal, Source},
     labels::{
+        human_loop::Answer,
         label_set::{LABEL_SET_KEY, LabelSet, LabelSetError, Origin},
         labelled::LabelledRecord,
         vote::{Vote, VoteSource},
@@ -68,8 +69,13 @@ async fn after(
 }
 
 async fn exported(bucket: &Bucket) -> Vec<String> {
+    exported_with(bucket, false).await
+}
+
+/// The rows, where texts may have several labels or not.
+async fn exported_with(bucket: &Bucket, several: bool) -> Vec<String> {
     let mut file = Vec::new();
-    let summary = export(&bucket.bucket(), Format::ComprehendCsv, false, &mut file).await;
+    let summary = export(&bucket.bucket(), Format::ComprehendCsv, several, &mut file).await;
     summary.expect("an export");
     let mut rows: Vec<String> = String::from_utf8_lossy(&file)
         .lines()
@@ -226,6 +232,44 @@ async fn who_was_asked_anew_and_answered_otherwise_is_counted_with_the_last_word
         ["csv:annotator", "bob"],
         "what ada said is in doubt since"
     );
+}
+
+#[tokio::test]
+async fn of_who_was_asked_anew_what_stands_beside_a_split_label_is_counted_and_handed_on_as_it_was_given() {
+    let mut before = set().with_several_labels(true);
+    before.split("Login", &["Web", "App"]).expect("parts");
+    let bucket = said(&[("one", "+Refund")], &[]).await;
+    let first = ["ada", "cy", "dee", "eve"].map(|worker| vote(worker, "Billing|Login", 2));
+    let first = LabelledRecord::new(
+        record("one", Signal::LowConfidence),
+        first.to_vec(),
+        "loop-1",
+        "arn:flow",
+    );
+    bucket.label("loop-1", &[first]).await;
+    let mut again = record("one", Signal::Relabel);
+    again.received_at = time(5);
+    let anew = ["bob", "fay"].map(|worker| vote(worker, "Web", 6));
+    let second = LabelledRecord::new(again, anew.to_vec(), "loop-2", "arn:flow");
+    bucket.label("loop-2", &[second]).await;
+    bucket.put(LABEL_SET_KEY, before.to_json()).await;
+    let mut changed = before.clone();
+    changed.add("Refund", "").expect("free");
+
+    let effects = effects(&bucket.bucket(), &bucket.feedback(), &before, &changed).await;
+
+    let effects = effects.expect("counted");
+    bucket.put(LABEL_SET_KEY, changed.to_json()).await;
+    assert_eq!(exported_with(&bucket, true).await, ["Billing|Web,one"]);
+    assert_eq!(contradicted(&effects), [("one", false)]);
+    let votes = effects.contradicted[0].labelled.votes.iter();
+    let said: Vec<(&str, &Answer)> = votes.map(|vote| (vote.worker.as_str(), &vote.answer)).collect();
+    let (refund, web) = (Answer::labels(["Refund"]), Answer::labels(["Web"]));
+    let split = Answer::labels(["Billing", "Login"]);
+    let mut expected = vec![("csv:annotator", &refund)];
+    expected.extend(["ada", "cy", "dee", "eve"].map(|worker| (worker, &split)));
+    expected.extend(["bob", "fay"].map(|worker| (worker, &web)));
+    assert_eq!(said, expected);
 }
 
 #[tokio::test]
