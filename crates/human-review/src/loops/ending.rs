@@ -5,7 +5,7 @@ use active_learning_aws::failure::chain;
 use active_learning_aws::metrics;
 use chrono::{DateTime, Duration, Utc};
 use futures::future::{BoxFuture, FutureExt, join};
-use lambda_runtime::tracing::error;
+use lambda_runtime::tracing::{error, warn};
 
 use super::{LoopError, Loops};
 use crate::human_loop::{Due, HumanLoop, Status};
@@ -89,7 +89,8 @@ impl Loops {
                 Ok(is_new) => match delivery {
                     Delivery::InStep => {
                         self.tell_if(is_new, human_loop).await;
-                        Ok(self.leave_queue_soon(human_loop, now).await?)
+                        self.leave_queue_soon(human_loop, now).await;
+                        Ok(())
                     }
                     Delivery::First | Delivery::Again => self.end(human_loop, is_new).await,
                 },
@@ -110,7 +111,8 @@ impl Loops {
         .boxed()
     }
 
-    /// Delivers a loop. That it has ended is stored: what fails is logged and counted, and done again by who finds its mark.
+    /// Delivers a loop. That it has ended is stored: what fails is logged and counted, and done again by who finds its mark in
+    /// the queue, or by the sweep.
     pub(super) async fn deliver_if_possible(
         &self,
         human_loop: &HumanLoop,
@@ -119,6 +121,22 @@ impl Loops {
     ) {
         if let Err(error) = self.deliver(human_loop, delivery, now).await {
             is_late(human_loop, &error);
+            self.passed.forget(&human_loop.id);
+            if delivery.is_first() && !human_loop.is_of_labelling_job() {
+                self.have_it_swept(human_loop, now).await;
+            }
+        }
+    }
+
+    /// Has the sweep deliver a loop, should nobody come by its mark in the queue.
+    async fn have_it_swept(&self, human_loop: &HumanLoop, now: DateTime<Utc>) {
+        let mark = DueMark::at(human_loop, now + DELIVERY);
+        if let Err(error) = self.records.put_due_mark(&mark).await {
+            warn!(
+                human_loop.name = human_loop.name,
+                error = chain(&error),
+                "a late output waits for who finds its mark in the queue"
+            );
         }
     }
 

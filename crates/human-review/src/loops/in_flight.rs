@@ -14,7 +14,8 @@ use crate::loop_end::Due;
 /// Objects on a full page of a listing. Source: Amazon S3, `ListObjectsV2`.
 const LISTED_AT_ONCE: usize = 1_000;
 /// How long a count is trusted that found room. Other processes start loops too, each no more than an eighth of the room that
-/// it has counted: by so much the quota may be exceeded at most, however long a count is trusted.
+/// it has counted: where more than eight start many at once, the quota may be exceeded by an eighth for each further one. What
+/// is overdue is looked for to the end of the queue all the same.
 const TRUSTED: Duration = Duration::minutes(5);
 /// How long a count is trusted that found none. Reviewers make room all the time.
 const FULL: Duration = Duration::seconds(5);

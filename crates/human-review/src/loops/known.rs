@@ -14,6 +14,9 @@ use crate::records::QueueMarks;
 /// States that are kept: those that come first in the queue. Each has up to 8 kB of input.
 const KEPT: usize = 256;
 
+/// So many of them may come before where a listing begins: those are nothing for who lists it.
+const KEPT_BEFORE: usize = KEPT / 2;
+
 /// States of loops that nobody holds, by the names of their marks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known(Arc<Mutex<BTreeMap<String, Version>>>);
@@ -43,11 +46,16 @@ impl Known {
     }
 
     /// Forgets the loops that are no more in the queue, as far as it was listed: else they would stay, since they come first.
+    /// Of those that come before the listing only the first are kept, so that there is room for what it holds.
     pub(super) fn keep_listed(&self, after: &str, page: &QueueMarks) {
         let listed: BTreeSet<String> = page.marks.iter().filter_map(Mark::queue_key).collect();
         let is_beyond = |key: &String| page.last.as_ref().is_some_and(|last| key > last);
-        self.kept()
-            .retain(|key, _| key.as_str() <= after || is_beyond(key) || listed.contains(key));
+        let mut before = 0;
+        self.kept().retain(|key, _| {
+            let is_before = key.as_str() <= after;
+            before += usize::from(is_before);
+            (is_before && before <= KEPT_BEFORE) || (!is_before && (is_beyond(key) || listed.contains(key)))
+        });
     }
 
     fn kept(&self) -> MutexGuard<'_, BTreeMap<String, Version>> {

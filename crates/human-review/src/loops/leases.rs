@@ -59,7 +59,10 @@ impl Loops {
     fn known_to_hold(&self, name: &str, worker: &Worker, now: DateTime<Utc>) -> Option<Version> {
         let is_held = |taken: &HumanLoop| {
             let id = worker.in_loop(taken).id;
-            taken.due(now).is_none() && taken.accepted_at(&id).is_some() && taken.may_answer(&id, now).is_ok()
+            // A lease that another one's state ended may be followed by a later one, of which this process knows nothing.
+            taken.due(now).is_none()
+                && taken.lease_expires_at(&id).is_some()
+                && taken.may_answer(&id, now).is_ok()
         };
         self.taken.get(name).filter(|(taken, _)| is_held(taken))
     }

@@ -60,17 +60,10 @@ impl LeavingMarks {
 
 impl Loops {
     /// Takes a loop off the queue with others that have ended.
-    pub(super) async fn leave_queue_soon(
-        &self,
-        human_loop: &HumanLoop,
-        now: DateTime<Utc>,
-    ) -> Result<(), BucketError> {
+    pub(super) async fn leave_queue_soon(&self, human_loop: &HumanLoop, now: DateTime<Utc>) {
         self.head.leave_out(&human_loop.id);
         self.leaving.add(human_loop, now);
-        match self.leaving.are_due(now) {
-            true => self.remove_leaving().await,
-            false => Ok(()),
-        }
+        self.remove_leaving_if(false, now).await;
     }
 
     /// Removes the marks of loops that have ended: all of them, or only where one has stayed for long. Where that fails it
@@ -86,15 +79,19 @@ impl Loops {
         }
     }
 
+    /// Removes them some at a time: where one is refused, those of other requests go all the same.
     async fn remove_leaving(&self) -> Result<(), BucketError> {
         let leaving = self.leaving.all().clone();
-        let keys: Vec<String> = leaving.iter().flat_map(|leaving| leaving.keys.clone()).collect();
-        if keys.is_empty() {
-            return Ok(());
+        let mut result = Ok(());
+        for some in leaving.chunks(TOGETHER) {
+            let keys: Vec<String> = some.iter().flat_map(|leaving| leaving.keys.clone()).collect();
+            let removed = self.records.remove_keys(&keys).await;
+            if removed.is_ok() {
+                let is_gone = |one: &Leaving| some.iter().any(|gone| gone.id == one.id);
+                self.leaving.all().retain(|one| !is_gone(one));
+            }
+            result = result.and(removed);
         }
-        self.records.remove_keys(&keys).await?;
-        let is_gone = |one: &Leaving| leaving.iter().any(|gone| gone.id == one.id);
-        self.leaving.all().retain(|one| !is_gone(one));
-        Ok(())
+        result
     }
 }

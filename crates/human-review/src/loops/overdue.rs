@@ -4,13 +4,13 @@
 //! When the others are, and when a loop is to stop that somebody holds, marks of their own say.
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt};
 
 use super::ending::{DELIVERY, is_late};
-use super::{CONCURRENT_READS, LoopError, Loops, MAX_LOOPS_IN_FLIGHT, STALE_MARK_AGE};
+use super::{CONCURRENT_READS, LoopError, Loops, STALE_MARK_AGE};
 use crate::labelling_jobs::record::is_named_by_job;
 use crate::marks::{DueMark, Mark};
 
@@ -43,8 +43,9 @@ impl Loops {
             self.leave_out_with_due_marks(&mut overdue).await?;
             result = result.and(self.end_each(&overdue, now).await);
             match page.last {
-                Some(last) if seen < MAX_LOOPS_IN_FLIGHT => after = last,
-                _ => {
+                // More than the quota may be in flight, where several processes start them.
+                Some(last) => after = last,
+                None => {
                     // The next start need not count.
                     self.note_count(seen, 0, now);
                     return result;
@@ -65,9 +66,8 @@ impl Loops {
     /// Leaves out the loops that are found when they are due by marks of their own. Those are listed only where one is old of
     /// which this process does not know that it has such a mark: it is ended then, or known from now on.
     async fn leave_out_with_due_marks(&self, overdue: &mut Vec<Mark>) -> Result<(), LoopError> {
-        let known = || self.with_due_mark.lock().unwrap_or_else(PoisonError::into_inner);
         {
-            let known = known();
+            let known = self.known_due_marks();
             overdue.retain(|mark| !known.contains(&mark.id));
         }
         if overdue.is_empty() {
@@ -75,7 +75,7 @@ impl Loops {
         }
         let listed = self.with_due_marks().await?;
         overdue.retain(|mark| !listed.contains(&mark.id));
-        *known() = listed;
+        *self.known_due_marks() = listed;
         Ok(())
     }
 
@@ -114,7 +114,7 @@ impl Loops {
             Ok((human_loop, _)) if human_loop.id == mark.id => human_loop,
             // A start that did not finish, or a deletion that did not.
             Ok(_) | Err(LoopError::NotFound) if now - mark.at > STALE_MARK_AGE => {
-                return Ok(self.records.remove_due_mark(mark).await?);
+                return self.remove_due_mark(mark).await;
             }
             Ok(_) | Err(LoopError::NotFound) => return Ok(()),
             Err(LoopError::Storage(reason)) if reason.is_damaged() => {
@@ -128,9 +128,20 @@ impl Loops {
             return Ok(());
         }
         match self.tidy_up(&human_loop, now).await {
-            Ok(()) => self.records.remove_due_mark(mark).await?,
+            Ok(()) => self.remove_due_mark(mark).await?,
             Err(error) => is_late(&human_loop, &error),
         }
         Ok(())
+    }
+
+    /// Removes such a mark. A mark of the queue that its loop may still have is looked at by its age from then on.
+    async fn remove_due_mark(&self, mark: &DueMark) -> Result<(), LoopError> {
+        self.records.remove_due_mark(mark).await?;
+        self.known_due_marks().remove(&mark.id);
+        Ok(())
+    }
+
+    fn known_due_marks(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.with_due_mark.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -62,6 +62,17 @@ impl Passed {
         });
     }
 
+    /// Forgets what a loop is for anybody: there is something left to do of it, by who finds its mark.
+    pub(super) fn forget(&self, id: &str) {
+        let Ok(id) = u128::from_str_radix(id, 16) else {
+            return;
+        };
+        for known in self.all().values_mut() {
+            known.done.remove(&id);
+            known.skipped.remove(&id);
+        }
+    }
+
     /// Returns what a loop is for a reviewer, if that is known; a task that they skipped and then answered is done.
     pub(super) fn of(&self, worker: &Worker, id: &str) -> Option<Past> {
         let id = u128::from_str_radix(id, 16).ok()?;
@@ -132,6 +143,24 @@ mod tests {
         let of_ann = [&skipped, &done, &other].map(|id| passed.of(&ann, id));
         assert_eq!(of_ann, [Some(Past::Skipped), Some(Past::Done), None]);
         assert_eq!(passed.of(&bea, &done), None);
+    }
+
+    #[test]
+    fn a_loop_of_which_something_is_left_to_do_is_passed_over_by_nobody() {
+        let passed = Passed::default();
+        let (ann, bea) = (Worker::of("ann"), Worker::of("bea"));
+        let [late, other] = ["01", "02"].map(|byte| byte.repeat(16));
+        for worker in [&ann, &bea] {
+            passed.note(worker, &late, Past::Done);
+            passed.note(worker, &other, Past::Done);
+        }
+
+        passed.forget(&late);
+
+        for worker in [&ann, &bea] {
+            assert_eq!(passed.of(worker, &late), None);
+            assert_eq!(passed.of(worker, &other), Some(Past::Done));
+        }
     }
 
     #[test]

@@ -350,7 +350,10 @@ impl Loops {
             }
             Ok(()) => true,
             Err(Refusal::Answered | Refusal::Counted | Refusal::Excluded) => {
-                self.passed.note(worker, &human_loop.id, Past::Done);
+                // Whoever finds the mark of one that has ended does what is left to do of it, and finds it until that is done.
+                if human_loop.status.is_in_flight() {
+                    self.passed.note(worker, &human_loop.id, Past::Done);
+                }
                 false
             }
             Err(Refusal::Held | Refusal::Closed) => false,

@@ -64,6 +64,36 @@ async fn an_output_that_cannot_be_written_now_holds_up_no_other_task_and_is_writ
 }
 
 #[tokio::test]
+async fn a_late_output_is_written_in_a_later_step_of_who_answered_or_by_the_sweep() {
+    for is_swept in [false, true] {
+        let review = Review::new();
+        add_flow(&review).await;
+        start(&review, "tone-1", TONE, &json!({ "taskObject": "Fine" })).await;
+        let ann = review.sign_in("ann").await;
+        let task = ann.open("tone-1").await;
+        review.fail_puts_to(Some(("/feedback-bucket/tone/", PASSING)));
+        ann.submit(&task, &positive()).await;
+        // Too soon: whoever ended it may be about to write it.
+        ann.get("next").await;
+        review.fail_puts_to(None);
+        let late = outputs_of_tone(&review).await;
+        review.wait(Duration::minutes(2));
+
+        match is_swept {
+            true => drop(review.handle(json!({ "operation": "measure" })).await),
+            false => drop(ann.get("next").await),
+        }
+
+        assert_eq!(
+            (late, outputs_of_tone(&review).await),
+            (0, 1),
+            "swept: {is_swept}"
+        );
+        assert_eq!(review.keys("human-review/queue/").await, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
 async fn a_disabled_key_fails_its_loop_and_its_corrections_are_not_taken() {
     let review = Review::new();
     add_flow(&review).await;
@@ -259,6 +289,37 @@ async fn an_answer_to_a_loop_that_another_process_has_started_anew_is_taken() {
 
     assert_eq!(reply.status(), 303, "{reply:?}");
     assert_eq!(review.status("tc-1").await, "Completed");
+}
+
+#[tokio::test]
+async fn a_task_that_was_taken_again_by_another_process_is_given_back_when_it_is_skipped() {
+    let two = human_review::Config {
+        task_count: 2,
+        ..config()
+    };
+    let review = Review::with(two.clone());
+    let other = HumanReview::new(two, review.s3.clone(), b"a secret of the test");
+    review.start("tc-1", &two_items()).await;
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+    let task = ann.open("tc-1").await;
+    ann.release(&task).await;
+    ann.open("tc-1").await;
+    review.wait(Duration::minutes(11));
+    // This process knows only that the time of the first is over.
+    bea.open("tc-1").await;
+    let open = proxy_event("GET", "task?loop=tc-1", Some(&ann.cookie), &[]);
+    let task = Reply(other.handle(open, review.now()).await.expect("answered"));
+
+    let skipped = ann.release(&task).await;
+
+    assert_eq!(skipped.status(), 303, "{skipped:?}");
+    let key = review.keys("human-review/loops/").await.remove(0);
+    let state: Value = serde_json::from_str(&review.object(&key).await).expect("JSON");
+    assert_eq!(
+        state["leases"].as_array().map(Vec::len),
+        Some(1),
+        "that of bea: {state}"
+    );
 }
 
 #[tokio::test]
