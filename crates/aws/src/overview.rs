@@ -138,6 +138,9 @@ pub struct TemplateTrial {
     pub label_set: u64,
     /// Items of the made-up task.
     pub items: usize,
+    /// Version of the rules by which it was tried; 0 of those before they had one.
+    #[serde(default)]
+    pub rules: u32,
     /// When it was tried.
     pub at: DateTime<Utc>,
     /// Whether its answers can be labels; otherwise its pages have no Submit, or every answer is a proposal.

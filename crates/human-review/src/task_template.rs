@@ -27,6 +27,9 @@ const MAX_MADE_UP_ITEMS: usize = 100;
 /// Members of an input that are not what a reviewer looks at.
 const BESIDE_THE_TASK: [&str; 4] = ["labels", "rowCount", "bucketName", "keyName"];
 
+/// Further members of an input of this project that nobody can tell a label by.
+const OF_A_LOOP: [&str; 3] = ["excludedWorkers", "taskCount", "words"];
+
 /// Members of an item that nobody can tell its label by: those of a feedback record but its text.
 const BESIDE_THE_TEXT: [&str; 16] = [
     "schemaVersion",
@@ -46,6 +49,28 @@ const BESIDE_THE_TEXT: [&str; 16] = [
     "user",
     "receivedAt",
 ];
+
+/// Members of a made-up task that are looked at, and of what the language gives.
+const OF_THE_LANGUAGE: [&str; 12] = [
+    "input",
+    "comprehendPredictions",
+    "utterance",
+    "first",
+    "last",
+    "size",
+    "index",
+    "index0",
+    "rindex",
+    "rindex0",
+    "length",
+    "parentloop",
+];
+
+/// Most members that a notice names.
+const MAX_NAMED_MEMBERS: usize = 5;
+
+/// So many bytes of a text do not stand on a page by chance.
+const MIN_TELLING_BYTES: usize = 16;
 
 /// Told of a page that is the same whatever the texts of its task are.
 const SHOWS_NOTHING: &str = "This page does not show the texts of its task: the template must refer to the utterance of \
@@ -98,18 +123,30 @@ impl TaskTemplate<'_> {
     ///
     /// [`TaskError`].
     pub async fn render(self, input: &Value, nonce: &str) -> Result<(String, Trial), TaskError> {
-        let template = self.content().await?;
-        let html = worker_template::render(&template, input, nonce, self.bucket, HUMAN_REVIEW_FOLDER).await?;
-        if html.len() > MAX_TASK_BYTES {
-            return Err(TaskError::TooLong);
-        }
+        let (template, html) = self.page(input, nonce).await?;
         let mut trial = self.tried(&html, input);
-        let is_ours = !self.is_opaque && !self.is_shipped();
-        if is_ours && !trial.is_withheld && !shows_items(&template, input) {
+        if !trial.is_withheld && !self.shows_task(&template, &html, input) {
             trial.is_withheld = true;
             trial.notices.push(SHOWS_NOTHING.to_owned());
         }
         Ok((html, trial))
+    }
+
+    /// Returns the template and the page that it makes of an input.
+    async fn page(self, input: &Value, nonce: &str) -> Result<(String, String), TaskError> {
+        let template = self.content().await?;
+        let html = worker_template::render(&template, input, nonce, self.bucket, HUMAN_REVIEW_FOLDER).await?;
+        match html.len() > MAX_TASK_BYTES {
+            true => Err(TaskError::TooLong),
+            false => Ok((template, html)),
+        }
+    }
+
+    /// Returns whether the page that this template makes of an input shows anything by which somebody could answer; of whose
+    /// pages that is not our concern, always.
+    fn shows_task(self, template: &str, html: &str, input: &Value) -> bool {
+        let is_ours = !self.is_opaque && !self.is_shipped();
+        !is_ours || shows_a_text(html, input) || depends_on_texts(template, input)
     }
 
     /// Tries a page of this template: whether it takes an answer, and where it is the stack's own whether that could be read.
@@ -128,21 +165,38 @@ impl TaskTemplate<'_> {
         let words = ["A", "B"].map(str::to_owned);
         let known = if labels.is_empty() { &words[..] } else { labels };
         let input = input.unwrap_or_else(|| made_up_input(items, known));
-        match self.render(&input, NO_NONCE).await {
-            Ok((html, trial)) if is_made_up && labels.is_empty() => {
-                let own = offered_words(&html);
-                if own.is_empty() || own.iter().any(|word| words.contains(word)) {
-                    return trial;
-                }
-                try_page(&html, &made_up_input(items, &own))
+        let (template, html) = match self.page(&input, NO_NONCE).await {
+            Ok(page) => page,
+            Err(error) => {
+                return Trial {
+                    notices: vec![format!("The page cannot be shown: {error}.")],
+                    is_withheld: true,
+                    ..Trial::default()
+                };
             }
-            Ok((_, trial)) => trial,
-            Err(error) => Trial {
-                notices: vec![format!("The page cannot be shown: {error}.")],
-                is_withheld: true,
-                ..Trial::default()
-            },
+        };
+        let own = match is_made_up && labels.is_empty() {
+            true => offered_words(&html),
+            false => Vec::new(),
+        };
+        let mut trial = match own.is_empty() || own.iter().any(|word| words.contains(word)) {
+            true => self.tried(&html, &input),
+            false => self.tried(&html, &made_up_input(items, &own)),
+        };
+        if !trial.is_withheld && !self.shows_task(&template, &html, &input) {
+            // Tasks may have more members than made-up ones.
+            let others = if is_made_up {
+                other_members(&template)
+            } else {
+                BTreeSet::new()
+            };
+            trial.is_withheld = others.is_empty();
+            trial.notices.push(match others.is_empty() {
+                true => SHOWS_NOTHING.to_owned(),
+                false => told_of_members(&others),
+            });
         }
+        trial
     }
 
     /// Returns why a loop of an input that is not of our kind would be an empty page, if it would be.
@@ -226,15 +280,42 @@ fn made_up_input(items: usize, labels: &[String]) -> Value {
     json!({ "comprehendPredictions": made_up, "labels": labels, "rowCount": items })
 }
 
-/// Returns whether the page of a template depends on anything of the items by which somebody could tell their labels.
-fn shows_items(template: &str, input: &Value) -> bool {
-    let mut without = input.clone();
+/// Returns whether a page holds several words of the text of an item as they stand there, which spares a look at what it would
+/// be without.
+fn shows_a_text(html: &str, input: &Value) -> bool {
+    let items = input["comprehendPredictions"].as_array();
+    let texts = items
+        .into_iter()
+        .flatten()
+        .filter_map(|item| item["utterance"].as_str());
+    // What else stands in a text may be escaped on the page.
+    let mut words = texts.flat_map(|text| text.split(|char: char| !char.is_alphanumeric() && char != ' '));
+    words.any(|words| {
+        let words = words.trim();
+        words.len() >= MIN_TELLING_BYTES && words.contains(' ') && html.contains(words)
+    })
+}
+
+/// Returns whether the page of a template depends on anything of the task by which somebody could tell the labels of its items:
+/// of the items, or beside them.
+fn depends_on_texts(template: &str, input: &Value) -> bool {
+    let Some(members) = input
+        .as_object()
+        .filter(|members| members.contains_key("comprehendPredictions"))
+    else {
+        return true;
+    };
+    let mut without = members.clone();
+    without.retain(|name, _| {
+        let name = name.as_str();
+        name == "comprehendPredictions" || BESIDE_THE_TASK.contains(&name) || OF_A_LOOP.contains(&name)
+    });
     let items = without["comprehendPredictions"].as_array_mut();
-    let members = items.into_iter().flatten().filter_map(Value::as_object_mut);
-    for item in members {
+    for item in items.into_iter().flatten().filter_map(Value::as_object_mut) {
         item.retain(|name, _| BESIDE_THE_TEXT.contains(&name.as_str()));
         item.insert("utterance".to_owned(), json!(""));
     }
+    let without = Value::Object(without);
     if without == *input {
         return true;
     }
@@ -244,6 +325,57 @@ fn shows_items(template: &str, input: &Value) -> bool {
     );
     // A template that fails without the texts refers to them.
     !matches!(pages, (Ok(page), Ok(without)) if page == without)
+}
+
+/// Returns the members that a template refers to, as `item.title` or `item["title"]`, and no made-up task has.
+fn other_members(template: &str) -> BTreeSet<String> {
+    let outputs = template
+        .split("{{")
+        .skip(1)
+        .filter_map(|rest| rest.split("}}").next());
+    let tags = template
+        .split("{%")
+        .skip(1)
+        .filter_map(|rest| rest.split("%}").next());
+    let mut found = BTreeSet::new();
+    for tag in outputs.chain(tags) {
+        let dotted = tag.split('.').skip(1);
+        let bracketed = tag
+            .split('[')
+            .skip(1)
+            .map(|rest| rest.trim_start_matches([' ', '"', '\'']));
+        for rest in dotted.chain(bracketed) {
+            let is_of_name = |char: char| char.is_alphanumeric() || char == '_' || char == '-';
+            let name: String = rest.chars().take_while(|char| is_of_name(*char)).collect();
+            let begins = name.starts_with(|char: char| char.is_alphabetic() || char == '_');
+            let is_known = OF_THE_LANGUAGE.contains(&name.as_str())
+                || BESIDE_THE_TASK.contains(&name.as_str())
+                || BESIDE_THE_TEXT.contains(&name.as_str());
+            if begins && !is_known {
+                found.insert(name);
+            }
+        }
+    }
+    found
+}
+
+/// Says that what a page of made-up items shows tells nothing of what it shows of others.
+fn told_of_members(others: &BTreeSet<String>) -> String {
+    let names: Vec<&str> = others
+        .iter()
+        .take(MAX_NAMED_MEMBERS)
+        .map(String::as_str)
+        .collect();
+    let more = if others.len() > MAX_NAMED_MEMBERS {
+        ", …"
+    } else {
+        ""
+    };
+    format!(
+        "Whether a page shows the texts of its task cannot be told by made-up items: they do not have what the template refers \
+         to ({}{more}). A page of a task that does not have it either takes no answer.",
+        names.join(", ")
+    )
 }
 
 /// Returns whether two items have the same id.

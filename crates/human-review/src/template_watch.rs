@@ -16,6 +16,10 @@ use crate::HumanReview;
 use crate::task_template::MAX_TEMPLATE_BYTES;
 use crate::trial::Trial;
 
+/// Version of the rules by which templates are tried. Where a release tries something else, what was tried by the one before
+/// is tried again.
+const TRIAL_RULES: u32 = 1;
+
 impl HumanReview {
     /// Tries the worker task template in use with a made-up answer, unless it was tried as it is.
     ///
@@ -43,7 +47,8 @@ impl HumanReview {
         let label_set = set.as_ref().map_or(0, |set| set.version());
         let items = self.config.items_per_task;
         let same = |known: &&TemplateTrial| {
-            known.template == template.key && known.label_set == label_set && known.items == items
+            let is_as_before = known.template == template.key && known.label_set == label_set;
+            is_as_before && known.items == items && known.rules == TRIAL_RULES
         };
         let tried = known.as_ref().filter(same).map(|known| known.etag.as_str());
         // A template that was missing has none.
@@ -117,6 +122,7 @@ impl HumanReview {
             etag,
             label_set,
             items: self.config.items_per_task,
+            rules: TRIAL_RULES,
             at: now,
             works: trial.works(),
             proposes_only: trial.proposes_only,

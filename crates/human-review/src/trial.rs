@@ -20,6 +20,21 @@ const MAX_NAMED_ITEMS: usize = 5;
 /// Words that are no labels of which so many are tried, of each choice.
 const MAX_TRIED_WORDS: usize = 20;
 
+/// What a choice says that denies what stands beside it.
+const DENIALS: [&str; 11] = [
+    "no",
+    "false",
+    "0",
+    "incorrect",
+    "wrong",
+    "disagree",
+    "reject",
+    "nein",
+    "falsch",
+    "non",
+    "nej",
+];
+
 /// Told of a page whose choices are other words than the labels, such as numbers.
 const OTHER_CHOICES: &str = "No choice of this page is a label of the task: what is chosen is kept as a proposed label, \
     and is no answer until somebody accepts it.";
@@ -201,67 +216,67 @@ fn unmatched(fields: &[FormField], input: &Value) -> Option<String> {
     })
 }
 
-/// Returns the items of which a label is read that does not depend on what is chosen, by number; none where the page has no
-/// choice, or only one of a single label: a script may fill in what else there is.
+/// Returns the items of which a label is read that does not depend on what is chosen, by number: where the choices alone say
+/// one label and then another of an item, or where a choice says nothing but whether something is right. What else there is,
+/// a script may fill in.
 fn unheard_items(answers: &[Map<String, Value>], fields: &[FormField], input: &Value) -> Option<Vec<usize>> {
-    let labels = labels_of(input);
-    let offered = |words: Vec<String>| {
-        words
-            .iter()
-            .filter_map(|word| labels.resolve(word))
-            .collect::<BTreeSet<_>>()
-            .len()
-    };
-    let most = choices_of(fields).into_iter().map(offered).max();
     let [one, other] = answers else {
         return Some(Vec::new());
     };
-    if most.is_none_or(|most| most == 1) {
-        return Some(Vec::new());
-    }
-    let read = |answer| Some(output(answer, &ExclusionCategories::new(), input)?.reviewed());
-    let (one, other) = (read(one)?, read(other)?);
-    let is_same = |number: usize| {
-        let said = |items: &[ReviewedItem]| {
-            let vote = items.get(number - 1)?.votes.first()?;
-            let is_heard = match vote.answer {
-                Answer::Labels { .. } => true,
-                Answer::NewLabel { .. } => most > Some(1),
-                Answer::NoneFits | Answer::Unsure => false,
-            };
-            is_heard.then(|| vote.answer.clone())
-        };
-        said(&one).is_some_and(|label| said(&other) == Some(label))
+    let choices: BTreeSet<&str> = choices_of(fields).map(|field| field.name.as_str()).collect();
+    let read =
+        |answer: &Map<String, Value>| Some(output(answer, &ExclusionCategories::new(), input)?.reviewed());
+    let read_alone = |answer: &Map<String, Value>| {
+        let chosen = answer.iter().filter(|(name, _)| choices.contains(name.as_str()));
+        read(
+            &chosen
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        )
     };
-    Some(
-        left(input)
-            .map(|(number, _)| number)
-            .filter(|number| is_same(*number))
-            .collect(),
-    )
+    let whole = (read(one)?, read(other)?);
+    let alone = (read_alone(one)?, read_alone(other)?);
+    let judges = has_verdict(fields);
+
+    let is_unheard = |number: &usize| {
+        let is_same = said(&whole.0, *number).is_some_and(|label| said(&whole.1, *number) == Some(label));
+        is_same
+            && match (said(&alone.0, *number), said(&alone.1, *number)) {
+                (None, None) => judges,
+                (one, other) => one != other,
+            }
+    };
+    Some(left(input).map(|(number, _)| number).filter(is_unheard).collect())
 }
 
-/// Returns what can be chosen in each list and in each group of buttons of a page.
-fn choices_of(fields: &[FormField]) -> Vec<Vec<String>> {
-    let mut of_group: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    let mut choices = Vec::new();
-    for field in fields {
-        match &field.values {
-            Values::Select(words) | Values::Classifier(words) | Values::MultiClassifier(words) => {
-                choices.push(words.clone());
-            }
-            Values::Mark {
-                group: Some(group),
-                value,
-            } => of_group
-                .entry(group)
-                .or_default()
-                .extend([value.clone(), field.name.clone()]),
-            Values::Mark { group: None, .. } | Values::Text(_) | Values::Hidden(_) => {}
-        }
+/// Returns the label that is read of an item.
+fn said(items: &[ReviewedItem], number: usize) -> Option<&Answer> {
+    let vote = items.get(number - 1)?.votes.first()?;
+    match vote.answer {
+        Answer::Labels { .. } | Answer::NewLabel { .. } => Some(&vote.answer),
+        Answer::NoneFits | Answer::Unsure => None,
     }
-    choices.extend(of_group.into_values());
-    choices
+}
+
+/// Returns the lists and the buttons of a page, of which one of some is chosen.
+fn choices_of(fields: &[FormField]) -> impl Iterator<Item = &FormField> {
+    fields.iter().filter(|field| match &field.values {
+        Values::Select(_) | Values::Classifier(_) | Values::MultiClassifier(_) => true,
+        Values::Mark { group, .. } => group.is_some(),
+        Values::Text(_) | Values::Hidden(_) => false,
+    })
+}
+
+/// Returns whether a choice of a page denies something: then what another field says is not the answer.
+fn has_verdict(fields: &[FormField]) -> bool {
+    let denies = |word: &str| DENIALS.contains(&word.trim().to_lowercase().as_str());
+    choices_of(fields).any(|field| match &field.values {
+        Values::Select(words) | Values::Classifier(words) | Values::MultiClassifier(words) => {
+            words.iter().any(|word| denies(word))
+        }
+        Values::Mark { value, .. } => denies(value) || denies(&field.name),
+        Values::Text(_) | Values::Hidden(_) => false,
+    })
 }
 
 /// Says of a list that holds a word besides its labels which is no answer: whoever chooses it is told so, and may choose
@@ -391,14 +406,9 @@ pub(crate) fn with_marks(mut answer: Map<String, Value>, html: &str) -> Map<Stri
 /// Returns whether there are choices on a page, and none of them is a label.
 fn offers_other_words(fields: &[FormField], input: &Value) -> bool {
     let labels = labels_of(input);
-    let is_choice = |field: &FormField| match &field.values {
-        Values::Select(_) | Values::Classifier(_) | Values::MultiClassifier(_) => true,
-        Values::Mark { group, .. } => group.is_some(),
-        Values::Text(_) | Values::Hidden(_) => false,
-    };
     let made_up = MadeUp::new(&labels, Choose::InTurn(0));
     !labels.in_order().is_empty()
-        && fields.iter().any(is_choice)
+        && choices_of(fields).next().is_some()
         && !fields.iter().any(|field| made_up.offers_a_label(field))
 }
 

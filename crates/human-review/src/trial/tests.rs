@@ -79,6 +79,31 @@ fn a_page_whose_label_is_the_same_whatever_is_chosen_is_withheld() {
 }
 
 #[test]
+fn items_may_offer_different_numbers_of_labels_and_one_of_a_single_label_is_left_alone() {
+    let radio = |name: &str, words: &[&str]| -> String {
+        let buttons = words
+            .iter()
+            .map(|word| format!("<input type=radio name={name} value={word}>"));
+        buttons.collect()
+    };
+    let few = radio("r-1", &["World", "__none__"]);
+    let more = radio("r-2", &["World", "Sports", "__none__"]);
+
+    assert_eq!(try_page(&format!("{few}{more}"), &task(2)), Trial::default());
+}
+
+#[test]
+fn an_unrelated_choice_withholds_no_page_that_a_script_fills_in_and_one_that_denies_it_does() {
+    let beside = |words: [&str; 2]| {
+        let options = words.map(|word| format!("<option>{word}</option>")).concat();
+        format!("<input type=hidden name=label value=World><select name=beside>{options}</select>")
+    };
+
+    assert!(!try_page(&beside(["easy", "hard"]), &task(1)).is_withheld);
+    assert!(try_page(&beside(["yes", "no"]), &task(1)).is_withheld);
+}
+
+#[test]
 fn a_text_that_begins_as_a_label_beside_the_choice_is_found_before_anybody_chooses_otherwise() {
     let beside = |name: &str| {
         format!("<select name=category>{OPTIONS}<crowd-input name={name} initial-value=World></crowd-input>")

@@ -301,7 +301,7 @@ async fn an_answer_that_cannot_be_matched_is_not_taken() {
 #[tokio::test]
 async fn unknown_elements_are_named_on_the_page() {
     let review = review_with(
-        "{% for item in task.input.comprehendPredictions %}<crowd-line></crowd-line>\
+        "{% for item in task.input.comprehendPredictions %}<crowd-line></crowd-line>{{ item.utterance }}\
          <crowd-classifier name=\"{{ item.id }}\" categories=\"{{ task.input.labels | to_json | escape }}\"></crowd-classifier>{% endfor %}",
     )
     .await;
@@ -321,7 +321,7 @@ async fn unknown_elements_are_named_on_the_page() {
 #[tokio::test]
 async fn a_template_is_tried_when_it_is_put_in_place() {
     let good = review_with(
-        "{% for item in task.input.comprehendPredictions %}<input name=\"label_{{ forloop.index }}\">{% endfor %}",
+        "{% for item in task.input.comprehendPredictions %}{{ item.utterance }}<input name=\"label_{{ forloop.index }}\">{% endfor %}",
     )
     .await;
     let bad = review_with("<input name=topic>").await;
@@ -344,7 +344,7 @@ async fn a_template_is_tried_when_it_is_put_in_place() {
 
 #[tokio::test]
 async fn a_template_that_is_replaced_is_tried_by_the_next_look_and_told_to_the_operator() {
-    let good = "{% for item in task.input.comprehendPredictions %}<input name=\"label_{{ forloop.index }}\">{% endfor %}";
+    let good = "{% for item in task.input.comprehendPredictions %}{{ item.utterance }}<input name=\"label_{{ forloop.index }}\">{% endfor %}";
     let review = review_with(good).await;
     let admin = review.sign_in_admin("ada").await;
     let look = async || {
@@ -384,7 +384,7 @@ async fn a_trial_that_somebody_asks_for_is_what_the_operator_is_told_with_its_ti
     };
     let (before, _) = told().await;
     review.wait(chrono::Duration::minutes(2));
-    let good = "{% for item in task.input.comprehendPredictions %}<input name=\"label_{{ forloop.index }}\">{% endfor %}";
+    let good = "{% for item in task.input.comprehendPredictions %}{{ item.utterance }}<input name=\"label_{{ forloop.index }}\">{% endfor %}";
     review.put(KEY, good).await;
 
     let other_items = review
@@ -413,7 +413,7 @@ async fn a_trial_that_somebody_asks_for_is_what_the_operator_is_told_with_its_ti
 #[tokio::test]
 async fn a_template_whose_choices_are_no_labels_does_not_work_and_that_is_said() {
     let choices = "{% for item in task.input.comprehendPredictions %}\
-        <select name=\"label_{{ forloop.index }}\"><option>1<option>2</select>{% endfor %}";
+        {{ item.utterance }}<select name=\"label_{{ forloop.index }}\"><option>1<option>2</select>{% endfor %}";
     let tried = tried(choices, &["World", "Sports"]).await;
     let review = review_with(choices).await;
     let mut set = LabelSet::none();
@@ -573,6 +573,9 @@ async fn the_page_shows_what_each_user_holds_right_today() {
     );
 }
 
+/// Shows the text of a task.
+const SHOWN: &str = "{{ task.input.comprehendPredictions[0].utterance }}";
+
 /// What the trial of a template says, where the label set has these labels.
 async fn tried(template: &str, labels: &[&str]) -> Value {
     let review = review_with(template).await;
@@ -600,6 +603,7 @@ async fn a_template_is_tried_with_the_labels_of_the_set_or_else_with_its_own_cho
     let works = json!({ "works": true, "notices": [] });
 
     for template in [buttons, boxes, classifier] {
+        let template = &format!("{SHOWN}{template}");
         for labels in [&["Positive", "Negative", "Neutral"][..], &[]] {
             assert_eq!(tried(template, labels).await, works, "{template} {labels:?}");
         }
@@ -611,9 +615,48 @@ async fn a_template_is_tried_with_the_labels_of_the_set_or_else_with_its_own_cho
 }
 
 #[tokio::test]
+async fn a_template_that_shows_nothing_does_not_work_without_a_label_set_either() {
+    let buttons = "<input type=radio name=t value=positive><input type=radio name=t value=negative>";
+    let other = format!("{{{{ task.input.comprehendPredictions[0].title }}}}{buttons}");
+
+    for labels in [&["positive", "negative"][..], &[]] {
+        let (nothing, another) = (tried(buttons, labels).await, tried(&other, labels).await);
+
+        assert_eq!(nothing["works"], false, "{nothing}");
+        assert!(
+            nothing.to_string().contains("does not show the texts"),
+            "{nothing}"
+        );
+        assert_eq!(another["works"], true, "{another}");
+        assert!(another.to_string().contains("(title)"), "{another}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_beside_the_items_is_shown_as_well_as_one_of_an_item() {
+    let review =
+        review_with("<p>{{ task.input.article }}</p><select name=a><option>World<option>Sports</select>")
+            .await;
+    let input = json!({
+        "comprehendPredictions": [{ "id": "a" }], "labels": ["World", "Sports"], "article": "Cup",
+    });
+    review.start("tc-1", &input).await;
+    let ann = review.sign_in("ann").await;
+
+    let task = ann.open("tc-1").await;
+
+    assert!(
+        !task.body().contains("does not show the texts"),
+        "{}",
+        task.body()
+    );
+    assert!(task.body().contains("action=\"submit\""), "{}", task.body());
+}
+
+#[tokio::test]
 async fn a_form_of_an_own_page_is_taken_without_a_script_and_a_proposal_with_a_line_break_is_not() {
     let review = review_with(
-        "<p>{{ task.input.rowCount }}</p><input type=hidden name=version value=World>\
+        "<p>{{ task.input.comprehendPredictions[0].utterance }}</p><input type=hidden name=version value=World>\
          <input type=radio name=category value=Sports><input type=radio name=category value=World>",
     )
     .await;
