@@ -124,7 +124,8 @@ impl Members {
     }
 
     /// Notes somebody whom the provider will sign in; returns the name by which they are known. Nothing changes of who has
-    /// signed in: what the provider said then counts. Idempotent.
+    /// signed in: what the provider said then counts. Who was invited keeps the role of then, which a link of theirs may
+    /// carry: [`MemberChange::SetRole`] changes it. Idempotent.
     ///
     /// # Errors
     ///
@@ -141,8 +142,10 @@ impl Members {
             if member.signed_in_at.is_some() {
                 return;
             }
-            member.invited_at.get_or_insert(now);
-            member.role = role;
+            if member.invited_at.is_none() {
+                member.invited_at = Some(now);
+                member.role = role;
+            }
             let new = groups.iter().filter(|group| !member.groups.contains(group));
             let new: Vec<String> = new.cloned().collect();
             member.groups.extend(new);

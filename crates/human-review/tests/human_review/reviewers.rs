@@ -42,6 +42,27 @@ async fn a_link_of_the_second_in_which_older_ones_became_void_signs_in() {
 }
 
 #[tokio::test]
+async fn who_was_invited_keeps_the_role_of_the_invitation_when_the_provider_names_them() {
+    let review = Review::new();
+    let invited =
+        json!({ "operation": "invite-reviewer", "reviewer": "ann", "role": "adjudicator", "by": "ada" });
+    review.handle(invited).await;
+
+    for name in ["ann", "bea"] {
+        review
+            .handle(json!({ "operation": "add-reviewer", "reviewer": name, "role": "reviewer", "groups": [], "by": "ada" }))
+            .await;
+    }
+
+    let listed = review.handle(json!({ "operation": "list-reviewers" })).await;
+    let roles: Vec<&Value> = (listed["reviewers"].as_array().expect("a list").iter())
+        .map(|member| &member["role"])
+        .collect();
+    assert!(roles.contains(&&json!("adjudicator")), "{listed}");
+    assert!(roles.contains(&&json!("reviewer")), "{listed}");
+}
+
+#[tokio::test]
 async fn who_is_changed_must_be_known_and_the_attempt_is_in_the_log() {
     let review = Review::new();
     let pause = json!({ "operation": "pause-reviewer", "reviewer": "ann" });
