@@ -9,7 +9,8 @@
 //! What is to be done between two rounds may take longer than a run of the job has time: it is done in steps, the model
 //! is kept until the job ends, and the job says how far it is.
 //!
-//! A text in an object of its own is read anew each time. Where it cannot be read, people are asked, who are told why.
+//! A text in an object of its own is read anew each time. Where it cannot be read, people are asked, who are told why; where
+//! it cannot be read at this moment, the run ends, and the next one goes on.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -274,17 +275,19 @@ impl Drive<'_> {
         let reads = wanted
             .filter(|(_, (state, _))| counts(state))
             .filter_map(|(at, (_, line))| Some((at, parse(line).ok()?)))
-            .map(|(at, line)| async move { Some((at, self.text(&line).await?)) });
+            .map(|(at, line)| async move { Ok::<_, DriveError>((at, self.text(&line).await?)) });
         let reads: Vec<_> = reads.collect();
         let texts = stream::iter(reads).buffered(TEXTS_AT_A_TIME / CONCURRENT);
-        let texts: Vec<Option<(usize, String)>> = texts.collect().await;
-        Ok((number, part, etag, texts.into_iter().flatten().collect()))
+        let texts: Vec<(usize, Option<String>)> = texts.try_collect().await?;
+        let texts = texts.into_iter().filter_map(|(at, text)| Some((at, text?)));
+        Ok((number, part, etag, texts.collect()))
     }
 
-    /// Returns the text of a line, or of the object that it names; none where that cannot be read or was erased.
-    async fn text(&self, line: &Line) -> Option<String> {
+    /// Returns the text of a line, or of the object that it names; none where that cannot be read or was erased. What cannot
+    /// be read at this moment ends the run: a model would learn from a part, and people would be asked for the rest.
+    async fn text(&self, line: &Line) -> Result<Option<String>, DriveError> {
         match line.text("source") {
-            Some(text) => Some(text),
+            Some(text) => Ok(Some(text)),
             None => self.text_by_reference(line).await,
         }
     }

@@ -263,9 +263,23 @@ impl Drive<'_> {
     }
 
     /// Returns the text of the object that a line names; none where it cannot be read, which those are told who ask about it.
-    pub(super) async fn text_by_reference(&self, line: &Line) -> Option<String> {
-        let text = self.text_of(&line.text("source-ref")?).await.ok()?;
-        self.kept_text(text).await.ok()
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError::Outside`] where it cannot be read at this moment.
+    pub(super) async fn text_by_reference(&self, line: &Line) -> Result<Option<String>, DriveError> {
+        let Some(uri) = line.text("source-ref") else {
+            return Ok(None);
+        };
+        let read = match self.text_of(&uri).await {
+            Ok(text) => self.kept_text(text).await,
+            Err(unprepared) => Err(unprepared),
+        };
+        match read {
+            Ok(text) => Ok(Some(text)),
+            Err(Unprepared::Job(_) | Unprepared::Object(_) | Unprepared::Erased) => Ok(None),
+            Err(Unprepared::Slower(reason) | Unprepared::Again(reason)) => Err(DriveError::Outside(reason)),
+        }
     }
 
     /// Returns the text of an object as tasks and models see it: masked where that is wanted, and none that was erased.
