@@ -41,7 +41,11 @@ impl Console<'_> {
                 ));
                 if has_several(&report.reviewers) {
                     blocks.push(Block::text(
-                        "Texts have several labels here. “Whole answers” are equal only where all their labels are. In                          the rows of the labels each label is a question of its own, whether it fits, as it is where                          votes are counted. So is it under “Labels equal, each by itself”: of the labels that a                          reviewer named on a text, how often the reviewer said what came out in the end, that it fits                          or that it does not.",
+                        "Texts have several labels here. “Whole answers” are equal only where all their labels are. In \
+                         the rows of the labels each label is a question of its own, whether it fits, as it is where \
+                         votes are counted. So is it under “Labels equal, each by itself”: of the labels that a \
+                         reviewer named on a text, how often the reviewer said what came out in the end, that it fits \
+                         or that it does not.",
                     ));
                 }
                 blocks.push(Block::Table(agreement(&report.agreement)));
