@@ -279,7 +279,7 @@ async fn an_initial_value_is_a_text_whatever_a_user_wrote_in_it() {
 #[tokio::test]
 async fn an_answer_that_cannot_be_matched_is_not_taken() {
     let review = review_with(
-        "{% for item in task.input.comprehendPredictions %}<input name=\"{{ item.id }}\">{% endfor %}",
+        "{% for item in task.input.comprehendPredictions %}{{ item.utterance }}<input name=\"{{ item.id }}\">{% endfor %}",
     )
     .await;
     review.start("tc-1", &two_items()).await;
