@@ -49,6 +49,12 @@ enum JobError {
     NamedObject(#[source] NamedObjectError),
     #[error("CLASSIFIER_INVALID_INPUT: there are no documents at {0}")]
     NoInput(S3Uri),
+    #[error(
+        "CLASSIFIER_INVALID_INPUT: what is at {0} changed {times} times while the job read it; start the job again on files to \
+         which none is added until it is done",
+        times = parts::MAX_BEGUN_ANEW + 1
+    )]
+    InputChanges(S3Uri),
     #[error("{}", cannot_be_loaded(.0))]
     Model(#[source] ModelError),
     #[error("{}", unusable_encoder(.0))]
@@ -253,9 +259,13 @@ async fn classify_all(
     }
 
     let digest = input::digest(&objects);
-    // Parts of other input are no use.
-    let progress = job.progress.filter(|progress| progress.input == digest);
-    let mut progress = progress.unwrap_or_else(|| Progress::none(digest));
+    let mut progress = match job.progress {
+        Some(progress) => {
+            let progress = progress.with_input(digest);
+            progress.ok_or_else(|| JobError::InputChanges(input.clone()))?
+        }
+        None => Progress::none(digest),
+    };
     let mut documents = Input::new(bucket, &input, format, &objects, progress.next);
     let most = part.unwrap_or(match model.encoder() {
         Some(_) => ENCODED_AT_ONCE,

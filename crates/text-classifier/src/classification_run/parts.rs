@@ -26,6 +26,8 @@ const FOLDER: &str = "text-classifier/parts/";
 const PREDICTIONS: &str = "predictions.jsonl";
 /// Parts that are deleted at a time.
 const DELETIONS_AT_ONCE: usize = 16;
+/// How often a job begins anew because its input has changed.
+pub(super) const MAX_BEGUN_ANEW: u32 = 3;
 
 /// How far a job is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +41,9 @@ pub(crate) struct Progress {
     pub(super) bytes: u64,
     /// What comes next.
     pub(super) next: Position,
+    /// How often parts were thrown away because the input had changed.
+    #[serde(default)]
+    pub(super) begun_anew: u32,
 }
 
 impl Progress {
@@ -49,7 +54,21 @@ impl Progress {
             parts: 0,
             bytes: 0,
             next: Position::default(),
+            begun_anew: 0,
         }
+    }
+
+    /// Returns that of a job whose input is this by now: what it has if its parts are of that, and otherwise nothing. `None`
+    /// where the input has changed so often that the job would not come to its end.
+    pub(super) fn with_input(self, input: String) -> Option<Self> {
+        if self.input == input {
+            return Some(self);
+        }
+        let begun_anew = self.begun_anew + 1;
+        (begun_anew <= MAX_BEGUN_ANEW).then(|| Self {
+            begun_anew,
+            ..Self::none(input)
+        })
     }
 
     /// Keeps a part, up to this position of the input.

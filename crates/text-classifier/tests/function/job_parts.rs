@@ -171,6 +171,34 @@ async fn a_job_whose_input_was_replaced_between_two_attempts_begins_anew() {
 }
 
 #[tokio::test]
+async fn a_job_whose_input_changes_before_each_invocation_ends_and_says_why() {
+    let function = Function::new().with_parts_of(1);
+    let model = function.trained_classifier("v1", PETS_CSV).await;
+    function.put_quietly("docs/0.txt", "it barks\nit purrs\n").await;
+    let id = start(&function, &model, "ONE_DOC_PER_LINE").await;
+
+    let mut invocations = 0;
+    while !function.waiting_events().is_empty() && invocations < 30 {
+        deliver(&function, 0).await;
+        invocations += 1;
+        let file = format!("docs/{invocations}.txt");
+        function.put_quietly(&file, "it barks\nit purrs\n").await;
+    }
+
+    assert_eq!(invocations, 5, "one begins, three begin anew, and the next ends it");
+    let properties = describe(&function, &id).await;
+    assert_eq!(properties["JobStatus"], "FAILED");
+    assert_eq!(
+        properties["Message"],
+        format!(
+            "CLASSIFIER_INVALID_INPUT: what is at s3://{BUCKET}/docs/ changed 4 times while the job read it; start the job again \
+             on files to which none is added until it is done"
+        )
+    );
+    assert_eq!(function.keys(PARTS).await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_job_whose_kept_parts_are_gone_fails_and_says_so() {
     let function = Function::new().with_parts_of(1);
     let model = function.trained_classifier("v1", PETS_CSV).await;

@@ -80,8 +80,8 @@ impl<'a> LabelWeighing<'a> {
         self.labels.named_by(self.votes.meaning(ballot))
     }
 
-    /// Decides on one record label by label; by majority where a label was split after somebody answered, where the model finds a label improbable that all reviewers name, or
-    /// finds none.
+    /// Decides on one record label by label; by majority where a label was split after somebody answered, where the model
+    /// finds a label improbable that all reviewers name, or finds none.
     pub(super) fn decide(&self, ballots: &[Ballot]) -> Decision<'a> {
         let is_for_majority =
             |ballot: &Ballot| ballot.source == VoteSource::Adjudicator || !self.votes.is_whole(ballot);

@@ -1,4 +1,4 @@
-//! Measures the function: `cargo run --release -p text-classifier --example speed -- ROWS.csv [none]`.
+//! Measures the function: `cargo run --release -p text-classifier --example request_speed -- ROWS.csv [none]`.
 //!
 //! Trains on the file's first 500 rows (`label,text`), classifies the texts of the next 200 rows one by one, and as many as 5,000
 //! as a job. Each text is cut to 38 words, about 50 tokens. Prints CPU time, of the process and all its threads, which other
