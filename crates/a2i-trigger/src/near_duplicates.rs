@@ -11,7 +11,7 @@ use active_learning_core::{
         human_loop::Answer,
         question::{Opinion, Question},
     },
-    sampling::duplicates::same_form,
+    sampling::duplicates::{Duplicate, same_form},
 };
 
 use crate::{A2iTrigger, A2iTriggerError, plan::may_be_copy};
@@ -25,7 +25,14 @@ impl A2iTrigger {
         original: &str,
     ) -> Result<bool, A2iTriggerError> {
         let Some(mut question) = self.questions.read(original).await? else {
-            return Ok(self.claims.holder(original).await?.is_none());
+            // What is a copy itself has no question: a text that is like it is no copy of what is asked instead.
+            let copied = keys::duplicate(original);
+            let copied: Option<Duplicate> = self
+                .feedback
+                .read_document(&copied)
+                .await
+                .map_err(A2iTriggerError::Store)?;
+            return Ok(copied.is_some() || self.claims.holder(original).await?.is_none());
         };
         let labels = self.labels().await?;
         labels.use_own_names(&mut question);

@@ -1,8 +1,8 @@
 //! Texts that were asked about lately, in small parts: each text in one by its first words and in one by its last.
 //!
 //! Copies by a small change share the ones or the others, so they meet in one of two parts, and few of many deliveries at
-//! once write the same one. First the parts by first words are changed, then those by last words: of what is found in the
-//! latter people are asked, so no two texts are copies of each other.
+//! once write the same one. First the parts by first words are changed, then those by last words. What is found to be a copy
+//! in the latter is taken out of the former again: people are not asked about it, so nothing else is a copy of it.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -37,6 +37,8 @@ enum Look {
     ForOriginals,
     /// All are remembered: they are asked although they are like others.
     Nowhere,
+    /// All are forgotten: they are not asked.
+    Forgotten,
 }
 
 impl A2iTrigger {
@@ -52,14 +54,7 @@ impl A2iTrigger {
             .filter(|record| !originals.contains_key(&record.id))
             .collect();
         let mut found = self.copies_of_before(&new).await?;
-        for end in 0..2 {
-            let left = new
-                .iter()
-                .copied()
-                .filter(|record| !found.contains_key(&record.id));
-            let more = self.change_recent(by_part(left, end), Look::ForOriginals).await?;
-            found.extend(more);
-        }
+        while self.find_copies(&new, &mut found).await? {}
 
         let mut apart = Vec::new();
         for record in new {
@@ -77,6 +72,38 @@ impl A2iTrigger {
         }
         originals.extend(found);
         Ok(())
+    }
+
+    /// Looks for the originals of all records that have none yet, by their first words and then by their last ones. Returns
+    /// whether some are left, that were found to be copies of what turned out to be a copy.
+    async fn find_copies(
+        &self,
+        records: &[&FeedbackRecord],
+        found: &mut HashMap<String, String>,
+    ) -> Result<bool, A2iTriggerError> {
+        let without = |found: &HashMap<String, String>| {
+            let left = records.iter().filter(|record| !found.contains_key(&record.id));
+            left.copied().collect::<Vec<&FeedbackRecord>>()
+        };
+        let left = without(found).into_iter();
+        let by_first = self.change_recent(by_part(left, 0), Look::ForOriginals).await?;
+        found.extend(by_first.clone());
+        let left = without(found).into_iter();
+        let by_last = self.change_recent(by_part(left, 1), Look::ForOriginals).await?;
+
+        // They are not asked, so nothing is a copy of theirs; by their first words they are remembered already.
+        let copies = records.iter().filter(|record| by_last.contains_key(&record.id));
+        self.change_recent(by_part(copies.copied(), 0), Look::Forgotten)
+            .await?;
+        let of_copies = by_first
+            .iter()
+            .filter(|(_, original)| by_last.contains_key(*original));
+        let mut is_left = false;
+        for (record, _) in of_copies {
+            is_left |= found.remove(record).is_some();
+        }
+        found.extend(by_last);
+        Ok(is_left)
     }
 
     /// Finds copies among the texts that a release before remembered, all in one object. Nothing is added to it.
@@ -129,6 +156,10 @@ impl A2iTrigger {
                 let original = match look {
                     Look::ForOriginals => original(&recent, record),
                     Look::Nowhere => None,
+                    Look::Forgotten => {
+                        changed |= recent.forget(&record.id);
+                        continue;
+                    }
                 };
                 match original {
                     Some(original) => {

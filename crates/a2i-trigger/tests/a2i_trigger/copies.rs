@@ -76,6 +76,46 @@ async fn the_same_text_again_is_kept_as_a_copy_of_itself_once_for_each_time() {
     assert!(copies.len() == 2 && copies.iter().all(of_itself), "{copies:?}");
 }
 
+/// A copy of the story by its last words, and a text that is cut off: a copy of the former and not of the story.
+fn chain() -> (String, String) {
+    let tagged = format!("Agency report: {STORY}");
+    let cut_off = format!("{}...", &tagged[..75]);
+    (tagged, cut_off)
+}
+
+#[tokio::test]
+async fn a_copy_is_not_remembered_as_a_text_that_was_asked() {
+    let (tagged, cut_off) = chain();
+    let like = |text: &str, other: &str| {
+        let mut recent = RecentTexts::default();
+        assert!(recent.insert(&record(other)));
+        recent.original(&record(text)).is_some()
+    };
+    assert!(like(&tagged, STORY) && like(&cut_off, &tagged) && !like(&cut_off, STORY));
+    let lines = [STORY, &tagged, &cut_off].map(|text| line(text, "low-confidence", 0.1));
+    let [story, tagged_line, cut_line] = &lines;
+
+    // One after another, and the copy together with what is like it.
+    for deliveries in [
+        vec![story.clone(), tagged_line.clone(), cut_line.clone()],
+        vec![story.clone(), format!("{tagged_line}{cut_line}")],
+    ] {
+        let services = Services::start();
+        let mut questions = Vec::new();
+        for (number, delivered) in deliveries.into_iter().enumerate() {
+            let event = services.deliver(&format!("feedback/{number}"), delivered).await;
+            let script = services.work_off(&event).await;
+            questions.extend(asked(&[&script]));
+        }
+
+        assert_eq!(questions, [STORY, &cut_off]);
+        let [first, _] = parts(&tagged).map(|part| keys::recent_texts(&part));
+        let remembered = services.get(&first).await;
+        let id = record_id("news", &tagged);
+        assert!(!remembered.contains(&id), "{remembered}");
+    }
+}
+
 #[tokio::test]
 async fn copies_of_what_other_objects_asked_are_not_asked() {
     let services = Services::start();
