@@ -192,16 +192,20 @@ impl RecentTexts {
         self.write_within(MAX_BYTES)
     }
 
-    /// Writes the texts as JSON Lines, without the oldest if they take more than so many bytes.
+    /// Writes the texts as JSON Lines, without the oldest if they take more than so many bytes, and without each that takes more
+    /// by itself.
     pub fn write_within(&self, max_bytes: usize) -> Vec<u8> {
         let mut bytes = 0;
         let fits = |text: &&RecentText| {
             bytes += text.size();
             bytes <= max_bytes
         };
-        let kept = self.texts.iter().rev().take_while(fits).count();
+        // One that does not fit by itself is left out, and not all the others for its sake.
+        let may_fit = || self.texts.iter().filter(move |text| text.size() <= max_bytes);
+        let kept = may_fit().rev().take_while(fits).count();
+        let forgotten = may_fit().count() - kept;
         let mut lines = Vec::new();
-        for text in &self.texts[self.texts.len() - kept..] {
+        for text in may_fit().skip(forgotten) {
             serde_json::to_writer(&mut lines, text).expect("texts are always JSON");
             lines.push(b'\n');
         }

@@ -257,6 +257,28 @@ fn of_the_texts_of_a_part_the_newest_are_kept() {
 }
 
 #[test]
+fn a_text_that_does_not_fit_leaves_the_others_of_its_part() {
+    let text = |name: &str| record(&format!("dear team of the shop please send order {name} today"));
+    let size = RecentText::of(&text("a")).size();
+    let long = text(&"x".repeat(4 * size));
+    for place in 0..3 {
+        let mut texts = RecentTexts::default();
+        for (number, name) in ["a", "b", "c"].into_iter().enumerate() {
+            if number == place {
+                assert!(texts.insert(&long));
+            }
+            assert!(texts.insert(&text(name)));
+        }
+        assert!(place > 0 || texts.insert(&text("d")));
+
+        let read = RecentTexts::read(&texts.write_within(3 * size)).expect("as written");
+
+        assert!(!read.contains(&long) && read.contains(&text("c")), "{place}");
+        assert_eq!(read.texts.len(), 3, "{place}");
+    }
+}
+
+#[test]
 fn texts_lie_in_parts_by_their_first_and_last_words_and_short_ones_in_none() {
     let mut parts = std::collections::BTreeSet::new();
 
