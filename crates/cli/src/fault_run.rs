@@ -46,7 +46,9 @@ const FEEDBACK: &str = "FeedbackS3Bucket";
 const TRAINING: &str = "TrainingS3Bucket";
 /// Folder of the switches of the endpoint, in the training bucket.
 const DEPLOYMENTS: &str = "deployments/";
-/// Labelled texts from which a build must have deployed a model: builds begin with every 500 new labels.
+/// Folder of the builds, in the training bucket.
+const BUILDS: &str = "builds/";
+/// Labelled texts from which a build must have come to its end: one begins with every 500 new labels.
 const TEXTS_FOR_A_MODEL: usize = 1_000;
 
 /// How often the stack writes down which faults have befallen it.
@@ -54,6 +56,9 @@ const NOTE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Without progress for so long nothing more comes: Lambda's last retry comes two minutes after the one before.
 const PATIENCE: Duration = Duration::from_secs(240);
+/// A model is waited for so long: the tick that begins a build where no labels come comes every five minutes, and a build takes
+/// minutes on a busy machine.
+const PATIENCE_FOR_A_MODEL: Duration = Duration::from_secs(720);
 
 /// The command `fault-run`.
 #[derive(Clone, Debug, Args)]
@@ -136,7 +141,7 @@ async fn run_piece(options: &Options, seed: u64, folder: &Path) -> Result<Table,
     let outputs = stack.outputs()?;
     let dead_letters = redrive::list(&bucket_of(&outputs, FEEDBACK).await).await?.len();
     let wants_models = exported.len() >= TEXTS_FOR_A_MODEL;
-    let models = wait_for_models(&outputs, wants_models).await?;
+    let (models, refused) = wait_for_models(&outputs, wants_models).await?;
     stack.kill().await;
 
     Ok(Table::of_piece(Piece {
@@ -145,6 +150,7 @@ async fn run_piece(options: &Options, seed: u64, folder: &Path) -> Result<Table,
         verdict: ledger.verdict(&exported, dead_letters),
         asked_twice: ledger.asked_twice(),
         models,
+        refused,
         wants_models,
         troubles: troubles.counts(&stack),
         sent,
@@ -176,21 +182,37 @@ impl Options {
     }
 }
 
-/// Waits, where there must be one, until a model of a build is deployed, and not for ever; returns how many are.
-async fn wait_for_models(outputs: &StackOutputs, wants_models: bool) -> Result<u64, Failure> {
+/// Waits, where there must be one, until a model of a build is deployed or refused by the selection, and not for ever; returns how
+/// many are deployed and how many refused.
+async fn wait_for_models(outputs: &StackOutputs, wants_models: bool) -> Result<(u64, u64), Failure> {
     let training = bucket_of(outputs, TRAINING).await;
     let begin = Instant::now();
     loop {
-        let mut models = 0;
-        for switch in training.list(DEPLOYMENTS).await? {
-            let switch: Option<Value> = training.read_document(&switch.key).await?;
-            models += u64::from(switch.is_some_and(|switch| switch["by"] == "build"));
-        }
-        if models > 0 || !wants_models || begin.elapsed() > PATIENCE {
-            return Ok(models);
+        let models = count(&training, DEPLOYMENTS, "", |switch| switch["by"] == "build").await?;
+        let is_refused = |record: &Value| record["outcome"] == "refused";
+        let refused = count(&training, BUILDS, "/record.json", is_refused).await?;
+        if models + refused > 0 || !wants_models || begin.elapsed() > PATIENCE_FOR_A_MODEL {
+            return Ok((models, refused));
         }
         sleep(Duration::from_secs(3)).await;
     }
+}
+
+/// Counts the documents in a folder whose keys end so and that are such.
+async fn count(
+    bucket: &Bucket,
+    folder: &str,
+    end: &str,
+    is_such: fn(&Value) -> bool,
+) -> Result<u64, Failure> {
+    let mut count = 0;
+    for listed in bucket.list(folder).await? {
+        if listed.key.ends_with(end) {
+            let document: Option<Value> = bucket.read_document(&listed.key).await?;
+            count += u64::from(document.is_some_and(|document| is_such(&document)));
+        }
+    }
+    Ok(count)
 }
 
 /// Lets faults befall a stack by chance, and writes down what they were: for the process that is started by

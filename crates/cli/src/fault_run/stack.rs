@@ -27,11 +27,12 @@ use crate::outputs::StackOutputs;
 const START_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Every prediction is doubtful, everything is delivered at once, and models are built and switched as labels come.
-const PARAMETERS: [&str; 10] = [
+const PARAMETERS: [&str; 11] = [
     "ComprehendClassificationScoreThreshold=1",
     "TextEncoder=none",
     "FeedbackBufferSeconds=1",
     "NewLabelsToBuild=500",
+    "MinMinutesBetweenBuilds=0",
     "MinMacroF1Gain=0",
     "MaxRecallLoss=1",
     "SelectionSignificance=0",

@@ -12,13 +12,15 @@ pub(super) struct Table {
     verdict: Verdict,
     /// Models of builds that were deployed.
     models: u64,
+    /// Models that the selection refused.
+    refused: u64,
     /// Number of each trouble and fault.
     troubles: BTreeMap<String, u64>,
     /// Seeds of the pieces.
     seeds: Vec<u64>,
     /// How to repeat those in which something was lost, doubled or falsified.
     unclean: Vec<String>,
-    /// The same of those in which no model was deployed although there were labels enough.
+    /// The same of those in which no model was deployed or refused although there were labels enough.
     without_model: Vec<String>,
     asked_twice: Vec<String>,
     sent: Duration,
@@ -35,6 +37,8 @@ pub(super) struct Piece {
     pub asked_twice: Vec<String>,
     /// Models of builds that were deployed.
     pub models: u64,
+    /// Models that the selection refused, which is no fault.
+    pub refused: u64,
     /// Whether there were labels enough for one.
     pub wants_models: bool,
     pub troubles: Vec<(String, u64)>,
@@ -44,13 +48,14 @@ pub(super) struct Piece {
 
 impl Table {
     pub(super) fn of_piece(piece: Piece) -> Self {
-        let is_without_model = piece.wants_models && piece.models == 0;
+        let is_without_model = piece.wants_models && piece.models + piece.refused == 0;
         let if_so = |is_so: bool| is_so.then(|| piece.repeat.clone()).into_iter().collect();
         Self {
             unclean: if_so(!piece.verdict.is_clean()),
             without_model: if_so(is_without_model),
             verdict: piece.verdict,
             models: piece.models,
+            refused: piece.refused,
             troubles: piece.troubles.into_iter().collect(),
             seeds: vec![piece.seed],
             asked_twice: piece.asked_twice,
@@ -63,6 +68,7 @@ impl Table {
     pub(super) fn add(&mut self, other: Self) {
         self.verdict += other.verdict;
         self.models += other.models;
+        self.refused += other.refused;
         for (name, count) in other.troubles {
             *self.troubles.entry(name).or_default() += count;
         }
@@ -97,6 +103,7 @@ impl fmt::Display for Table {
             writeln!(formatter, "  {name:<28}{count:>10}")?;
         }
         writeln!(formatter, "  {:<28}{:>10}", "models deployed", self.models)?;
+        writeln!(formatter, "  {:<28}{:>10}", "models refused", self.refused)?;
         for (name, count) in &self.troubles {
             writeln!(formatter, "  {name:<28}{count:>10}")?;
         }
@@ -118,7 +125,7 @@ impl fmt::Display for Table {
             write!(formatter, "\n  {repeat}")?;
         }
         for repeat in &self.without_model {
-            write!(formatter, "\n  no build deployed a model: {repeat}")?;
+            write!(formatter, "\n  no build came to its end: {repeat}")?;
         }
         for text in &self.asked_twice {
             write!(formatter, "\n  asked twice: {text}")?;
@@ -131,7 +138,7 @@ impl fmt::Display for Table {
 mod tests {
     use super::*;
 
-    fn piece(seed: u64, lost: usize, models: u64) -> Table {
+    fn piece(seed: u64, lost: usize, [models, refused]: [u64; 2]) -> Table {
         Table::of_piece(Piece {
             seed,
             repeat: format!("repeat {seed}"),
@@ -141,6 +148,7 @@ mod tests {
             },
             asked_twice: Vec::new(),
             models,
+            refused,
             wants_models: true,
             troubles: vec![("LostRace".to_owned(), 2)],
             sent: Duration::from_secs(1),
@@ -149,24 +157,29 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_in_which_no_build_deployed_a_model_is_not_clean_and_says_how_to_repeat_it() {
-        let mut table = piece(1, 0, 2);
+    fn a_piece_in_which_no_build_came_to_its_end_is_not_clean_and_says_how_to_repeat_it() {
+        let mut table = piece(1, 0, [2, 0]);
         assert!(table.is_clean());
-        table.add(piece(2, 0, 0));
-        table.add(piece(3, 1, 1));
+        table.add(piece(4, 0, [0, 1]));
+        assert!(table.is_clean(), "the selection may refuse a model");
+        table.add(piece(2, 0, [0, 0]));
+        table.add(piece(3, 1, [1, 0]));
 
         let text = table.to_string();
 
         assert!(!table.is_clean());
         assert!(
-            text.contains("no build deployed a model: repeat 2\n") || text.ends_with("repeat 2"),
+            text.contains("no build came to its end: repeat 2\n") || text.ends_with("repeat 2"),
             "{text}"
         );
         assert!(
-            text.contains("\n  repeat 3") && !text.contains("repeat 1"),
+            text.contains("\n  repeat 3") && !text.contains("repeat 1") && !text.contains("repeat 4"),
             "{text}"
         );
         let row = |name: &str, count: u64| text.contains(&format!("  {name:<28}{count:>10}\n"));
-        assert!(row("models deployed", 3) && row("LostRace", 6), "{text}");
+        assert!(
+            row("models deployed", 3) && row("models refused", 1) && row("LostRace", 8),
+            "{text}"
+        );
     }
 }
