@@ -135,7 +135,10 @@ impl Sns {
 
     /// Returns a topic that there is, with its name.
     pub(super) fn topic(&self, arn: &str) -> Option<(String, Topic)> {
-        let topics = self.topics();
+        self.find(&self.topics(), arn)
+    }
+
+    fn find(&self, topics: &Topics, arn: &str) -> Option<(String, Topic)> {
         let found = topics
             .iter()
             .find(|(name, _)| topic_arn(&self.region, name) == arn);
@@ -190,27 +193,30 @@ impl Sns {
     /// Changes an attribute of a topic that the API made.
     pub(super) fn set(&self, caller: &Principal, arn: &str, name: &str, value: &str) -> Result<(), AwsError> {
         self.authorize(caller, "sns:SetTopicAttributes", arn)?;
-        let (topic_name, mut topic) = self.own(arn)?.ok_or_else(not_found)?;
+        // Held until it is kept: of two changes at once neither is lost, and none brings back a topic that is removed.
+        let mut topics = self.topics();
+        let (topic_name, mut topic) = self.own(&topics, arn)?.ok_or_else(not_found)?;
         topic.set(name, value)?;
         keep(&self.store, &topic_name, Some(&topic))?;
-        self.topics().insert(topic_name, topic);
+        topics.insert(topic_name, topic);
         Ok(())
     }
 
     /// Removes a topic that the API made; none there is fine.
     pub(super) fn remove(&self, caller: &Principal, arn: &str) -> Result<(), AwsError> {
         self.authorize(caller, "sns:DeleteTopic", arn)?;
-        let Some((name, _)) = self.own(arn)? else {
+        let mut topics = self.topics();
+        let Some((name, _)) = self.own(&topics, arn)? else {
             return Ok(());
         };
         keep(&self.store, &name, None)?;
-        self.topics().remove(&name);
+        topics.remove(&name);
         Ok(())
     }
 
     /// Returns a topic unless it is the template's, which is not changed here.
-    fn own(&self, arn: &str) -> Result<Option<(String, Topic)>, AwsError> {
-        match self.topic(arn) {
+    fn own(&self, topics: &Topics, arn: &str) -> Result<Option<(String, Topic)>, AwsError> {
+        match self.find(topics, arn) {
             Some((_, topic)) if topic.is_of_template => Err(invalid(
                 "Invalid parameter: TopicArn Reason: the template alone changes this topic",
             )),
