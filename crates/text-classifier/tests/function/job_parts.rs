@@ -185,7 +185,10 @@ async fn a_job_whose_input_changes_before_each_invocation_ends_and_says_why() {
         function.put_quietly(&file, "it barks\nit purrs\n").await;
     }
 
-    assert_eq!(invocations, 5, "one begins, three begin anew, and the next ends it");
+    assert_eq!(
+        invocations, 5,
+        "one begins, three begin anew, and the next ends it"
+    );
     let properties = describe(&function, &id).await;
     assert_eq!(properties["JobStatus"], "FAILED");
     assert_eq!(
