@@ -294,8 +294,8 @@ mod tests {
         let half = refused("Gold|Silver");
 
         assert!(
-            joined.contains("--label 'Gold' --label 'A|B',")
-                || joined.contains("--label 'A|B' --label 'Gold',"),
+            joined.contains("--label 'Gold' --label 'A|B'")
+                || joined.contains("--label 'A|B' --label 'Gold'"),
             "{joined}"
         );
         assert!(!joined.contains("--label 'A'"), "{joined}");

@@ -57,7 +57,7 @@ fn a_page_whose_answer_could_not_be_matched_is_withheld_and_says_for_which_items
 #[test]
 fn a_page_whose_label_is_the_same_whatever_is_chosen_is_withheld() {
     let list = "<input type=hidden name=labels value='[\"World\",\"Sports\"]'>";
-    let with_prediction = "<input type=hidden name=meta value='{\"note\":{\"label\":\"World\"}}'>";
+    let with_prediction = "<input type=hidden name=meta value='{\"of\":{\"label\":\"World\"}}'>";
     for html in [
         "<input type=hidden name=prediction value=World><input type=radio name=is_correct value=yes>\
          <input type=radio name=is_correct value=no>"
