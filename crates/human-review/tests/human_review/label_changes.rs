@@ -131,7 +131,8 @@ async fn a_label_that_was_retired_within_the_last_seconds_is_left_to_who_collect
 
 #[tokio::test]
 async fn a_script_that_sends_a_retired_label_is_told_in_words_and_the_task_stays_open() {
-    let template = "{% for item in task.input.comprehendPredictions %}<input name=\"label_{{ forloop.index }}\">{% endfor %}";
+    let template = "{% for item in task.input.comprehendPredictions %}<p>{{ item.utterance }}</p>\
+        <input name=\"label_{{ forloop.index }}\">{% endfor %}";
     let own = human_review::Config {
         template_key: "templates/own.html".to_owned(),
         ..config()

@@ -44,8 +44,7 @@ async fn a_link_of_the_second_in_which_older_ones_became_void_signs_in() {
 #[tokio::test]
 async fn who_was_invited_keeps_the_role_of_the_invitation_when_the_provider_names_them() {
     let review = Review::new();
-    let invited =
-        json!({ "operation": "invite-reviewer", "reviewer": "ann", "role": "adjudicator", "by": "ada" });
+    let invited = json!({ "operation": "invite-reviewer", "reviewer": "ann", "role": "admin", "by": "ada" });
     review.handle(invited).await;
 
     for name in ["ann", "bea"] {
@@ -58,7 +57,7 @@ async fn who_was_invited_keeps_the_role_of_the_invitation_when_the_provider_name
     let roles: Vec<&Value> = (listed["reviewers"].as_array().expect("a list").iter())
         .map(|member| &member["role"])
         .collect();
-    assert!(roles.contains(&&json!("adjudicator")), "{listed}");
+    assert!(roles.contains(&&json!("admin")), "{listed}");
     assert!(roles.contains(&&json!("reviewer")), "{listed}");
 }
 
