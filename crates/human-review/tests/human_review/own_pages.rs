@@ -748,7 +748,8 @@ async fn the_exclusion_category_of_an_own_page_is_none_fits_and_its_answer_stays
 
 #[tokio::test]
 async fn an_answer_is_taken_though_its_page_was_broken_after_it_was_shown() {
-    let review = review_with("<input name=category>{{ task.input.comprehendPredictions[0].utterance }}").await;
+    let review =
+        review_with("<input name=category>{{ task.input.comprehendPredictions[0].utterance }}").await;
     let mut input = two_items();
     input["comprehendPredictions"]
         .as_array_mut()

@@ -279,7 +279,7 @@ async fn a_build_that_breaks_off_anywhere_is_made_good_by_the_next() {
     let whole = filled().await;
     whole.assemble(&POLICY).await;
     let expected = built(&whole).await;
-    assert_eq!(expected.len(), 8, "{:?}", expected.keys());
+    assert_eq!(expected.len(), 9, "{:?}", expected.keys());
 
     for key in expected.keys() {
         let bucket = filled().await;
