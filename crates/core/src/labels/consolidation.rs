@@ -96,7 +96,7 @@ impl Consensus {
     /// reviewers name than not. On a label that is tied users decide. Where they do not, and where nobody's labels have a
     /// majority and not most say that none fits, the most frequent of four or more whole answers counts; else it is a tie.
     ///
-    /// Of an answer with a label that was split, [what stands](LabelSet::standing) says nothing of the labels in its place,
+    /// Of an answer with a label that was split, [what stands](super::label_set::LabelSet::standing) says nothing of the labels in its place,
     /// and counts for the others once a reviewer has answered anew.
     ///
     /// [`LabelSet::standing`]: crate::labels::label_set::LabelSet::standing

@@ -53,7 +53,7 @@ const MAX_BYTES: usize = 2_500_000;
 /// remember texts at once, and cost a large delivery more requests.
 const PARTS: u64 = 32;
 
-/// Bytes of texts that are remembered in a part: about 250 news items, so that all parts have as many as [`MAX_BYTES`].
+/// Bytes of texts that are remembered in a part: about 250 news items, so that all parts together have as many as one object had.
 pub const MAX_BYTES_OF_PART: usize = 80_000;
 
 /// Names the parts in which a record's text is remembered, by its first words and then by its last ones: copies by a small

@@ -1,7 +1,7 @@
 //! How labelled texts were selected, and so for how many texts of the traffic each of them stands.
 //!
 //! A dataset keeps it beside its training file, as [`SelectedTexts`]: of each text that is no sample by itself, found by the
-//! digest of the text, so that it names none. The file begins with [`HEADER`]; each text then takes 21 bytes: the first 16 bytes
+//! digest of the text, so that it names none. The file begins with a header; each text then takes 21 bytes: the first 16 bytes
 //! of its SHA-256, how it was selected in a byte, and the probability as `f32`, little-endian. Files of releases before hold
 //! the 16 bytes alone, of texts that were chosen.
 
