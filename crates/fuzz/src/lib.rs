@@ -3,10 +3,16 @@
 //! A parser of CSV or JSON refuses random bytes at the first of them. So an input is a seed that it takes, and a list of
 //! small changes; a failure is shrunk to few of them.
 
-use std::panic::RefUnwindSafe;
+mod watch;
+
+use std::panic::{AssertUnwindSafe, RefUnwindSafe};
 use std::time::Duration;
 
 use bolero::TypeGenerator;
+
+use crate::watch::Watch;
+
+pub use crate::watch::LONGEST;
 
 /// Inputs of a target where nobody says how long it is to run.
 const ITERATIONS: usize = 300;
@@ -189,10 +195,17 @@ pub fn corpus(seeds: impl IntoIterator<Item = Vec<u8>>) -> &'static [&'static [u
 
 /// Holds what must be true of every input that a corpus is changed to.
 ///
+/// While an input is tried, it is in a file `fuzz-PROCESS-TARGET` of the folder for temporary files. There it stays after a
+/// failure, also where the process was ended for its memory. An input that takes longer than a minute, or than the seconds
+/// of [`LONGEST`], ends the process with the file's path.
+///
 /// # Panics
 ///
 /// Where `holds` does, with the input that was shrunk.
 pub fn fuzz(corpus: &'static [&'static [u8]], holds: impl Fn(&[u8]) + RefUnwindSafe) {
+    let watch = Watch::begin();
+    let watched = AssertUnwindSafe(&watch);
+    let holds = move |input: &[u8]| watched.watched(input, || holds(input));
     for seed in corpus {
         holds(seed);
     }
@@ -207,4 +220,5 @@ pub fn fuzz(corpus: &'static [&'static [u8]], holds: impl Fn(&[u8]) + RefUnwindS
             .for_each(check),
         None => target.with_iterations(ITERATIONS).for_each(check),
     }
+    watch.end();
 }

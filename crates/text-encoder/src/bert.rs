@@ -11,6 +11,9 @@ use crate::{
     weights::{Table, Weights},
 };
 
+/// Most tokens of a text that are followed: each looks at each, which takes a number for every two of them.
+const MOST_TOKENS: usize = 8_192;
+
 /// A model of the kind, ready to run.
 pub(crate) struct Bert {
     words: Table,
@@ -73,6 +76,11 @@ impl Bert {
         let activation = config.hidden_act.as_deref().unwrap_or("gelu");
         if activation != "gelu" {
             return Err(EncoderError::Unsupported(format!("the activation {activation}")));
+        }
+        if max_tokens > MOST_TOKENS {
+            return Err(EncoderError::Unsupported(format!(
+                "texts of {max_tokens} tokens (more than {MOST_TOKENS})"
+            )));
         }
         let words = "embeddings.word_embeddings.weight";
         let reader = Reader {

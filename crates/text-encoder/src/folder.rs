@@ -32,6 +32,9 @@ const DEFAULT_LENGTH: usize = 512;
 /// Fewer would leave no token between those that mark start and end.
 const LEAST_LENGTH: usize = 3;
 
+/// Characters of a text that can matter, for each token that counts: far more than a token has.
+const CHARACTERS_A_TOKEN: usize = 40;
+
 /// How a file begins that stands for another one, which Git LFS did not get.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
@@ -224,8 +227,19 @@ impl Settings {
             settings.prefix = prompt
                 .cloned()
                 .ok_or_else(|| EncoderError::invalid(PROMPTS, format!("it has no prompt {name:?}")))?;
+            let (found, most) = (settings.prefix.chars().count(), settings.most_characters());
+            if found > most {
+                let reason =
+                    format!("its prompt {name:?} has {found} characters; no more than {most} can count");
+                return Err(EncoderError::invalid(PROMPTS, reason));
+            }
         }
         Ok(settings)
+    }
+
+    /// Returns how many characters of a text can matter.
+    pub(crate) fn most_characters(&self) -> usize {
+        self.max_tokens.saturating_mul(CHARACTERS_A_TOKEN)
     }
 }
 

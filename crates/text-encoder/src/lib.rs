@@ -9,6 +9,7 @@
 //! order, and vectors differ from the seventh digit on.
 
 mod bert;
+mod bounds;
 mod folder;
 mod matrix;
 mod static_model;
@@ -28,12 +29,12 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
-use tokenizers::Tokenizer;
 
 use crate::{
     bert::Bert,
     folder::{Architecture, Config, Pooling, Settings, TOKENIZER},
     static_model::Static,
+    tokenizer::Cutter,
     weights::Weights,
 };
 
@@ -44,9 +45,6 @@ const TEXTS_AT_ONCE: usize = 16;
 /// Most tokens that go through the layers together, unless one text has more: their states stay near the
 /// core.
 const TOKENS_AT_ONCE: usize = 512;
-/// Characters of a text that can matter, for each token that counts: far more than a token has.
-const CHARACTERS_A_TOKEN: usize = 40;
-
 /// Identity of [`Encoder::built_in`]; held by a test.
 const BUILT_IN: &str = "5b9dd6bb8c9220a3d87452e9f64a8415e9ffc3ebce263df76fa1678532cc7749";
 
@@ -100,7 +98,7 @@ impl EncoderError {
 
 /// A sentence encoder, ready to use; from several threads at once as well.
 pub struct Encoder {
-    tokenizer: Tokenizer,
+    tokenizer: Cutter,
     /// Tokens of the tokenizer.
     vocabulary: usize,
     settings: Settings,
@@ -163,10 +161,10 @@ impl Encoder {
         let take = |files: &mut Files, name| files.remove(name).ok_or(EncoderError::Missing(name));
         let weights = Weights::read(take(&mut files, weights::FILE)?)?;
         let tokens = take(&mut files, TOKENIZER)?;
-        let tokenizer = tokenizer::read(&tokens, &settings, architecture)?;
+        let tokenizer = Cutter::read(&tokens, &settings, architecture)?;
         let vocabulary = match identity {
-            Some(_) => tokenizer.get_vocab_size(true),
-            None => tokenizer::vocabulary(&tokenizer),
+            Some(_) => tokenizer.named(),
+            None => tokenizer.vocabulary(),
         };
 
         let model = match architecture {
@@ -256,10 +254,9 @@ impl Encoder {
     /// Returns the numbers of a text's tokens, those that mark its start and end included.
     #[must_use]
     pub fn tokens(&self, text: &str) -> Vec<u32> {
-        let longest = self.settings.max_tokens.saturating_mul(CHARACTERS_A_TOKEN);
         let cut = text
             .char_indices()
-            .nth(longest)
+            .nth(self.settings.most_characters())
             .map_or(text, |(end, _)| &text[..end]);
         let mut text = Cow::Borrowed(cut);
         if !self.settings.prefix.is_empty() {
@@ -268,10 +265,10 @@ impl Encoder {
         if self.settings.lower_case {
             text = Cow::Owned(text.to_lowercase());
         }
-        let is_static = matches!(self.model, Model::Static(_));
-        let mut tokens = tokenizer::encode(&self.tokenizer, &text, !is_static);
-        if is_static {
-            let unknown = self.unknown_token();
+        let mut tokens = self.tokenizer.encode(&text);
+        // Static models leave out what the vocabulary lacks.
+        if matches!(self.model, Model::Static(_)) {
+            let unknown = self.tokenizer.unknown();
             tokens.retain(|&token| Some(token) != unknown);
         }
         tokens.truncate(self.settings.max_tokens);
@@ -338,13 +335,6 @@ impl Encoder {
             Model::Bert(bert) => bert.vocabulary(),
             Model::Static(model) => model.vocabulary(),
         }
-    }
-
-    /// Returns the token of what the vocabulary lacks, which static models leave out.
-    fn unknown_token(&self) -> Option<u32> {
-        ["[UNK]", "<unk>"]
-            .into_iter()
-            .find_map(|token| self.tokenizer.token_to_id(token))
     }
 }
 

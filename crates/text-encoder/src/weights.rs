@@ -1,6 +1,6 @@
 //! The numbers of a `model.safetensors`.
 
-use std::{borrow::Cow, ops::Range, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, ops::Range, sync::Arc};
 
 use safetensors::{Dtype, SafeTensors};
 
@@ -16,7 +16,7 @@ const COLUMN_SCALES: &str = ".columns";
 /// All tensors of a file; the file stays in memory as long as one of its tables does.
 pub(crate) struct Weights {
     file: Arc<Cow<'static, [u8]>>,
-    entries: Vec<(String, Entry)>,
+    entries: BTreeMap<String, Entry>,
 }
 
 #[derive(Clone)]
@@ -61,7 +61,7 @@ impl Weights {
         };
         let (header, _) = SafeTensors::read_metadata(&file).map_err(damaged)?;
         let data = size_of::<u64>() + header;
-        let mut entries = Vec::new();
+        let mut entries = BTreeMap::new();
         let tensors = SafeTensors::deserialize(&file).map_err(damaged)?;
         let start = file.as_ptr() as usize;
         for (name, tensor) in tensors.iter() {
@@ -72,7 +72,7 @@ impl Weights {
             debug_assert!(from >= data);
             let range = from..from + tensor.data().len();
             let shape = tensor.shape().to_vec();
-            entries.push((name.to_owned(), Entry { kind, shape, range }));
+            entries.insert(name.to_owned(), Entry { kind, shape, range });
         }
         Ok(Self {
             file: Arc::new(file),
@@ -91,7 +91,10 @@ impl Weights {
         let &[rows, found] = entry.shape.as_slice() else {
             return Err(EncoderError::invalid(FILE, format!("{name} is not a matrix")));
         };
-        if found == 0 || columns.is_some_and(|columns| columns != found) {
+        if rows == 0 || found == 0 {
+            return Err(EncoderError::invalid(FILE, format!("{name} is empty")));
+        }
+        if columns.is_some_and(|columns| columns != found) {
             return Err(EncoderError::invalid(FILE, format!("{name} has {found} columns")));
         }
         let row_scales = format!("{name}{ROW_SCALES}");
@@ -130,17 +133,13 @@ impl Weights {
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.find(name).is_some()
+        self.entries.contains_key(name)
     }
 
     fn entry(&self, name: &str) -> Result<&Entry, EncoderError> {
-        self.find(name)
+        self.entries
+            .get(name)
             .ok_or_else(|| EncoderError::invalid(FILE, format!("it has no {name}")))
-    }
-
-    fn find(&self, name: &str) -> Option<&Entry> {
-        let mut entries = self.entries.iter();
-        entries.find(|(other, _)| other == name).map(|(_, entry)| entry)
     }
 }
 

@@ -1,0 +1,144 @@
+//! What a `tokenizer.json` may ask for, so that a text never takes memory or time without end.
+//!
+//! The `tokenizers` library bounds none of it. A tokenizer as models have it is far below every limit.
+
+use serde_json::Value;
+use tokenizers::{ModelWrapper, Tokenizer};
+
+/// Most steps that change a text, and most that split it.
+const MOST_STEPS: usize = 32;
+
+/// Most times that a text may grow before it is cut into tokens; `Replace " " by "▁"` makes it three times as long.
+const MOST_GROWTH: f64 = 1_000.0;
+
+/// Most bytes of what is put into a text, or stands for a piece of it.
+const MOST_BYTES: usize = 1_000;
+
+/// Most characters of a word that WordPiece looks up piece by piece, which takes their number squared. Models have 100.
+const MOST_CHARACTERS: usize = 1_000;
+
+/// Returns why a tokenizer is not used.
+pub(crate) fn check(tokenizer: &Tokenizer) -> Result<(), String> {
+    check_model(tokenizer.get_model())?;
+    let value = |part: serde_json::Result<Value>| part.map_err(|error| error.to_string());
+    if let Some(marks) = tokenizer.get_post_processor() {
+        let marks = value(serde_json::to_value(marks))?;
+        steps(&marks, "processors").into_iter().try_for_each(check_mark)?;
+    }
+    let mut growth = 1.0;
+    let normalizer = tokenizer.get_normalizer().map(serde_json::to_value);
+    let pre_tokenizer = tokenizer.get_pre_tokenizer().map(serde_json::to_value);
+    for (part, list) in [(normalizer, "normalizers"), (pre_tokenizer, "pretokenizers")] {
+        let Some(part) = part else { continue };
+        let part = value(part)?;
+        let steps = steps(&part, list);
+        if steps.len() > MOST_STEPS {
+            let count = steps.len();
+            return Err(format!(
+                "it has {count} {list}; at most {MOST_STEPS} are followed"
+            ));
+        }
+        for step in steps {
+            growth *= growth_of(step)?;
+        }
+    }
+    if growth > MOST_GROWTH {
+        return Err(format!(
+            "its normalizers can make a text {growth:.0} times as long; at most {MOST_GROWTH:.0} times is followed"
+        ));
+    }
+    Ok(())
+}
+
+/// Returns the steps of a part; those of lists inside lists one after the other.
+fn steps<'a>(part: &'a Value, list: &str) -> Vec<&'a Value> {
+    match part.get(list).and_then(Value::as_array) {
+        Some(parts) => parts.iter().flat_map(|part| steps(part, list)).collect(),
+        None => vec![part],
+    }
+}
+
+fn check_model(model: &ModelWrapper) -> Result<(), String> {
+    let (mut strings, mut characters) = (Vec::new(), 0);
+    match model {
+        ModelWrapper::WordPiece(model) => {
+            strings.extend([&model.unk_token, &model.continuing_subword_prefix]);
+            characters = model.max_input_chars_per_word;
+        }
+        ModelWrapper::WordLevel(model) => strings.push(&model.unk_token),
+        ModelWrapper::BPE(model) => {
+            let parts = [
+                &model.unk_token,
+                &model.continuing_subword_prefix,
+                &model.end_of_word_suffix,
+            ];
+            strings.extend(parts.into_iter().flatten());
+            if let Some(share) = model.dropout.filter(|&share| share != 0.0) {
+                return Err(format!(
+                    "it leaves out merges by chance (dropout {share}): a text would get another vector each time"
+                ));
+            }
+        }
+        // What it does not know gets the text's own piece.
+        ModelWrapper::Unigram(_) => {}
+    }
+    if characters > MOST_CHARACTERS {
+        return Err(format!(
+            "max_input_chars_per_word is {characters}; at most {MOST_CHARACTERS} are followed"
+        ));
+    }
+    strings.into_iter().try_for_each(|string| check_length(string))
+}
+
+/// Holds that the text comes once: with several of these steps, each would multiply it.
+fn check_mark(mark: &Value) -> Result<(), String> {
+    let Some(pieces) = mark.get("single").and_then(Value::as_array) else {
+        return Ok(());
+    };
+    let texts = pieces.iter().filter_map(|piece| piece.get("Sequence"));
+    let texts: Vec<_> = texts
+        .map(|text| text["id"].as_str().unwrap_or_default())
+        .collect();
+    if texts != ["A"] {
+        let reason = "its template does not put a text there once, but as";
+        return Err(format!("{reason} {:?}", &texts[..texts.len().min(3)]));
+    }
+    let tokens = mark["special_tokens"].as_object().into_iter().flatten();
+    let mut tokens = tokens.filter_map(|(_, token)| token["tokens"].as_array());
+    tokens.try_for_each(|tokens| tokens.iter().filter_map(Value::as_str).try_for_each(check_length))
+}
+
+/// Returns how many times as long a step can make a text, of bytes that are likely.
+fn growth_of(step: &Value) -> Result<f64, String> {
+    let text = |name: &str| step.get(name).and_then(Value::as_str).unwrap_or_default();
+    Ok(match text("type") {
+        "Replace" => {
+            let content = text("content");
+            check_length(content)?;
+            let replaced = step["pattern"].get("String").and_then(Value::as_str);
+            match replaced.filter(|replaced| !replaced.is_empty()) {
+                Some(replaced) => (content.len() as f64 / replaced.len() as f64).max(1.0),
+                // It may fit between any two bytes.
+                None => 1.0 + content.len() as f64,
+            }
+        }
+        "Prepend" => {
+            check_length(text("prepend"))?;
+            1.0 + text("prepend").len() as f64
+        }
+        "ByteLevel" => 2.0,
+        "Metaspace" => 4.0,
+        // Signs that stand for several, such as ligatures.
+        "NFKC" | "NFKD" | "Precompiled" => 2.0,
+        _ => 1.0,
+    })
+}
+
+fn check_length(string: &str) -> Result<(), String> {
+    match string.len() {
+        0..=MOST_BYTES => Ok(()),
+        bytes => Err(format!(
+            "it puts {bytes} bytes in the place of a piece of text; at most {MOST_BYTES} are followed"
+        )),
+    }
+}
