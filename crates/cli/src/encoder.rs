@@ -206,11 +206,12 @@ impl fmt::Display for Described {
             )?,
         }
         writeln!(f, "identity: {}", self.identity)?;
-        writeln!(
-            f,
-            "vectors of {} values, of the first {} tokens of a text",
-            self.dimensions, self.max_tokens
-        )?;
+        let part = match self.max_tokens {
+            usize::MAX => "all".to_owned(),
+            tokens => format!("the first {tokens}"),
+        };
+        let values = self.dimensions;
+        writeln!(f, "vectors of {values} values, of {part} tokens of a text")?;
         writeln!(
             f,
             "{:.1} ms for a text of {} tokens here, many at a time",

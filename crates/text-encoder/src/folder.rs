@@ -14,8 +14,16 @@ const SENTENCES: &str = "sentence_bert_config.json";
 const PROMPTS: &str = "config_sentence_transformers.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 
+/// Module of sentence-transformers that is a whole static model; its folder has no `config.json`.
+const STATIC_EMBEDDING: &str = "StaticEmbedding";
+const STATIC_TOKENIZER: &str = "0_StaticEmbedding/tokenizer.json";
+const STATIC_WEIGHTS: &str = "0_StaticEmbedding/model.safetensors";
+
 /// The files of a folder that count, by their path in it; the first three must be there.
-pub const FILES: [&str; 8] = [
+///
+/// Of a `StaticEmbedding` of sentence-transformers `modules.json` stands for the first, and the other two may
+/// lie in a folder of their own: the last two.
+pub const FILES: [&str; 10] = [
     CONFIG,
     TOKENIZER,
     crate::weights::FILE,
@@ -24,6 +32,8 @@ pub const FILES: [&str; 8] = [
     SENTENCES,
     PROMPTS,
     TOKENIZER_CONFIG,
+    STATIC_TOKENIZER,
+    STATIC_WEIGHTS,
 ];
 
 /// Tokens of a text that count where no file says how many.
@@ -63,7 +73,7 @@ pub(crate) struct Settings {
 }
 
 /// The part of `config.json` that counts.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct Config {
     #[serde(default)]
     model_type: String,
@@ -85,7 +95,10 @@ pub(crate) struct Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Architecture {
     Bert,
-    Static,
+    Static {
+        /// Whether what the vocabulary lacks is a token like others, and every token of a text counts.
+        keeps_all: bool,
+    },
 }
 
 #[derive(Deserialize)]
@@ -94,6 +107,13 @@ struct Module {
     kind: String,
     #[serde(default)]
     path: String,
+}
+
+impl Module {
+    /// Releases differ in the path before the name.
+    fn name(&self) -> &str {
+        self.kind.rsplit('.').next().unwrap_or_default()
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -139,14 +159,29 @@ pub fn read_folder(folder: &Path) -> Result<Files, EncoderError> {
 pub(crate) fn instead_of(file: &str) -> &'static str {
     match file {
         crate::weights::FILE => {
-            "; weights in another form (pytorch_model.bin, model.onnx) are not read: `SentenceTransformer(NAME).save(FOLDER)` \
-             of sentence-transformers writes this one"
+            "; weights in another form (pytorch_model.bin, model.onnx) or in parts are not read: \
+             `SentenceTransformer(NAME).save(FOLDER)` of sentence-transformers writes this one"
         }
         TOKENIZER => {
             "; vocab.txt or sentencepiece.bpe.model alone are not read: `AutoTokenizer.from_pretrained(NAME)\
              .save_pretrained(FOLDER)` of transformers writes this one"
         }
+        CONFIG => {
+            "; a model in a folder of its own, such as 0_Transformer, is not read: put its files one level up"
+        }
         _ => "",
+    }
+}
+
+/// Puts the files of a static model in their own folder where those of others are.
+pub(crate) fn put_static_files(files: &mut Files) {
+    for (path, name) in [
+        (STATIC_TOKENIZER, TOKENIZER),
+        (STATIC_WEIGHTS, crate::weights::FILE),
+    ] {
+        if let Some(file) = files.remove(path) {
+            files.entry(name).or_insert(file);
+        }
     }
 }
 
@@ -163,14 +198,26 @@ pub(crate) fn refuse_pointers(files: &Files) -> Result<(), EncoderError> {
 
 impl Config {
     pub(crate) fn read(files: &Files) -> Result<Self, EncoderError> {
-        json(files, CONFIG)?.ok_or(EncoderError::Missing(CONFIG))
+        if let Some(config) = json(files, CONFIG)? {
+            return Ok(config);
+        }
+        let modules: Vec<Module> = json(files, MODULES)?.unwrap_or_default();
+        match modules.first().map(Module::name) {
+            Some(STATIC_EMBEDDING) => Ok(Self {
+                architectures: vec![STATIC_EMBEDDING.to_owned()],
+                ..Self::default()
+            }),
+            _ => Err(EncoderError::Missing(CONFIG)),
+        }
     }
 
     pub(crate) fn architecture(&self) -> Result<Architecture, EncoderError> {
+        let is = |wanted: &str| self.architectures.iter().any(|name| name == wanted);
         match self.model_type.as_str() {
             "bert" => Ok(Architecture::Bert),
-            "model2vec" => Ok(Architecture::Static),
-            "" if self.architectures.iter().any(|name| name == "StaticModel") => Ok(Architecture::Static),
+            "model2vec" => Ok(Architecture::Static { keeps_all: false }),
+            "" if is("StaticModel") => Ok(Architecture::Static { keeps_all: false }),
+            "" if is(STATIC_EMBEDDING) => Ok(Architecture::Static { keeps_all: true }),
             other => {
                 let name = self.architectures.first().map_or(other, String::as_str);
                 Err(EncoderError::Architecture(if name.is_empty() {
@@ -185,18 +232,22 @@ impl Config {
 
 impl Settings {
     pub(crate) fn read(files: &Files, config: &Config) -> Result<Self, EncoderError> {
-        let is_static = config.architecture()? == Architecture::Static;
+        let architecture = config.architecture()?;
+        let is_static = matches!(architecture, Architecture::Static { .. });
+        let default_length = match architecture {
+            Architecture::Static { keeps_all: true } => usize::MAX,
+            Architecture::Bert | Architecture::Static { .. } => DEFAULT_LENGTH,
+        };
         let mut settings = Self {
             pooling: Pooling::Mean,
             normalise: is_static && config.normalize.unwrap_or(false),
             lower_case: false,
-            max_tokens: config.max_position_embeddings.unwrap_or(DEFAULT_LENGTH),
+            max_tokens: config.max_position_embeddings.unwrap_or(default_length),
             prefix: String::new(),
         };
         for module in json::<Vec<Module>>(files, MODULES)?.unwrap_or_default() {
-            // Releases differ in the path before the name.
-            match module.kind.rsplit('.').next().unwrap_or_default() {
-                "Transformer" | "StaticEmbedding" => {}
+            match module.name() {
+                "Transformer" | STATIC_EMBEDDING => {}
                 "Normalize" => settings.normalise = true,
                 "Pooling" if format!("{}/config.json", module.path) == POOLING => {
                     settings.pooling = Pooling::read(files)?;
@@ -233,6 +284,10 @@ impl Settings {
                     format!("its prompt {name:?} has {found} characters; no more than {most} can count");
                 return Err(EncoderError::invalid(PROMPTS, reason));
             }
+            if found > 0 && Pooling::leaves_out_prompts(files)? {
+                let without = "pooling without the tokens of the prompt (include_prompt)";
+                return Err(EncoderError::Unsupported(without.to_owned()));
+            }
         }
         Ok(settings)
     }
@@ -260,6 +315,11 @@ impl Pooling {
             [one] => Self::named(one),
             _ => Err(EncoderError::Unsupported(format!("pooling by {given:?}"))),
         }
+    }
+
+    fn leaves_out_prompts(files: &Files) -> Result<bool, EncoderError> {
+        let modes: Option<serde_json::Value> = json(files, POOLING)?;
+        Ok(modes.is_some_and(|modes| modes["include_prompt"] == false))
     }
 
     fn named(name: &str) -> Result<Self, EncoderError> {

@@ -82,7 +82,7 @@ pub enum EncoderError {
     /// Another kind of model.
     #[error(
         "the encoder's architecture is {0}; supported are BertModel (all-MiniLM, bge, e5, gte, arctic-embed and \
-         their multilingual kin) and StaticModel (model2vec)"
+         their multilingual kin), StaticModel (model2vec) and StaticEmbedding (sentence-transformers)"
     )]
     Architecture(String),
     /// A setting that this release cannot follow.
@@ -155,6 +155,7 @@ impl Encoder {
     /// What can be refused quickly comes first: the identity of large weights takes a second.
     fn of(mut files: Files, identity: Option<&str>) -> Result<Self, EncoderError> {
         folder::refuse_pointers(&files)?;
+        folder::put_static_files(&mut files);
         let config = Config::read(&files)?;
         let architecture = config.architecture()?;
         let settings = Settings::read(&files, &config)?;
@@ -169,9 +170,14 @@ impl Encoder {
 
         let model = match architecture {
             Architecture::Bert => Model::Bert(Bert::read(&config, &weights, settings.max_tokens)?),
-            Architecture::Static => Model::Static(Static::read(&weights, vocabulary)?),
+            Architecture::Static { keeps_all } => {
+                Model::Static(Static::read(&weights, vocabulary, keeps_all)?)
+            }
         };
-        let identity = identity.map_or_else(|| identify(weights.file(), &tokens, &settings), str::to_owned);
+        let identity = identity.map_or_else(
+            || identify(weights.file(), &tokens, &settings, architecture),
+            str::to_owned,
+        );
         let encoder = Self {
             tokenizer,
             vocabulary,
@@ -266,8 +272,7 @@ impl Encoder {
             text = Cow::Owned(text.to_lowercase());
         }
         let mut tokens = self.tokenizer.encode(&text);
-        // Static models leave out what the vocabulary lacks.
-        if matches!(self.model, Model::Static(_)) {
+        if matches!(&self.model, Model::Static(model) if !model.keeps_all()) {
             let unknown = self.tokenizer.unknown();
             tokens.retain(|&token| Some(token) != unknown);
         }
@@ -371,9 +376,14 @@ pub fn built_in_files() -> Files {
     ])
 }
 
-fn identify(weights: &[u8], tokenizer: &[u8], settings: &Settings) -> String {
+fn identify(weights: &[u8], tokenizer: &[u8], settings: &Settings, architecture: Architecture) -> String {
+    let mut settings = format!("{settings:?}");
+    // The others were identified before there was this one.
+    if architecture == (Architecture::Static { keeps_all: true }) {
+        settings += "keeps all";
+    }
     let mut hash = Sha256::new();
-    for part in [weights, tokenizer, format!("{settings:?}").as_bytes()] {
+    for part in [weights, tokenizer, settings.as_bytes()] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }

@@ -1,4 +1,4 @@
-//! Static models: the weighted mean of a vector a token, as model2vec makes them.
+//! Static models: the weighted mean of a vector a token, as model2vec and sentence-transformers make them.
 
 use crate::{
     EncoderError,
@@ -12,10 +12,11 @@ pub(crate) struct Static {
     mapping: Option<Vec<f32>>,
     weights: Option<Vec<f32>>,
     tokens: usize,
+    keeps_all: bool,
 }
 
 impl Static {
-    pub(crate) fn read(weights: &Weights, tokens: usize) -> Result<Self, EncoderError> {
+    pub(crate) fn read(weights: &Weights, tokens: usize, keeps_all: bool) -> Result<Self, EncoderError> {
         let names = ["embeddings", "embedding.weight"];
         let name = names.into_iter().find(|name| weights.has(name));
         let vectors = weights.table(name.unwrap_or(names[0]), None)?;
@@ -30,6 +31,7 @@ impl Static {
             weights: optional("weights")?,
             vectors,
             tokens,
+            keeps_all,
         };
         let largest = match &read.mapping {
             Some(mapping) => mapping.iter().copied().fold(0.0, f32::max) as usize,
@@ -52,6 +54,11 @@ impl Static {
 
     pub(crate) fn vocabulary(&self) -> usize {
         self.tokens
+    }
+
+    /// Returns whether what the vocabulary lacks is a token like others; model2vec leaves it out.
+    pub(crate) fn keeps_all(&self) -> bool {
+        self.keeps_all
     }
 
     /// Returns the mean of the tokens' vectors; all 0 where there is no token.

@@ -56,7 +56,7 @@ impl Cutter {
         tokenizer.with_post_processor(None::<PostProcessorWrapper>);
         tokenizer.with_padding(None);
         // Static models look neither at marks nor at the length before they leave out what they do not know.
-        if architecture == Architecture::Static {
+        if matches!(architecture, Architecture::Static { .. }) {
             let refused = |error: Refusal| invalid(error.to_string());
             tokenizer.with_truncation(None).map_err(refused)?;
             return Ok(Self {

@@ -1,12 +1,16 @@
 //! The built-in encoder against the reference implementation, and folders that are put in its place.
 
+#[path = "folders/bounds.rs"]
+mod bounds;
+#[path = "folders/layouts.rs"]
+mod layouts;
 #[path = "../../core/tests/skipped/mod.rs"]
 mod skipped;
 
 use std::{borrow::Cow, env, fs, path::Path};
 
 use serde::Deserialize;
-use text_encoder::{Encoder, EncoderError, FILES, Files, built_in_files, read_folder};
+use text_encoder::{Encoder, EncoderError, Files, built_in_files, read_folder};
 
 #[derive(Deserialize)]
 struct Reference {
@@ -112,7 +116,7 @@ fn a_folder_in_the_hubs_layout_is_read_as_it_is() {
     let files = read_folder(folder.path()).expect("the folder can be read");
     let encoder = Encoder::load(folder.path()).expect("the folder is an encoder");
 
-    assert_eq!(files.len(), FILES.len() - 1);
+    assert_eq!(files.len(), built_in_files().len());
     assert_eq!(
         encoder.encode(&["a text"]),
         Encoder::built_in().encode(&["a text"])
@@ -533,110 +537,4 @@ fn safetensors(embeddings: &[f32], weights: &[f32]) -> Vec<u8> {
             .flat_map(|value| value.to_le_bytes()),
     );
     file
-}
-
-/// The tokenizer of the built-in encoder with another part.
-fn with_part(name: &str, part: &serde_json::Value) -> Files {
-    let mut files = built_in_files();
-    let mut tokenizer: serde_json::Value =
-        serde_json::from_slice(&files["tokenizer.json"]).expect("the file is JSON");
-    tokenizer[name] = part.clone();
-    files.insert("tokenizer.json", Cow::Owned(tokenizer.to_string().into_bytes()));
-    files
-}
-
-/// Of a text that is cut off, the `tokenizers` library would make 2^40 combinations of its parts.
-#[test]
-fn a_template_that_repeats_the_text_is_refused() {
-    let text = serde_json::json!({"Sequence": {"id": "A", "type_id": 0}});
-    for count in [0, 2, 40] {
-        let template = serde_json::json!({
-            "type": "TemplateProcessing", "single": vec![&text; count], "pair": [], "special_tokens": {},
-        });
-        let nested = serde_json::json!({"type": "Sequence", "processors": [template.clone()]});
-        for part in [template, nested] {
-            let error = Encoder::from_files(with_part("post_processor", &part)).expect_err("it is refused");
-
-            assert!(
-                error.to_string().contains("does not put a text there once"),
-                "{error}"
-            );
-        }
-    }
-}
-
-#[test]
-fn a_text_that_is_cut_off_keeps_the_mark_of_its_end() {
-    let shorter = Encoder::from_files(changed("sentence_bert_config.json", "256", "8")).expect("an encoder");
-
-    let tokens = shorter.tokens(&"word ".repeat(500));
-
-    assert_eq!(tokens, [101, 2773, 2773, 2773, 2773, 2773, 2773, 102]);
-}
-
-#[test]
-fn marks_that_leave_no_token_for_the_text_are_refused() {
-    let mark = serde_json::json!({"SpecialToken": {"id": "[CLS]", "type_id": 0}});
-    let mut single = vec![mark; 300];
-    single.push(serde_json::json!({"Sequence": {"id": "A", "type_id": 0}}));
-    let template = serde_json::json!({
-        "type": "TemplateProcessing", "single": single, "pair": [],
-        "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [101], "tokens": ["[CLS]"]}},
-    });
-
-    let error = Encoder::from_files(with_part("post_processor", &template)).expect_err("it is refused");
-
-    assert!(
-        error
-            .to_string()
-            .contains("adds 300 tokens to a text, of which 256 count"),
-        "{error}"
-    );
-}
-
-#[test]
-fn tokenizers_that_make_a_text_grow_without_end_are_refused() {
-    let double = serde_json::json!({"type": "Replace", "pattern": {"String": "a"}, "content": "aa"});
-    let between =
-        serde_json::json!({"type": "Replace", "pattern": {"Regex": "x*"}, "content": "x".repeat(900)});
-    let long = serde_json::json!({"type": "Prepend", "prepend": "x".repeat(5_000)});
-    let bytes = serde_json::json!({"type": "ByteLevel"});
-    let lower = serde_json::json!({"type": "Lowercase"});
-    let sequence = |step: &serde_json::Value, count| serde_json::json!({"type": "Sequence", "normalizers": vec![step; count]});
-    let nested = serde_json::json!({"type": "Sequence", "normalizers": vec![sequence(&double, 8); 4]});
-    for (normalizer, named) in [
-        (sequence(&double, 30), "1073741824 times"),
-        (nested, "4294967296 times"),
-        (sequence(&between, 2), "811801 times"),
-        (sequence(&bytes, 20), "1048576 times"),
-        (sequence(&lower, 33), "33 normalizers"),
-        (long, "5000 bytes"),
-    ] {
-        let error = Encoder::from_files(with_part("normalizer", &normalizer)).expect_err(named);
-
-        assert!(error.to_string().contains(named), "{error} lacks {named}");
-    }
-}
-
-#[test]
-fn models_that_look_words_up_for_hours_or_by_chance_are_refused() {
-    let long = changed(
-        "tokenizer.json",
-        "\"max_input_chars_per_word\":100",
-        "\"max_input_chars_per_word\":1000000",
-    );
-    let prefix = changed("tokenizer.json", "\"##\"", &format!("\"{}\"", "#".repeat(2_000)));
-    let dropout = with_part(
-        "model",
-        &serde_json::json!({"type": "BPE", "dropout": 0.5, "unk_token": "a", "vocab": {"a": 0}, "merges": []}),
-    );
-    for (files, named) in [
-        (long, "1000000"),
-        (prefix, "2000 bytes"),
-        (dropout, "dropout 0.5"),
-    ] {
-        let error = Encoder::from_files(files).expect_err(named);
-
-        assert!(error.to_string().contains(named), "{error} lacks {named}");
-    }
 }
