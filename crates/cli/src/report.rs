@@ -8,7 +8,7 @@ use active_learning_core::{
         accuracy_guarantee::PromiseState,
         comparison::{Decision, Measured},
         confidence::{ConfidenceQuality, Ranking},
-        evaluation::Evaluation,
+        evaluation::{COUNT_ALIKE, Evaluation},
     },
 };
 use model_building::{Outcome, VersionSummary};
@@ -58,6 +58,9 @@ pub fn decision(decision: &Decision) -> String {
     for reason in &decision.reasons {
         let sign = if reason.in_favour { '+' } else { '-' };
         let _ = writeln!(text, "  {sign} {}", reason.text);
+    }
+    for line in COUNT_ALIKE {
+        let _ = writeln!(text, "  {line}");
     }
     text
 }
@@ -271,6 +274,10 @@ mod tests {
         assert!(
             text.contains("recall of Complaints about a delivery that came late"),
             "{text}"
+        );
+        assert!(
+            text.contains("none that was asked about in doubt is held out"),
+            "the rows are no sample of the traffic: {text}"
         );
     }
 

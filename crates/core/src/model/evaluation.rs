@@ -66,6 +66,15 @@ impl TestPrediction {
     }
 }
 
+/// What the figures of an evaluation leave out of the traffic, in three lines.
+///
+/// Held-out texts are not weighed: two models are compared on the same ones, and a text in doubt is never held out.
+pub const COUNT_ALIKE: [&str; 3] = [
+    "Each text counts once here, however it was selected: audits were trusted predictions,",
+    "and none that was asked about in doubt is held out. Live accuracy and live calibration error",
+    "stand for the traffic: they are weighted by how texts were selected.",
+];
+
 /// Measured quality of a model. All shares are from 0 to 1, and 0 where nothing was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

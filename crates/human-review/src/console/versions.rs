@@ -2,7 +2,7 @@
 
 use active_learning_aws::overview::{Build, Overview, Places, Serving, model_before, switches};
 use active_learning_core::model::comparison::{Decision, Measured};
-use active_learning_core::model::evaluation::{ClassMetrics, ConfusionMatrix};
+use active_learning_core::model::evaluation::{COUNT_ALIKE, ClassMetrics, ConfusionMatrix};
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
@@ -260,6 +260,7 @@ fn decided(decision: &Decision, blocks: &mut Vec<Block>) {
     blocks.push(Block::heading(
         "Scores on texts that the model has not learnt from",
     ));
+    blocks.push(Block::text(COUNT_ALIKE.join(" ")));
     let champion = decision
         .champion
         .as_ref()
