@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     FunctionError, FunctionSpec,
-    process::{Ended, Event, Failure, Launch, Process},
+    process::{Ended, Event, Failure, Launch, NotStarted, Process},
 };
 
 /// Longest pause before a process is started again after starts that failed.
@@ -121,15 +121,18 @@ impl Function {
         let mut failed_starts = self.failed_starts();
         match &started {
             Ok(_) => *failed_starts = FailedStarts::default(),
-            Err(Ended::Failed(failure)) => {
-                failed_starts.reason = self.launch.said_last().or_else(|| failure.message());
+            Err(NotStarted {
+                ended: Ended::Failed(failure),
+                said_last,
+            }) => {
+                failed_starts.reason = said_last.clone().or_else(|| failure.message());
                 let pause = Duration::from_millis(100) * 2u32.pow(failed_starts.count.min(6));
                 failed_starts.count += 1;
                 failed_starts.not_before = Some(Instant::now() + pause.min(MAX_START_PAUSE));
             }
-            Err(Ended::Stopped) => {}
+            Err(_) => {}
         }
-        started
+        started.map_err(|not_started| not_started.ended)
     }
 
     /// Returns why no process starts, after so many starts in a row that failed; `None` while there is hope.

@@ -310,7 +310,6 @@ impl Lambda {
             command: spec.command.clone(),
             environment: self.environment(spec),
             log_file: self.store.logs().join(format!("{}.log", spec.name)),
-            last_words: Arc::default(),
         }
     }
 

@@ -49,8 +49,6 @@ pub(super) struct Launch {
     pub environment: BTreeMap<String, OsString>,
     /// Where the function's output is appended.
     pub log_file: PathBuf,
-    /// The last line that any process of the function wrote to its standard error.
-    pub last_words: Arc<Mutex<String>>,
 }
 
 /// One event for a function.
@@ -84,12 +82,21 @@ pub(super) enum Ended {
     Stopped,
 }
 
+/// Why a process did not come to its first request for an event.
+pub(super) struct NotStarted {
+    pub ended: Ended,
+    /// The last line of its standard error, if it said anything.
+    pub said_last: Option<String>,
+}
+
 /// A running process. It is killed when this is dropped.
 pub(super) struct Process {
     child: Child,
     runtime_api: RuntimeApi,
     /// Copies its standard error.
     complaints: Option<JoinHandle<()>>,
+    /// The last line of its standard error.
+    last_words: Arc<Mutex<String>>,
     /// Never written to. The kernel closes it when this process ends in whatever way, so that a
     /// function that reads end-of-file from its standard input knows that it is alone.
     _stdin: Option<ChildStdin>,
@@ -101,10 +108,11 @@ impl Process {
         launch: &Launch,
         event: &Event,
         stop: &CancellationToken,
-    ) -> Result<Self, Ended> {
-        let mut process = Self::spawn(launch)
-            .await
-            .map_err(|error| Ended::Failed(not_started(event, launch, &error)))?;
+    ) -> Result<Self, NotStarted> {
+        let mut process = Self::spawn(launch).await.map_err(|error| NotStarted {
+            ended: Ended::Failed(not_started(event, launch, &error)),
+            said_last: None,
+        })?;
         let mut init = process.runtime_api.init.clone();
         let ended = tokio::select! {
             biased;
@@ -122,7 +130,8 @@ impl Process {
         if !process.is_alive() {
             process.hear_out().await;
         }
-        Err(ended)
+        let said_last = process.said_last();
+        Err(NotStarted { ended, said_last })
     }
 
     async fn spawn(launch: &Launch) -> std::io::Result<Self> {
@@ -155,15 +164,17 @@ impl Process {
         if let Some(stdout) = child.stdout.take() {
             tokio::spawn(copy_log(stdout, launch.log_to(None)));
         }
+        let last_words = Arc::default();
         let complaints = child.stderr.take().map(|stderr| {
-            let last_words = launch.last_words.clone();
-            tokio::spawn(copy_log(stderr, launch.log_to(Some(last_words))))
+            let to = launch.log_to(Some(Arc::clone(&last_words)));
+            tokio::spawn(copy_log(stderr, to))
         });
         let stdin = child.stdin.take();
         Ok(Self {
             child,
             runtime_api,
             complaints,
+            last_words,
             _stdin: stdin,
         })
     }
@@ -174,6 +185,12 @@ impl Process {
             // A child of its own may still hold the pipe.
             let _ = tokio::time::timeout(LAST_WORDS_WITHIN, complaints).await;
         }
+    }
+
+    /// Returns the last line of its standard error, if it has said anything.
+    fn said_last(&self) -> Option<String> {
+        let said = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        (!said.is_empty()).then(|| said.clone())
     }
 
     /// Returns whether the process still runs.
@@ -284,12 +301,6 @@ impl Launch {
             last_words,
         }
     }
-
-    /// Returns the last line of the function's standard error, if it has said anything.
-    pub(super) fn said_last(&self) -> Option<String> {
-        let said = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
-        (!said.is_empty()).then(|| said.clone())
-    }
 }
 
 struct LogTo {
@@ -310,13 +321,17 @@ async fn copy_log(output: impl AsyncRead + Unpin, to: LogTo) {
         if !matches!(rest.read_until(b'\n', &mut line).await, Ok(1..)) {
             return;
         }
-        if line.last() != Some(&b'\n') {
+        let is_whole = line.last() == Some(&b'\n');
+        if !is_whole {
             line.push(b'\n');
         }
         let text = String::from_utf8_lossy(&line).into_owned();
         if let Some(last_words) = to.last_words.as_ref().filter(|_| !text.trim().is_empty()) {
             let mut last_words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
-            text.trim().clone_into(&mut last_words);
+            // Who is killed in the middle of a line has said less with it than with the one before.
+            if is_whole || last_words.is_empty() {
+                text.trim().clone_into(&mut last_words);
+            }
         }
         let bytes = std::mem::take(&mut line);
         let appended = tokio::task::spawn_blocking(move || {

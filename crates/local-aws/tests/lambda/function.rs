@@ -23,6 +23,11 @@ fn function_process() {
             eprintln!("the variable FLAVOUR is missing\n");
             std::process::exit(1)
         }
+        // As a process that is killed in the middle of its last words.
+        Ok("complain and break off") => {
+            eprint!("the variable FLAVOUR is missing\nerror: ");
+            std::process::exit(1)
+        }
         Ok("end with the service") => local_aws::lambda::end_with_the_service(),
         _ => {}
     }

@@ -102,22 +102,29 @@ async fn after_a_crash_the_next_event_finds_a_new_process() {
 }
 
 #[tokio::test]
-async fn a_function_that_cannot_start_is_told_with_its_last_words() {
+async fn a_function_that_cannot_start_is_told_with_its_last_whole_line() {
     let folder = temporary_folder();
     let lambda = open(folder.path(), QUICK).lambda;
-    let mut function = spec(folder.path(), "worker");
-    let start = "complain and exit".to_owned();
-    function.environment.insert("START".to_owned(), start);
-    lambda.put_function(function);
+    for (name, start) in [
+        ("whole", "complain and exit"),
+        ("broken-off", "complain and break off"),
+    ] {
+        let mut function = spec(folder.path(), name);
+        function.environment.insert("START".to_owned(), start.to_owned());
+        lambda.put_function(function);
+    }
 
-    call(&lambda, json!({})).await;
-    let after_one = lambda.failed_starts();
-    call(&lambda, json!({})).await;
-    let after_two = lambda.failed_starts();
+    let mut after = Vec::new();
+    for _ in 0..2 {
+        for name in ["broken-off", "whole"] {
+            invoke_as(&lambda, Principal::Root, name, "RequestResponse", "{}".to_owned()).await;
+        }
+        after.push(lambda.failed_starts());
+    }
 
-    assert_eq!(after_one, []);
-    let told = ("worker".to_owned(), "the variable FLAVOUR is missing".to_owned());
-    assert_eq!(after_two, [told]);
+    let said = "the variable FLAVOUR is missing";
+    let told = ["broken-off", "whole"].map(|name| (name.to_owned(), said.to_owned()));
+    assert_eq!(after, [vec![], told.to_vec()]);
 }
 
 #[tokio::test]
