@@ -3,7 +3,7 @@
 mod in_use;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt, fs, io,
     path::{Path, PathBuf},
     process::Command,
@@ -151,6 +151,8 @@ pub struct Described {
     pub tokens: usize,
     /// Tokens that there are weights for.
     pub weights_for_tokens: usize,
+    /// Whether texts of different words get different vectors; of the same one nothing can be learned.
+    pub tells_texts_apart: bool,
     /// Most memory that this program has taken so far, the encoder included, in MB; where the system tells.
     pub megabytes: Option<u64>,
     /// Tokens of the text that the speed was measured on.
@@ -172,6 +174,17 @@ pub fn describe(folder: Option<&Path>) -> Result<Described, EncoderError> {
     let start = Instant::now();
     let vectors = encoder.encode(&[SAMPLE; SAMPLES]);
     let milliseconds_per_text = start.elapsed().as_secs_f64() * 1e3 / vectors.len() as f64;
+    if vectors.iter().flatten().any(|value| !value.is_finite()) {
+        return Err(EncoderError::Invalid {
+            file: WEIGHTS,
+            reason: "its vectors are no numbers".to_owned(),
+        });
+    }
+    let different: HashSet<Vec<u8>> = encoder
+        .encode(&DIFFERENT)
+        .iter()
+        .map(|vector| Vector::of(vector).bytes().collect())
+        .collect();
     let (tokens, weights_for_tokens) = encoder.vocabulary();
     Ok(Described {
         folder: folder.map(Path::to_owned),
@@ -180,6 +193,7 @@ pub fn describe(folder: Option<&Path>) -> Result<Described, EncoderError> {
         max_tokens: encoder.max_tokens(),
         tokens,
         weights_for_tokens,
+        tells_texts_apart: different.len() > 1,
         megabytes: fs::read_to_string("/proc/self/status")
             .ok()
             .and_then(|status| most_memory(&status)),
@@ -228,16 +242,41 @@ impl fmt::Display for Described {
                 self.tokens, self.weights_for_tokens
             )?;
         }
+        if !self.tells_texts_apart {
+            writeln!(
+                f,
+                "! Texts in six scripts all get the same vector: nothing can be learned from it. Is the prompt \
+                 (default_prompt_name) longer than the {} tokens that count, or model.safetensors empty?",
+                self.max_tokens
+            )?;
+        }
         Ok(())
     }
 }
 
 /// Where an own encoder lies, in the training bucket.
 const FOLDER: &str = "encoder/";
+/// The file of an encoder that is wrong where its vectors are.
+const WEIGHTS: &str = "model.safetensors";
 /// What its speed is measured on.
 const SAMPLE: &str = "Rates rise for the third time this year, says the central bank, and shares fall on both \
                       sides of the ocean.";
 const SAMPLES: usize = 64;
+/// A model of whichever language knows some of these.
+const DIFFERENT: [&str; 12] = [
+    "Rates rise again.",
+    "The team won the final, two to one.",
+    "Ставки снова растут.",
+    "Команда выиграла финал.",
+    "利率再次上升。",
+    "球队赢得了决赛。",
+    "أسعار الفائدة ترتفع مجددا.",
+    "فاز الفريق بالنهائي.",
+    "ब्याज दरें फिर बढ़ीं।",
+    "टीम ने फ़ाइनल जीता।",
+    "อัตราดอกเบี้ยขึ้นอีกครั้ง",
+    "ทีมชนะรอบชิงชนะเลิศ",
+];
 
 /// Vectors of texts, made once.
 #[derive(Debug)]
@@ -400,6 +439,50 @@ mod tests {
                 .to_string()
                 .contains("is tokenizer.json that of this model?"),
             "{other}"
+        );
+    }
+
+    #[test]
+    fn an_encoder_that_tells_no_texts_apart_is_told_and_one_without_numbers_is_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let tiny = read_folder(Path::new("../text-encoder/tests/tiny")).expect("the folder is there");
+        let described = |weights: &dyn Fn(&[u8]) -> Vec<u8>| {
+            for (name, file) in &tiny {
+                let path = folder.path().join(name);
+                fs::create_dir_all(path.parent().expect("it has one")).expect("a folder");
+                let file = match *name {
+                    WEIGHTS => weights(file),
+                    _ => file.to_vec(),
+                };
+                fs::write(path, file).expect("a file");
+            }
+            describe(Some(folder.path()))
+        };
+        let filled = |with: [u8; 4]| {
+            move |file: &[u8]| {
+                let header = usize::try_from(u64::from_le_bytes(file[..8].try_into().expect("eight")));
+                let (head, numbers) = file.split_at(8 + header.expect("it fits"));
+                [head, &with.repeat(numbers.len() / 4)].concat()
+            }
+        };
+
+        let as_it_is = described(&<[u8]>::to_vec).expect("an encoder");
+        let zeros = described(&filled(0.0_f32.to_le_bytes())).expect("an encoder");
+        let no_numbers = described(&filled(f32::NAN.to_le_bytes())).expect_err("no numbers");
+
+        assert!(
+            as_it_is.tells_texts_apart && !as_it_is.to_string().contains('!'),
+            "{as_it_is}"
+        );
+        assert!(
+            zeros
+                .to_string()
+                .contains("! Texts in six scripts all get the same vector"),
+            "{zeros}"
+        );
+        assert_eq!(
+            no_numbers.to_string(),
+            "the encoder's model.safetensors cannot be used: its vectors are no numbers"
         );
     }
 

@@ -152,7 +152,7 @@ impl Encoders {
     /// read again only if its objects are others.
     async fn own(&self, wanted: Option<&str>) -> Result<Arc<Encoder>, StoreError> {
         let mut own = self.own.lock().await;
-        let is_wanted = |own: &&Own| wanted.is_some_and(|wanted| wanted == own.encoder.identity());
+        let is_wanted = |own: &&Own| wanted.is_some_and(|wanted| own.encoder.serves(wanted));
         if let Some(known) = own.as_ref().filter(is_wanted) {
             return Ok(Arc::clone(&known.encoder));
         }

@@ -6,7 +6,7 @@
 
 use crate::{
     EncoderError,
-    folder::{CONFIG, Config},
+    folder::{CONFIG, Config, DEFAULT_EPSILON},
     matrix::{View, gelu, multiply, normalise_layer, softmax},
     weights::{Table, Weights},
 };
@@ -73,6 +73,9 @@ impl Bert {
                 "positions that are {positions}"
             )));
         }
+        if layers == 0 {
+            return Err(EncoderError::invalid(CONFIG, "num_hidden_layers is 0".to_owned()));
+        }
         let activation = config.hidden_act.as_deref().unwrap_or("gelu");
         if activation != "gelu" {
             return Err(EncoderError::Unsupported(format!("the activation {activation}")));
@@ -87,7 +90,7 @@ impl Bert {
             weights,
             // Models with a head of their own have their encoder one level down.
             prefix: if weights.has(words) { "" } else { "bert." },
-            epsilon: config.layer_norm_eps.unwrap_or(1e-12),
+            epsilon: config.layer_norm_eps.unwrap_or(DEFAULT_EPSILON),
         };
         Ok(Self {
             words: reader.table(words, hidden)?,

@@ -45,6 +45,9 @@ const LEAST_LENGTH: usize = 3;
 /// Characters of a text that can matter, for each token that counts: far more than a token has.
 const CHARACTERS_A_TOKEN: usize = 40;
 
+/// Of normalisation, where `config.json` has none.
+pub(crate) const DEFAULT_EPSILON: f32 = 1e-12;
+
 /// How a file begins that stands for another one, which Git LFS did not get.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
@@ -230,6 +233,21 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Returns how the weights are used, as far as they do not say it themselves; `None` where they do.
+    pub(crate) fn computation(&self) -> Result<Option<String>, EncoderError> {
+        if self.architecture()? != Architecture::Bert {
+            return Ok(None);
+        }
+        let number = |number: Option<usize>| number.map_or_else(String::new, |number| number.to_string());
+        let (layers, heads) = (number(self.num_hidden_layers), number(self.num_attention_heads));
+        let epsilon = self.layer_norm_eps.unwrap_or(DEFAULT_EPSILON);
+        Ok(Some(format!(
+            "{layers} layers of {heads} heads, epsilon {epsilon:?}"
+        )))
+    }
+}
+
 impl Settings {
     pub(crate) fn read(files: &Files, config: &Config) -> Result<Self, EncoderError> {
         let architecture = config.architecture()?;
@@ -270,7 +288,12 @@ impl Settings {
         if let Some(length) = length {
             let is_known = config.max_position_embeddings.is_some();
             let most = if is_known { settings.max_tokens } else { length };
-            settings.max_tokens = length.min(most).max(LEAST_LENGTH);
+            if length < LEAST_LENGTH {
+                return Err(EncoderError::Unsupported(format!(
+                    "texts of {length} tokens (max_seq_length or model_max_length), those that mark start and end included"
+                )));
+            }
+            settings.max_tokens = length.min(most);
         }
         let prompts: Prompts = json(files, PROMPTS)?.unwrap_or_default();
         if let Some(name) = prompts.default_prompt_name {

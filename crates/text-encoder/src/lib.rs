@@ -48,6 +48,9 @@ const TOKENS_AT_ONCE: usize = 512;
 /// Identity of [`Encoder::built_in`]; held by a test.
 const BUILT_IN: &str = "5b9dd6bb8c9220a3d87452e9f64a8415e9ffc3ebce263df76fa1678532cc7749";
 
+/// What [`Config::computation`] says of it.
+const BUILT_IN_COMPUTATION: &str = "6 layers of 12 heads, epsilon 1e-12";
+
 /// Earlier roundings of the same weights: models that learned from their vectors go on with today's.
 ///
 /// The cosine of their vectors to today's is 0.9995 at least, of 200 texts in many scripts.
@@ -104,6 +107,8 @@ pub struct Encoder {
     settings: Settings,
     model: Model,
     identity: String,
+    /// What earlier releases called it, who did not look at how the weights are used.
+    earlier: Option<String>,
 }
 
 enum Model {
@@ -174,16 +179,20 @@ impl Encoder {
                 Model::Static(Static::read(&weights, vocabulary, keeps_all)?)
             }
         };
-        let identity = identity.map_or_else(
-            || identify(weights.file(), &tokens, &settings, architecture),
-            str::to_owned,
-        );
+        let (identity, earlier) = match identity {
+            Some(identity) => (identity.to_owned(), None),
+            None => identify(
+                identify_files(weights.file(), &tokens, &settings, architecture),
+                config.computation()?,
+            ),
+        };
         let encoder = Self {
             tokenizer,
             vocabulary,
             settings,
             model,
             identity,
+            earlier,
         };
         if encoder.weights_for() < vocabulary {
             let reason = format!(
@@ -196,16 +205,21 @@ impl Encoder {
     }
 
     /// Returns what tells this encoder from all others: SHA-256, in hexadecimal, over weights, tokenizer and
-    /// the settings that vectors depend on. Vectors of different encoders cannot be compared.
+    /// the settings that vectors depend on, how many layers and heads there are among them. Vectors of different
+    /// encoders cannot be compared.
     #[must_use]
     pub fn identity(&self) -> &str {
         &self.identity
     }
 
     /// Returns whether a model that learned from vectors of the encoder with this identity can read this one's.
+    ///
+    /// An identity that an earlier release gave says nothing of layers and heads: it is taken whatever they are.
     #[must_use]
     pub fn serves(&self, identity: &str) -> bool {
-        self.identity == identity || self.identity == BUILT_IN && BUILT_IN_BEFORE.contains(&identity)
+        self.identity == identity
+            || self.earlier.as_deref() == Some(identity)
+            || self.identity == BUILT_IN && BUILT_IN_BEFORE.contains(&identity)
     }
 
     /// Returns how many values a vector has.
@@ -376,7 +390,24 @@ pub fn built_in_files() -> Files {
     ])
 }
 
-fn identify(weights: &[u8], tokenizer: &[u8], settings: &Settings, architecture: Architecture) -> String {
+/// Returns an encoder's identity, and what earlier releases called it if that is another one.
+fn identify(files: String, computation: Option<String>) -> (String, Option<String>) {
+    match computation {
+        Some(computation) if files != BUILT_IN || computation != BUILT_IN_COMPUTATION => {
+            let identity = hex::encode(Sha256::digest(format!("{files} {computation}")));
+            (identity, Some(files))
+        }
+        _ => (files, None),
+    }
+}
+
+/// Returns what stands for the files of an encoder.
+fn identify_files(
+    weights: &[u8],
+    tokenizer: &[u8],
+    settings: &Settings,
+    architecture: Architecture,
+) -> String {
     let mut settings = format!("{settings:?}");
     // The others were identified before there was this one.
     if architecture == (Architecture::Static { keeps_all: true }) {

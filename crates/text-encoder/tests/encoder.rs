@@ -286,6 +286,56 @@ fn a_tokenizer_that_contradicts_itself_is_refused_and_not_a_panic() {
 }
 
 #[test]
+fn what_is_computed_with_the_weights_changes_the_identity_and_models_of_before_are_served() {
+    let tiny = |file: &str, from: &str, to: &str| {
+        let mut files = read_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tiny"))
+            .expect("the folder is there");
+        let name = files
+            .keys()
+            .copied()
+            .find(|name| *name == file)
+            .expect("it has the file");
+        let text = std::str::from_utf8(&files[name]).expect("a text file");
+        assert!(text.contains(from), "{text}");
+        files.insert(name, Cow::Owned(text.replace(from, to).into_bytes()));
+        Encoder::from_files(files)
+    };
+    let config = |from, to| tiny("config.json", from, to).expect("an encoder");
+    let plain = config("\"use_cache\": false", "\"use_cache\": true");
+    // What the release before called each of them.
+    let earlier = "bb5658d03f9e082439859b05c02ae734c619f7b1b8fee1485bbe0525b14695b4";
+
+    let others = [
+        config("\"num_attention_heads\": 3", "\"num_attention_heads\": 4"),
+        config("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 1"),
+        config("\"layer_norm_eps\": 1e-12", "\"layer_norm_eps\": 1.0"),
+    ];
+    let no_layer = tiny(
+        "config.json",
+        "\"num_hidden_layers\": 3",
+        "\"num_hidden_layers\": 0",
+    );
+    let no_length = Encoder::from_files(changed("sentence_bert_config.json", "256", "0"));
+
+    let vector = |encoder: &Encoder| encoder.encode(&["a text"]);
+    for (number, other) in others.iter().enumerate() {
+        assert_ne!(vector(other), vector(&plain), "{number}");
+        assert!(
+            !other.serves(plain.identity()) && !plain.serves(other.identity()),
+            "{number}"
+        );
+        assert!(other.serves(earlier), "{number}");
+    }
+    assert!(plain.serves(plain.identity()) && plain.serves(earlier));
+    assert_eq!(
+        no_layer.expect_err("no layer").to_string(),
+        "the encoder's config.json cannot be used: num_hidden_layers is 0"
+    );
+    let refusal = no_length.expect_err("no token").to_string();
+    assert!(refusal.contains("texts of 0 tokens"), "{refusal}");
+}
+
+#[test]
 fn settings_of_the_folder_are_followed_and_change_the_identity() {
     let plain = Encoder::built_in();
     let load = |file, from: &str, to: &str| Encoder::from_files(changed(file, from, to)).expect("an encoder");
