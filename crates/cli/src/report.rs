@@ -159,7 +159,11 @@ pub fn versions(versions: &[VersionSummary]) -> String {
 
 /// Writes the line of a version.
 fn summary(version: &VersionSummary) -> String {
-    let built = version.built_at.map(|at| at.format("%Y-%m-%d %H:%M").to_string());
+    let built = match version.built_at {
+        Some(at) => at.format("%Y-%m-%d %H:%M").to_string(),
+        None if version.waits_for_approval => "waits".to_owned(),
+        None => "first model".to_owned(),
+    };
     let number = |number: Option<u64>| number.map_or_else(String::new, |number| number.to_string());
     let score = |share: Option<f64>| share.map_or_else(String::new, percent);
     let not_known = if version.serving { "not known yet" } else { "" };
@@ -176,7 +180,7 @@ fn summary(version: &VersionSummary) -> String {
         "{} {:<20}  {:<16}  {:>7}  {:>6}  {:>8}  {:>8}  {:<20}\n",
         if version.serving { '*' } else { ' ' },
         version.version,
-        built.unwrap_or_else(|| "first model".to_owned()),
+        built,
         number(version.train_rows),
         number(version.test_rows),
         score(version.scores.map(|scores| scores.accuracy)),
@@ -352,6 +356,25 @@ mod tests {
         ] {
             assert!(text.contains(line), "{text}");
         }
+    }
+
+    #[test]
+    fn a_challenger_that_waits_for_approval_is_no_first_model() {
+        let version = |name: &str, waits: bool| {
+            let version = json!({
+                "version": name, "modelArn": name, "rolledBack": false, "serving": !waits, "waitsForApproval": waits,
+            });
+            serde_json::from_value(version).expect("a version")
+        };
+
+        let text = versions(&[version("v1", false), version("v2", true)]);
+
+        let line = |name: &str| text.lines().find(|line| line.contains(name)).expect("a line");
+        assert!(line("v1").contains("first model"), "{text}");
+        assert!(
+            line("v2").contains("waits") && !line("v2").contains("first model"),
+            "{text}"
+        );
     }
 
     #[test]

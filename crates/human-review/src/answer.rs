@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use active_learning_core::labels::{
     human_loop::{COMMENT_OF, FLAG_OF, is_answer_word},
     label_key::label_key,
-    label_set::can_be_label,
+    label_set::can_be_proposed,
 };
 use serde_json::{Map, Value};
 
@@ -30,7 +30,7 @@ pub enum AnswerError {
     /// A new label is longer than a label may be.
     #[error("a new label is too long")]
     TooLong,
-    /// A new label holds a line break, or another character that cannot be seen.
+    /// A new label holds a line break, a character that cannot be seen, or one that turns the direction of what follows.
     #[error("a new label can be none")]
     NoLabel,
     /// A comment is longer than `MAX_COMMENT_BYTES`.
@@ -173,7 +173,7 @@ fn says_nothing(value: Option<&Value>) -> bool {
 /// [`AnswerError::TooLong`], [`AnswerError::NoLabel`].
 pub fn check_proposal(name: &str) -> Result<(), AnswerError> {
     let name = name.trim();
-    match is_answer_word(name) || can_be_label(name) {
+    match is_answer_word(name) || can_be_proposed(name) {
         true => Ok(()),
         false if name.len() > MAX_PROPOSAL_BYTES => Err(AnswerError::TooLong),
         false => Err(AnswerError::NoLabel),
@@ -317,7 +317,7 @@ mod tests {
             check(json!({ "a": "x".repeat(5_001) })),
             Err(AnswerError::TooLong)
         );
-        for none in ["a\nb", "a\u{7}b"] {
+        for none in ["a\nb", "a\u{7}b", "a\u{2028}b", "\u{202e}evil"] {
             assert_eq!(check(json!({ "a": none })), Err(AnswerError::NoLabel), "{none:?}");
         }
     }

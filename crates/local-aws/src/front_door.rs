@@ -135,7 +135,10 @@ pub(crate) fn is_loopback(authority: &str) -> bool {
 /// Returns the host of `host[:port]`, read as a browser does.
 fn host(authority: &str) -> Option<Host> {
     let authority: Authority = authority.parse().ok()?;
-    let is_plain = !authority.as_str().contains('@');
+    let (whole, host) = (authority.as_str(), authority.host());
+    // The library takes whatever follows the colon, and says only then that it is no port.
+    let after_host = whole.strip_prefix(host).unwrap_or("@");
+    let is_plain = matches!(after_host, "" | ":") || authority.port_u16().is_some() && !whole.contains('@');
     is_plain.then(|| Host::parse(authority.host()).ok()).flatten()
 }
 
@@ -173,6 +176,7 @@ mod tests {
             "localhost",
             "LOCALHOST:4566",
             "localhost.:4566",
+            "localhost:",
             "bucket.localhost:4566",
         ];
         let foreign = [
@@ -183,6 +187,9 @@ mod tests {
             "0.0.0.0:4566",
             "192.168.0.7",
             "[::2]",
+            "127.0.0.1:4566.evil.example",
+            "localhost:x",
+            "localhost:99999",
             "localhost@evil.example",
             "evil.example@localhost",
             "",

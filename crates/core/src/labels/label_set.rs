@@ -9,7 +9,7 @@ mod mapping;
 #[cfg(test)]
 mod tests;
 
-pub use changes::{LabelSetError, can_be_label, check_suggestion, is_written_as_others};
+pub use changes::{LabelSetError, can_be_label, can_be_proposed, check_suggestion, is_written_as_others};
 pub use mapping::{Difference, Mapped, delimiter};
 
 use std::collections::{BTreeMap, HashMap};

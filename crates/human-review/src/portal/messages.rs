@@ -147,7 +147,7 @@ fn of_answer(error: &AnswerError) -> Message {
             400,
             "no_label",
             "A new label cannot be used",
-            "It holds a line break or another character that cannot be seen. The answer was not taken. Please go back and write it \
+            "It holds a line break, a character that cannot be seen, or one that turns the direction of what follows. The answer was not taken. Please go back and write it \
              in one line. The task is still yours.",
         ),
         AnswerError::CommentTooLong => (

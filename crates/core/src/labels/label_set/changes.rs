@@ -581,6 +581,11 @@ pub fn can_be_label(name: &str) -> bool {
     checked(name).is_ok()
 }
 
+/// Returns whether a person may propose a label of this name: whether it can be accepted.
+pub fn can_be_proposed(name: &str) -> bool {
+    checked_of_person(name).is_ok()
+}
+
 /// Checks the label that a user suggests, or several: what can be no label is no suggestion.
 ///
 /// # Errors
@@ -617,6 +622,9 @@ fn checked(name: &str) -> Result<&str, LabelSetError> {
 /// file brings is taken as it is, since its rows name it so.
 fn checked_of_person(name: &str) -> Result<&str, LabelSetError> {
     match checked(name)? {
+        name if name.contains(['\u{2028}', '\u{2029}']) => Err(LabelSetError::Control(escaped(
+            name.chars().take(SHOWN_CHARACTERS),
+        ))),
         name if name.contains(turns_direction) => Err(LabelSetError::TurnsDirection(escaped(
             name.chars().take(SHOWN_CHARACTERS),
         ))),
@@ -634,7 +642,8 @@ fn turns_direction(c: char) -> bool {
 
 /// Writes a name so that what cannot be seen of it is: in backticks, with escapes.
 fn escaped(name: impl Iterator<Item = char>) -> String {
-    let escape = |c: char| match c.is_control() || turns_direction(c) {
+    let escape = |c: char| match c.is_control() || turns_direction(c) || matches!(c, '\u{2028}' | '\u{2029}')
+    {
         true => c.escape_default().to_string(),
         false => c.to_string(),
     };

@@ -255,6 +255,16 @@ fn a_name_that_people_give_turns_no_direction_and_is_refused_by_what_is_wrong_wi
         Err(LabelSetError::Control("`a\\tb`".to_owned()))
     );
     assert!(!turns.to_string().contains('\u{202e}'), "{turns}");
+    assert_eq!(
+        set.add("a\u{2028}b", ""),
+        Err(LabelSetError::Control("`a\\u{2028}b`".to_owned()))
+    );
+    assert!(
+        ["\u{202e}evil", "a\u{2029}b", "a\nb"]
+            .iter()
+            .all(|name| !can_be_proposed(name))
+    );
+    assert!(can_be_proposed("\u{5d0}\u{200f}!"));
     // Marks that stand beside letters of Hebrew and Arabic turn nothing after them.
     assert_eq!(set.add("\u{5d0}\u{200f}!", ""), Ok(()));
     // Rows of a file name it so.
