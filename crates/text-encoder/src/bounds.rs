@@ -2,8 +2,9 @@
 //!
 //! The `tokenizers` library bounds none of it. A tokenizer as models have it is far below every limit.
 
+use serde::Deserialize;
 use serde_json::Value;
-use tokenizers::{ModelWrapper, Tokenizer};
+use tokenizers::ModelWrapper;
 
 /// Most steps that change a text, and most that split it.
 const MOST_STEPS: usize = 32;
@@ -17,20 +18,27 @@ const MOST_BYTES: usize = 1_000;
 /// Most characters of a word that WordPiece looks up piece by piece, which takes their number squared. Models have 100.
 const MOST_CHARACTERS: usize = 1_000;
 
-/// Returns why a tokenizer is not used.
-pub(crate) fn check(tokenizer: &Tokenizer) -> Result<(), String> {
-    check_model(tokenizer.get_model())?;
-    let value = |part: serde_json::Result<Value>| part.map_err(|error| error.to_string());
-    if let Some(marks) = tokenizer.get_post_processor() {
-        let marks = value(serde_json::to_value(marks))?;
-        steps(&marks, "processors").into_iter().try_for_each(check_mark)?;
+/// What a `tokenizer.json` says of all but its model.
+#[derive(Deserialize)]
+struct Parts {
+    normalizer: Option<Value>,
+    pre_tokenizer: Option<Value>,
+    post_processor: Option<Value>,
+}
+
+/// Returns why a tokenizer is not read: the library normalises added tokens as soon as it reads them.
+pub(crate) fn check_file(file: &[u8]) -> Result<(), String> {
+    let parts: Parts = serde_json::from_slice(file)
+        .map_err(|error| format!("it is none of the `tokenizers` library ({error})"))?;
+    if let Some(marks) = &parts.post_processor {
+        steps(marks, "processors").into_iter().try_for_each(check_mark)?;
     }
     let mut growth = 1.0;
-    let normalizer = tokenizer.get_normalizer().map(serde_json::to_value);
-    let pre_tokenizer = tokenizer.get_pre_tokenizer().map(serde_json::to_value);
-    for (part, list) in [(normalizer, "normalizers"), (pre_tokenizer, "pretokenizers")] {
+    for (part, list) in [
+        (parts.normalizer, "normalizers"),
+        (parts.pre_tokenizer, "pretokenizers"),
+    ] {
         let Some(part) = part else { continue };
-        let part = value(part)?;
         let steps = steps(&part, list);
         if steps.len() > MOST_STEPS {
             let count = steps.len();
@@ -58,7 +66,8 @@ fn steps<'a>(part: &'a Value, list: &str) -> Vec<&'a Value> {
     }
 }
 
-fn check_model(model: &ModelWrapper) -> Result<(), String> {
+/// Returns why a tokenizer is not used.
+pub(crate) fn check_model(model: &ModelWrapper) -> Result<(), String> {
     let (mut strings, mut characters) = (Vec::new(), 0);
     match model {
         ModelWrapper::WordPiece(model) => {
@@ -109,28 +118,26 @@ fn check_mark(mark: &Value) -> Result<(), String> {
 }
 
 /// Returns how many times as long a step can make a text, of bytes that are likely.
+///
+/// Old files do not name the type of a step.
 fn growth_of(step: &Value) -> Result<f64, String> {
-    let text = |name: &str| step.get(name).and_then(Value::as_str).unwrap_or_default();
+    let text = |name: &str| step.get(name).and_then(Value::as_str);
+    let length = |text: &str| check_length(text).map(|()| text.len() as f64);
+    if let Some((pattern, content)) = step.get("pattern").zip(text("content")) {
+        let content = length(content)?;
+        let replaced = pattern.get("String").and_then(Value::as_str);
+        return Ok(match replaced.filter(|replaced| !replaced.is_empty()) {
+            Some(replaced) => (content / replaced.len() as f64).max(1.0),
+            // It may fit between any two bytes.
+            None => 1.0 + content,
+        });
+    }
+    if let Some(put) = text("prepend").or(text("replacement")) {
+        return Ok(1.0 + length(put)?);
+    }
     Ok(match text("type") {
-        "Replace" => {
-            let content = text("content");
-            check_length(content)?;
-            let replaced = step["pattern"].get("String").and_then(Value::as_str);
-            match replaced.filter(|replaced| !replaced.is_empty()) {
-                Some(replaced) => (content.len() as f64 / replaced.len() as f64).max(1.0),
-                // It may fit between any two bytes.
-                None => 1.0 + content.len() as f64,
-            }
-        }
-        "Prepend" => {
-            check_length(text("prepend"))?;
-            1.0 + text("prepend").len() as f64
-        }
-        "ByteLevel" => 2.0,
-        "Metaspace" => 4.0,
-        // Signs that stand for several, such as ligatures.
-        "NFKC" | "NFKD" | "Precompiled" => 2.0,
-        _ => 1.0,
+        Some("ByteLevel" | "NFKC" | "NFKD" | "Precompiled") => 2.0,
+        None | Some(_) => 1.0,
     })
 }
 

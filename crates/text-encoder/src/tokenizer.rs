@@ -50,8 +50,9 @@ impl Cutter {
                 "it is none of the `tokenizers` library, or of a kind that is not known here ({error})"
             ))
         };
+        bounds::check_file(file).map_err(invalid)?;
         let mut tokenizer = Tokenizer::from_bytes(file).map_err(unknown)?;
-        bounds::check(&tokenizer).map_err(invalid)?;
+        bounds::check_model(tokenizer.get_model()).map_err(invalid)?;
         let marks = tokenizer.get_post_processor().cloned();
         tokenizer.with_post_processor(None::<PostProcessorWrapper>);
         tokenizer.with_padding(None);
