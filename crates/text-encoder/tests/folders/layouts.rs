@@ -151,3 +151,79 @@ fn a_folder_without_a_config_is_told_where_it_belongs() {
         "{error}"
     );
 }
+
+#[test]
+fn a_static_model_reads_the_vectors_that_its_mapping_names() {
+    // Three vectors; of the two tokens, 2307 has the last one and 2147 the middle one.
+    let vectors = [[9.0_f32, 9.0], [1.0, -2.0], [5.0, 4.0]];
+    let of_token = |token: i64| match token {
+        2_307 => 2_i64,
+        2_147 => 1,
+        _ => 0,
+    };
+    let embeddings = vectors.iter().flatten().flat_map(|value| value.to_le_bytes());
+    let mapping = (0..30_522).flat_map(|token| of_token(token).to_le_bytes());
+    let data: Vec<u8> = embeddings.chain(mapping).collect();
+    let header = format!(
+        r#"{{"embeddings":{{"dtype":"F32","shape":[3,2],"data_offsets":[0,24]}},
+            "mapping":{{"dtype":"I64","shape":[30522],"data_offsets":[24,{}]}}}}"#,
+        data.len()
+    );
+    let file = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat();
+
+    let encoder = Encoder::from_files(static_files(file)).expect("a static model");
+
+    assert_eq!(encoder.tokens("great work"), [2_307, 2_147]);
+    assert_eq!(encoder.encode(&["great work", "great"]), [[3.0, 1.0], [5.0, 4.0]]);
+}
+
+#[test]
+fn a_static_model_gives_the_weighted_mean_of_its_tokens() {
+    let tokens = 30_522;
+    let embeddings: Vec<f32> = (0..tokens).flat_map(|token| [token as f32, 1.0]).collect();
+    let weights: Vec<f32> = (0..tokens)
+        .map(|token| if token == 2_307 { 3.0 } else { 1.0 })
+        .collect();
+    let files = static_files(safetensors(&embeddings, &weights));
+
+    let encoder = Encoder::from_files(files).expect("a static model");
+
+    // Two tokens, 2307 and 2147; no marks of start and end, nothing of what the vocabulary lacks.
+    assert_eq!(encoder.tokens("great work 👍"), [2_307, 2_147]);
+    assert_eq!(
+        encoder.encode(&["great work 👍", ""]),
+        [vec![(3.0 * 2_307.0 + 2_147.0) / 2.0, 2.0], vec![0.0, 0.0]]
+    );
+}
+
+/// The files of a static model with these weights and the tokens of the built-in encoder.
+fn static_files(weights: Vec<u8>) -> Files {
+    let mut files = built_in_files();
+    files.insert("model.safetensors", Cow::Owned(weights));
+    files.insert(
+        "config.json",
+        Cow::Borrowed(br#"{"model_type": "model2vec", "normalize": false}"#),
+    );
+    for name in ["modules.json", "1_Pooling/config.json"] {
+        files.remove(name);
+    }
+    files
+}
+
+fn safetensors(embeddings: &[f32], weights: &[f32]) -> Vec<u8> {
+    let (first, all) = (4 * embeddings.len(), 4 * (embeddings.len() + weights.len()));
+    let rows = weights.len();
+    let header = format!(
+        r#"{{"embeddings":{{"dtype":"F32","shape":[{rows},2],"data_offsets":[0,{first}]}},
+            "weights":{{"dtype":"F32","shape":[{rows}],"data_offsets":[{first},{all}]}}}}"#
+    );
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header.bytes());
+    file.extend(
+        embeddings
+            .iter()
+            .chain(weights)
+            .flat_map(|value| value.to_le_bytes()),
+    );
+    file
+}
