@@ -23,9 +23,9 @@ use crate::{
 };
 
 const FOLDER: &str = "deployments/";
-/// Switches that a tick reads: one that its own execution has undone is two.
+/// Switches that are read at first: one that its own execution has undone is two.
 const NEWEST: usize = 8;
-/// Switches that are read at a time where all of them are: there is one for each build that brought a better model.
+/// Switches that are read at a time.
 const READS_AT_ONCE: usize = 16;
 /// Longest time that an endpoint may show its old model, in service and without a message, after an update.
 const PATIENCE: TimeDelta = TimeDelta::minutes(2);
@@ -79,27 +79,45 @@ impl Deployment {
     }
 }
 
-/// Reads all switches, oldest first.
+/// Reads all switches, oldest first: where a person asks for something that may be as old as the first of them.
 pub(crate) async fn read_all(bucket: &Bucket) -> Result<Vec<Deployment>, BucketError> {
     let switches = bucket.list(FOLDER).await?;
-    stream::iter(switches)
-        .map(async |object| bucket.read_document::<Deployment>(&object.key).await)
-        .buffered(READS_AT_ONCE)
-        .try_filter_map(|deployment| ready(Ok(deployment)))
-        .try_collect()
-        .await
+    read_each(bucket, switches.into_iter().map(|object| object.key)).await
+}
+
+/// Reads the newest switches, oldest first: as many as are `enough`, all where they never are.
+pub(crate) async fn read_until(
+    bucket: &Bucket,
+    now: DateTime<Utc>,
+    enough: impl Fn(&[Deployment]) -> bool,
+) -> Result<Vec<Deployment>, BucketError> {
+    let mut count = NEWEST;
+    loop {
+        let keys = overview::switch_keys(bucket, now, count).await?;
+        let are_all = keys.len() < count;
+        let newest = read_each(bucket, keys.into_iter()).await?;
+        if are_all || enough(&newest) {
+            return Ok(newest);
+        }
+        count *= 2;
+    }
 }
 
 /// Reads the newest switches, oldest first: so many that the newest that lasted is among them, all where none is.
 pub(crate) async fn read_newest(bucket: &Bucket, now: DateTime<Utc>) -> Result<Vec<Deployment>, BucketError> {
-    let mut newest = Vec::new();
-    for key in overview::switch_keys(bucket, now, NEWEST).await? {
-        newest.extend(bucket.read_document::<Deployment>(&key).await?);
-    }
-    match lasting(&newest).is_empty() && newest.len() == NEWEST {
-        true => read_all(bucket).await,
-        false => Ok(newest),
-    }
+    read_until(bucket, now, |newest| !lasting(newest).is_empty()).await
+}
+
+async fn read_each(
+    bucket: &Bucket,
+    keys: impl Iterator<Item = String>,
+) -> Result<Vec<Deployment>, BucketError> {
+    stream::iter(keys)
+        .map(async |key| bucket.read_document::<Deployment>(&key).await)
+        .buffered(READS_AT_ONCE)
+        .try_filter_map(|deployment| ready(Ok(deployment)))
+        .try_collect()
+        .await
 }
 
 impl SwitchedBy {

@@ -38,6 +38,15 @@ fn kept<'a>(deployments: &'a [Deployment], serving: &'a str, beside: usize) -> B
         .collect()
 }
 
+/// Returns whether the newest switches name all models that stay. The oldest of them is left out: it may have undone one that
+/// is older still, so that what it names did not serve.
+fn name_all_kept(newest: &[Deployment], serving: &str, beside: usize) -> bool {
+    let newest = newest.get(1..).unwrap_or_default();
+    let others = deployment::served(newest).into_iter();
+    others.filter(|model| *model != serving).count() >= beside
+        && deployment::model_before(newest, serving).is_some()
+}
+
 /// Returns whether a version was made just now.
 fn is_young(model: &DocumentClassifierProperties, now: DateTime<Utc>) -> bool {
     let ended = model.end_time.as_ref().map(|time| time.secs());
@@ -56,8 +65,10 @@ impl ModelBuilding {
         };
         let desired = endpoint.as_ref().and_then(|endpoint| endpoint.desired.as_deref());
 
-        let deployments = deployment::read_all(&self.bucket).await?;
-        let kept = kept(&deployments, serving, self.config.keep_model_versions);
+        let beside = self.config.keep_model_versions;
+        let are_enough = |newest: &[Deployment]| name_all_kept(newest, serving, beside);
+        let deployments = deployment::read_until(&self.bucket, Utc::now(), are_enough).await?;
+        let kept = kept(&deployments, serving, beside);
         let trained = self.trained_models().await?;
         let is_old = |model: &String| !kept.contains(model.as_str()) && desired != Some(model.as_str());
         Ok(trained.into_iter().filter(is_old).collect())
@@ -185,6 +196,20 @@ mod tests {
         ];
 
         assert_eq!(kept(&switches, "b", 1), BTreeSet::from(["a", "b", "c"]));
+    }
+
+    #[test]
+    fn the_newest_switches_are_enough_once_they_name_what_stays_without_the_oldest_of_them() {
+        let switches = [
+            switch(4, SwitchedBy::RollBack, Some("d"), "c"),
+            switch(5, SwitchedBy::Build, Some("c"), "e"),
+            switch(6, SwitchedBy::Build, Some("e"), "f"),
+        ];
+
+        assert!(name_all_kept(&switches, "f", 2));
+        assert!(!name_all_kept(&switches, "f", 3), "d did not serve");
+        assert!(!name_all_kept(&switches[..2], "c", 1), "what c replaced is not known");
+        assert!(!name_all_kept(&[], "f", 1));
     }
 
     #[test]

@@ -13,14 +13,14 @@ use active_learning_core::{
     statistics::binomial_at_most,
     text::counted_as,
 };
-use chrono::Utc;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     ModelBuilding,
     build::{Build, Status},
     decision_record::{DECISION, DecisionRecord},
-    deployment,
+    deployment::{self, Deployment},
     error::StepError,
     label_set::{leave_out_of_use, required, use_own_names},
     message,
@@ -29,6 +29,8 @@ use crate::{
 
 /// Rows by which a switch is verified.
 const KNOWN_ROWS: usize = 10;
+/// The clock by which a model was made, and that of its switches, may differ by so much.
+const CLOCK_SKEW: TimeDelta = TimeDelta::hours(1);
 /// Name of the known rows among the objects of a build.
 pub(crate) const KNOWN: &str = "evaluation/known.json";
 
@@ -194,8 +196,14 @@ impl ModelBuilding {
 
     /// A model that was rolled back does not come back by itself.
     async fn refuse_rolled_back(&self, decision: &mut Decision) -> Result<(), StepError> {
-        let deployments = deployment::read_all(&self.bucket).await?;
-        if deployment::was_rolled_back(&deployments, &decision.challenger.model_arn) {
+        let challenger = &decision.challenger.model_arn;
+        let made = self.model(challenger).await?.and_then(|model| model.submit_time);
+        let made = made.and_then(|at| DateTime::from_timestamp(at.secs(), 0));
+        // No switch was to a model that was not made yet; clocks may differ.
+        let is_before = |switch: &Deployment| made.is_some_and(|made| switch.at < made - CLOCK_SKEW);
+        let reach_back = |newest: &[Deployment]| newest.first().is_some_and(is_before);
+        let deployments = deployment::read_until(&self.bucket, Utc::now(), reach_back).await?;
+        if deployment::was_rolled_back(&deployments, challenger) {
             decision.deploy = false;
             decision.reasons.push(Reason {
                 in_favour: false,

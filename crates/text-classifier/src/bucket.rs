@@ -206,12 +206,21 @@ impl Bucket {
     /// Reads the states of all things whose resource starts with `kind` and a slash.
     pub(crate) async fn states<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<T>, StoreError> {
         let listed = self.own.list(&format!("{FOLDER}{kind}/")).await?;
-        let resources: Vec<String> = listed
-            .iter()
-            .filter_map(|object| object.key.strip_prefix(FOLDER)?.strip_suffix(STATE_SUFFIX))
-            .map(str::to_owned)
-            .collect();
+        let resources = listed.iter().filter_map(|object| {
+            let resource = object.key.strip_prefix(FOLDER)?;
+            resource.strip_suffix(STATE_SUFFIX)
+        });
+        self.read_all(resources.map(str::to_owned).collect()).await
+    }
 
+    /// Reads the states of those of a kind that have work to be done, however many others there are.
+    pub(crate) async fn states_at_work<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<T>, StoreError> {
+        let listed = self.own.list(&format!("{JOBS_FOLDER}{kind}/")).await?;
+        let resources = listed.iter().filter_map(|object| resource_of_job(&object.key));
+        self.read_all(resources.map(str::to_owned).collect()).await
+    }
+
+    async fn read_all<T: DeserializeOwned>(&self, resources: Vec<String>) -> Result<Vec<T>, StoreError> {
         let reads: Vec<_> = resources.iter().map(|resource| self.read(resource)).collect();
         let states: Vec<Option<T>> = futures::stream::iter(reads)
             .buffered(READS_AT_ONCE)

@@ -319,7 +319,8 @@ pub(crate) async fn list(bucket: &Bucket, request: ListRequest) -> Result<Value,
 
 /// Returns whether a job that is not done needs a model.
 pub(crate) async fn uses(bucket: &Bucket, model_arn: &str) -> Result<bool, StoreError> {
-    let jobs = bucket.states::<Job>(KIND).await?;
+    // Those that are done have no work left: they are not read, however many there are.
+    let jobs = bucket.states_at_work::<Job>(KIND).await?;
     let uses = |job: &Job| job.properties.is_open() && job.properties.document_classifier_arn == model_arn;
     Ok(jobs.iter().any(uses))
 }

@@ -195,3 +195,22 @@ async fn the_eleventh_job_at_a_time_is_too_many() {
 
     assert_eq!(refused.body["__type"], "TooManyRequestsException");
 }
+
+#[tokio::test]
+async fn a_model_is_deleted_once_no_job_needs_it_and_jobs_that_are_done_are_not_read_for_that() {
+    let function = Function::new();
+    let model = function.trained_classifier("v1", PETS_CSV).await;
+    function.put_quietly("docs/a.txt", "it barks").await;
+    start(&function, &model, "docs/", InputFormat::OneDocPerLine).await;
+    // The state of one that was done long ago; whoever reads it fails.
+    let old = "text-classifier/document-classification-job/old.json";
+    function.put_quietly(old, "no job").await;
+    let delete = json!({"DocumentClassifierArn": model});
+
+    let early = function.call("DeleteDocumentClassifier", &delete).await;
+    function.work().await;
+    let late = function.call("DeleteDocumentClassifier", &delete).await;
+
+    assert_eq!(early.body["__type"], "ResourceInUseException");
+    assert_eq!(late.status, 200, "{}", late.body);
+}
