@@ -9,7 +9,8 @@ import assert from 'node:assert/strict';
 import { fits, isAccessible, main, nothingRan, ok, picture } from './checks.mjs';
 import { keyTimes, measureKeys, quantile } from './key-times.mjs';
 import {
-  answerWith, answersByText, canBeRead, keysBelow, liesReady, nextText, saved, shownText, signIn, storageIsFull,
+  answerWith, answersByText, canBeRead, keysBelow, liesReady, nextText, openTask, saved, shownText, signIn, storageIsFull,
+  taskArrives,
 } from './reviewing.mjs';
 import { until } from './stack.mjs';
 
@@ -495,10 +496,7 @@ async function withoutScript(browser, stack) {
   await page.goto(await stack.signInLink('plain'));
   await page.click('#sign-in');
   await page.waitForURL(/\/queue$/);
-  await until('a task in the queue', async () => {
-    await page.reload();
-    return page.locator('#start-reviewing').count();
-  });
+  await taskArrives(page);
   await page.click('#start-reviewing');
   await page.locator('select').selectOption('Sports');
   await page.getByRole('button', { name: 'Submit' }).click();
@@ -595,12 +593,7 @@ async function reviewManyLabels(browser, stack) {
 async function reviewSeveralLabels(browser, stack) {
   await stack.feedback({ sentence: 'Shares of a football club', prediction: 'Sports', confidence: 0.2 });
   const { page, context } = await signIn(browser, stack, 'slow');
-  await until('a task', async () => {
-    await page.reload();
-    return page.locator('#start-reviewing').count();
-  });
-  await page.click('#start-reviewing');
-  await page.waitForSelector('#review-choices button');
+  await openTask(page);
   for (const key of ['1', '2', '3', '1']) await page.keyboard.press(key);
   assert.equal(await page.locator('#review-choices button[aria-pressed=true]').count(), 2);
   await isAccessible(page, 'several-labels');
@@ -636,12 +629,7 @@ async function reviewBlind(browser, stack) {
   const sentence = 'A minister kicked off the cup final';
   await stack.feedback({ sentence, prediction: 'Sports', confidence: 0.25 });
   const { page, context } = await signIn(browser, stack, 'blind');
-  await until('a task', async () => {
-    await page.reload();
-    return page.locator('#start-reviewing').count();
-  });
-  await page.click('#start-reviewing');
-  await page.waitForSelector('#review-choices button');
+  await openTask(page);
   await isAccessible(page, 'blind');
   const isTold = () => page.evaluate(() => /predicted (?!one)|25 %/.test(document.querySelector('main').innerText));
   await canBeRead(page);

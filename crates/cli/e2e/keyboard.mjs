@@ -6,7 +6,9 @@
 import assert from 'node:assert/strict';
 
 import { fits, main, nothingRan, ok, person } from './checks.mjs';
-import { answerWith, answersByText, canBeRead, keysBelow, nextText, saved, shownText, signIn } from './reviewing.mjs';
+import {
+  answerWith, answersByText, canBeRead, keysBelow, nextText, openTask, saved, shownText, signIn, typeForeign,
+} from './reviewing.mjs';
 import { until } from './stack.mjs';
 
 const REVIEWER = 'kim';
@@ -105,11 +107,6 @@ async function pressOn(page, selector) {
   await tabTo(page, selector);
   await page.keyboard.press('Enter');
 }
-
-/** A key as a keyboard of another country gives it: what is written on it, and where it is. */
-const typeForeign = (page, key) => page.evaluate((given) => {
-  document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { ...given, bubbles: true, cancelable: true }));
-}, key);
 
 async function wordsAreMarked(page) {
   assert.equal(await shownText(page), GOAL);
@@ -303,12 +300,7 @@ async function labelsStayInSight(browser, stack) {
     await stack.feedback({ sentence, prediction: 'Subject of a longer name 31', confidence: 0.1 + number / 100 });
   }
   const { page, context } = await signIn(browser, stack, REVIEWER);
-  await until('tasks', async () => {
-    await page.reload();
-    return page.locator('#start-reviewing').count();
-  });
-  await page.click('#start-reviewing');
-  await page.waitForSelector('#review-choices button');
+  await openTask(page);
   for (const [width, height] of [[1280, 800], [390, 844]]) {
     await page.setViewportSize({ width, height });
     await fits(page, `40 labels at ${width} pixels`);
@@ -363,12 +355,7 @@ async function leaseIsKept(browser, stack) {
   const sentence = 'Shares of a football club';
   await stack.feedback({ sentence, prediction: 'Sports', confidence: 0.2 });
   const { page, context } = await signIn(browser, stack, 'slow');
-  await until('a task', async () => {
-    await page.reload();
-    return page.locator('#start-reviewing').count();
-  });
-  await page.click('#start-reviewing');
-  await page.waitForSelector('#review-choices button');
+  await openTask(page);
   const other = await signIn(browser, stack, 'quick');
   const isMineStill = async (why) => {
     await other.page.goto(`${stack.portalUrl}next`);

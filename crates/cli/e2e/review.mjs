@@ -8,6 +8,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { fits, isAccessible, main, nothingRan, ok, person } from './checks.mjs';
+import { taskArrives } from './reviewing.mjs';
 import { until } from './stack.mjs';
 
 const LABELS = ['World', 'Sports', 'Business', 'SciTech'];
@@ -360,13 +361,6 @@ async function enter(page, selector, address) {
   await page.waitForFunction((wanted) => document.activeElement?.matches(wanted), selector);
   await Promise.all([page.waitForResponse((response) => address.test(response.url())), page.keyboard.press('Enter')]);
   await page.waitForURL(address);
-}
-
-async function taskArrives(page) {
-  await until('a task in the queue', async () => {
-    await page.reload();
-    return page.locator('#start-reviewing').count();
-  });
 }
 
 async function outputKeys(stack, loop) {

@@ -1,6 +1,7 @@
 // What a reviewer does in the browser, and what of it is stored: shared by the scripts that review.
 
 import { person } from './checks.mjs';
+import { until } from './stack.mjs';
 
 export async function answersByText(stack) {
   const given = new Map();
@@ -25,13 +26,31 @@ export async function keysBelow(stack, prefix) {
   }
 }
 
-export async function signIn(browser, stack, reviewer) {
+export async function signIn(browser, stack, reviewer, role = 'reviewer') {
   const found = await person(browser, { viewport: { width: 1280, height: 900 } });
-  await found.page.goto(await stack.signInLink(reviewer));
+  await found.page.goto(await stack.signInLink(reviewer, role));
   await found.page.click('#sign-in');
   await found.page.waitForURL(/\/queue$/);
   return found;
 }
+
+/** Waits on the queue page until there is a task. */
+export const taskArrives = (page) => until('a task in the queue', async () => {
+  await page.reload();
+  return page.locator('#start-reviewing').count();
+});
+
+/** Waits on the queue page until there is a task, and opens it. */
+export async function openTask(page) {
+  await taskArrives(page);
+  await page.click('#start-reviewing');
+  await page.waitForSelector('#review-choices button');
+}
+
+/** A key as a keyboard of another country gives it: what is written on it, and where it is. */
+export const typeForeign = (page, key) => page.evaluate((given) => {
+  document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { ...given, bubbles: true, cancelable: true }));
+}, key);
 
 export const liesReady = (page) => page.waitForSelector('#task-form[data-ready=yes]', { timeout: 10_000 });
 

@@ -470,7 +470,7 @@
     const isFetching = isSwapped && !current;
     if ((!form.dataset.unread && !isFetching) || help?.open) return;
     if ((event.ctrlKey || event.metaKey || event.altKey) && event.key !== 'Enter') return;
-    const isOfKey = /^(?:Enter|[ n])$/.test(event.key) || /^(?:Digit|Numpad)\d$/.test(event.code);
+    const isOfKey = /^(?:Enter|[ n])$/.test(said(event)) || /^(?:Digit|Numpad)\d$/.test(event.code);
     const isElsewhere = event.target.closest('input, textarea, select, a, summary, .portal-bar, .portal-notes');
     const isChoice = event.type === 'click' ? event.target.closest('#task-body button') : isOfKey && !isElsewhere;
     if (!isChoice) return;
@@ -673,8 +673,18 @@
     if (details) details.open = !details.open;
   };
 
+  // The letter on a key: where a layout writes no Latin letters, the one beside its own; Caps Lock makes no other key of it.
+  const said = ({ key = '', code = '', shiftKey }) => {
+    if (key === '؟') return '?';
+    const isOther = /^\p{L}$/u.test(key) && !/\p{Script=Latin}/u.test(key);
+    const letter = isOther ? code.replace(/^Key(?=[A-Z]$)/, '') : key;
+    return shiftKey || letter.length > 1 ? letter : letter.toLowerCase();
+  };
+
   const onKey = (event) => {
     isActive();
+    // Of a word that is being written in another script.
+    if (event.isComposing || event.keyCode === 229) return;
     if (event.key === 'Escape' && undoAt !== null && !help?.open && !event.defaultPrevented) {
       event.preventDefault();
       leave();
@@ -687,7 +697,7 @@
     }
     if (event.defaultPrevented || event.repeat || event.ctrlKey || event.metaKey || event.altKey || help?.open) return;
     if (event.target.matches('input, textarea, select') || document.documentElement.dataset.letters === 'off') return;
-    const action = actions[event.key];
+    const action = actions[said(event)];
     if (!action) return;
     event.preventDefault();
     action();

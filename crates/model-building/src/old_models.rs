@@ -208,7 +208,10 @@ mod tests {
 
         assert!(name_all_kept(&switches, "f", 2));
         assert!(!name_all_kept(&switches, "f", 3), "d did not serve");
-        assert!(!name_all_kept(&switches[..2], "c", 1), "what c replaced is not known");
+        assert!(
+            !name_all_kept(&switches[..2], "c", 1),
+            "what c replaced is not known"
+        );
         assert!(!name_all_kept(&[], "f", 1));
     }
 

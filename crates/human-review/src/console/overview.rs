@@ -46,55 +46,53 @@ impl Console<'_> {
 /// Draws what came and what was answered on each day.
 fn by_day(activity: &Activity) -> Chart {
     let days: Vec<&str> = activity.days.iter().map(|day| day.day.as_str()).collect();
-    let both = activity.days.iter().flat_map(|day| [day.arrived, day.answered]);
-    let most = both.max().unwrap_or_default();
+    let counts = activity.days.iter().map(|day| (day.arrived, day.answered));
+    let counts: Vec<(u64, u64)> = counts.collect();
     let text = "Texts that came for review and texts that were answered, by day. Today is not over. Copies of a text, and \
                 texts that were asked before, do not count; an answer counts when a human loop has decided its text.";
-    let (chart, top) = Chart::of_days("Texts a day", text, "Texts", (&days, most), table(activity));
-    let points = |count: fn(&ActivityDay) -> u64| {
-        let count = move |(number, day): (usize, &ActivityDay)| {
-            let share = share_of_day(number, activity.days.len());
-            (share, count(day) as f64 / top)
-        };
-        activity.days.iter().enumerate().map(count)
-    };
-    chart
-        .with_line(Line::through(
-            "first",
-            "came for review",
-            points(|day| day.arrived),
-        ))
-        .with_line(Line::through("second", "answered", points(|day| day.answered)))
+    let empty = Chart::of_days(
+        "Texts a day",
+        text,
+        "Texts",
+        (&days, most(&counts)),
+        table(activity),
+    );
+    with_lines(empty, &counts)
 }
 
 /// Draws what came and what was answered in each hour.
 fn by_hour(hours: &[ActivityHour]) -> Chart {
-    let both = hours.iter().flat_map(|hour| [hour.arrived, hour.answered]);
-    let most = both.max().unwrap_or_default();
+    let counts: Vec<(u64, u64)> = hours.iter().map(|hour| (hour.arrived, hour.answered)).collect();
     let marked = hours.iter().enumerate().rev().step_by(HOURS_BETWEEN_MARKS);
     let marks = marked.map(|(number, hour)| (number, in_short(&hour.hour)));
     let marks: Vec<(usize, String)> = marks.collect();
     let text = "The same by hour, of the last 48 hours. This hour is not over.";
-    let (chart, top) = Chart::of_counts(
+    let empty = Chart::of_counts(
         ("Texts an hour", text),
         ("Hour (UTC)", "Texts"),
         (hours.len(), &marks),
-        most,
+        most(&counts),
         hours_table(hours),
     );
-    let points = |count: fn(&ActivityHour) -> u64| {
-        let point = move |(number, hour): (usize, &ActivityHour)| {
-            (share_of_day(number, hours.len()), count(hour) as f64 / top)
-        };
-        hours.iter().enumerate().map(point)
+    with_lines(empty, &counts)
+}
+
+fn most(counts: &[(u64, u64)]) -> u64 {
+    let both = counts
+        .iter()
+        .flat_map(|(arrived, answered)| [*arrived, *answered]);
+    both.max().unwrap_or_default()
+}
+
+/// Draws what came and what was answered into an empty chart, whose top stands for a number: time after time.
+fn with_lines((chart, top): (Chart, f64), counts: &[(u64, u64)]) -> Chart {
+    let points = |count: fn(&(u64, u64)) -> u64| {
+        let point = move |(number, both)| (share_of_day(number, counts.len()), count(both) as f64 / top);
+        counts.iter().enumerate().map(point)
     };
     chart
-        .with_line(Line::through(
-            "first",
-            "came for review",
-            points(|hour| hour.arrived),
-        ))
-        .with_line(Line::through("second", "answered", points(|hour| hour.answered)))
+        .with_line(Line::through("first", "came for review", points(|both| both.0)))
+        .with_line(Line::through("second", "answered", points(|both| both.1)))
 }
 
 /// Writes `2026-11-30T14` as `11-30 14 h`.
