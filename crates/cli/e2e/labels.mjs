@@ -20,7 +20,7 @@ const BEGINNING = `An ${WORDS[0]} on ${WORDS[1]} and ${WORDS[2]}, `;
 const TEXTS = [
   [`${BEGINNING}number 1`, marksAndFlag, 'flag'],
   [`${BEGINNING}${'x'.repeat(9_000)}`, longTextFits, '__none__'],
-  [`${BEGINNING}number 3`, keysOfOtherScripts, 'World'],
+  [`${BEGINNING}number 3`, keysOfOtherScripts, LONG],
   [`${BEGINNING}number 4`, wordsOfAnInputMethod, 'Resume'],
   [`${BEGINNING}number 5`, labelsOfOtherScripts, ARABIC],
 ];
@@ -44,6 +44,11 @@ async function work(browser, start) {
     await canBeRead(page);
     await does(page);
     await nextText(page, text);
+  }
+  await page.setViewportSize({ width: 390, height: 844 });
+  for (const address of ['history', 'queue', 'guide']) {
+    await page.goto(stack.portalUrl + address);
+    await fits(page, `${address} on a phone`);
   }
   assert.deepEqual(problems.filter((problem) => !/ERR_ABORTED/.test(problem)), []);
   await context.close();
@@ -113,7 +118,7 @@ async function keysOfOtherScripts(page) {
   await page.waitForSelector('#help[open]');
   await page.keyboard.press('Escape');
   ok('keys of a Russian and of an Arabic keyboard comment, find and help');
-  await typeForeign(page, { key: '1', code: 'Numpad1' });
+  await typeForeign(page, { key: '7', code: 'Numpad7' });
 }
 
 /** Enter takes the word that is being written: it picks no label, and sends nothing. */

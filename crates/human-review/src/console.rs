@@ -193,7 +193,8 @@ impl Console<'_> {
             return Ok(document(200, &view.json));
         }
         let done = request.query.get("done").and_then(|action| actions::done(action));
-        Ok(self.show(address, view, done.map(str::to_owned)))
+        let json = json_address(address, &request.query);
+        Ok(self.show(address, view, done.map(str::to_owned), Some(json)))
     }
 
     /// Begins the page at an address. Boxed here: an unoptimised build keeps a place on the stack for each of them.
@@ -220,7 +221,7 @@ impl Console<'_> {
         }
     }
 
-    fn show(&self, address: &str, view: View, note: Option<String>) -> HttpReply {
+    fn show(&self, address: &str, view: View, note: Option<String>, json: Option<String>) -> HttpReply {
         let navigation = PAGES.iter().map(|(to, name)| NavigationItem {
             address: to,
             name,
@@ -240,10 +241,21 @@ impl Console<'_> {
             title: view.title,
             note,
             blocks: view.blocks,
-            // A report's address needs its key.
-            json: (!address.is_empty() && address != REPORT).then(|| format!("{address}.json")),
+            json,
         };
         page(200, &shown, None)
+    }
+}
+
+/// Returns the address of a page as JSON: of what is shown, not of what is shown without these words of its address.
+fn json_address(address: &str, query: &BTreeMap<String, String>) -> String {
+    let shown = query.iter().filter(|(name, _)| *name != "done");
+    let words = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(shown)
+        .finish();
+    match words.as_str() {
+        "" => format!("{address}.json"),
+        words => format!("{address}.json?{words}"),
     }
 }
 

@@ -351,7 +351,7 @@ impl Console<'_> {
             blocks,
             json: serde_json::Value::Null,
         };
-        Ok(self.show("", view, None))
+        Ok(self.show("", view, None, None))
     }
 
     async fn carry_out(
@@ -487,7 +487,7 @@ impl Console<'_> {
             blocks,
             json: serde_json::Value::Null,
         };
-        Ok(self.show("", view, None))
+        Ok(self.show("", view, None, None))
     }
 }
 

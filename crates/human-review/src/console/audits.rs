@@ -145,7 +145,7 @@ fn rates(caption: &str, of: &'static str, rates: &BTreeMap<String, ErrorRate>) -
     let row = |(name, rate): (&String, &ErrorRate)| {
         let interval = rate.interval();
         vec![
-            Cell::text(name),
+            Cell::written(name),
             Cell::text(rate.audited.to_string()),
             Cell::text(rate.wrong.to_string()),
             percent_cell(rate.rate()),

@@ -99,7 +99,7 @@ fn table(pairs: &[ConfusedPair<'_>]) -> Table {
             Cell::text(pair.texts.to_string()),
             Cell::text(format!("{} of {}", percent(share), pair.of)),
             Cell::Link(
-                texts_of(pair),
+                texts_of(pair.predicted, pair.said),
                 format!("Texts of {} for {}", pair.predicted, in_words(pair.said)),
             ),
         ]
@@ -117,12 +117,12 @@ fn table(pairs: &[ConfusedPair<'_>]) -> Table {
     }
 }
 
-/// Returns the address of the texts of a pair.
-fn texts_of(pair: &ConfusedPair<'_>) -> String {
+/// Returns the address of the texts of which people said this where that was predicted.
+fn texts_of(predicted: &str, said: &str) -> String {
     let search = Search {
-        predicted: pair.predicted.to_owned(),
-        label: pair.said.to_owned(),
-        answer: if pair.said.is_empty() { NONE } else { "" }.to_owned(),
+        predicted: predicted.to_owned(),
+        label: said.to_owned(),
+        answer: if said.is_empty() { NONE } else { "" }.to_owned(),
         ..Search::default()
     };
     search.address("data", &Place::default())
@@ -139,10 +139,11 @@ fn matrix(confusion: &ModelConfusion) -> Option<Block> {
         return None;
     }
     let row = |(predicted, row): (&String, &std::collections::BTreeMap<String, u64>)| {
-        let counts = said
-            .iter()
-            .map(|label| row.get(*label).copied().unwrap_or_default());
-        let counts = counts.map(|count| Cell::text(count.to_string()));
+        let count = |label: &&String| match row.get(*label).copied().unwrap_or_default() {
+            0 => Cell::text("0"),
+            texts => Cell::Link(texts_of(predicted, label), texts.to_string()),
+        };
+        let counts = said.iter().map(count);
         std::iter::once(Cell::written(predicted)).chain(counts).collect()
     };
     let head = said.iter().map(|label| in_words(label).to_owned());

@@ -80,7 +80,8 @@ impl Console<'_> {
         }
         let found = self.look(&search).await?;
         match format {
-            "" => Ok(self.show("data", found_view(&search, &found), None)),
+            // A word is in no address: there is none of this page as JSON.
+            "" => Ok(self.show("data", found_view(&search, &found), None, None)),
             "csv" => Ok(download(CSV, "texts.csv", to_csv(&found.texts))),
             "jsonl" => Ok(download(JSON_LINES, "texts.jsonl", to_json_lines(&found.texts))),
             _ => Err(ConsoleError::Invalid(
@@ -199,10 +200,6 @@ fn found_view(search: &Search, found: &Found) -> View {
             "In CSV a cell that begins like a formula of a spreadsheet has an apostrophe before it.",
         ));
     }
-    if search.word.is_empty() {
-        let address = search.address("data.json", &search.after);
-        blocks.push(Block::Link(address, "These texts as JSON".to_owned()));
-    }
     View {
         title: "Data".to_owned(),
         blocks,
@@ -235,7 +232,7 @@ fn found_table(texts: &[FoundText]) -> Table {
             Cell::written(&text.said),
             Cell::written(text.predicted.as_deref().unwrap_or("nothing")),
             Cell::text(confidence.unwrap_or_default()),
-            Cell::text(text.reviewers.join(", ")),
+            Cell::written(text.reviewers.join(", ")),
             Cell::text(text.signal.as_str().unwrap_or_default()),
             Cell::text(&text.labelled_at),
         ]

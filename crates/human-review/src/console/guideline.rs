@@ -259,7 +259,7 @@ impl Console<'_> {
             blocks,
             json: serde_json::Value::Null,
         };
-        self.show("", view, None)
+        self.show("", view, None, None)
     }
 }
 

@@ -239,10 +239,10 @@ fn log(entries: &[audit_log::Entry]) -> Table {
             .map_or_else(String::new, |why| format!("failed: {why}"));
         vec![
             Cell::text(iso_time(entry.at)),
-            Cell::text(who(entry)),
+            Cell::written(who(entry)),
             Cell::text(&entry.action),
-            Cell::text(&entry.subject),
-            Cell::text(&entry.value),
+            Cell::written(&entry.subject),
+            Cell::written(&entry.value),
             Cell::text(outcome),
         ]
     };

@@ -145,7 +145,7 @@ impl Console<'_> {
             for remark in &remarks {
                 rows.push(vec![
                     Cell::text(rfc3339(remark.at)),
-                    Cell::text(self.name_of(&remark.worker).await?),
+                    Cell::written(self.name_of(&remark.worker).await?),
                     Cell::written(&remark.text),
                     Cell::written(answer_in_words(&remark.answer)),
                     Cell::written(remark.comment.as_deref().unwrap_or_default()),
@@ -173,7 +173,7 @@ impl Console<'_> {
                 .map_or_else(String::new, |seconds| format!("{seconds:.0} s"));
             let flag = if vote.note.flagged { "flagged" } else { "" };
             rows.push(vec![
-                Cell::text(name),
+                Cell::written(name),
                 Cell::written(in_words(&vote.answer)),
                 Cell::text(&vote.at),
                 Cell::text(seconds),
@@ -207,7 +207,7 @@ impl Console<'_> {
         for (worker_id, report) in reports.iter().take(100) {
             let seconds = report.median_seconds;
             let mut row = vec![
-                Cell::text(self.name_of(worker_id).await?),
+                Cell::written(self.name_of(worker_id).await?),
                 Cell::text(report.answers.to_string()),
                 Cell::text(report.unsure.to_string()),
                 percent_cell(report.agreement),
@@ -245,7 +245,7 @@ fn agreement(report: &AgreementReport) -> Table {
     let row = |name: &str, agreement: &Agreement| {
         let alpha = agreement.alpha;
         vec![
-            Cell::text(name),
+            Cell::written(name),
             Cell::text(alpha.map_or_else(|| "not known".to_owned(), |alpha| format!("{alpha:.2}"))),
             percent_cell(agreement.percent_agreement),
             Cell::text(agreement.records.to_string()),

@@ -143,7 +143,7 @@ fn cells(row: &Listed, teams: &[Workteam]) -> Vec<Cell> {
         )
     });
     vec![
-        Cell::text(&member.name),
+        Cell::written(&member.name),
         Cell::text(member.role.as_str()),
         Cell::text(if member.paused { "paused" } else { "active" }),
         Cell::text(teams_of(member, teams)),

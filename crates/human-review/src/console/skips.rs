@@ -52,7 +52,7 @@ impl Console<'_> {
         if !skips.is_empty() {
             let row = |skip: &SkippedBy| {
                 let reason = skip.reason.as_deref().unwrap_or("no reason given");
-                vec![Cell::text(&skip.name), Cell::written(reason)]
+                vec![Cell::written(&skip.name), Cell::written(reason)]
             };
             blocks.push(Block::Table(Table {
                 caption: "Who skipped its latest task".to_owned(),
@@ -78,7 +78,7 @@ impl Console<'_> {
         for skip in skips {
             rows.push(vec![
                 Cell::text(rfc3339(skip.at)),
-                Cell::text(self.name_of(&skip.worker).await?),
+                Cell::written(self.name_of(&skip.worker).await?),
                 Cell::Name(skip.human_loop.clone()),
                 Cell::written(&skip.text),
                 Cell::written(&skip.reason),

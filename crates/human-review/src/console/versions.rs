@@ -183,7 +183,7 @@ fn switches_table(switches: &[Serving]) -> Table {
             Cell::text(switch.version()),
             Cell::text(switch.at.format("%Y-%m-%d %H:%M UTC").to_string()),
             Cell::text(&switch.by),
-            Cell::text(&switch.reason),
+            Cell::written(&switch.reason),
             Cell::text(&switch.build_id),
             Cell::Forms(match number == 0 || switch.by == "parameter" {
                 true => Vec::new(),

@@ -117,7 +117,7 @@ fn cells(name: &str, work: &Work) -> Vec<Cell> {
     let seconds = report.and_then(|report| report.median_seconds);
     let at = work.last_active_at;
     vec![
-        Cell::text(name),
+        Cell::written(name),
         Cell::text(at.map_or_else(
             || "not yet".to_owned(),
             |at| at.format("%Y-%m-%d %H:%M UTC").to_string(),

@@ -416,6 +416,7 @@ async fn what_the_model_takes_for_what_is_shown_with_the_way_to_the_texts() {
         "Texts of World for Sci &#38; Tech",
         "data?source=&#38;label=Sci+%26+Tech&#38;predicted=World",
         "37.5 % of 8",
+        "label=World&#38;predicted=World\">5</a></td>",
         "answer=none",
     ] {
         assert!(page.body().contains(text), "{text}: {}", page.body());
@@ -698,8 +699,16 @@ async fn builds_are_listed_a_page_at_a_time() {
         page = admin.get(&format!("versions.json?after={next}")).await.json();
     }
 
+    let second = admin.get("versions?after=build-000029&done=approve").await;
     assert_eq!(names.len(), 60);
     assert!(names.is_sorted());
+    assert!(
+        second
+            .body()
+            .contains("href=\"versions.json?after=build-000029\""),
+        "the page that is shown, as JSON: {}",
+        second.body()
+    );
 }
 
 #[tokio::test]

@@ -119,7 +119,11 @@ async fn what_somebody_wrote_has_its_own_direction_and_no_language_is_claimed_of
     let (ann, admin) = (review.sign_in("ann").await, review.sign_in_admin("ada").await);
     skip(&ann, "tc-1", ARABIC).await;
     let id = dispute_with_comment(&review, ARABIC).await;
+    review.sign_in("ليلى").await;
 
+    let people = admin.get("reviewers").await;
+    let name = "<th scope=\"row\" dir=\"auto\" lang=\"\">ليلى</th>";
+    assert_eq!(people.body().matches(name).count(), 2, "{}", people.body());
     let cell = format!("dir=\"auto\" lang=\"\">{ARABIC}</t");
     for page in ["tasks".to_owned(), "quality".to_owned(), format!("data?id={id}")] {
         let shown = admin.get(&page).await;
