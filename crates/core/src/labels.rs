@@ -13,4 +13,5 @@ pub mod missing;
 pub mod prediction_result;
 pub mod question;
 pub mod review_event;
+pub mod says_no;
 pub mod vote;

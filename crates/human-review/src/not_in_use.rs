@@ -1,12 +1,10 @@
 //! Answers by a label that went out of use while its page was open.
 
 use active_learning_core::labels::{
-    human_loop::{Answer, ExclusionCategories},
+    human_loop::{Answer, ExclusionCategories, HumanLoopOutput},
     label_set::{LabelSet, Resolution, State},
 };
 use serde_json::{Map, Value};
-
-use crate::trial::output;
 
 /// Says what became of the first label of an answer, in which these exclusion categories are chosen, that was retired or split; `None` where all can be taken. A label
 /// that was renamed or merged can: its answers are those of the label it led to.
@@ -16,10 +14,10 @@ pub fn not_in_use(
     input: &Value,
     set: &LabelSet,
 ) -> Option<String> {
-    let output = output(answer, exclusions, input)?;
-    let votes = output.reviewed().into_iter().flat_map(|item| item.votes);
-    let names = votes.flat_map(|vote| names_of(vote.answer, set));
-    names.into_iter().find_map(|name| fate(&name, set))
+    let task = HumanLoopOutput::unanswered(input.clone()).ok()?;
+    let answers = task.read_form(answer, exclusions).answers.into_values();
+    let mut names = answers.flatten().flat_map(|answer| names_of(answer, set));
+    names.find_map(|name| fate(&name, set))
 }
 
 /// Returns the labels that an answer names; what the page did not offer may be several.
@@ -51,6 +49,10 @@ mod tests {
         super::not_in_use(answer, &ExclusionCategories::new(), input, set)
     }
 
+    fn item(id: &str) -> Value {
+        json!({ "id": id, "classifier": "news", "utterance": format!("Text of {id}") })
+    }
+
     fn set() -> LabelSet {
         let mut set = LabelSet::none();
         for name in ["World", "Sport", "Old", "Biz", "Business", "A|B"] {
@@ -65,7 +67,7 @@ mod tests {
 
     #[test]
     fn what_became_of_a_label_that_is_no_longer_in_use_is_said() {
-        let items = json!([{ "id": "r-1" }, { "id": "r-2" }]);
+        let items = json!([item("r-1"), item("r-2")]);
         let input = json!({ "comprehendPredictions": items, "labels": set().choices([]) });
         let of = |answer: Value| not_in_use(answer.as_object().expect("an object"), &input, &set());
 
@@ -86,7 +88,7 @@ mod tests {
 
     #[test]
     fn labels_in_use_those_that_were_merged_and_new_ones_are_taken() {
-        let input = json!({ "comprehendPredictions": [{ "id": "r-1" }], "labels": set().choices([]) });
+        let input = json!({ "comprehendPredictions": [item("r-1")], "labels": set().choices([]) });
 
         for given in ["World", "Biz", "racing", "Weather", "__none__", "__unsure__", ""] {
             let answer = json!({ "r-1": given, "comment:r-1": "Old" });

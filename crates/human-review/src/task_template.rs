@@ -132,6 +132,17 @@ impl TaskTemplate<'_> {
         Ok((html, trial))
     }
 
+    /// Returns the page of a task as it was shown, for what its elements say of an answer. It is not tried again: the answer
+    /// itself is checked, and what the trial of one input finds may not hold for another.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError`].
+    pub async fn html(self, input: &Value) -> Result<String, TaskError> {
+        let (_, html) = self.page(input, NO_NONCE).await?;
+        Ok(html)
+    }
+
     /// Returns the template and the page that it makes of an input.
     async fn page(self, input: &Value, nonce: &str) -> Result<(String, String), TaskError> {
         let template = self.content().await?;

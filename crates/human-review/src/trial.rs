@@ -5,12 +5,12 @@ mod made_up;
 use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_core::labels::human_loop::{
-    Answer, ExclusionCategories, HumanLoopOutput, OfferedLabels, ReviewedItem, is_answer_word, without_echoes,
+    Answer, ExclusionCategories, FormReading, HumanLoopOutput, InvalidOutput, OfferedLabels, is_answer_word,
 };
+use active_learning_core::labels::says_no::says_no;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{AnswerError, check_proposal};
-use crate::erased_items::left;
 use crate::form::{FormField, Values, read_form};
 use made_up::{Choose, MadeUp, made_up_answers};
 
@@ -19,21 +19,6 @@ const MAX_NAMED_ITEMS: usize = 5;
 
 /// Words that are no labels of which so many are tried, of each choice.
 const MAX_TRIED_WORDS: usize = 20;
-
-/// What a choice says that denies what stands beside it.
-const DENIALS: [&str; 11] = [
-    "no",
-    "false",
-    "0",
-    "incorrect",
-    "wrong",
-    "disagree",
-    "reject",
-    "nein",
-    "falsch",
-    "non",
-    "nej",
-];
 
 /// Told of a page whose choices are other words than the labels, such as numbers.
 const OTHER_CHOICES: &str = "No choice of this page is a label of the task: what is chosen is kept as a proposed label, \
@@ -55,6 +40,18 @@ impl Trial {
     pub fn works(&self) -> bool {
         !self.is_withheld && !self.proposes_only
     }
+
+    /// Notes what the items of a task make of a page with these fields; returns why its answer could not be read.
+    fn try_items(&mut self, fields: &[FormField], task: &HumanLoopOutput) -> Option<String> {
+        let problem = unmatched(fields, task);
+        if problem.is_none() && offers_other_words(fields, &task.offered_labels()) {
+            self.notices.push(OTHER_CHOICES.to_owned());
+            self.proposes_only = true;
+        } else if problem.is_none() {
+            self.notices.extend(told_of_lists(fields, task));
+        }
+        problem
+    }
 }
 
 /// Tries a page that was rendered for an input: whether an answer of it could be read for each item.
@@ -73,28 +70,22 @@ pub fn try_page(html: &str, input: &Value) -> Trial {
     let without_field = form
         .why_without_field()
         .map(|why| format!("This page has {why}."));
-    let problem = if without_field.is_some() {
-        without_field
-    } else if input.get("comprehendPredictions").is_some() {
-        match output(&Map::new(), &ExclusionCategories::new(), input) {
-            None => Some("The items of this task cannot be read.".to_owned()),
-            Some(_) => unmatched(&form.fields, input),
+    let mut problem = without_field;
+    if problem.is_none() && input.get("comprehendPredictions").is_some() {
+        match HumanLoopOutput::unanswered(input.clone()) {
+            Ok(task) => problem = trial.try_items(&form.fields, &task.whatever_is_predicted()),
+            Err(reason @ InvalidOutput::Item { .. }) => trial.notices.push(not_collected(&reason)),
+            Err(_) => problem = Some("The items of this task cannot be read.".to_owned()),
         }
-    } else {
-        None
-    };
-    if problem.is_none()
-        && input.get("comprehendPredictions").is_some()
-        && offers_other_words(&form.fields, input)
-    {
-        trial.notices.push(OTHER_CHOICES.to_owned());
-        trial.proposes_only = true;
-    } else if problem.is_none() && input.get("comprehendPredictions").is_some() {
-        trial.notices.extend(told_of_lists(&form.fields, input));
     }
     trial.is_withheld = problem.is_some();
     trial.notices.extend(problem);
     trial
+}
+
+/// Says that the answer to a task of items that are none of ours is only for who started it.
+fn not_collected(reason: &InvalidOutput) -> String {
+    format!("The answer to this task becomes no label: {reason}. It is kept for who started the task.")
 }
 
 /// Returns whether all that a page asks for is to choose from categories of which there are none: an input without the
@@ -119,21 +110,24 @@ pub(crate) fn why_unreadable(html: &str, labels: &[String]) -> Option<String> {
     if labels.is_empty() {
         return None;
     }
-    let input = json!({ "comprehendPredictions": [{}], "labels": labels });
-    if offers_other_words(&fields, &input) {
+    let item = json!({ "classifier": "trial", "utterance": "text" });
+    let input = json!({ "comprehendPredictions": [item], "labels": labels });
+    let task = HumanLoopOutput::unanswered(input).expect("the item is a record");
+    let labels = task.offered_labels();
+    if offers_other_words(&fields, &labels) {
         return Some("none of its choices is a label of the job".to_owned());
     }
-    let at_odds = MadeUp::new(&labels_of(&input), Choose::AtOdds).fill(&fields);
-    let in_turn = made_up_answers(&fields, &labels_of(&input));
-    if missing_items(&in_turn, &input).is_none_or(|missing| !missing.is_empty()) {
+    let at_odds = MadeUp::new(&labels, Choose::AtOdds).fill(&fields);
+    let in_turn = made_up_answers(&fields, &labels);
+    if !missing_items(&in_turn, &task).is_empty() {
         return Some("what is chosen or entered in it cannot be read as a label".to_owned());
     }
-    if missing_items(&[at_odds], &input).is_none_or(|missing| !missing.is_empty()) {
+    if !missing_items(&[at_odds], &task).is_empty() {
         return Some(
             "several of its fields choose a label, and it cannot be told which one counts".to_owned(),
         );
     }
-    if unheard_items(&in_turn, &fields, &input).is_some_and(|unheard| !unheard.is_empty()) {
+    if !unheard_items(&in_turn, &fields, &task).is_empty() {
         return Some(
             "the label that is read is the same whatever is chosen: another field names it".to_owned(),
         );
@@ -141,8 +135,8 @@ pub(crate) fn why_unreadable(html: &str, labels: &[String]) -> Option<String> {
     None
 }
 
-/// Checks that the answer of a page, in which these exclusion categories are chosen, says something about an item of the task;
-/// of an input that is not of our kind everything is taken.
+/// Checks that the answer of a page, in which these exclusion categories are chosen, says something about an item of the task,
+/// by the rule by which it is collected; of an input that is not of our kind everything is taken.
 ///
 /// # Errors
 ///
@@ -153,63 +147,52 @@ pub fn check_answer(
     exclusions: &ExclusionCategories,
     input: &Value,
 ) -> Result<(), AnswerError> {
-    let Some(output) = output(answer, exclusions, input) else {
+    let Ok(task) = HumanLoopOutput::unanswered(input.clone()) else {
         return Ok(());
     };
-    if output.unreadable_answers() > 0 {
-        let readable = answer.iter().filter(|(name, value)| {
+    let reading = task.read_form(answer, exclusions);
+    if reading.is_unreadable {
+        let is_read = |(name, value): &(&String, &Value)| {
             let alone = Map::from_iter([((*name).clone(), (*value).clone())]);
-            is_read(&alone, exclusions, input)
-        });
-        return Err(match readable.take(2).count() {
+            task.read_form(&alone, exclusions).says_something()
+        };
+        return Err(match answer.iter().filter(is_read).take(2).count() {
             0 => AnswerError::Unreadable,
             _ => AnswerError::Ambiguous,
         });
     }
-    let items = output.reviewed();
-    if left(input).all(|(number, _)| is_open(&items, number)) {
+    if !reading.says_something() {
         return Err(AnswerError::Incomplete);
     }
-    let votes = items.iter().flat_map(|item| &item.votes);
-    let proposals = votes.filter_map(|vote| match &vote.answer {
+    let answers = reading.answers.values().flatten();
+    let proposals = answers.filter_map(|answer| match answer {
         Answer::NewLabel { label } => Some(label),
         Answer::Labels { .. } | Answer::NoneFits | Answer::Unsure => None,
     });
     proposals.into_iter().try_for_each(|label| check_proposal(label))
 }
 
-/// Returns whether nothing was said about the item of this number.
-fn is_open(items: &[ReviewedItem], number: usize) -> bool {
-    items.get(number - 1).is_none_or(|item| item.votes.is_empty())
-}
-
-/// Returns whether an answer says something about an item.
-fn is_read(answer: &Map<String, Value>, exclusions: &ExclusionCategories, input: &Value) -> bool {
-    output(answer, exclusions, input)
-        .is_some_and(|output| output.reviewed().iter().any(|item| !item.votes.is_empty()))
-}
-
 /// Says of the first of some made-up answers that cannot be read which items it leaves open, and why.
-fn unmatched(fields: &[FormField], input: &Value) -> Option<String> {
-    let labels = labels_of(input);
+fn unmatched(fields: &[FormField], task: &HumanLoopOutput) -> Option<String> {
+    let labels = task.offered_labels();
     let in_turn = made_up_answers(fields, &labels);
-    let missing = missing_items(&in_turn, input)?;
+    let missing = missing_items(&in_turn, task);
     if !missing.is_empty() {
         let reason =
             "no field of this page can be matched to them, by id or by number, or others contradict it";
         return Some(not_read(&missing, reason));
     }
     let at_odds = MadeUp::new(&labels, Choose::AtOdds).fill(fields);
-    let missing = missing_items(&[at_odds], input)?;
+    let missing = missing_items(&[at_odds], task);
     if !missing.is_empty() {
         let reason =
             "several fields choose a label, and where they differ it cannot be told which one counts";
         return Some(not_read(&missing, reason));
     }
-    let unread = unread_word(fields, input, false)
+    let unread = unread_word(fields, task, false)
         .map(|(missing, word)| not_read(&missing, &format!("where {word} is chosen, no label is meant")));
     unread.or_else(|| {
-        let unheard = unheard_items(&in_turn, fields, input)?;
+        let unheard = unheard_items(&in_turn, fields, task);
         let reason = "whatever is chosen, the label that is read is the same, since another field of this page says it: a field that \
             is filled before anybody chooses must not name a label";
         (!unheard.is_empty()).then(|| not_read(&unheard, reason))
@@ -219,23 +202,19 @@ fn unmatched(fields: &[FormField], input: &Value) -> Option<String> {
 /// Returns the items of which a label is read that does not depend on what is chosen, by number: where the choices alone say
 /// one label and then another of an item, or where a choice says nothing but whether something is right. What else there is,
 /// a script may fill in.
-fn unheard_items(answers: &[Map<String, Value>], fields: &[FormField], input: &Value) -> Option<Vec<usize>> {
+fn unheard_items(answers: &[Map<String, Value>], fields: &[FormField], task: &HumanLoopOutput) -> Vec<usize> {
     let [one, other] = answers else {
-        return Some(Vec::new());
+        return Vec::new();
     };
     let choices: BTreeSet<&str> = choices_of(fields).map(|field| field.name.as_str()).collect();
-    let read =
-        |answer: &Map<String, Value>| Some(output(answer, &ExclusionCategories::new(), input)?.reviewed());
-    let read_alone = |answer: &Map<String, Value>| {
+    let chosen = |answer: &Map<String, Value>| -> Map<String, Value> {
         let chosen = answer.iter().filter(|(name, _)| choices.contains(name.as_str()));
-        read(
-            &chosen
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
-        )
+        chosen
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
     };
-    let whole = (read(one)?, read(other)?);
-    let alone = (read_alone(one)?, read_alone(other)?);
+    let whole = (read(one, task), read(other, task));
+    let alone = (read(&chosen(one), task), read(&chosen(other), task));
     let judges = has_verdict(fields);
 
     let is_unheard = |number: &usize| {
@@ -246,16 +225,18 @@ fn unheard_items(answers: &[Map<String, Value>], fields: &[FormField], input: &V
                 (one, other) => one != other,
             }
     };
-    Some(left(input).map(|(number, _)| number).filter(is_unheard).collect())
+    whole.0.answers.keys().copied().filter(is_unheard).collect()
+}
+
+/// Reads a made-up answer.
+fn read(answer: &Map<String, Value>, task: &HumanLoopOutput) -> FormReading {
+    task.read_form(answer, &ExclusionCategories::new())
 }
 
 /// Returns the label that is read of an item.
-fn said(items: &[ReviewedItem], number: usize) -> Option<&Answer> {
-    let vote = items.get(number - 1)?.votes.first()?;
-    match vote.answer {
-        Answer::Labels { .. } | Answer::NewLabel { .. } => Some(&vote.answer),
-        Answer::NoneFits | Answer::Unsure => None,
-    }
+fn said(reading: &FormReading, number: usize) -> Option<&Answer> {
+    let answer = reading.answer(number);
+    answer.filter(|answer| matches!(answer, Answer::Labels { .. } | Answer::NewLabel { .. }))
 }
 
 /// Returns the lists and the buttons of a page, of which one of some is chosen.
@@ -269,20 +250,19 @@ fn choices_of(fields: &[FormField]) -> impl Iterator<Item = &FormField> {
 
 /// Returns whether a choice of a page denies something: then what another field says is not the answer.
 fn has_verdict(fields: &[FormField]) -> bool {
-    let denies = |word: &str| DENIALS.contains(&word.trim().to_lowercase().as_str());
     choices_of(fields).any(|field| match &field.values {
         Values::Select(words) | Values::Classifier(words) | Values::MultiClassifier(words) => {
-            words.iter().any(|word| denies(word))
+            words.iter().any(|word| says_no(word))
         }
-        Values::Mark { value, .. } => denies(value) || denies(&field.name),
+        Values::Mark { value, .. } => says_no(value) || says_no(&field.name),
         Values::Text(_) | Values::Hidden(_) => false,
     })
 }
 
 /// Says of a list that holds a word besides its labels which is no answer: whoever chooses it is told so, and may choose
 /// another.
-fn told_of_lists(fields: &[FormField], input: &Value) -> Option<String> {
-    let (_, word) = unread_word(fields, input, true)?;
+fn told_of_lists(fields: &[FormField], task: &HumanLoopOutput) -> Option<String> {
+    let (_, word) = unread_word(fields, task, true)?;
     Some(format!(
         "An answer is not taken where {word} is chosen, since it is no label; in a field named `label` it is kept as a proposed one."
     ))
@@ -290,31 +270,26 @@ fn told_of_lists(fields: &[FormField], input: &Value) -> Option<String> {
 
 /// Returns the first words besides labels, of lists or of buttons, with which an answer cannot be read, and the items that it
 /// leaves open.
-fn unread_word(fields: &[FormField], input: &Value, of_lists: bool) -> Option<(Vec<usize>, String)> {
-    let labels = labels_of(input);
+fn unread_word(fields: &[FormField], task: &HumanLoopOutput, of_lists: bool) -> Option<(Vec<usize>, String)> {
+    let labels = task.offered_labels();
     let others = other_words(fields, &labels, of_lists);
     let most = others.iter().map(Vec::len).max().unwrap_or_default();
     (0..most.min(MAX_TRIED_WORDS)).find_map(|place| {
         let answer = MadeUp::new(&labels, Choose::Other { place, of_lists }).fill(fields);
-        let missing = missing_items(&[answer], input)?;
+        let missing = missing_items(&[answer], task);
         let chosen = others.iter().map(|words| &words[place % words.len()]);
         let chosen: Vec<String> = chosen.map(|word| format!("“{word}”")).collect();
         (!missing.is_empty()).then(|| (missing, chosen.join(", ")))
     })
 }
 
-/// Returns the items of which some answers say nothing, by number; `None` where the items of the task cannot be read, which
-/// is told with them.
-fn missing_items(answers: &[Map<String, Value>], input: &Value) -> Option<Vec<usize>> {
-    let mut missing = Vec::new();
-    for answer in answers {
-        let items = output(answer, &ExclusionCategories::new(), input)?.reviewed();
-        let open = left(input).map(|(number, _)| number);
-        missing.extend(open.filter(|number| is_open(&items, *number)));
-    }
-    missing.sort_unstable();
-    missing.dedup();
-    Some(missing)
+/// Returns the items of which some answers say nothing, by number.
+fn missing_items(answers: &[Map<String, Value>], task: &HumanLoopOutput) -> Vec<usize> {
+    let missing: BTreeSet<usize> = answers
+        .iter()
+        .flat_map(|answer| read(answer, task).open().collect::<Vec<_>>())
+        .collect();
+    missing.into_iter().collect()
 }
 
 fn not_read(missing: &[usize], reason: &str) -> String {
@@ -404,44 +379,11 @@ pub(crate) fn with_marks(mut answer: Map<String, Value>, html: &str) -> Map<Stri
 }
 
 /// Returns whether there are choices on a page, and none of them is a label.
-fn offers_other_words(fields: &[FormField], input: &Value) -> bool {
-    let labels = labels_of(input);
-    let made_up = MadeUp::new(&labels, Choose::InTurn(0));
+fn offers_other_words(fields: &[FormField], labels: &OfferedLabels) -> bool {
+    let made_up = MadeUp::new(labels, Choose::InTurn(0));
     !labels.in_order().is_empty()
         && choices_of(fields).next().is_some()
         && !fields.iter().any(|field| made_up.offers_a_label(field))
-}
-
-fn labels_of(input: &Value) -> OfferedLabels {
-    let labels = input["labels"].as_array().into_iter().flatten();
-    OfferedLabels::new(labels.filter_map(Value::as_str))
-}
-
-/// Returns the output of a loop about items of these ids, whatever their texts are.
-pub(crate) fn output(
-    answer: &Map<String, Value>,
-    exclusions: &ExclusionCategories,
-    input: &Value,
-) -> Option<HumanLoopOutput> {
-    let items = input["comprehendPredictions"].as_array()?.iter().zip(1..);
-    let items = items.map(|(item, number)| {
-        let mut record = json!({ "classifier": "trial", "utterance": format!("text {number}") });
-        if let Some(id) = item.get("id") {
-            record["id"] = id.clone();
-        }
-        record
-    });
-    let items: Vec<Value> = items.collect();
-    let answer = without_echoes(answer, input);
-    let document = json!({
-        "flowDefinitionArn": "trial",
-        "humanLoopName": "trial",
-        "humanAnswers": [{
-            "workerId": "trial", "submissionTime": "", "answerContent": answer, "exclusionCategories": exclusions,
-        }],
-        "inputContent": { "comprehendPredictions": items, "labels": input["labels"] },
-    });
-    HumanLoopOutput::parse(document.to_string().as_bytes()).ok()
 }
 
 #[cfg(test)]

@@ -13,7 +13,6 @@ mod output;
 pub use answer::{
     Answer, COMMENT_OF, ExclusionCategories, FLAG_OF, Meaning, NONE_FITS, UNSURE, is_answer_word,
 };
-pub use echo::without_echoes;
 pub use fields::{chosen_exclusions, is_comment_name};
 pub use input::{
     AnsweredBy, Delivery, DrivingWords, HumanLoop, HumanLoopInput, MAX_INPUT_CONTENT_BYTES, Making,
@@ -22,4 +21,6 @@ pub use input::{
 pub use matching::answer_of_one;
 pub use name::{LoopName, MAX_RETRIES, MAX_ROUNDS, loop_of_output};
 pub use offered::OfferedLabels;
-pub use output::{HumanLoopOutput, InvalidOutput, ReviewedItem, WorkerAnswer, loop_of_correction};
+pub use output::{
+    FormReading, HumanLoopOutput, InvalidOutput, ReviewedItem, WorkerAnswer, loop_of_correction,
+};

@@ -2,7 +2,9 @@
 
 use active_learning_core::erasure::is_erased_item;
 use active_learning_core::labels::agreement::ReviewerReport;
-use active_learning_core::labels::human_loop::{Answer, ExclusionCategories, NONE_FITS, UNSURE};
+use active_learning_core::labels::human_loop::{
+    Answer, ExclusionCategories, HumanLoopOutput, NONE_FITS, UNSURE,
+};
 use futures::future::join_all;
 use serde_json::{Map, Value, json};
 
@@ -17,7 +19,6 @@ use crate::loops::LoopError;
 use crate::pages::{GuidePage, HistoryPage, OwnAnswer, OwnItem, document, page};
 use crate::session::{Claims, cookie};
 use crate::task_template::TaskTemplate;
-use crate::trial::output;
 
 /// What the text of a task is usually called in inputs that are not of our kind.
 const TEXT_NAMES: [&str; 6] = ["taskObject", "source", "text", "utterance", "sentence", "content"];
@@ -223,19 +224,15 @@ fn text_of_other(input: &Value) -> Option<&str> {
 
 /// Returns what was answered to each item; none where it was left blank, or cannot be told.
 fn answers(items: &[Value], content: &Map<String, Value>, input: &Value) -> Vec<Option<String>> {
-    let output = output(content, &ExclusionCategories::new(), input);
-    let read = output.iter().flat_map(|output| output.reviewed());
-    let mut read: Vec<Option<String>> = read
-        .map(|item| item.votes.first().map(|vote| said(&vote.answer)))
-        .collect();
-    read.resize(items.len(), None);
-    let named = (1..).zip(items).map(|(number, item)| {
+    let task = HumanLoopOutput::unanswered(input.clone());
+    let read = task.map(|task| task.read_form(content, &ExclusionCategories::new()));
+    let answer = |(number, item): (usize, &Value)| {
         let own = item["id"].as_str().and_then(|id| content.get(id));
-        own.or_else(|| content.get(&format!("item-{number}")))
-            .map(in_words)
-            .filter(|words| !words.trim().is_empty())
-    });
-    named.zip(read).map(|(named, read)| named.or(read)).collect()
+        let named = own.or_else(|| content.get(&format!("item-{number}")));
+        let named = named.map(in_words).filter(|words| !words.trim().is_empty());
+        named.or_else(|| read.as_ref().ok()?.answer(number).map(said))
+    };
+    (1..).zip(items).map(answer).collect()
 }
 
 fn said(answer: &Answer) -> String {

@@ -29,7 +29,7 @@ use crate::pages::{TaskPage, document, page, redirect};
 use crate::remarks::{Remark, Remarks};
 use crate::session::Claims;
 use crate::suggestions::{leave_out_withdrawn, notice_of_withdrawn, show_questions};
-use crate::task_template::{NO_NONCE, TaskError};
+use crate::task_template::TaskError;
 use crate::trial::{Trial, check_answer, with_marks};
 use crate::worker_template::TemplateError;
 
@@ -338,8 +338,8 @@ impl Portal<'_> {
         answer: Map<String, Value>,
     ) -> Result<(Map<String, Value>, ExclusionCategories), PortalError> {
         let is_complete = is_by_script(&request.fields());
-        let html = match self.template_of(human_loop).render(input, NO_NONCE).await {
-            Ok((html, _)) => html,
+        let html = match self.template_of(human_loop).html(input).await {
+            Ok(html) => html,
             // The page was shown before its template failed, and its script has sent all of it.
             Err(error) if is_complete && !is_storage(&error) => {
                 tracing::warn!(%error, human_loop.name = human_loop.name, "the page of an answer cannot be shown any more");

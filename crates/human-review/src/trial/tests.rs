@@ -276,3 +276,84 @@ fn none_fits_and_a_label_of_two_fields_are_refused_in_the_words_of_the_page_too(
         Err(AnswerError::Ambiguous)
     );
 }
+
+/// A task of one item, as the portal shows it and as its answer is collected.
+fn predicted_task() -> Value {
+    let item = json!({ "id": "r-1", "classifier": "news", "utterance": "Cup final tonight", "prediction": "World", "confidence": 0.4 });
+    json!({ "comprehendPredictions": [item], "labels": ["World", "Sports"] })
+}
+
+#[test]
+fn what_is_collected_of_an_answer_is_taken_and_what_is_not_is_refused() {
+    let task = predicted_task();
+    let item = task["comprehendPredictions"][0].clone();
+    let none = ExclusionCategories::new();
+    for (answer, expected) in [
+        // A script confirms the prediction in the item that it sends back.
+        (json!({ "answer": item }), Ok(())),
+        (json!({ "answer": item.to_string() }), Ok(())),
+        (json!({ "answer": item, "comment": "clear" }), Ok(())),
+        // What repeats the item is no answer where another is given, or where it is denied.
+        (json!({ "meta": item, "category": "Sports" }), Ok(())),
+        (
+            json!({ "meta": item, "is_correct": { "yes": false, "no": true } }),
+            Err(AnswerError::Unreadable),
+        ),
+        (
+            json!({ "prediction": "World", "correct": "nein" }),
+            Err(AnswerError::Unreadable),
+        ),
+        (json!({ "category": "" }), Err(AnswerError::Incomplete)),
+    ] {
+        let fields = answer.as_object().expect("fields");
+        let output = json!({
+            "flowDefinitionArn": "arn", "humanLoopName": "review-1", "inputContent": task,
+            "humanAnswers": [{ "workerId": "w", "submissionTime": "", "answerContent": answer }],
+        });
+        let output = HumanLoopOutput::parse(output.to_string().as_bytes()).expect("an output");
+
+        assert_eq!(check_answer(fields, &none, &task), expected, "{answer}");
+        let has_vote = output.reviewed().iter().any(|item| !item.votes.is_empty());
+        assert_eq!(has_vote, expected.is_ok(), "{answer}");
+    }
+}
+
+#[test]
+fn a_page_that_asks_whether_the_prediction_is_right_beside_a_choice_may_be_sent_in_any_order_of_its_words() {
+    for words in [["yes", "no"], ["no", "yes"], ["Nein", "Ja"]] {
+        let radio = words
+            .map(|word| format!("<input type=radio name=is_correct value={word}>"))
+            .concat();
+        let trial = try_page(
+            &format!("{radio}<select name=category>{OPTIONS}"),
+            &predicted_task(),
+        );
+
+        assert_eq!(trial, Trial::default(), "{words:?}");
+    }
+    let repeated = "<input type=hidden name=prediction value=World><input type=radio name=agree value=oui>\
+        <input type=radio name=agree value=\"not correct\">";
+    assert!(try_page(repeated, &predicted_task()).is_withheld);
+}
+
+#[test]
+fn a_blank_item_asks_for_no_answer_and_items_that_are_no_records_are_told() {
+    let mut task = task(2);
+    task["comprehendPredictions"][0]["utterance"] = json!(" ");
+    let none = ExclusionCategories::new();
+    let check = |answer: Value| check_answer(answer.as_object().expect("fields"), &none, &task);
+
+    assert_eq!(
+        try_page(&format!("<select name=r-2>{OPTIONS}"), &task),
+        Trial::default()
+    );
+    assert_eq!(check(json!({ "r-2": "World" })), Ok(()));
+    assert_eq!(check(json!({ "r-1": "World" })), Err(AnswerError::Incomplete));
+
+    let foreign = json!({ "comprehendPredictions": [{ "id": "a" }], "labels": ["World"] });
+    let trial = try_page(&format!("<select name=a>{OPTIONS}"), &foreign);
+    assert!(
+        !trial.is_withheld && trial.notices[0].contains("becomes no label"),
+        "{trial:?}"
+    );
+}

@@ -3,7 +3,7 @@
 //! Source: Amazon SageMaker Ground Truth, "Input data", "Output data"; Amazon Comprehend, "Augmented manifest
 //! file".
 
-use active_learning_core::{dataset::is_own_manifest_line, labels::label_key::label_key};
+use active_learning_core::{dataset::is_own_manifest_line, labels::says_no::says_no};
 use serde_json::Value;
 
 use crate::{
@@ -49,9 +49,6 @@ pub(super) fn draft(line: &Fields) -> Result<Draft, String> {
     })
 }
 
-/// Verdicts that a label is wrong, as label keys: the shipped one, and what people call it.
-const WRONG: [&str; 5] = ["incorrect", "wrong", "no", "false", "not correct"];
-
 /// What one job says of the label that another one gave.
 enum Later {
     /// That it is right, or not.
@@ -64,8 +61,9 @@ impl Later {
     fn of(metadata: &Value) -> Option<Self> {
         if metadata["type"] == "groundtruth/label-verification" {
             let verdict = name(&metadata["class-name"])?;
-            let is_wrong = WRONG.contains(&label_key(&verdict).as_str());
-            return Some(Self::Verified { is_wrong });
+            return Some(Self::Verified {
+                is_wrong: says_no(&verdict),
+            });
         }
         metadata["adjustment-status"]
             .is_string()
@@ -189,6 +187,9 @@ mod tests {
             (adjusted("Sports", "unadjusted"), (sports.clone(), None)),
             (verified("correct"), (sports.clone(), None)),
             (verified("incorrect"), (None, Some(NOT_RIGHT))),
+            (verified("Disagree"), (None, Some(NOT_RIGHT))),
+            (verified("reject"), (None, Some(NOT_RIGHT))),
+            (verified("nein "), (None, Some(NOT_RIGHT))),
         ] {
             let line = json!({ "topic": 0, "topic-metadata": topic, "second": 1, "second-metadata": second });
             assert_eq!(read(line.clone()), expected, "{line}");

@@ -6,13 +6,10 @@ use super::{
     answer::Answer,
     fields::{Field, Resolve, Shape, fields, words},
 };
-use crate::labels::label_key::label_key;
+use crate::labels::says_no::says_no;
 
 /// Words in the names of fields that ask whether a prediction is right.
 const QUESTIONS: [&str; 5] = ["agree", "agreed", "agrees", "correct", "accurate"];
-
-/// What says no, as label keys.
-const DENIALS: [&str; 7] = ["no", "false", "incorrect", "wrong", "disagree", "reject", "0"];
 
 /// Words in such a name by which it asks for the contrary, or names no prediction.
 const CONTRARY: [&str; 4] = ["not", "none", "no", "in"];
@@ -31,11 +28,9 @@ pub(super) fn denies(content: &Map<String, Value>, predicted: &Answer, resolve: 
             has(&QUESTIONS) && !has(&CONTRARY)
         });
         let is_unticked = field.shape == Shape::Marks && field.is_blank() && field.offered.len() <= 1;
-        let says_no = field
-            .given
-            .iter()
-            .any(|word| DENIALS.contains(&label_key(word).as_str()) && resolve(word).is_none());
-        asks && resolve(field.name()).is_none() && (is_unticked || says_no)
+        let mut given = field.given.iter();
+        let is_denied = given.any(|word| says_no(word) && resolve(word).is_none());
+        asks && resolve(field.name()).is_none() && (is_unticked || is_denied)
     };
     fields.iter().any(denies) && !fields.iter().any(is_chosen)
 }
@@ -59,6 +54,9 @@ mod tests {
         for content in [
             json!({ "is_correct": { "yes": false, "no": true } }),
             json!({ "isCorrect": "no" }),
+            json!({ "isCorrect": " Nein" }),
+            json!({ "correct": { "oui": false, "non": true } }),
+            json!({ "agree": "not correct" }),
             json!({ "agree": false }),
             json!({ "agree": { "on": false } }),
             json!({ "answer": { "correct": { "label": "incorrect" } } }),

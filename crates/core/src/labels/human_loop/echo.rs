@@ -11,7 +11,10 @@ use super::fields::nested_json;
 /// Templates send their input back beside the answer, often in a hidden field, as JSON: it holds the prediction, which
 /// nobody has chosen. An object repeats an item if each of its members is the item's, and the text is among them. What a
 /// script made of an item, with an answer in it, is kept.
-pub fn without_echoes<'a>(content: &'a Map<String, Value>, input: &Value) -> Cow<'a, Map<String, Value>> {
+pub(super) fn without_echoes<'a>(
+    content: &'a Map<String, Value>,
+    input: &Value,
+) -> Cow<'a, Map<String, Value>> {
     let items = input.get("comprehendPredictions").and_then(Value::as_array);
     let items = items.map_or(&[][..], Vec::as_slice);
     let mut cleaned = Cow::Borrowed(content);

@@ -28,6 +28,13 @@ pub(crate) struct Reading {
     pub is_filled: bool,
 }
 
+impl Reading {
+    /// Returns whether something was entered of which no answer to any item could be read.
+    pub fn is_unreadable(&self) -> bool {
+        self.is_filled && self.answers.iter().all(Option::is_none)
+    }
+}
+
 /// Returns what a form about one item says: the one answer that is a label, or else a proposal; none where it was left
 /// blank, or cannot be told. Where an exclusion category is chosen, none fits.
 pub fn answer_of_one(

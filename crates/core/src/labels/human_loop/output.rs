@@ -1,6 +1,9 @@
 //! `output.json`: what the reviewers of a human loop answered.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -150,6 +153,33 @@ pub struct ReviewedItem {
     pub votes: Vec<Vote>,
 }
 
+/// What one form says about the items of a loop.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FormReading {
+    /// The answer to each item that is a record, by number from 1; none where it was left blank, or cannot be told.
+    pub answers: BTreeMap<usize, Option<Answer>>,
+    /// Whether something was entered of which no answer to any item could be read.
+    pub is_unreadable: bool,
+}
+
+impl FormReading {
+    /// Returns what it says of the item of this number.
+    pub fn answer(&self, number: usize) -> Option<&Answer> {
+        self.answers.get(&number)?.as_ref()
+    }
+
+    /// Returns whether it says something about an item.
+    pub fn says_something(&self) -> bool {
+        self.answers.values().any(Option::is_some)
+    }
+
+    /// Returns the numbers of the items that it leaves open.
+    pub fn open(&self) -> impl Iterator<Item = usize> {
+        let open = self.answers.iter().filter(|(_, answer)| answer.is_none());
+        open.map(|(number, _)| *number)
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Document {
@@ -171,8 +201,22 @@ impl HumanLoopOutput {
             line: error.line(),
             column: error.column(),
         })?;
-        let items = document
-            .input_content
+        Ok(Self {
+            human_loop_name: document.human_loop_name,
+            flow_definition_arn: document.flow_definition_arn,
+            answers: document.human_answers,
+            ..Self::unanswered(document.input_content)?
+        })
+    }
+
+    /// Makes the output of a loop with this input that has no name and no answers: what a form says is read with it before it
+    /// is stored, by the rule of what is stored. See [`HumanLoopOutput::read_form`].
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOutput::NoItems`], and [`InvalidOutput::Item`] where none of them is a record.
+    pub fn unanswered(input_content: Value) -> Result<Self, InvalidOutput> {
+        let items = input_content
             .get("comprehendPredictions")
             .and_then(Value::as_array);
         let items = items.ok_or(InvalidOutput::NoItems)?;
@@ -185,12 +229,22 @@ impl HumanLoopOutput {
             return Err(InvalidOutput::Item { number, reason });
         }
         Ok(Self {
-            human_loop_name: document.human_loop_name,
-            flow_definition_arn: document.flow_definition_arn,
+            human_loop_name: String::new(),
+            flow_definition_arn: String::new(),
             items,
-            answers: document.human_answers,
-            input_content: document.input_content,
+            answers: Vec::new(),
+            input_content,
         })
+    }
+
+    /// Leaves out what was predicted of the items, so that no form denies it: a page is tried whatever is predicted. What repeats
+    /// an item is none the less no answer.
+    #[must_use]
+    pub fn whatever_is_predicted(mut self) -> Self {
+        for record in self.items.iter_mut().filter_map(|item| item.record.as_mut()) {
+            record.prediction = None;
+        }
+        self
     }
 
     /// Returns the labels that reviewers could choose from; empty where the input names none.
@@ -247,7 +301,7 @@ impl HumanLoopOutput {
     pub fn reviewed_by(&self, resolve: &dyn Fn(&str) -> Option<String>) -> Vec<ReviewedItem> {
         let mut votes: Vec<Vec<Vote>> = vec![Vec::new(); self.items.len()];
         for answer in &self.answers {
-            let reading = self.read(answer, resolve);
+            let reading = self.read(&answer.answer_content, &answer.exclusion_categories, resolve);
             let notes = self
                 .items
                 .iter()
@@ -283,7 +337,7 @@ impl HumanLoopOutput {
     pub fn unmatched_fields_by(&self, resolve: &dyn Fn(&str) -> Option<String>) -> BTreeSet<String> {
         let mut unmatched = BTreeSet::new();
         for answer in &self.answers {
-            let reading = self.read(answer, resolve);
+            let reading = self.read(&answer.answer_content, &answer.exclusion_categories, resolve);
             let is_note = |name: &&String| name.starts_with(COMMENT_OF) || name.starts_with(FLAG_OF);
             let names = answer.answer_content.keys().filter(|name| !is_note(name));
             unmatched.extend(names.filter(|name| !reading.read.contains(*name)).cloned());
@@ -304,8 +358,8 @@ impl HumanLoopOutput {
     /// Their answers are no votes: the worker task template names its fields so that they cannot be matched.
     pub fn unreadable_answers_by(&self, resolve: &dyn Fn(&str) -> Option<String>) -> usize {
         let unreadable = self.answers.iter().filter(|answer| {
-            let reading = self.read(answer, resolve);
-            reading.is_filled && reading.answers.iter().all(Option::is_none)
+            let reading = self.read(&answer.answer_content, &answer.exclusion_categories, resolve);
+            reading.is_unreadable()
         });
         unreadable.count()
     }
@@ -319,16 +373,36 @@ impl HumanLoopOutput {
             .collect()
     }
 
-    fn read(&self, answer: &WorkerAnswer, resolve: &dyn Fn(&str) -> Option<String>) -> Reading {
+    /// Returns what a form says in which these exclusion categories are chosen, by the labels that the input offers: what is
+    /// read of it here is what is read of it once it is stored.
+    pub fn read_form(&self, content: &Map<String, Value>, exclusions: &ExclusionCategories) -> FormReading {
+        let offered = self.offered_labels();
+        let reading = self.read(content, exclusions, &|name| offered.resolve(name));
+        let is_unreadable = reading.is_unreadable();
+        let numbered = (1..).zip(self.items.iter().zip(reading.answers));
+        let answers = numbered.filter(|(_, (item, _))| item.record.is_some());
+        FormReading {
+            answers: answers.map(|(number, (_, answer))| (number, answer)).collect(),
+            is_unreadable,
+        }
+    }
+
+    /// Reads a form: the one place that tells answers from what a template sends of its own input.
+    fn read(
+        &self,
+        given: &Map<String, Value>,
+        exclusions: &ExclusionCategories,
+        resolve: &dyn Fn(&str) -> Option<String>,
+    ) -> Reading {
         let ids: Vec<Vec<&str>> = self.items.iter().map(Item::ids).collect();
-        let content = without_echoes(&answer.answer_content, &self.input_content);
+        let content = without_echoes(given, &self.input_content);
         let is_said = |field: &Field| !field.is_blank() && !field.is_comment(resolve);
         // A script may have written its answer into the item: it counts where nothing else is said.
         let content = match fields(&content).iter().any(is_said) {
             true => content,
-            false => Cow::Borrowed(&answer.answer_content),
+            false => Cow::Borrowed(given),
         };
-        let mut reading = matching::read(&ids, &content, &answer.exclusion_categories, resolve);
+        let mut reading = matching::read(&ids, &content, exclusions, resolve);
         if let ([item], [Some(given)]) = (self.items.as_slice(), reading.answers.as_slice())
             && item.predicts(given, resolve)
             && denies(&content, given, resolve)

@@ -1,0 +1,57 @@
+//! What people answer where they are asked whether something is right, and it is not.
+
+use super::label_key::label_key;
+
+/// What says no, as label keys.
+const WORDS: [&str; 22] = [
+    "no",
+    "false",
+    "0",
+    "incorrect",
+    "not correct",
+    "wrong",
+    "not right",
+    "disagree",
+    "reject",
+    "rejected",
+    "nein",
+    "falsch",
+    "non",
+    "faux",
+    "nej",
+    "nee",
+    "não",
+    "falso",
+    "incorrecto",
+    "нет",
+    "いいえ",
+    "否",
+];
+
+/// Returns whether a word, however it is spelt, says no where it is asked whether something is right.
+///
+/// One list for forms, worker task templates and the jobs of other tools: what denies a label in one of them denies it in all.
+/// A label may be called so too: who has labels looks for them first.
+pub fn says_no(word: &str) -> bool {
+    WORDS.contains(&label_key(word).as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_no_is_one_in_any_language_and_spelling_and_nothing_else_is() {
+        for word in WORDS {
+            assert!(says_no(word), "each word is its own key: {word}");
+        }
+        for word in [" No\u{a0}", "ＮＥＩＮ", "Not  Correct", "НЕТ"] {
+            assert!(says_no(word), "{word:?}");
+        }
+        for word in [
+            "yes", "correct", "right", "ja", "nothing", "none", "note", "", "10",
+        ] {
+            assert!(!says_no(word), "{word:?}");
+        }
+    }
+}
