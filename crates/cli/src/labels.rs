@@ -125,6 +125,14 @@ enum Action {
         /// The other name
         synonym: String,
     },
+    /// Takes another name of a label away, such as one of before; what is called so is a proposal, or another label's name
+    #[command(after_help = "Example: active-learning labels remove-synonym billing payments")]
+    RemoveSynonym {
+        /// Its name
+        name: String,
+        /// The other name
+        synonym: String,
+    },
     /// Shows what users and reviewers proposed as labels
     #[command(after_help = "Example: active-learning labels proposed")]
     Proposed,
@@ -383,6 +391,7 @@ fn apply(set: &mut LabelSet, action: &Action) -> Result<(), LabelSetError> {
         Action::Describe { name, description } => set.describe(name, description),
         Action::Order { names } => set.order(names),
         Action::Synonym { name, synonym } => set.add_synonym(name, synonym),
+        Action::RemoveSynonym { name, synonym } => set.remove_synonym(name, synonym),
         Action::Refuse { name } => set.refuse(name),
         Action::List | Action::Proposed => Ok(()),
     }

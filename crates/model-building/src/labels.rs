@@ -39,7 +39,7 @@ pub enum LabelsError {
 }
 
 /// Why rows are left out whose label is a proposal.
-const NEW_LABEL: &str = "new-label";
+pub(crate) const NEW_LABEL: &str = "new-label";
 
 /// One line: a record in one human loop.
 pub(crate) struct Line {

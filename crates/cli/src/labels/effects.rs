@@ -155,6 +155,13 @@ fn in_words(effects: &Effects, fates: Fates, said: Said) -> String {
             texts(effects.changed)
         );
     }
+    if effects.unnamed > 0 {
+        text += &format!(
+            " {} left out by this, since what they are called is a proposed label then: `labels proposed` lists it, and \
+             as soon as it is a label or another name of one they count again.",
+            is(effects.unnamed)
+        );
+    }
     text + &contradictions_in_words(fates)
 }
 
@@ -252,6 +259,11 @@ mod tests {
         let none = [false, true].map(|always| in_words(&effects(0, 0, 0), Fates::default(), said(always)));
         let some = in_words(&effects(3, 1, 0), Fates::default(), said(false));
         let mapped = in_words(&effects(0, 0, 2), Fates::default(), said(false));
+        let unnamed = Effects {
+            unnamed: 2,
+            ..Effects::default()
+        };
+        let unnamed = in_words(&unnamed, Fates::default(), said(false));
         let contradicted = Fates {
             asked: 2,
             left_out: 1,
@@ -265,6 +277,11 @@ mod tests {
         assert_eq!(
             some,
             " By this 3 texts have a vote for it: 1 row is new, 0 rows get another label."
+        );
+        assert!(
+            unnamed
+                .starts_with(" 2 rows are left out by this, since what they are called is a proposed label"),
+            "{unnamed}"
         );
         assert_eq!(mapped, " By this the answer to 2 texts becomes another one.");
         for said in [

@@ -65,9 +65,11 @@ impl Labels {
             }
             Action::Split { .. } => Some(relabelling::Doubt::SplitLabel),
             Action::Add { .. } | Action::Accept { .. } => Some(relabelling::Doubt::NoneFits),
-            Action::Retire { .. } | Action::Rename { .. } | Action::Merge { .. } | Action::Synonym { .. } => {
-                None
-            }
+            Action::Retire { .. }
+            | Action::Rename { .. }
+            | Action::Merge { .. }
+            | Action::Synonym { .. }
+            | Action::RemoveSynonym { .. } => None,
         };
         let counted = self.count_begins(doubt).await?;
         let plan = self.plan_rows(set, action).await?;
@@ -131,6 +133,15 @@ impl Labels {
             }
             Action::Synonym { name, synonym } => {
                 format!("`{}` means `{}` too.", synonym.trim(), name_of(set, name))
+            }
+            Action::RemoveSynonym { name, synonym } => {
+                let name = name_of(set, name);
+                let mut after = set.clone();
+                apply(&mut after, action)?;
+                let before = self.rows(set, &Doubt::Label(name)).await?;
+                let left = self.rows(&after, &Doubt::Label(name)).await?;
+                let moved = before.initial.len().saturating_sub(left.initial.len());
+                without_synonym(name, synonym, moved)
             }
             Action::Describe { name, .. } => format!("`{}` gets another description.", name_of(set, name)),
             Action::Order { .. } => {
@@ -284,6 +295,16 @@ fn names_a_label_otherwise(set: &LabelSet, action: &Action) -> bool {
 /// Returns a label's name as the set has it; a name that is not a label stays.
 fn name_of<'n>(set: &'n LabelSet, name: &'n str) -> &'n str {
     set.find(name).map_or(name, |label| &label.name)
+}
+
+/// Says that a label has lost another name, by which this many rows of training files are called.
+fn without_synonym(name: &str, synonym: &str, initial: usize) -> String {
+    let synonym = synonym.trim();
+    format!(
+        "`{synonym}` means `{name}` no more: a class of a model that is called so is no label then, what people say so is \
+         proposed, and {} of training files are of a class `{synonym}` of their own.",
+        counted(initial, "row")
+    )
 }
 
 /// Says what becomes of the rows of a label that is added, or that is a label again.

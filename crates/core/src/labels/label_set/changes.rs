@@ -8,7 +8,10 @@ use crate::{
         FeedbackRecord, InvalidFeedback,
         prediction::{LABEL_DELIMITER, cut_labels, cut_names, split_labels, unknown_names},
     },
-    labels::{human_loop::is_answer_word, label_key::label_key},
+    labels::{
+        human_loop::is_answer_word,
+        label_key::{DOTLESS_I, label_key},
+    },
     text::is_blank,
 };
 
@@ -49,6 +52,28 @@ pub enum LabelSetError {
         /// The label that has it.
         label: String,
     },
+    /// The name is another name of a label that is in use: where it is one of before, its rows are that label's.
+    #[error(
+        "`{name}` is another name of the label `{label}` already; `active-learning labels remove-synonym` with `{label}` \
+         and `{name}` takes it away, and says before what becomes of the rows that are called so"
+    )]
+    Synonym {
+        /// The name that was given.
+        name: String,
+        /// The label that has it as another name.
+        label: String,
+    },
+    /// The label has no such other name.
+    #[error("`{name}` is no other name of the label `{label}`")]
+    NoSynonym {
+        /// The name that was given.
+        name: String,
+        /// The label.
+        label: String,
+    },
+    /// A label cannot be without its own name.
+    #[error("`{0}` is the label's own name: `active-learning labels rename` gives it another")]
+    OwnName(String),
     /// Labels would stand beside one another of which the one is written as the others together.
     #[error(
         "`{name}` could not be told from several labels of one text, which are written with a bar (|) between them, and \
@@ -369,6 +394,30 @@ impl LabelSet {
         Ok(())
     }
 
+    /// Takes another name of a label away: what is called so is a proposal from then on, or free to be the name of another one.
+    ///
+    /// # Errors
+    ///
+    /// [`LabelSetError`] where there is no such label, or it has no such other name.
+    pub fn remove_synonym(&mut self, name: &str, synonym: &str) -> Result<(), LabelSetError> {
+        let index = self.active_index(name)?;
+        let (key, label) = (label_key(synonym), &mut self.labels[index]);
+        if label_key(&label.name) == key {
+            return Err(LabelSetError::OwnName(label.name.clone()));
+        }
+        let before = label.synonyms.len();
+        label.synonyms.retain(|other| label_key(other) != key);
+        if label.synonyms.len() == before {
+            return Err(LabelSetError::NoSynonym {
+                name: synonym.trim().to_owned(),
+                label: label.name.clone(),
+            });
+        }
+        self.by_key.remove(&key);
+        self.has_dotless = self.by_key.keys().any(|key| key.contains(DOTLESS_I));
+        Ok(())
+    }
+
     /// Notes that a proposed name is to be no label: who has proposed it until now proposes it no more.
     ///
     /// # Errors
@@ -555,9 +604,10 @@ impl LabelSet {
         if !self.labels[index].is_active() {
             return self.not_in_use(name, index);
         }
-        LabelSetError::Taken {
-            name: name.to_owned(),
-            label: self.labels[index].name.clone(),
+        let (name, label) = (name.trim().to_owned(), self.labels[index].name.clone());
+        match label_key(&name) == label_key(&label) {
+            true => LabelSetError::Taken { name, label },
+            false => LabelSetError::Synonym { name, label },
         }
     }
 }

@@ -1199,3 +1199,53 @@ fn of_an_answer_with_a_split_label_the_others_stand_and_nothing_is_said_of_its_p
     );
     assert_eq!(set.left_of(&of_user), None, "users are asked nothing");
 }
+
+#[test]
+fn a_synonym_is_taken_away_and_what_was_called_so_is_a_proposal_or_another_label_s_name() {
+    let mut set = set(&["Billing", "Login"]);
+    set.add_synonym("Billing", "Payments").expect("free");
+
+    for (name, synonym) in [("Billing", "Login"), ("Login", "payments"), ("Billing", "Rain")] {
+        let refused = set
+            .remove_synonym(name, synonym)
+            .expect_err("it is none of its names");
+        assert!(matches!(refused, LabelSetError::NoSynonym { .. }), "{refused}");
+    }
+    assert_eq!(
+        set.remove_synonym("Billing", " BILLING"),
+        Err(LabelSetError::OwnName("Billing".into()))
+    );
+    set.remove_synonym("payments", "ＰＡＹＭＥＮＴＳ")
+        .expect("it has it");
+
+    assert_eq!(set.resolve("Payments"), Resolution::Proposed("Payments"));
+    assert_eq!(set.find("Billing").map(|label| label.synonyms.len()), Some(0));
+    assert_eq!(LabelSet::parse(&set.to_json()).expect("a set"), set);
+    set.add_synonym("Login", "Payments").expect("it is free");
+    assert_eq!(set.resolve("payments"), Resolution::Label("Login"));
+}
+
+#[test]
+fn two_labels_exchange_their_names_step_by_step_and_a_name_in_the_way_is_told() {
+    let mut set = set(&["A", "B"]);
+    set.describe("A", "of the first").expect("active");
+    set.rename("A", "C").expect("free");
+
+    let refused = set.rename("B", "A").expect_err("it is a name of before");
+    assert!(
+        refused
+            .to_string()
+            .contains("`active-learning labels remove-synonym` with `C` and `A`"),
+        "{refused}"
+    );
+    set.remove_synonym("C", "A").expect("its name of before");
+    set.rename("B", "A").expect("free");
+    set.remove_synonym("A", "B").expect("its name of before");
+    set.rename("C", "B").expect("free");
+
+    assert_eq!(set.resolve("a"), Resolution::Label("A"));
+    assert_eq!(
+        set.find("b").map(|label| label.description.as_str()),
+        Some("of the first")
+    );
+}
