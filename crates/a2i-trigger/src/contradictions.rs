@@ -2,10 +2,11 @@
 //! that were two. Of each such text one more reviewer is asked, who has not answered it, as often as a question may be
 //! opened again; after that, or where nobody comes, an adjudicator decides.
 
-use std::{future::ready, sync::Arc};
+use std::{collections::BTreeSet, future::ready, sync::Arc};
 
 use active_learning_aws::s3_event::S3Object;
 use active_learning_core::labels::{
+    human_loop::LoopName,
     label_set::LabelSet,
     labelled::LabelledRecord,
     question::{Effect, Question, State},
@@ -37,17 +38,25 @@ impl A2iTrigger {
         Ok(())
     }
 
-    /// Works off an object of texts whose votes come to another answer by a change of the label set: nobody is asked. Idempotent.
+    /// Works off an object of texts whose votes come to another answer by a change of the label set: nobody is asked, and what a
+    /// further round is asked about a tie that there is no more is taken back. Idempotent.
     pub(crate) async fn decide_delivered(&self, object: &S3Object) -> Result<(), A2iTriggerError> {
         let decided = self.delivered_labels(object).await?;
-        stream::iter(&decided)
+        let settled: Vec<String> = stream::iter(&decided)
             .map(|labelled| self.decide_anew(labelled))
             .buffer_unordered(CALLS_IN_FLIGHT)
-            .try_collect::<()>()
+            .try_filter_map(|settled| ready(Ok(settled)))
+            .try_collect()
             .await?;
+        let further = settled.iter().filter_map(|name| LoopName::parse(name));
+        let further: BTreeSet<LoopName> = further.flat_map(|name| name.further_rounds()).collect();
+        for human_loop in &further {
+            self.take_off(&human_loop.to_string()).await?;
+        }
         info!(
             object.key,
             texts = decided.len(),
+            settled = settled.len(),
             "answers are other ones since the label set was changed"
         );
         Ok(())
@@ -69,11 +78,16 @@ impl A2iTrigger {
         Ok(labelled.collect())
     }
 
-    async fn decide_anew(&self, labelled: &LabelledRecord) -> Result<(), A2iTriggerError> {
+    /// Takes in what the votes on a text come to. Returns the loop that has left it open, where a further round is not to be
+    /// answered any more.
+    async fn decide_anew(&self, labelled: &LabelledRecord) -> Result<Option<String>, A2iTriggerError> {
         let labels = self.labels_of(&labelled.labelled_at).await?;
         let decide = |question: &mut Option<Question>| {
             let question = with_votes(question, labelled, &labels);
-            question.decide_anew(&labels, &labelled.consensus, labelled.decided_by);
+            let settled = question.decide_anew(&labels, &labelled.consensus, labelled.decided_by);
+            // Also where an earlier run of the same event has settled it.
+            let is_asked_no_more = question.state == State::Answered && question.human_loop.is_none();
+            settled.or_else(|| question.first_loop.clone().filter(|_| is_asked_no_more))
         };
         Ok(self.questions.change(&labelled.record.id, decide).await?)
     }

@@ -21,7 +21,7 @@ use active_learning_core::{
 
 use crate::{
     export::has_several_labels,
-    labels::{self, Labels, Line, Outcome},
+    labels::{self, Labels, Line, NEW_LABEL, Outcome},
     proposals::open_questions,
 };
 
@@ -39,6 +39,8 @@ pub struct Effects {
     pub changed: usize,
     /// Rows that are left out by it, since their label is retired.
     pub left_out: usize,
+    /// Rows that are left out by it, since what they are called is a proposal then.
+    pub unnamed: usize,
     /// Texts whose answer is another one by it, with all votes that count, and what these come to: their questions are to be
     /// decided anew.
     pub decided_anew: Vec<LabelledRecord>,
@@ -183,8 +185,13 @@ impl Effects {
                 is_another = old != new;
                 self.changed += usize::from(is_another);
             }
-            (Outcome::NoClass(_) | Outcome::Open(_), Outcome::Labels(_)) => self.gained += 1,
+            (Outcome::NoClass(_) | Outcome::Open(_), Outcome::Labels(_)) => {
+                self.gained += 1;
+                // A further round may be asked what is decided now.
+                is_another = matches!(was.outcome, Outcome::Open("tie"));
+            }
             (Outcome::Labels(_), Outcome::NoClass(Mapped::RETIRED)) => self.left_out += 1,
+            (Outcome::Labels(_), Outcome::NoClass(NEW_LABEL)) => self.unnamed += 1,
             _ => {}
         }
 

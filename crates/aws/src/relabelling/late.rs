@@ -355,6 +355,10 @@ pub(super) fn may_propose(vote: &Vote) -> bool {
 fn changed(mut question: Question, set: &LabelSet, changed_at: &str) -> Option<(bool, String)> {
     let before = question.answer().map(|answer| set.answer_now(answer));
     let is_contradicted = question.is_contradicted_by(set);
+    if question.state == State::Asked && !is_contradicted {
+        set.use_own_names(&mut question);
+        question.settle_tie(set);
+    }
     if !is_contradicted && question.answer() == before.as_ref() {
         return None;
     }

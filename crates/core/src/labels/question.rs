@@ -308,16 +308,42 @@ impl Question {
 
     /// Takes in that its votes, which are those of now, come to another answer by a change of the label set, as `decided` says
     /// of all of them: nobody is asked. Where its own votes alone do not say, that is the answer: error rates are known there.
-    pub fn decide_anew(&mut self, labels: &LabelSet, decided: &Consensus, decided_by: Option<DecidedBy>) {
+    /// Returns the loop that has left it open, where a further round was to settle a tie that there is no more.
+    pub fn decide_anew(
+        &mut self,
+        labels: &LabelSet,
+        decided: &Consensus,
+        decided_by: Option<DecidedBy>,
+    ) -> Option<String> {
         let is_being_asked = self.state == State::Asked && self.human_loop.is_some();
-        if is_being_asked || self.state == State::Disputed {
-            return;
+        if is_being_asked {
+            return self.settle_tie(labels);
+        }
+        if self.state == State::Disputed {
+            return None;
         }
         self.decide(Some(labels));
         if self.consensus == Some(Consensus::Tie) && decided.is_answer() {
             self.state = State::Answered;
             (self.consensus, self.decided_by) = (Some(decided.clone()), decided_by);
         }
+        None
+    }
+
+    /// Takes in that its votes, which are those of now, tie no more by a change of the label set: the further round that was to
+    /// settle that need not be answered. Returns the loop that has left it open, and forgets that people are asked; `None` where
+    /// it stays as it is. Who has the page open and answers all the same is heard.
+    pub fn settle_tie(&mut self, labels: &LabelSet) -> Option<String> {
+        if self.state != State::Asked || self.consensus != Some(Consensus::Tie) || self.is_asked_anew() {
+            return None;
+        }
+        let before = self.clone();
+        self.decide(Some(labels));
+        if self.state != State::Answered {
+            *self = before;
+            return None;
+        }
+        self.human_loop.take()
     }
 
     /// Decides an answer anew by a label set that is newer than the one by which it was decided. Returns whether votes

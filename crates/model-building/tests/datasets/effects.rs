@@ -138,6 +138,29 @@ async fn a_synonym_has_the_same_effects_as_a_label_of_its_own_and_agrees_with_th
 }
 
 #[tokio::test]
+async fn rows_that_are_called_by_a_synonym_that_is_taken_away_are_counted_before() {
+    let bucket = said(
+        &[],
+        &[("old", &[("ada", "Payments")]), ("sure", &[("ada", "Billing")])],
+    )
+    .await;
+    let mut with = set();
+    with.add_synonym("Billing", "Payments").expect("free");
+    bucket.put(LABEL_SET_KEY, with.to_json()).await;
+    let before = exported(&bucket).await;
+    let mut without = with.clone();
+    without.remove_synonym("Billing", "Payments").expect("it has it");
+
+    let effects = effects(&bucket.bucket(), &bucket.feedback(), &with, &without).await;
+    let effects = effects.expect("counted");
+    bucket.put(LABEL_SET_KEY, without.to_json()).await;
+
+    assert_eq!(before, ["Billing,old", "Billing,sure"]);
+    assert_eq!((effects.unnamed, effects.left_out, effects.changed), (1, 0, 0));
+    assert_eq!(exported(&bucket).await, ["Billing,sure"]);
+}
+
+#[tokio::test]
 async fn reviewers_whose_labels_become_one_and_who_tie_by_it_are_named_as_left_out() {
     let torn: &[(&str, &str)] = &[
         ("ada", "Billing"),
@@ -176,6 +199,10 @@ async fn an_answer_that_changes_by_a_merge_is_counted_and_one_that_is_only_calle
 
     assert_eq!(rows, ["Billing,kept", "Login,old", "Login,torn"]);
     assert_eq!((effects.gained, effects.changed), (1, 0), "a tie becomes a row");
+    let settled: Vec<&str> = (effects.decided_anew.iter())
+        .map(|text| text.record.utterance.as_str())
+        .collect();
+    assert_eq!(settled, ["torn"], "nobody need be asked about it any more");
     assert!(effects.contradicted.is_empty());
 }
 

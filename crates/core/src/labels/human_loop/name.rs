@@ -58,6 +58,14 @@ impl LoopName {
         })
     }
 
+    /// Returns the names of all loops that may ask for one more opinion on what this one leaves open, with their repetitions.
+    pub fn further_rounds(&self) -> Vec<Self> {
+        let rounds = std::iter::successors(self.next_round(), Self::next_round);
+        rounds
+            .flat_map(|round| std::iter::successors(Some(round), Self::next_retry))
+            .collect()
+    }
+
     /// Returns whether it asks for one more opinion on what was answered before.
     pub fn is_further_round(&self) -> bool {
         self.round > 0

@@ -976,6 +976,38 @@ fn an_answer_that_is_another_one_by_a_change_of_the_set_is_so_without_asking_any
 }
 
 #[test]
+fn a_tie_that_there_is_no_more_since_labels_became_one_takes_the_further_round_back() {
+    let mut set = labels(&["World", "Biz", "Sports"]);
+    set.merge("Biz", "World").expect("active");
+    let torn = |other: &str| {
+        let mut question = Question::asked(dislike(), "review-1", 1);
+        question.votes.clear();
+        question.answer_with(&[review("w1", "World"), review("w2", other)]);
+        assert_eq!(question.consensus, Some(Consensus::Tie));
+        set.use_own_names(&mut question);
+        question
+    };
+    let world = Consensus::Agreed {
+        answer: Answer::labels(["World"]),
+        confidence: 1.0,
+    };
+
+    let mut settled = torn("Biz");
+    let left_open_by = settled.decide_anew(&set, &world, Some(DecidedBy::Majority));
+    let mut still_torn = torn("Sports");
+    let stays = still_torn.decide_anew(&set, &world, Some(DecidedBy::Majority));
+
+    assert_eq!(left_open_by.as_deref(), Some("review-1"));
+    assert_eq!(settled.answer(), Some(&Answer::labels(["World"])));
+    assert!(settled.is_taken_off("review-1-again-1"));
+    // Who has the page open is heard all the same.
+    settled.answer_with(&[review("w3", "World")]);
+    assert_eq!((settled.votes.len(), settled.state), (3, State::Answered));
+    assert_eq!((stays, still_torn.state), (None, State::Asked));
+    assert!(still_torn.human_loop.is_some());
+}
+
+#[test]
 fn an_answer_that_was_decided_by_an_older_set_is_held_against_that_of_now_once() {
     let mut set = labels(&["A", "B", "Weather"]);
     set.retire("B").expect("active");
