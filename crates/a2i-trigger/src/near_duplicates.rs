@@ -1,15 +1,21 @@
 //! Near duplicates of which somebody says that the class is wrong by which they are: each is a question of its own.
 //!
-//! What is known when a text comes keeps it apart. What is said later sets it apart: it is delivered again, and asked.
+//! What is known when a text comes keeps it apart. What is said later, of it or of the text that was asked, sets it apart: it is
+//! delivered again, and asked.
 
-use active_learning_aws::{copies::Copies, originals};
+use active_learning_aws::{
+    copies::Copies,
+    originals::{self, NearDuplicate},
+};
 use active_learning_core::{
     feedback::FeedbackRecord,
     keys,
     labels::{
+        consolidation::Consensus,
         early_votes::EarlyVotes,
         human_loop::Answer,
         question::{Opinion, Question},
+        vote::Vote,
     },
     sampling::duplicates::{Duplicate, same_form},
 };
@@ -94,5 +100,43 @@ impl A2iTrigger {
             training: &self.training,
         };
         Ok(Box::pin(copies.set_apart(&near, record)).await?)
+    }
+
+    /// Makes those near duplicates of a question ones of their own of which a vote on it speaks against their class, and against
+    /// what they were told: had they come after the vote, they would have been asked themselves. Idempotent.
+    pub(crate) async fn set_contradicted_apart(
+        &self,
+        question: &Question,
+        vote: &Vote,
+    ) -> Result<(), A2iTriggerError> {
+        let labels = self.labels().await?;
+        let speaks_against = |record: &FeedbackRecord| {
+            let predicted = Opinion::Against(Answer::labels(record.predicted_labels()));
+            let predicted = labels.opinion(record, predicted);
+            matches!(predicted, Opinion::Against(class) if !vote.answer.says_the_same(&class))
+        };
+        let agrees_with = |told: &Consensus| match told {
+            Consensus::Agreed { answer, .. } => vote.answer.says_the_same(answer),
+            Consensus::Tie | Consensus::Unanswered => false,
+        };
+        let agrees = question.consensus.as_ref().is_some_and(agrees_with);
+        if vote.answer == Answer::Unsure || agrees || !speaks_against(&question.record) {
+            return Ok(());
+        }
+        let copies = Copies {
+            feedback: &self.feedback,
+            training: &self.training,
+        };
+        for record in copies.near_duplicates(&question.record).await? {
+            if speaks_against(&record) {
+                let near = NearDuplicate {
+                    id: record.id.clone(),
+                    original: question.record.id.clone(),
+                    question: question.clone(),
+                };
+                Box::pin(copies.set_apart(&near, &record)).await?;
+            }
+        }
+        Ok(())
     }
 }

@@ -264,6 +264,7 @@ impl A2iTrigger {
         }
         // What its user has called wrong since is no vote.
         if let Some(vote) = vote.filter(|vote| is_left_out || question.votes.contains(vote)) {
+            self.set_contradicted_apart(&question, &vote).await?;
             self.keep_vote(&question, vote, occurrence(record)).await?;
         }
 

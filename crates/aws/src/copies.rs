@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, future::ready};
 use active_learning_core::{
     feedback::FeedbackRecord,
     keys,
-    labels::question::{Question, State},
+    labels::{
+        question::{Question, State},
+        review_event::MAX_PREDICTIONS,
+    },
     sampling::duplicates::{
         COPIES_PREFIX, Duplicate, KeptCopy, MAX_BYTES_OF_PART, RecentTexts, parts_of, same_form,
     },
@@ -15,9 +18,9 @@ use lambda_runtime::tracing::{info, warn};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    bucket::{Bucket, BucketError, Change, JSON, JSON_LINES},
+    bucket::{BINARY, Bucket, BucketError, Change, JSON, JSON_LINES},
     claims,
-    originals::NearDuplicate,
+    originals::{NearDuplicate, is_with_people},
     questions,
 };
 
@@ -29,6 +32,9 @@ const MAX_COPY_BYTES: u64 = 1 << 20;
 
 /// Copies that are delivered again in one object.
 const COPIES_PER_OBJECT: usize = 500;
+
+/// Copies in other spellings, or with a small change, that are looked at, at most.
+const MAX_SPELLINGS: usize = 100;
 
 /// Calls to S3 that are under way at a time.
 const CALLS_IN_FLIGHT: usize = 8;
@@ -72,6 +78,10 @@ impl Copies<'_> {
         let form = format!("text-{}", same_form(record));
         claims::release(self.feedback, &form, &record.id).await?;
         self.forget_text(record).await?;
+        // Who has taken a complaint back waits for no answer.
+        if question.state != State::Withdrawn {
+            self.carry_predictions(record).await?;
+        }
 
         let next = |copy: &FeedbackRecord| match question.takes_back(copy) {
             true => Next::Dropped,
@@ -156,6 +166,58 @@ impl Copies<'_> {
         Ok(delivered)
     }
 
+    /// Marks that the first copy in another spelling, which people may be asked about now, is asked for the predictions of its
+    /// original too: their clients are told what people answer then.
+    async fn carry_predictions(&self, record: &FeedbackRecord) -> Result<(), BucketError> {
+        let listed = self
+            .training
+            .list(&format!("{COPIES_PREFIX}{}/", record.id))
+            .await?;
+        for copy in listed.iter().take(MAX_SPELLINGS) {
+            let read = self.read(&copy.key).await?.map(|copy| copy.record);
+            let spelt_otherwise =
+                read.filter(|copy| copy.id != record.id && same_form(copy) == same_form(record));
+            if let Some(copy) = spelt_otherwise {
+                return self.mark_predictions(&record.id, &copy.id).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn mark_predictions(&self, original: &str, copy: &str) -> Result<(), BucketError> {
+        let folder = keys::predictions_of(original);
+        let marks = self.feedback.list_after(&folder, "", MAX_PREDICTIONS).await?;
+        let predictions = marks
+            .iter()
+            .filter_map(|mark| keys::prediction_of_mark(&mark.key));
+        stream::iter(predictions.map(|prediction| keys::prediction_of(copy, prediction)))
+            .map(async |mark| self.feedback.put(&mark, BINARY, Vec::new()).await)
+            .buffer_unordered(CALLS_IN_FLIGHT)
+            .try_for_each(|()| ready(Ok(())))
+            .await
+    }
+
+    /// Returns the texts that get the answer to a question by a small change, the first copy of each.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn near_duplicates(&self, asked: &FeedbackRecord) -> Result<Vec<FeedbackRecord>, BucketError> {
+        let folder = format!("{COPIES_PREFIX}{}/", asked.id);
+        let copies = self.training.beginnings(&folder, "-", MAX_SPELLINGS).await?;
+        let mut near = Vec::new();
+        for copy in copies
+            .iter()
+            .filter(|copy| !copy[folder.len()..].starts_with(&asked.id))
+        {
+            let first = self.training.list_after(copy, "", 1).await?;
+            let Some(first) = first.first() else { continue };
+            let record = self.read(&first.key).await?.map(|read| read.record);
+            near.extend(record.filter(|record| same_form(record) != same_form(asked)));
+        }
+        Ok(near)
+    }
+
     /// Makes a near duplicate a question of its own, since what `record` says of it speaks against the answer that it gets: it is
     /// delivered again and asked then, and what came of its text before is a copy of it. A like asks nobody itself: the text is
     /// asked as it came. Returns whether it is one of its own then; not where no object tells as what a liked text came.
@@ -234,12 +296,7 @@ impl Copies<'_> {
     /// whether it was released.
     async fn free(&self, id: &str) -> Result<bool, BucketError> {
         let question = questions::read(self.feedback, id).await?;
-        let is_of_its_own = question.is_some_and(|question| match question.state {
-            State::Asked => question.human_loop.is_some(),
-            State::Answered | State::Disputed => true,
-            State::Withdrawn | State::Abandoned => false,
-        });
-        if is_of_its_own {
+        if question.is_some_and(|question| is_with_people(&question)) {
             return Ok(false);
         }
         claims::withdraw(self.feedback, id).await?;

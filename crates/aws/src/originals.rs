@@ -30,9 +30,10 @@ pub struct Asked {
 
 /// Finds the question whose answer a record gets: its own, or that of its original.
 ///
-/// `form_owner` tells whose the form of its text is, and is asked only where the record has no question, or one that a file
-/// alone has answered. Earlier versions imported such a question beside what people had answered in another spelling, and
-/// their answer counts.
+/// `form_owner` tells whose the form of its text is, and is asked only where the record has no question, or one that was given
+/// up or that a file alone has answered. Earlier versions imported such a question beside what people had answered in another spelling, and
+/// their answer counts. So does that to a copy which went on by itself once the question was given up: whoever waited for the
+/// one gets the other.
 ///
 /// # Errors
 ///
@@ -46,7 +47,9 @@ pub async fn question_of(
     let original = match &own {
         None => original_of(feedback, record_id, form_owner).await?,
         Some(own) if has_votes_alone(own) || says_nothing(own) => duplicate_of(feedback, record_id).await?,
-        Some(own) if is_of_files_alone(own) => form_owner.await?.filter(|owner| owner != record_id),
+        Some(own) if is_of_files_alone(own) || own.state == State::Abandoned => {
+            form_owner.await?.filter(|owner| owner != record_id)
+        }
         Some(_) => None,
     };
     let end = match original {
@@ -56,8 +59,9 @@ pub async fn question_of(
             question: None,
         },
     };
-    let counts_instead = |own: &Question, other: &Question| {
-        !is_of_files_alone(own) || other.state == State::Answered && !is_of_files_alone(other)
+    let counts_instead = |own: &Question, other: &Question| match own.state {
+        State::Abandoned => is_with_people(other),
+        _ => !is_of_files_alone(own) || other.state == State::Answered && !is_of_files_alone(other),
     };
     match own {
         Some(own)
@@ -156,6 +160,15 @@ fn says_nothing(question: &Question) -> bool {
         && question.reopened == 0
         && question.votes.is_empty()
         && question.complaints.is_empty()
+}
+
+/// Returns whether people are asked a question, or have answered it.
+pub(crate) fn is_with_people(question: &Question) -> bool {
+    match question.state {
+        State::Asked => question.human_loop.is_some(),
+        State::Answered | State::Disputed => true,
+        State::Withdrawn | State::Abandoned => false,
+    }
 }
 
 /// Returns whether a question was answered by imported files, and by nobody who was asked here.

@@ -1233,6 +1233,9 @@ async fn the_answer_to_a_copy_is_that_of_the_text_at_the_end_of_the_way() {
     let duplicate =
         |id: &str, original: &str| (format!("duplicates/{id}.json"), json!({"original": original}));
     let turning = [duplicate("c", "d"), duplicate("d", "c")];
+    let mut given_up = Question::asked(record("Rates rise"), "review-2", 1);
+    given_up.give_up();
+    let given_up = (key("own"), json_of(given_up));
 
     for (owner, written, status) in [
         ("o", vec![answered.clone()], "answered"),
@@ -1243,6 +1246,9 @@ async fn the_answer_to_a_copy_is_that_of_the_text_at_the_end_of_the_way() {
             vec![answered.clone(), made_of_votes.clone(), duplicate("own", "o")],
             "answered",
         ),
+        // Its question was given up, and a copy of it went on.
+        ("o", vec![answered.clone(), given_up.clone()], "answered"),
+        ("own", vec![answered.clone(), given_up], "abandoned"),
         ("own", vec![answered, made_of_votes], "in-review"),
         ("c", turning.to_vec(), "in-review"),
     ] {

@@ -218,7 +218,7 @@ async fn of_a_body_with_fields_missing_the_answer_names_the_field_or_says_what_i
         ),
         (
             r#"{"sentence":"secret","label":["Sports"]}"#,
-            "field `label` must be a text, not an array",
+            "field `label` must be a text, in which a bar (|) stands between several labels, not an array",
         ),
         (
             r#"{"sentence":"secret","predictionId":7}"#,

@@ -15,7 +15,10 @@ pub fn not_in_use(
     set: &LabelSet,
 ) -> Option<String> {
     let task = HumanLoopOutput::unanswered(input.clone()).ok()?;
-    let answers = task.read_form(answer, exclusions).answers.into_values();
+    let answers = task
+        .read_form(answer, exclusions, Some(set))
+        .answers
+        .into_values();
     let mut names = answers.flatten().flat_map(|answer| names_of(answer, set));
     names.find_map(|name| fate(&name, set))
 }

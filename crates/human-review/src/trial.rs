@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use active_learning_core::labels::human_loop::{
     Answer, ExclusionCategories, FormReading, HumanLoopOutput, InvalidOutput, OfferedLabels, is_answer_word,
 };
+use active_learning_core::labels::label_set::LabelSet;
 use active_learning_core::labels::says_no::says_no;
 use serde_json::{Map, Value, json};
 
@@ -136,7 +137,7 @@ pub(crate) fn why_unreadable(html: &str, labels: &[String]) -> Option<String> {
 }
 
 /// Checks that the answer of a page, in which these exclusion categories are chosen, says something about an item of the task,
-/// by the rule by which it is collected; of an input that is not of our kind everything is taken.
+/// by the rule and the labels by which it is collected; of an input that is not of our kind everything is taken.
 ///
 /// # Errors
 ///
@@ -146,15 +147,16 @@ pub fn check_answer(
     answer: &Map<String, Value>,
     exclusions: &ExclusionCategories,
     input: &Value,
+    set: Option<&LabelSet>,
 ) -> Result<(), AnswerError> {
     let Ok(task) = HumanLoopOutput::unanswered(input.clone()) else {
         return Ok(());
     };
-    let reading = task.read_form(answer, exclusions);
+    let reading = task.read_form(answer, exclusions, set);
     if reading.is_unreadable {
         let is_read = |(name, value): &(&String, &Value)| {
             let alone = Map::from_iter([((*name).clone(), (*value).clone())]);
-            task.read_form(&alone, exclusions).says_something()
+            task.read_form(&alone, exclusions, set).says_something()
         };
         return Err(match answer.iter().filter(is_read).take(2).count() {
             0 => AnswerError::Unreadable,
@@ -230,7 +232,7 @@ fn unheard_items(answers: &[Map<String, Value>], fields: &[FormField], task: &Hu
 
 /// Reads a made-up answer.
 fn read(answer: &Map<String, Value>, task: &HumanLoopOutput) -> FormReading {
-    task.read_form(answer, &ExclusionCategories::new())
+    task.read_form(answer, &ExclusionCategories::new(), None)
 }
 
 /// Returns the label that is read of an item.

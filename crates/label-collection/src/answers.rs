@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use active_learning_core::labels::{
     human_loop::{Answer, HumanLoopOutput, ReviewedItem},
-    label_set::{LabelSet, Resolution},
+    label_set::LabelSet,
     vote::Vote,
 };
 
@@ -29,15 +29,10 @@ pub(crate) struct Fields {
 }
 
 impl Answers {
-    /// Matches the answers to the records. A name is the label that the task offered, or else one of the label set, however it
-    /// is spelt: the page offers the labels of the day on which it is answered.
+    /// Matches the answers to the records. A name is the label that the task offered, or else one of the label set.
     pub(crate) fn read(output: &HumanLoopOutput, labels: Option<Arc<LabelSet>>) -> Self {
         let offered = output.offered_labels();
-        let of_set = |name: &str| match labels.as_deref()?.resolve(name) {
-            Resolution::Label(label) => Some(label.to_owned()),
-            _ => None,
-        };
-        let resolve = |name: &str| offered.resolve(name).or_else(|| of_set(name));
+        let resolve = |name: &str| offered.resolve_by(name, labels.as_deref());
         let items = output.reviewed_by(&resolve);
         let fields = Fields {
             unreadable: output.unreadable_answers_by(&resolve),

@@ -173,6 +173,33 @@ async fn a_like_that_contradicts_the_answer_to_a_near_duplicate_makes_it_a_quest
 }
 
 #[tokio::test]
+async fn a_vote_on_the_original_that_contradicts_what_near_duplicates_were_told_makes_them_questions_of_their_own()
+ {
+    for (answer, said, apart) in [
+        (None, "Sports", true),
+        (Some("World"), "Sports", true),
+        (None, "World", false),
+        (Some("Sports"), "Sports", false),
+    ] {
+        let services = delivered().await;
+        if let Some(answer) = answer {
+            answer_story(&services, answer).await;
+        }
+        let [tagged, _] = copies();
+        let line = feedback(STORY, json!({ "suggestedLabel": said }));
+
+        let event = services.deliver("feedback/4", line).await;
+        services.work_off(&event).await;
+        let texts = asked_of_released(&services).await;
+        services.work_off(&event).await;
+
+        let expected: &[&str] = if apart { &[tagged.as_str()] } else { &[] };
+        assert_eq!(texts, expected, "{answer:?} {said}");
+        assert_eq!(services.keys("questions/").await.len(), 1 + expected.len());
+    }
+}
+
+#[tokio::test]
 async fn what_contradicts_the_answer_to_another_spelling_opens_its_question_again() {
     let services = answered("Sports").await;
     let respelt = STORY.replace("again", "AGAIN!");

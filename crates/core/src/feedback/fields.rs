@@ -18,24 +18,35 @@ const MAX_DECIMALS: usize = 20;
 const MAX_SHOWN_NAME: usize = 40;
 
 /// Names of fields that people try, with what they are called here.
-const OTHER_NAMES: [(&str, &str); 16] = [
+const OTHER_NAMES: [(&str, &str); 26] = [
     ("category", "label"),
     ("class", "label"),
     ("correction", "label"),
+    ("correctlabel", "label"),
     ("dislike", "feedback"),
     ("document", "sentence"),
+    ("expected", "label"),
+    ("labels", "label"),
     ("like", "feedback"),
     ("message", "sentence"),
     ("model", "classifier"),
     ("opinion", "feedback"),
+    ("predicted", "prediction"),
+    ("predictedlabel", "prediction"),
     ("rating", "feedback"),
     ("score", "confidence"),
     // Of a record, whose text has another name than that of a request.
     ("sentence", "utterance"),
     ("signal", "feedback"),
+    ("rightlabel", "label"),
     ("suggestedlabel", "label"),
     ("text", "sentence"),
+    ("truelabel", "label"),
     ("vote", "feedback"),
+    // What a user calls wrong is what was predicted.
+    ("wrong", "prediction"),
+    ("wronglabel", "prediction"),
+    ("wrongprediction", "prediction"),
 ];
 
 /// A field of a request: a name that may be given, and the field that it fills.
@@ -231,6 +242,27 @@ pub fn take_text(fields: &mut Fields, field: &'static str) -> Result<Option<Stri
             found: kind(&value),
         }),
     }
+}
+
+/// Takes a label out of the fields, or several of one text with a bar between them.
+///
+/// # Errors
+///
+/// [`InvalidFeedback::WrongType`] where it is something else; that of a list says how several labels are written.
+pub(super) fn take_label(
+    fields: &mut Fields,
+    field: &'static str,
+) -> Result<Option<String>, InvalidFeedback> {
+    take_text(fields, field).map_err(|error| match error {
+        InvalidFeedback::WrongType { field, found, .. } if found == kind(&Value::Array(Vec::new())) => {
+            InvalidFeedback::WrongType {
+                field,
+                expected: "a text, in which a bar (|) stands between several labels",
+                found,
+            }
+        }
+        other => other,
+    })
 }
 
 /// Takes a name out of the fields, without white space around it.

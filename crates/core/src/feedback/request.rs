@@ -10,7 +10,8 @@ use crate::labels::{label_key::label_key, label_set::LabelSet, prediction_result
 use super::{
     FeedbackRecord, InvalidFeedback, Signal, Source,
     fields::{
-        Fields, Known, check_texts, kind, parse_fields, probability, take_confidence, take_name, take_text,
+        Fields, Known, check_texts, kind, parse_fields, probability, take_confidence, take_label, take_name,
+        take_text,
     },
     prediction::split_labels,
     record::record_id,
@@ -103,9 +104,9 @@ impl FeedbackRequest {
             classifier_is_default: false,
             sentence: take_text(&mut fields, "sentence")?.unwrap_or_default(),
             feedback: opinion,
-            prediction: take_text(&mut fields, "prediction")?,
+            prediction: take_label(&mut fields, "prediction")?,
             confidence: take_confidence(&mut fields)?,
-            label: take_text(&mut fields, "label")?,
+            label: take_label(&mut fields, "label")?,
             prediction_id: take_name(&mut fields, "predictionId")?,
             user: take_name(&mut fields, "user")?,
         })

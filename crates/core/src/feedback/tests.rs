@@ -173,6 +173,26 @@ fn a_field_that_is_unknown_or_of_another_shape_is_refused_by_its_name_and_never_
             "unknown field `prediction_id`: did you mean `predictionId`?",
         ),
         (
+            r#""sentence":"s","feedback":"dislike","wrong_label":"secret""#,
+            "unknown field `wrong_label`: did you mean `prediction`?",
+        ),
+        (
+            r#""sentence":"s","correctLabel":"secret""#,
+            "unknown field `correctLabel`: did you mean `label`?",
+        ),
+        (
+            r#""sentence":"s","labels":["secret","other"]"#,
+            "unknown field `labels`: did you mean `label`?",
+        ),
+        (
+            r#""sentence":"s","label":["secret","other"]"#,
+            "field `label` must be a text, in which a bar (|) stands between several labels, not an array",
+        ),
+        (
+            r#""sentence":"s","prediction":["secret"]"#,
+            "field `prediction` must be a text, in which a bar (|) stands between several labels, not an array",
+        ),
+        (
             r#""sentence":"s","comment":"secret""#,
             "unknown field `comment`: the fields are `classifier`, `sentence`, `feedback`, `prediction`, `confidence`, \
              `label`, `predictionId`, `user`",

@@ -292,7 +292,7 @@ pub const OBJECTS: &[ObjectKind] = &[
     ObjectKind {
         key: "predictions-of/<record>/<prediction>",
         bucket: Feedback,
-        writers: &[CLASSIFY, FEEDBACK_API, BATCH_FEEDBACK],
+        writers: &[CLASSIFY, FEEDBACK_API, BATCH_FEEDBACK, LABEL_COLLECTION],
         readers: &[REVIEW_EVENTS],
         shape: "empty",
         lifetime: PredictionRetention,

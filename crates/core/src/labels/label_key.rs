@@ -91,6 +91,33 @@ pub fn other_number(name: &str) -> Option<String> {
     }
 }
 
+/// The digits 0 of other scripts; those from 1 to 9 follow each. NFKC keeps them apart, and so does [`label_key`].
+const ZEROS: [char; 22] = [
+    '0', '٠', '۰', '߀', '०', '০', '੦', '૦', '୦', '௦', '౦', '೦', '൦', '෦', '๐', '໐', '༠', '၀', '០', '᠐', '᮰',
+    '꩐',
+];
+
+/// Returns a name with its numbers in the digits of each other script, those that are used most first: `4` and `٤` are one
+/// number, for who types on another keyboard. None of a name without digits.
+pub fn in_other_digits(name: &str) -> impl Iterator<Item = String> {
+    let has_digit = name.chars().any(|c| digit(c).is_some());
+    let zeros = ZEROS.iter().filter(move |_| has_digit);
+    let written = zeros.map(move |zero| {
+        let digits = name.chars().map(|c| match digit(c) {
+            Some(value) => char::from_u32(*zero as u32 + value).unwrap_or(c),
+            None => c,
+        });
+        digits.collect::<String>()
+    });
+    written.filter(move |other| other != name)
+}
+
+/// Returns the value of a decimal digit of any of these scripts.
+fn digit(c: char) -> Option<u32> {
+    let values = ZEROS.iter().map(|zero| (c as u32).wrapping_sub(*zero as u32));
+    values.into_iter().find(|value| *value < 10)
+}
+
 fn is_digits(name: &str) -> bool {
     let digits = name.strip_prefix('-').unwrap_or(name);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -246,6 +273,17 @@ mod tests {
                 assert_ne!(label_key(one), label_key(other), "{one} and {other}");
             }
         }
+    }
+
+    #[test]
+    fn a_number_is_written_in_the_digits_of_each_other_script_and_stays_another_name() {
+        let of = |name: &str| in_other_digits(name).collect::<Vec<_>>();
+
+        assert_eq!(of("Tier ३")[0], "Tier 3");
+        assert!(of("42").contains(&"٤٢".to_owned()) && of("42").contains(&"๔๒".to_owned()));
+        assert!(of("Sports").is_empty() && of("").is_empty());
+        assert_ne!(label_key("٤"), label_key("4"), "as NFKC has it");
+        assert_eq!(label_key("４"), label_key("4"), "as NFKC has it");
     }
 
     #[test]

@@ -16,7 +16,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::label_key::{DOTLESS_I, broad_key, has_open_capital, label_key, may_be_one, other_number};
+use super::label_key::{
+    DOTLESS_I, broad_key, has_open_capital, in_other_digits, label_key, may_be_one, other_number,
+};
 
 /// Key of the current label set, in the training bucket.
 pub const LABEL_SET_KEY: &str = "label-set.json";
@@ -318,9 +320,10 @@ impl LabelSet {
     }
 
     /// Returns the label that has a name, as it stands in the set: merges are not followed. Where no label is called `1.0`, it
-    /// is `1`, and the other way round.
+    /// is `1`, and the other way round; so it is with the digits of other scripts: `٤` is `4` where no label is called so.
     pub fn find(&self, name: &str) -> Option<&Label> {
         let found = self.index(name).or_else(|| self.index(&other_number(name)?));
+        let found = found.or_else(|| in_other_digits(name).find_map(|other| self.index(&other)));
         found.map(|index| &self.labels[index])
     }
 

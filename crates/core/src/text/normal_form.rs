@@ -235,6 +235,8 @@ struct Tokens {
     bracket_ends: Option<usize>,
     /// How many tokens there were at the last mark that sets words apart.
     apart_at: Option<usize>,
+    /// Whether one of the marks there is more than a full stop or a colon, which an abbreviation may have: `No. 5`, `No.: 5`.
+    is_firm: bool,
 }
 
 impl Tokens {
@@ -248,6 +250,7 @@ impl Tokens {
             asks: false,
             bracket_ends: None,
             apart_at: None,
+            is_firm: false,
         }
     }
 
@@ -299,7 +302,7 @@ impl Tokens {
         } else if is_symbol(at.c) && !is_part_of_word(at.before) {
             self.sign(at.c);
         } else if at.is_dash_apart() {
-            self.set_apart();
+            self.set_apart(at.c);
         } else {
             self.end_word();
         }
@@ -322,7 +325,7 @@ impl Tokens {
             _ if is_regional(c) && is_regional(before) && self.has_half_a_flag() => self.join(c),
             '!' if after == '=' || (before.is_whitespace() && after.is_alphanumeric()) => self.sign(c),
             _ if is_symbol(c) || SIGNS.contains(c) => self.sign(c),
-            _ if at.sets_apart() => self.set_apart(),
+            _ if at.sets_apart() => self.set_apart(c),
             _ => self.end_word(),
         }
     }
@@ -336,7 +339,9 @@ impl Tokens {
         let word = self.word.trim_matches(is_apostrophe);
         let is_sign = || !word.starts_with(char::is_alphanumeric) && !word.starts_with('.');
         if !word.is_empty() && self.kept == Kept::All {
-            if is_number(word) && self.done.ends_with(&[MARK.to_owned(), NUMBER.to_owned()]) {
+            let is_after_mark = self.apart_at == Some(self.done.len());
+            let is_of_number = is_number(word) && !(is_after_mark && self.is_firm);
+            if is_of_number && self.done.ends_with(&[MARK.to_owned(), NUMBER.to_owned()]) {
                 self.done.remove(self.done.len() - 2);
                 self.apart_at = None;
             }
@@ -351,19 +356,21 @@ impl Tokens {
     }
 
     /// Takes a mark that sets words apart.
-    fn set_apart(&mut self) {
+    fn set_apart(&mut self, mark: char) {
         self.end_word();
+        let is_one_of_several = self.apart_at == Some(self.done.len());
+        self.is_firm = !matches!(mark, '.' | ':') || is_one_of_several && self.is_firm;
         self.apart_at = Some(self.done.len());
     }
 
-    /// Returns whether the word before the last mark negates, or this one behind it. `No. 5` is a number.
+    /// Returns whether the word before the last mark negates, or this one behind it. `No. 5` is a number, and `No, 5` an answer.
     fn has_negation_at_mark(&self, word: &str) -> bool {
         let before = self
             .done
             .last()
             .filter(|last| last.starts_with(char::is_alphanumeric));
         before.is_some_and(|last| {
-            let is_of_number = last == NUMBER && is_number(word);
+            let is_of_number = last == NUMBER && is_number(word) && !self.is_firm;
             (is_negation(last) && !is_of_number) || is_negation(word)
         })
     }

@@ -41,7 +41,7 @@ struct Action {
     done: &'static str,
 }
 
-const ACTIONS: [Action; 20] = [
+const ACTIONS: [Action; 21] = [
     Action {
         address: "release-task",
         page: "tasks",
@@ -132,6 +132,12 @@ const ACTIONS: [Action; 20] = [
         page: "quality",
         question: "Make the proposed label {} another name of the label that is chosen?",
         done: "The proposal is another name of the label now.",
+    },
+    Action {
+        address: "remove-synonym",
+        page: "guideline",
+        question: "Take the other name that is chosen away from the label {}?",
+        done: "The other name was taken away.",
     },
     Action {
         address: "refuse-label",
@@ -285,12 +291,12 @@ impl Console<'_> {
             {
                 Err(ConsoleError::NotFound)
             }
-            "accept-label" | "label-up" | "merge-label" | "refuse-label"
+            "accept-label" | "label-up" | "merge-label" | "refuse-label" | "remove-synonym"
                 if subject.is_empty() || subject.chars().count() > MAX_CHARS =>
             {
                 invalid("this is no name of a label")
             }
-            "adjudicate" | "merge-label" | "reject-build" if value.is_empty() => {
+            "adjudicate" | "merge-label" | "reject-build" | "remove-synonym" if value.is_empty() => {
                 invalid("a choice or a reason is missing")
             }
             "roll-back" if subject != MODEL_BEFORE && !is_model_arn(subject) => invalid("this is no model"),
@@ -303,7 +309,8 @@ impl Console<'_> {
             | "accept-label"
             | "label-up"
             | "merge-label"
-            | "refuse-label" => Ok(()),
+            | "refuse-label"
+            | "remove-synonym" => Ok(()),
             "release-task" | "stop-task" if !is_loop_name(subject) => Err(LoopError::NotFound.into()),
             "release-task" | "stop-task" => Ok(()),
             "invite" | "set-role" if Role::parse(value).is_none() => {
@@ -389,6 +396,7 @@ impl Console<'_> {
             "label-up" => self.move_label_up(subject).boxed(),
             "merge-label" => self.merge_label(subject, value).boxed(),
             "refuse-label" => self.refuse_label(subject).boxed(),
+            "remove-synonym" => self.remove_synonym(subject, value).boxed(),
             "send-again" => self.send_again(subject).boxed(),
             address => async move {
                 let change = MemberChange::of_address(address, value).ok_or(ConsoleError::NotFound)?;

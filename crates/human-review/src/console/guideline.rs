@@ -73,7 +73,7 @@ impl Console<'_> {
             label: "What holds for all labels",
             value: stored.guideline.introduction.clone(),
         };
-        let order = self.order_of_labels().await?;
+        let (order, other_names) = (self.order_of_labels().await?, self.other_names().await?);
         let mut blocks = vec![
             Block::text(
                 "Reviewers see it beside each task. Its version is stored with each answer, and each version that was \
@@ -87,7 +87,45 @@ impl Console<'_> {
             }),
         ];
         blocks.extend(order);
+        blocks.extend(other_names);
         Ok(blocks)
+    }
+
+    /// Shows by which other names the labels in use are meant; nothing where there is none.
+    async fn other_names(&self) -> Result<Vec<Block>, ConsoleError> {
+        let set = self.label_sets.current().await?;
+        let labels = set.iter().flat_map(|set| set.labels());
+        let active = labels.filter(|label| label.is_active());
+        let names = active.flat_map(|label| label.synonyms.iter().map(move |other| (&label.name, other)));
+        let row = |(label, other): (&String, &String)| {
+            let remove = Form {
+                action: "remove-synonym",
+                hidden: vec![("subject", label.clone()), ("value", other.clone())],
+                button: "Take away".to_owned(),
+                about: other.clone(),
+                ..Form::default()
+            };
+            vec![
+                Cell::written(label.as_str()),
+                Cell::written(other.as_str()),
+                Cell::Forms(vec![remove]),
+            ]
+        };
+        let rows: Vec<Vec<Cell>> = names.map(row).collect();
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(vec![
+            Block::heading("Other names of the labels"),
+            Block::text(
+                "Each name means its label, those of before a rename too. A name that is taken away may be that of another label.",
+            ),
+            Block::Table(Table {
+                caption: "Other names".to_owned(),
+                head: vec!["Label", "Other name", "Actions"],
+                rows,
+            }),
+        ])
     }
 
     /// Shows the order in which labels are listed, where there are several.

@@ -20,6 +20,11 @@ use super::{Console, ConsoleError};
 /// Proposals that are shown.
 const SHOWN: usize = 50;
 
+/// What it does to take another name of a label away.
+const WITHOUT_SYNONYM: &str = "What people say so is a proposal from then on. Rows that are called so are left out until the name \
+    is a label, or another name of one; those of training files are of a class of that name, and a class of a model that is \
+    called so is no label. `active-learning labels remove-synonym` counts the rows before.";
+
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Proposal {
@@ -99,6 +104,7 @@ impl Console<'_> {
             "merge-label" => "They count for the label that is chosen.",
             "accept-label" => "They count for it.",
             "refuse-label" => "It is proposed no more.",
+            "remove-synonym" => return Ok(Some(WITHOUT_SYNONYM.to_owned())),
             _ => return Ok(None),
         };
         let tally = Tally::read(self.training).await?;
@@ -142,6 +148,13 @@ impl Console<'_> {
         let set = self.label_set().await?;
         let merge = |set: &mut LabelSet| set.add_synonym(into, name);
         self.change_and_ask(&set, None, merge).await
+    }
+
+    /// Takes another name of a label away.
+    pub(super) async fn remove_synonym(&self, label: &str, synonym: &str) -> Result<(), ConsoleError> {
+        let set = self.label_set().await?;
+        let remove = |set: &mut LabelSet| set.remove_synonym(label, synonym);
+        self.change_and_ask(&set, None, remove).await
     }
 
     /// Shows a label one place earlier where all are listed.

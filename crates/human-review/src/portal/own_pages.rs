@@ -225,7 +225,7 @@ fn text_of_other(input: &Value) -> Option<&str> {
 /// Returns what was answered to each item; none where it was left blank, or cannot be told.
 fn answers(items: &[Value], content: &Map<String, Value>, input: &Value) -> Vec<Option<String>> {
     let task = HumanLoopOutput::unanswered(input.clone());
-    let read = task.map(|task| task.read_form(content, &ExclusionCategories::new()));
+    let read = task.map(|task| task.read_form(content, &ExclusionCategories::new(), None));
     let answer = |(number, item): (usize, &Value)| {
         let own = item["id"].as_str().and_then(|id| content.get(id));
         let named = own.or_else(|| content.get(&format!("item-{number}")));

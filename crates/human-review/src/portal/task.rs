@@ -277,21 +277,24 @@ impl Portal<'_> {
             .shown(&human_loop, self.loops.input_shown(&human_loop).await?)
             .await?;
         let mut exclusions = ExclusionCategories::new();
+        let set = match human_loop.is_opaque() {
+            true => None,
+            false => self.label_sets.current().await?,
+        };
         if self.template_of(&human_loop).is_shipped() {
             check_shipped_answer(&input, &answer)?;
         } else {
             let by_page = self.by_page(request, &human_loop, &input, answer);
             (answer, exclusions) = Box::pin(by_page).await?;
             if !human_loop.is_opaque() {
-                check_answer(&answer, &exclusions, &input)?;
+                check_answer(&answer, &exclusions, &input, set.as_deref())?;
             }
         }
         self.check_for_job(&human_loop, &input, &answer, &exclusions)
             .await?;
         // What is answered by a label that went out of use within the last seconds is asked again by who collects it.
-        if !human_loop.is_opaque()
-            && let Some(set) = self.label_sets.current().await?
-            && let Some(fate) = not_in_use(&answer, &exclusions, &input, &set)
+        if let Some(set) = &set
+            && let Some(fate) = not_in_use(&answer, &exclusions, &input, set)
         {
             return Err(PortalError::LabelNotInUse(fate));
         }

@@ -206,7 +206,7 @@ fn a_form_that_is_sent_without_a_script_is_read_as_with_one() {
     assert_eq!(answer["t"], marks);
     assert_eq!(answer["sure"], json!({ "on": false }));
     assert_eq!(
-        check_answer(&answer, &ExclusionCategories::new(), &task(1)),
+        check_answer(&answer, &ExclusionCategories::new(), &task(1), None),
         Ok(())
     );
 }
@@ -214,7 +214,7 @@ fn a_form_that_is_sent_without_a_script_is_read_as_with_one() {
 #[test]
 fn an_answer_of_two_fields_that_differ_is_refused_for_that_reason() {
     let none = ExclusionCategories::new();
-    let check = |answer: Value| check_answer(answer.as_object().expect("fields"), &none, &task(1));
+    let check = |answer: Value| check_answer(answer.as_object().expect("fields"), &none, &task(1), None);
 
     assert_eq!(
         check(json!({ "first": "World", "second": "Sports" })),
@@ -267,7 +267,7 @@ fn the_page_of_labelling_jobs_offers_each_label_whatever_is_in_its_name() {
 #[test]
 fn none_fits_and_a_label_of_two_fields_are_refused_in_the_words_of_the_page_too() {
     let none = ExclusionCategories::from([("category".to_owned(), "Keine davon".to_owned())]);
-    let check = |answer: Value| check_answer(answer.as_object().expect("fields"), &none, &task(1));
+    let check = |answer: Value| check_answer(answer.as_object().expect("fields"), &none, &task(1), None);
     let excluded = json!({ "label": "Keine davon" });
 
     assert_eq!(check(json!({ "category": excluded })), Ok(()));
@@ -312,7 +312,7 @@ fn what_is_collected_of_an_answer_is_taken_and_what_is_not_is_refused() {
         });
         let output = HumanLoopOutput::parse(output.to_string().as_bytes()).expect("an output");
 
-        assert_eq!(check_answer(fields, &none, &task), expected, "{answer}");
+        assert_eq!(check_answer(fields, &none, &task, None), expected, "{answer}");
         let has_vote = output.reviewed().iter().any(|item| !item.votes.is_empty());
         assert_eq!(has_vote, expected.is_ok(), "{answer}");
     }
@@ -341,7 +341,7 @@ fn a_blank_item_asks_for_no_answer_and_items_that_are_no_records_are_told() {
     let mut task = task(2);
     task["comprehendPredictions"][0]["utterance"] = json!(" ");
     let none = ExclusionCategories::new();
-    let check = |answer: Value| check_answer(answer.as_object().expect("fields"), &none, &task);
+    let check = |answer: Value| check_answer(answer.as_object().expect("fields"), &none, &task, None);
 
     assert_eq!(
         try_page(&format!("<select name=r-2>{OPTIONS}"), &task),
@@ -356,4 +356,19 @@ fn a_blank_item_asks_for_no_answer_and_items_that_are_no_records_are_told() {
         !trial.is_withheld && trial.notices[0].contains("becomes no label"),
         "{trial:?}"
     );
+}
+
+#[test]
+fn another_name_of_a_label_that_somebody_types_is_an_answer_as_it_is_where_it_is_collected() {
+    let mut set = LabelSet::none();
+    for name in ["World", "Sports"] {
+        set.add(name, "").expect("free");
+    }
+    set.add_synonym("Sports", "Football").expect("free");
+    let none = ExclusionCategories::new();
+    let typed = json!({ "topic": " FOOTBALL" });
+    let check = |set| check_answer(typed.as_object().expect("fields"), &none, &task(1), set);
+
+    assert_eq!(check(Some(&set)), Ok(()));
+    assert_eq!(check(None), Err(AnswerError::Unreadable));
 }

@@ -98,6 +98,7 @@ fn example(action: &str, record: &str) -> (String, &'static str) {
         "adjudicate-none-fits" => (record, ""),
         "accept-label" | "refuse-label" => ("Football", ""),
         "merge-label" => ("Football", "Sports"),
+        "remove-synonym" => ("Sports", "Football"),
         "label-up" | "edit-guideline" => ("Sports", ""),
         "approve-build" => ("b-1", ""),
         "reject-build" => ("b-1", "not now"),

@@ -841,6 +841,7 @@ async fn what_clients_reviewers_and_builds_write_is_shown_as_text() {
         "label-up",
         "merge-label",
         "refuse-label",
+        "remove-synonym",
         "approve-build",
         "reject-build",
         "roll-back",
@@ -1012,6 +1013,39 @@ async fn a_proposal_is_accepted_and_what_that_puts_in_doubt_is_left_to_be_asked(
     assert_eq!((before_refusing.len(), after_refusing.len()), (2, 3));
     assert_eq!(before_refusing[1]["counted"]["doubt"], Value::Null);
     assert_eq!(after_refusing[2]["at"], set["updatedAt"]);
+}
+
+#[tokio::test]
+async fn another_name_of_a_label_is_taken_away_once_it_is_said_what_that_does() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    dispute(&review, "Cup final tonight").await;
+    let without = admin.get("guideline").await;
+    act(&admin, "merge-label", "Football", "Sports").await;
+
+    let shown = admin.get("guideline").await;
+    let token = shown.field("portal:csrf");
+    let form = [
+        ("portal:csrf", token.as_str()),
+        ("subject", "Sports"),
+        ("value", "Football"),
+    ];
+    let asked = admin.post("remove-synonym", &form).await;
+    let removed = act(&admin, "remove-synonym", "Sports", "football").await;
+    let again = act(&admin, "remove-synonym", "Sports", "Football").await;
+
+    assert!(!without.body().contains("Other names of the labels"));
+    assert!(shown.body().contains("Take away: Football"), "{}", shown.body());
+    assert!(
+        asked.body().contains("Rows that are called so are left out"),
+        "{}",
+        asked.body()
+    );
+    assert_eq!(removed.header("location"), "guideline?done=remove-synonym");
+    assert_eq!(again.status(), 400, "it is none of its names any more");
+    let set: Value =
+        serde_json::from_str(&read(&review, TRAINING_BUCKET, "label-set.json").await).expect("JSON");
+    assert!(!set.to_string().contains("Football"), "{set}");
 }
 
 #[tokio::test]

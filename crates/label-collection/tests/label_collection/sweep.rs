@@ -311,9 +311,14 @@ async fn a_copy_that_is_spelt_otherwise_is_released_and_goes_on_with_its_own_cop
     services
         .put(FEEDBACK, &format!("duplicates/{id}.json"), duplicate)
         .await;
+    let prediction = keys::prediction_of(&first.id, "p-1");
+    services.put(FEEDBACK, &prediction, "").await;
 
     services.sweep().await;
 
+    // Who waits for the answer to the one is told that to the other.
+    let marks = services.keys(FEEDBACK, &keys::predictions_of(id)).await;
+    assert_eq!(marks, [keys::prediction_of(id, "p-1")]);
     let mut lines = String::new();
     for key in services.keys(FEEDBACK, "feedback/released/").await {
         lines += &services.get(FEEDBACK, &key).await;

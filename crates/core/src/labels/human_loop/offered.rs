@@ -5,7 +5,10 @@ use std::{
     collections::{HashMap, HashSet},
 };
 
-use crate::labels::label_key::label_key;
+use crate::labels::{
+    label_key::label_key,
+    label_set::{LabelSet, Resolution},
+};
 
 /// The labels that a task offers.
 ///
@@ -44,6 +47,16 @@ impl OfferedLabels {
             return None;
         }
         self.by_key().get(&key).cloned()
+    }
+
+    /// Returns the label that a name means in an answer: one that the task offered, or else one of the label set in use, by any
+    /// of its names. The page offers the labels of the day on which it is answered.
+    pub fn resolve_by(&self, name: &str, set: Option<&LabelSet>) -> Option<String> {
+        let of_set = || match set?.resolve(name) {
+            Resolution::Label(label) => Some(label.to_owned()),
+            Resolution::Retired(_) | Resolution::Split(_) | Resolution::Proposed(_) => None,
+        };
+        self.resolve(name).or_else(of_set)
     }
 
     fn by_key(&self) -> &HashMap<String, String> {

@@ -21,7 +21,10 @@ use super::{
 use crate::{
     erasure::is_erased_item,
     feedback::{FeedbackRecord, prediction::split_labels},
-    labels::vote::{Note, Vote, VoteSource},
+    labels::{
+        label_set::LabelSet,
+        vote::{Note, Vote, VoteSource},
+    },
 };
 
 /// Folder of corrections, beside the output that they correct.
@@ -373,11 +376,16 @@ impl HumanLoopOutput {
             .collect()
     }
 
-    /// Returns what a form says in which these exclusion categories are chosen, by the labels that the input offers: what is
-    /// read of it here is what is read of it once it is stored.
-    pub fn read_form(&self, content: &Map<String, Value>, exclusions: &ExclusionCategories) -> FormReading {
+    /// Returns what a form says in which these exclusion categories are chosen, by the labels that the input offers and those of
+    /// a set: what is read of it here is what is read of it once it is stored.
+    pub fn read_form(
+        &self,
+        content: &Map<String, Value>,
+        exclusions: &ExclusionCategories,
+        set: Option<&LabelSet>,
+    ) -> FormReading {
         let offered = self.offered_labels();
-        let reading = self.read(content, exclusions, &|name| offered.resolve(name));
+        let reading = self.read(content, exclusions, &|name| offered.resolve_by(name, set));
         let is_unreadable = reading.is_unreadable();
         let numbered = (1..).zip(self.items.iter().zip(reading.answers));
         let answers = numbered.filter(|(_, (item, _))| item.record.is_some());

@@ -1249,3 +1249,24 @@ fn two_labels_exchange_their_names_step_by_step_and_a_name_in_the_way_is_told() 
         Some("of the first")
     );
 }
+
+#[test]
+fn a_number_in_the_digits_of_another_script_is_the_label_unless_one_is_called_so() {
+    let mut set = set(&["1", "Tier 3", "मूल्य ५"]);
+
+    for (name, label) in [
+        ("١", "1"),
+        ("۱", "1"),
+        ("१", "1"),
+        ("１", "1"),
+        ("tier ३", "Tier 3"),
+        ("मूल्य 5", "मूल्य ५"),
+        ("मूल्य ٥", "मूल्य ५"),
+    ] {
+        assert_eq!(set.resolve(name), Resolution::Label(label), "{name}");
+    }
+    assert_eq!(set.resolve("٢"), Resolution::Proposed("٢"));
+    set.add("١", "").expect("it is another name");
+    assert_eq!(set.resolve("١"), Resolution::Label("١"));
+    assert_eq!(set.resolve("1"), Resolution::Label("1"));
+}

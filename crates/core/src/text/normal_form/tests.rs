@@ -324,8 +324,33 @@ fn a_mark_beside_a_negation_decides_what_is_denied() {
         ("Cancelar no, reembolsar", "Cancelar, no reembolsar"),
         ("Refund, not working", "Refund not working"),
         ("Nothing, works now", "Nothing works now"),
+        ("No, 5", "No. 5"),
+        ("Was it 3? No; 5 of them", "Was it 3? No 5 of them"),
+        ("No! 12 please", "No. 12 please"),
+        ("No — 5", "No.: 5"),
+        ("Well, no, 5", "Well, no. 5"),
     ] {
         assert_ne!(normal_form(text), normal_form(other), "{text} {other}");
+    }
+}
+
+#[test]
+fn the_number_of_something_is_one_however_it_is_abbreviated_and_in_full_width() {
+    for same in ["No 5", "No.5", "no.: 5", "NO: 5", "№ 5", "Ｎｏ．　５"] {
+        assert_eq!(normal_form(same), normal_form("No. 5"), "{same}");
+    }
+}
+
+#[test]
+fn digits_of_other_scripts_are_digits_and_no_others_though_they_mean_the_same_number() {
+    // NFKC keeps them apart: such texts are two questions, which costs one answer and puts none on another text.
+    for digit in ["٥", "۵", "५", "৫", "๕"] {
+        assert_ne!(
+            normal_form(&format!("Order {digit}")),
+            normal_form("Order 5"),
+            "{digit}"
+        );
+        assert_ne!(normal_form(&format!("-{digit}")), normal_form(digit), "{digit}");
     }
 }
 
