@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use active_learning_aws::bucket::{Bucket, BucketError};
 use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
+use active_learning_core::labels::label_set::LabelSet;
 use active_learning_core::text::is_blank;
 use serde_json::{Value, json};
 
@@ -122,9 +123,14 @@ impl TaskTemplate<'_> {
     /// # Errors
     ///
     /// [`TaskError`].
-    pub async fn render(self, input: &Value, nonce: &str) -> Result<(String, Trial), TaskError> {
+    pub async fn render(
+        self,
+        input: &Value,
+        nonce: &str,
+        set: Option<&LabelSet>,
+    ) -> Result<(String, Trial), TaskError> {
         let (template, html) = self.page(input, nonce).await?;
-        let mut trial = self.tried(&html, input);
+        let mut trial = self.tried(&html, input, set);
         if !trial.is_withheld && !self.shows_task(&template, &html, input) {
             trial.is_withheld = true;
             trial.notices.push(SHOWS_NOTHING.to_owned());
@@ -161,20 +167,23 @@ impl TaskTemplate<'_> {
     }
 
     /// Tries a page of this template: whether it takes an answer, and where it is the stack's own whether that could be read.
-    fn tried(self, html: &str, input: &Value) -> Trial {
+    fn tried(self, html: &str, input: &Value, set: Option<&LabelSet>) -> Trial {
         match self.is_opaque && !self.is_shipped() {
-            true => try_page(html, &Value::Null),
-            false => try_page(html, input),
+            true => try_page(html, &Value::Null, None),
+            false => try_page(html, input, set),
         }
     }
 
     /// Tries the template as it is, with an input or with so many made-up items; two, if it is not said. The choices of
-    /// made-up items are these labels; where there are none yet, those of the template itself.
-    pub async fn try_now(self, input: Option<Value>, items: Option<usize>, labels: &[String]) -> Trial {
+    /// made-up items are the labels of the set; where there are none yet, those of the template itself.
+    pub async fn try_now(self, input: Option<Value>, items: Option<usize>, set: Option<&LabelSet>) -> Trial {
+        let labels: Vec<String> = (set.iter().flat_map(|set| set.active()))
+            .map(str::to_owned)
+            .collect();
         let items = items.unwrap_or(MADE_UP_ITEMS).clamp(1, MAX_MADE_UP_ITEMS);
         let is_made_up = input.is_none();
         let words = ["A", "B"].map(str::to_owned);
-        let known = if labels.is_empty() { &words[..] } else { labels };
+        let known = if labels.is_empty() { &words[..] } else { &labels };
         let input = input.unwrap_or_else(|| made_up_input(items, known));
         let (template, html) = match self.page(&input, NO_NONCE).await {
             Ok(page) => page,
@@ -191,8 +200,8 @@ impl TaskTemplate<'_> {
             false => Vec::new(),
         };
         let mut trial = match own.is_empty() || own.iter().any(|word| words.contains(word)) {
-            true => self.tried(&html, &input),
-            false => self.tried(&html, &made_up_input(items, &own)),
+            true => self.tried(&html, &input, set),
+            false => self.tried(&html, &made_up_input(items, &own), set),
         };
         if !trial.is_withheld && !self.shows_task(&template, &html, &input) {
             // Tasks may have more members than made-up ones.
@@ -255,7 +264,7 @@ impl TaskTemplate<'_> {
                 "the worker task template shows nothing of it: it has no member that the template refers to"
                     .into(),
             ),
-            (Ok((html, _)), _) if self.tried(&html, input).is_withheld => {
+            (Ok((html, _)), _) if self.tried(&html, input, None).is_withheld => {
                 let why = read_form(&html).why_without_field();
                 let why = why.unwrap_or_else(|| "no field for an answer".to_owned());
                 Some(format!("the page that the worker task template makes of it has {why}").into())

@@ -18,7 +18,7 @@ use crate::trial::Trial;
 
 /// Version of the rules by which templates are tried. Where a release tries something else, what was tried by the one before
 /// is tried again.
-const TRIAL_RULES: u32 = 1;
+const TRIAL_RULES: u32 = 2;
 
 impl HumanReview {
     /// Tries the worker task template in use with a made-up answer, unless it was tried as it is.
@@ -63,10 +63,7 @@ impl HumanReview {
             Fetched::Missing => String::new(),
         };
 
-        let labels: Vec<String> = (set.iter().flat_map(|set| set.active()))
-            .map(str::to_owned)
-            .collect();
-        let trial = template.try_now(None, Some(items), &labels).await;
+        let trial = template.try_now(None, Some(items), set.as_deref()).await;
         match trial.works() {
             true => info!(template.key, "the worker task template can be used"),
             false => warn!(template.key, "the worker task template cannot be used"),
@@ -89,9 +86,6 @@ impl HumanReview {
         let template = self.template();
         // A label set that is a moment old would be tried again by the next look of the schedule.
         let set = self.label_sets.current().await?;
-        let labels: Vec<String> = (set.iter().flat_map(|set| set.active()))
-            .map(str::to_owned)
-            .collect();
         let items = items.unwrap_or(self.config.items_per_task);
         let is_as_scheduled =
             input.is_none() && items == self.config.items_per_task && !template.is_shipped();
@@ -100,7 +94,7 @@ impl HumanReview {
             false => None,
         };
 
-        let trial = template.try_now(input, Some(items), &labels).await;
+        let trial = template.try_now(input, Some(items), set.as_deref()).await;
         if is_as_scheduled {
             let etag = found.map(|found| found.etag).unwrap_or_default();
             let label_set = set.as_ref().map_or(0, |set| set.version());

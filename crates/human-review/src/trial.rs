@@ -43,9 +43,9 @@ impl Trial {
     }
 
     /// Notes what the items of a task make of a page with these fields; returns why its answer could not be read.
-    fn try_items(&mut self, fields: &[FormField], task: &HumanLoopOutput) -> Option<String> {
+    fn try_items(&mut self, fields: &[FormField], task: &Task<'_>) -> Option<String> {
         let problem = unmatched(fields, task);
-        if problem.is_none() && offers_other_words(fields, &task.offered_labels()) {
+        if problem.is_none() && offers_other_words(fields, &task.labels) {
             self.notices.push(OTHER_CHOICES.to_owned());
             self.proposes_only = true;
         } else if problem.is_none() {
@@ -55,11 +55,51 @@ impl Trial {
     }
 }
 
+/// The labels of a task, by which a choice is looked at.
+struct KnownLabels<'a> {
+    offered: OfferedLabels,
+    set: Option<&'a LabelSet>,
+}
+
+impl KnownLabels<'_> {
+    fn in_order(&self) -> &[String] {
+        self.offered.in_order()
+    }
+
+    fn is_label(&self, name: &str) -> bool {
+        self.offered.resolve_by(name, self.set).is_some()
+    }
+}
+
+/// A task of which a page is tried, whatever is predicted.
+struct Task<'a> {
+    items: HumanLoopOutput,
+    labels: KnownLabels<'a>,
+}
+
+impl<'a> Task<'a> {
+    fn new(items: HumanLoopOutput, set: Option<&'a LabelSet>) -> Self {
+        let offered = items.offered_labels();
+        Self {
+            items: items.whatever_is_predicted(),
+            labels: KnownLabels { offered, set },
+        }
+    }
+
+    /// Reads a made-up answer.
+    fn read(&self, answer: &Map<String, Value>) -> FormReading {
+        self.items
+            .read_form(answer, &ExclusionCategories::new(), self.labels.set)
+    }
+}
+
 /// Tries a page that was rendered for an input: whether an answer of it could be read for each item.
 ///
 /// Of an input that is not of our kind only the presence of a field is looked at: who started it reads its
 /// answer.
-pub fn try_page(html: &str, input: &Value) -> Trial {
+///
+/// Choices may be called by any name that a label has in the set: an answer by an earlier name is the label's.
+pub fn try_page(html: &str, input: &Value, set: Option<&LabelSet>) -> Trial {
     let form = read_form(html);
     let mut trial = Trial::default();
     if !form.unknown_elements.is_empty() && !form.fields.is_empty() {
@@ -74,7 +114,7 @@ pub fn try_page(html: &str, input: &Value) -> Trial {
     let mut problem = without_field;
     if problem.is_none() && input.get("comprehendPredictions").is_some() {
         match HumanLoopOutput::unanswered(input.clone()) {
-            Ok(task) => problem = trial.try_items(&form.fields, &task.whatever_is_predicted()),
+            Ok(items) => problem = trial.try_items(&form.fields, &Task::new(items, set)),
             Err(reason @ InvalidOutput::Item { .. }) => trial.notices.push(not_collected(&reason)),
             Err(_) => problem = Some("The items of this task cannot be read.".to_owned()),
         }
@@ -113,13 +153,13 @@ pub(crate) fn why_unreadable(html: &str, labels: &[String]) -> Option<String> {
     }
     let item = json!({ "classifier": "trial", "utterance": "text" });
     let input = json!({ "comprehendPredictions": [item], "labels": labels });
-    let task = HumanLoopOutput::unanswered(input).expect("the item is a record");
-    let labels = task.offered_labels();
-    if offers_other_words(&fields, &labels) {
+    let items = HumanLoopOutput::unanswered(input).expect("the item is a record");
+    let task = Task::new(items, None);
+    if offers_other_words(&fields, &task.labels) {
         return Some("none of its choices is a label of the job".to_owned());
     }
-    let at_odds = MadeUp::new(&labels, Choose::AtOdds).fill(&fields);
-    let in_turn = made_up_answers(&fields, &labels);
+    let at_odds = MadeUp::new(&task.labels, Choose::AtOdds).fill(&fields);
+    let in_turn = made_up_answers(&fields, &task.labels);
     if !missing_items(&in_turn, &task).is_empty() {
         return Some("what is chosen or entered in it cannot be read as a label".to_owned());
     }
@@ -175,16 +215,15 @@ pub fn check_answer(
 }
 
 /// Says of the first of some made-up answers that cannot be read which items it leaves open, and why.
-fn unmatched(fields: &[FormField], task: &HumanLoopOutput) -> Option<String> {
-    let labels = task.offered_labels();
-    let in_turn = made_up_answers(fields, &labels);
+fn unmatched(fields: &[FormField], task: &Task<'_>) -> Option<String> {
+    let in_turn = made_up_answers(fields, &task.labels);
     let missing = missing_items(&in_turn, task);
     if !missing.is_empty() {
         let reason =
             "no field of this page can be matched to them, by id or by number, or others contradict it";
         return Some(not_read(&missing, reason));
     }
-    let at_odds = MadeUp::new(&labels, Choose::AtOdds).fill(fields);
+    let at_odds = MadeUp::new(&task.labels, Choose::AtOdds).fill(fields);
     let missing = missing_items(&[at_odds], task);
     if !missing.is_empty() {
         let reason =
@@ -204,7 +243,7 @@ fn unmatched(fields: &[FormField], task: &HumanLoopOutput) -> Option<String> {
 /// Returns the items of which a label is read that does not depend on what is chosen, by number: where the choices alone say
 /// one label and then another of an item, or where a choice says nothing but whether something is right. What else there is,
 /// a script may fill in.
-fn unheard_items(answers: &[Map<String, Value>], fields: &[FormField], task: &HumanLoopOutput) -> Vec<usize> {
+fn unheard_items(answers: &[Map<String, Value>], fields: &[FormField], task: &Task<'_>) -> Vec<usize> {
     let [one, other] = answers else {
         return Vec::new();
     };
@@ -215,8 +254,8 @@ fn unheard_items(answers: &[Map<String, Value>], fields: &[FormField], task: &Hu
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect()
     };
-    let whole = (read(one, task), read(other, task));
-    let alone = (read(&chosen(one), task), read(&chosen(other), task));
+    let whole = (task.read(one), task.read(other));
+    let alone = (task.read(&chosen(one)), task.read(&chosen(other)));
     let judges = has_verdict(fields);
 
     let is_unheard = |number: &usize| {
@@ -228,11 +267,6 @@ fn unheard_items(answers: &[Map<String, Value>], fields: &[FormField], task: &Hu
             }
     };
     whole.0.answers.keys().copied().filter(is_unheard).collect()
-}
-
-/// Reads a made-up answer.
-fn read(answer: &Map<String, Value>, task: &HumanLoopOutput) -> FormReading {
-    task.read_form(answer, &ExclusionCategories::new(), None)
 }
 
 /// Returns the label that is read of an item.
@@ -263,7 +297,7 @@ fn has_verdict(fields: &[FormField]) -> bool {
 
 /// Says of a list that holds a word besides its labels which is no answer: whoever chooses it is told so, and may choose
 /// another.
-fn told_of_lists(fields: &[FormField], task: &HumanLoopOutput) -> Option<String> {
+fn told_of_lists(fields: &[FormField], task: &Task<'_>) -> Option<String> {
     let (_, word) = unread_word(fields, task, true)?;
     Some(format!(
         "An answer is not taken where {word} is chosen, since it is no label; in a field named `label` it is kept as a proposed one."
@@ -272,12 +306,11 @@ fn told_of_lists(fields: &[FormField], task: &HumanLoopOutput) -> Option<String>
 
 /// Returns the first words besides labels, of lists or of buttons, with which an answer cannot be read, and the items that it
 /// leaves open.
-fn unread_word(fields: &[FormField], task: &HumanLoopOutput, of_lists: bool) -> Option<(Vec<usize>, String)> {
-    let labels = task.offered_labels();
-    let others = other_words(fields, &labels, of_lists);
+fn unread_word(fields: &[FormField], task: &Task<'_>, of_lists: bool) -> Option<(Vec<usize>, String)> {
+    let others = other_words(fields, &task.labels, of_lists);
     let most = others.iter().map(Vec::len).max().unwrap_or_default();
     (0..most.min(MAX_TRIED_WORDS)).find_map(|place| {
-        let answer = MadeUp::new(&labels, Choose::Other { place, of_lists }).fill(fields);
+        let answer = MadeUp::new(&task.labels, Choose::Other { place, of_lists }).fill(fields);
         let missing = missing_items(&[answer], task);
         let chosen = others.iter().map(|words| &words[place % words.len()]);
         let chosen: Vec<String> = chosen.map(|word| format!("“{word}”")).collect();
@@ -286,10 +319,10 @@ fn unread_word(fields: &[FormField], task: &HumanLoopOutput, of_lists: bool) -> 
 }
 
 /// Returns the items of which some answers say nothing, by number.
-fn missing_items(answers: &[Map<String, Value>], task: &HumanLoopOutput) -> Vec<usize> {
+fn missing_items(answers: &[Map<String, Value>], task: &Task<'_>) -> Vec<usize> {
     let missing: BTreeSet<usize> = answers
         .iter()
-        .flat_map(|answer| read(answer, task).open().collect::<Vec<_>>())
+        .flat_map(|answer| task.read(answer).open().collect::<Vec<_>>())
         .collect();
     missing.into_iter().collect()
 }
@@ -312,7 +345,7 @@ fn not_read(missing: &[usize], reason: &str) -> String {
 }
 
 /// Returns what each list, or each other choice, of a page can say that is no label.
-fn other_words(fields: &[FormField], labels: &OfferedLabels, of_lists: bool) -> Vec<Vec<String>> {
+fn other_words(fields: &[FormField], labels: &KnownLabels<'_>, of_lists: bool) -> Vec<Vec<String>> {
     let made_up = MadeUp::new(labels, Choose::InTurn(0));
     let mut of_group: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let mut others = Vec::new();
@@ -381,7 +414,7 @@ pub(crate) fn with_marks(mut answer: Map<String, Value>, html: &str) -> Map<Stri
 }
 
 /// Returns whether there are choices on a page, and none of them is a label.
-fn offers_other_words(fields: &[FormField], labels: &OfferedLabels) -> bool {
+fn offers_other_words(fields: &[FormField], labels: &KnownLabels<'_>) -> bool {
     let made_up = MadeUp::new(labels, Choose::InTurn(0));
     !labels.in_order().is_empty()
         && choices_of(fields).next().is_some()

@@ -245,8 +245,11 @@ impl Portal<'_> {
         let mut input = self
             .shown(human_loop, self.loops.input_now(human_loop).await?)
             .await?;
+        let set = match human_loop.is_opaque() {
+            true => None,
+            false => self.label_sets.current().await?,
+        };
         if !human_loop.is_opaque() {
-            let set = self.label_sets.current().await?;
             name_predictions(&mut input, set.as_deref());
             show_questions(&mut input, &human_loop.name, self.feedback, set.as_deref()).await;
         }
@@ -256,7 +259,7 @@ impl Portal<'_> {
             leave_out_withdrawn(&mut input);
         }
         // Fields of other pages may name the items by number: all of them stay, and so does a page of nothing else.
-        let (html, mut trial) = template.render(&input, nonce).await?;
+        let (html, mut trial) = template.render(&input, nonce, set.as_deref()).await?;
         trial.notices.extend(notice_of_withdrawn(&input));
         trial.notices.extend(notice_of_erased(&input));
         Ok((html, trial))

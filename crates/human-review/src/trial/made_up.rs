@@ -3,16 +3,17 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use active_learning_core::labels::human_loop::{OfferedLabels, is_answer_word, is_comment_name};
+use active_learning_core::labels::human_loop::{is_answer_word, is_comment_name};
 use serde_json::{Map, Value, json};
 
+use super::KnownLabels;
 use crate::form::{FormField, Values};
 
 /// What boxes and buttons say that stand for their name.
 const AFFIRMATIVE: [&str; 4] = ["on", "true", "yes", "1"];
 
 /// Fills a page in two ways, so that a field that always says the same as another shows.
-pub(super) fn made_up_answers(fields: &[FormField], labels: &OfferedLabels) -> Vec<Map<String, Value>> {
+pub(super) fn made_up_answers(fields: &[FormField], labels: &KnownLabels<'_>) -> Vec<Map<String, Value>> {
     (0..labels.in_order().len().clamp(1, 2))
         .map(|shift| MadeUp::new(labels, Choose::InTurn(shift)).fill(fields))
         .collect()
@@ -36,14 +37,14 @@ pub(super) enum Choose {
 
 /// A person who knows the labels only.
 pub(super) struct MadeUp<'a> {
-    labels: &'a OfferedLabels,
+    labels: &'a KnownLabels<'a>,
     how: Choose,
     /// Choices made so far.
     made: Cell<usize>,
 }
 
 impl<'a> MadeUp<'a> {
-    pub(super) fn new(labels: &'a OfferedLabels, how: Choose) -> Self {
+    pub(super) fn new(labels: &'a KnownLabels<'a>, how: Choose) -> Self {
         Self {
             labels,
             how,
@@ -162,6 +163,6 @@ impl<'a> MadeUp<'a> {
     }
 
     fn is_label(&self, name: &str) -> bool {
-        self.labels.resolve(name).is_some()
+        self.labels.is_label(name)
     }
 }

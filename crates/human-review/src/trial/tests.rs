@@ -29,7 +29,7 @@ fn pages_whose_answers_can_be_matched_may_be_sent() {
         (2, format!("<select name=label_0>{OPTIONS}<select name=label_1>{OPTIONS}")),
         (2, "<input type=radio name=q1 value=World><input type=radio name=q2 value=Sports>".into()),
     ] {
-        assert_eq!(try_page(&html, &task(items)), Trial::default(), "{html}");
+        assert_eq!(try_page(&html, &task(items), None), Trial::default(), "{html}");
     }
 }
 
@@ -47,7 +47,7 @@ fn a_page_whose_answer_could_not_be_matched_is_withheld_and_says_for_which_items
             "no field for an answer",
         ),
     ] {
-        let trial = try_page(&html, &task(2));
+        let trial = try_page(&html, &task(2), None);
 
         assert!(trial.is_withheld, "{html}");
         assert!(trial.notices.join(" ").contains(says), "{trial:?}");
@@ -65,7 +65,7 @@ fn a_page_whose_label_is_the_same_whatever_is_chosen_is_withheld() {
         format!("{list}<select name=t>{OPTIONS}"),
         format!("{with_prediction}<select name=t>{OPTIONS}"),
     ] {
-        let trial = try_page(&html, &task(1));
+        let trial = try_page(&html, &task(1), None);
 
         assert!(trial.is_withheld, "{html}");
         assert!(
@@ -75,7 +75,7 @@ fn a_page_whose_label_is_the_same_whatever_is_chosen_is_withheld() {
     }
     // What a script fills in cannot be tried.
     let by_script = "<input type=hidden name=label value=World>";
-    assert_eq!(try_page(by_script, &task(1)), Trial::default());
+    assert_eq!(try_page(by_script, &task(1), None), Trial::default());
 }
 
 #[test]
@@ -89,7 +89,10 @@ fn items_may_offer_different_numbers_of_labels_and_one_of_a_single_label_is_left
     let few = radio("r-1", &["World", "__none__"]);
     let more = radio("r-2", &["World", "Sports", "__none__"]);
 
-    assert_eq!(try_page(&format!("{few}{more}"), &task(2)), Trial::default());
+    assert_eq!(
+        try_page(&format!("{few}{more}"), &task(2), None),
+        Trial::default()
+    );
 }
 
 #[test]
@@ -99,8 +102,8 @@ fn an_unrelated_choice_withholds_no_page_that_a_script_fills_in_and_one_that_den
         format!("<input type=hidden name=label value=World><select name=beside>{options}</select>")
     };
 
-    assert!(!try_page(&beside(["easy", "hard"]), &task(1)).is_withheld);
-    assert!(try_page(&beside(["yes", "no"]), &task(1)).is_withheld);
+    assert!(!try_page(&beside(["easy", "hard"]), &task(1), None).is_withheld);
+    assert!(try_page(&beside(["yes", "no"]), &task(1), None).is_withheld);
 }
 
 #[test]
@@ -110,8 +113,8 @@ fn a_text_that_begins_as_a_label_beside_the_choice_is_found_before_anybody_choos
     };
 
     let (rival, comment) = (
-        try_page(&beside("other"), &task(1)),
-        try_page(&beside("comment"), &task(1)),
+        try_page(&beside("other"), &task(1), None),
+        try_page(&beside("comment"), &task(1), None),
     );
 
     assert!(
@@ -128,7 +131,7 @@ fn a_page_whose_choices_are_no_labels_says_that_they_are_kept_as_proposals() {
     let radio = "<input type=radio name=category value=a><input type=radio name=category value=b><input name=comment>";
 
     for html in [numbers, radio] {
-        let trial = try_page(html, &task(1));
+        let trial = try_page(html, &task(1), None);
 
         assert_eq!(
             (trial.is_withheld, &trial.notices[..]),
@@ -147,7 +150,7 @@ fn a_page_on_which_some_choice_could_not_be_read_is_withheld_and_says_which() {
         (yes_or_no, "where “no” is chosen"),
         (neither, "items could not be read: 1;"),
     ] {
-        let trial = try_page(html, &task(1));
+        let trial = try_page(html, &task(1), None);
 
         assert!(trial.is_withheld, "{html}");
         assert!(trial.notices.join(" ").contains(says), "{trial:?}");
@@ -170,7 +173,7 @@ fn words_beside_the_labels_and_fields_beside_the_answer_leave_a_page_as_it_is() 
          <crowd-radio-button name=Sports>S</crowd-radio-button></crowd-radio-group>"
             .to_owned(),
     ] {
-        assert_eq!(try_page(&html, &task(1)), Trial::default(), "{html}");
+        assert_eq!(try_page(&html, &task(1), None), Trial::default(), "{html}");
     }
 }
 
@@ -183,8 +186,8 @@ fn a_word_beside_the_labels_of_a_list_that_is_no_answer_is_told_and_the_labels_m
     };
 
     let (told, kept) = (
-        try_page(&list("topic"), &task(1)),
-        try_page(&list("label"), &task(1)),
+        try_page(&list("topic"), &task(1), None),
+        try_page(&list("label"), &task(1), None),
     );
 
     assert!(
@@ -230,7 +233,7 @@ fn an_answer_of_two_fields_that_differ_is_refused_for_that_reason() {
 fn an_unknown_element_beside_the_answer_is_named_and_the_page_may_be_sent() {
     let html = format!("<crowd-keypoint></crowd-keypoint><select name=category>{OPTIONS}");
 
-    let trial = try_page(&html, &task(1));
+    let trial = try_page(&html, &task(1), None);
 
     assert!(
         !trial.is_withheld && trial.notices[0].contains("crowd-keypoint"),
@@ -243,7 +246,7 @@ fn the_shipped_template_passes_its_own_trial() {
     let (html, _) =
         crate::worker_template::render_html(crate::worker_template::SHIPPED, &task(3), "n0").expect("HTML");
 
-    assert_eq!(try_page(&html, &task(3)), Trial::default());
+    assert_eq!(try_page(&html, &task(3), None), Trial::default());
 }
 
 #[test]
@@ -327,13 +330,14 @@ fn a_page_that_asks_whether_the_prediction_is_right_beside_a_choice_may_be_sent_
         let trial = try_page(
             &format!("{radio}<select name=category>{OPTIONS}"),
             &predicted_task(),
+            None,
         );
 
         assert_eq!(trial, Trial::default(), "{words:?}");
     }
     let repeated = "<input type=hidden name=prediction value=World><input type=radio name=agree value=oui>\
         <input type=radio name=agree value=\"not correct\">";
-    assert!(try_page(repeated, &predicted_task()).is_withheld);
+    assert!(try_page(repeated, &predicted_task(), None).is_withheld);
 }
 
 #[test]
@@ -344,14 +348,14 @@ fn a_blank_item_asks_for_no_answer_and_items_that_are_no_records_are_told() {
     let check = |answer: Value| check_answer(answer.as_object().expect("fields"), &none, &task, None);
 
     assert_eq!(
-        try_page(&format!("<select name=r-2>{OPTIONS}"), &task),
+        try_page(&format!("<select name=r-2>{OPTIONS}"), &task, None),
         Trial::default()
     );
     assert_eq!(check(json!({ "r-2": "World" })), Ok(()));
     assert_eq!(check(json!({ "r-1": "World" })), Err(AnswerError::Incomplete));
 
     let foreign = json!({ "comprehendPredictions": [{ "id": "a" }], "labels": ["World"] });
-    let trial = try_page(&format!("<select name=a>{OPTIONS}"), &foreign);
+    let trial = try_page(&format!("<select name=a>{OPTIONS}"), &foreign, None);
     assert!(
         !trial.is_withheld && trial.notices[0].contains("becomes no label"),
         "{trial:?}"
@@ -371,4 +375,18 @@ fn another_name_of_a_label_that_somebody_types_is_an_answer_as_it_is_where_it_is
 
     assert_eq!(check(Some(&set)), Ok(()));
     assert_eq!(check(None), Err(AnswerError::Unreadable));
+}
+
+#[test]
+fn a_page_that_calls_its_labels_by_names_of_before_may_be_sent() {
+    let mut set = LabelSet::none();
+    for name in ["Global", "Sports"] {
+        set.add(name, "").expect("free");
+    }
+    set.rename("Global", "World").expect("free");
+    set.add_synonym("Sports", "Football").expect("free");
+    let page = "<select name=category><option>Global</option><option>Football</option></select>";
+
+    assert_eq!(try_page(page, &task(1), Some(&set)), Trial::default());
+    assert!(try_page(page, &task(1), None).proposes_only);
 }
