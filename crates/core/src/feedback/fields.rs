@@ -254,13 +254,15 @@ pub(super) fn take_label(
     field: &'static str,
 ) -> Result<Option<String>, InvalidFeedback> {
     take_text(fields, field).map_err(|error| match error {
-        InvalidFeedback::WrongType { field, found, .. } if found == kind(&Value::Array(Vec::new())) => {
-            InvalidFeedback::WrongType {
-                field,
-                expected: "a text, in which a bar (|) stands between several labels",
-                found,
-            }
-        }
+        InvalidFeedback::WrongType {
+            field,
+            found: found @ "an array",
+            ..
+        } => InvalidFeedback::WrongType {
+            field,
+            expected: "a text, in which a bar (|) stands between several labels",
+            found,
+        },
         other => other,
     })
 }
