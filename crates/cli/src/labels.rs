@@ -125,7 +125,7 @@ enum Action {
         /// The other name
         synonym: String,
     },
-    /// Takes another name of a label away, such as one of before; what is called so is a proposal, or another label's name
+    /// Takes another name of a label away, such as one of before a rename; it may be another label's then
     #[command(after_help = "Example: active-learning labels remove-synonym billing payments")]
     RemoveSynonym {
         /// Its name

@@ -301,8 +301,9 @@ fn name_of<'n>(set: &'n LabelSet, name: &'n str) -> &'n str {
 fn without_synonym(name: &str, synonym: &str, initial: usize) -> String {
     let synonym = synonym.trim();
     format!(
-        "`{synonym}` means `{name}` no more: a class of a model that is called so is no label then, what people say so is \
-         proposed, and {} of training files are of a class `{synonym}` of their own.",
+        "`{synonym}` means `{name}` no more. What is proposed by that name is a proposal again. What reviewers chose while it \
+         was the label's own name, and {} of training files, are of a class `{synonym}` from then on, as what a model \
+         predicts by it is: make it a label, or another name of one.",
         counted(initial, "row")
     )
 }

@@ -21,9 +21,9 @@ use super::{Console, ConsoleError};
 const SHOWN: usize = 50;
 
 /// What it does to take another name of a label away.
-const WITHOUT_SYNONYM: &str = "What people say so is a proposal from then on. Rows that are called so are left out until the name \
-    is a label, or another name of one; those of training files are of a class of that name, and a class of a model that is \
-    called so is no label. `active-learning labels remove-synonym` counts the rows before.";
+const WITHOUT_SYNONYM: &str = "What is proposed by that name is a proposal again, and its rows are left out. What reviewers chose while \
+    it was the label's own name, and rows of training files that are called so, are of a class of that name, until it is a label \
+    or another name of one. `active-learning labels remove-synonym` counts both before.";
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -1037,7 +1037,9 @@ async fn another_name_of_a_label_is_taken_away_once_it_is_said_what_that_does() 
     assert!(!without.body().contains("Other names of the labels"));
     assert!(shown.body().contains("Take away: Football"), "{}", shown.body());
     assert!(
-        asked.body().contains("Rows that are called so are left out"),
+        asked
+            .body()
+            .contains("is a proposal again, and its rows are left out"),
         "{}",
         asked.body()
     );

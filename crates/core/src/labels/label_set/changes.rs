@@ -394,7 +394,8 @@ impl LabelSet {
         Ok(())
     }
 
-    /// Takes another name of a label away: what is called so is a proposal from then on, or free to be the name of another one.
+    /// Takes another name of a label away, which may be that of another one from then on. What is proposed by it is a proposal
+    /// again; what reviewers chose by it, as what a training file or a model calls so, is of a class of that name.
     ///
     /// # Errors
     ///
