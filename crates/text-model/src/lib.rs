@@ -33,5 +33,5 @@ pub use model::{Model, Prediction};
 pub use model_format::ModelError;
 pub use train::{Confidence, MAX_UNLABELLED, Trained, train, train_classes, train_within};
 pub use training_data::{
-    LABEL_DELIMITER, MAX_CLASSES, MAX_ENCODED, MAX_LABELS, TrainingDataError, TrainingSet,
+    LABEL_DELIMITER, LabelledTexts, MAX_CLASSES, MAX_ENCODED, MAX_LABELS, TrainingDataError, TrainingSet,
 };

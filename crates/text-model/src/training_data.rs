@@ -28,6 +28,10 @@ use active_learning_core::{
 
 use crate::{features::Features, labelled::Labelled};
 
+pub use self::texts::LabelledTexts;
+
+mod texts;
+
 /// Separates the labels of a row in a multi-label file.
 pub const LABEL_DELIMITER: char = '|';
 /// Most classes of a multi-class model, as in Comprehend.
@@ -221,6 +225,8 @@ pub struct Collector {
     repairs: Vec<String>,
     /// Whether what programs write where there is no label is left out.
     leaves_out_missing: bool,
+    /// Whether nothing but the texts themselves is wanted of them, all of them.
+    keeps_texts_alone: bool,
     /// Rows that were found to have several labels.
     cut_rows: u64,
     /// Labels as they are written, with the name that they got, and their rows.
@@ -239,6 +245,14 @@ struct Collected {
     features: Option<Features>,
     /// The text itself, as long as there are few.
     kept: Option<Box<str>>,
+}
+
+/// What is left of all rows once they are known.
+struct Joined {
+    /// Sorted, in the spelling that is used.
+    labels: Vec<String>,
+    /// What was read otherwise than it is written, and what to mind.
+    repairs: Vec<String>,
 }
 
 impl TrainingSet {
@@ -383,6 +397,7 @@ impl Collector {
             check: TrainingCheck::default(),
             repairs: Vec::new(),
             leaves_out_missing: false,
+            keeps_texts_alone: false,
             cut_rows: 0,
             renamed: BTreeMap::new(),
         }
@@ -539,10 +554,11 @@ impl Collector {
             labels: ids.into_boxed_slice(),
             text: text_id(text),
             id: vector_id(text),
-            features: is_wanted.then(|| Features::of(text)),
-            kept: (is_wanted && self.rows.len() < MAX_ENCODED).then(|| text.into()),
+            features: (is_wanted && !self.keeps_texts_alone).then(|| Features::of(text)),
+            kept: (is_wanted && (self.keeps_texts_alone || self.rows.len() < MAX_ENCODED))
+                .then(|| text.into()),
         });
-        if self.rows.len() == MAX_ENCODED + 1 {
+        if self.rows.len() == MAX_ENCODED + 1 && !self.keeps_texts_alone {
             self.rows.iter_mut().for_each(|row| row.kept = None);
         }
         if self.rows.len().is_multiple_of(PROGRESS_EVERY) {
@@ -567,7 +583,29 @@ impl Collector {
     /// Joins what is one label, leaves out what has several, and numbers the labels in alphabetical order:
     /// a model does not depend on which came first.
     pub fn training_set(mut self) -> Result<TrainingSet, TrainingDataError> {
+        let (findings, Joined { labels, repairs }) = self.join_to_learn()?;
+        Ok(TrainingSet {
+            mode: self.mode,
+            examples: self.renumbered(&labels, &findings)?,
+            labels,
+            repairs,
+            encoder: None,
+            names: Vec::new(),
+            unlabelled: Vec::new(),
+        })
+    }
+
+    /// Joins and leaves out as [`Collector::join`] does, and refuses what a model cannot learn from.
+    fn join_to_learn(&mut self) -> Result<(Findings, Joined), TrainingDataError> {
         let findings = std::mem::take(&mut self.check).finish()?;
+        let joined = self.join(&findings);
+        check_label_count(joined.labels.len(), self.mode, &findings)?;
+        self.check_unambiguous(&joined.labels)?;
+        Ok((findings, joined))
+    }
+
+    /// Leaves out the texts with different labels; returns the labels that are left and what is told of all.
+    fn join(&mut self, findings: &Findings) -> Joined {
         self.rows.retain(|row| !findings.is_conflicting(row.text));
         let mut rows_of = vec![0_u64; self.label_ids.len()];
         for id in self.rows.iter().flat_map(|row| &row.labels) {
@@ -578,8 +616,6 @@ impl Collector {
             .map(|(label, _)| findings.spelling(label).to_owned())
             .collect();
         let labels: Vec<String> = labels.into_iter().collect();
-        check_label_count(labels.len(), self.mode, &findings)?;
-        self.check_unambiguous(&labels)?;
         let mut counts = vec![0; labels.len()];
         for (label, id) in &self.label_ids {
             if let Ok(number) = labels.binary_search_by(|other| other.as_str().cmp(findings.spelling(label)))
@@ -587,7 +623,7 @@ impl Collector {
                 counts[number] += rows_of[*id as usize];
             }
         }
-        let (mode, mut repairs) = (self.mode, std::mem::take(&mut self.repairs));
+        let mut repairs = std::mem::take(&mut self.repairs);
         repairs.extend(tell_of_several_labels(self.cut_rows, self.rows.len()));
         repairs.extend(
             self.renamed
@@ -609,15 +645,7 @@ impl Collector {
         }));
         repairs.extend(findings.repairs.iter().cloned());
         repairs.extend(warn_of_single_rows(labels.iter().map(String::as_str).zip(counts)));
-        Ok(TrainingSet {
-            mode,
-            examples: self.renumbered(&labels, &findings)?,
-            labels,
-            repairs,
-            encoder: None,
-            names: Vec::new(),
-            unlabelled: Vec::new(),
-        })
+        Joined { labels, repairs }
     }
 
     /// Returns the texts as a test of a model with these sorted labels, whatever their spelling. Texts with different labels are
