@@ -18,8 +18,9 @@ use active_learning_aws::{
 use active_learning_core::model::threshold::{Judged, Verdict, advise};
 use clap::Args;
 use serde_json::json;
+use text_model::LabelledTexts;
 
-use crate::{encoder, models::Models, outputs::StackOutputs, place};
+use crate::{encoder, labelled_texts::tell_repairs, models::Models, outputs::StackOutputs, place};
 
 /// Template output that names the bucket of labelled objects.
 const BUCKET_OUTPUT: &str = "TrainingS3Bucket";
@@ -65,6 +66,8 @@ struct Evidence {
     is_doubtful: bool,
     /// ARN of the model that predicted, where it is one of a stack.
     model: Option<String>,
+    /// What of a file was read otherwise than it is written, in sentences.
+    repairs: Vec<String>,
 }
 
 /// Prints the advice. Exits with 0 if the target can be met within the share that may go to people, else with 3.
@@ -102,10 +105,13 @@ fn of_file(path: &Path, encoder: &encoder::Choice) -> Result<Evidence, Failure> 
     let in_file = |error: Failure| format!("{}: {error}", path.display());
     let file = std::fs::read(path).map_err(|error| in_file(error.into()))?;
     let predictions = out_of_fold::predictions(Cursor::new(&file)).map_err(in_file)?;
-    Ok(match predictions {
-        Some(evidence) => evidence,
-        None => out_of_fold::judge(&file, encoder.load()?).map_err(in_file)?,
-    })
+    if let Some(evidence) = predictions {
+        tell_repairs(path, &evidence.repairs);
+        return Ok(evidence);
+    }
+    let texts = LabelledTexts::to_train(&file[..]).map_err(|error| in_file(error.into()))?;
+    tell_repairs(path, &texts.repairs);
+    Ok(out_of_fold::judge(texts, encoder.load()?).map_err(in_file)?)
 }
 
 async fn of_stack(options: &Options, state_dir: &Path) -> Result<Evidence, Failure> {

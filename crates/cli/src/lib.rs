@@ -20,6 +20,7 @@ pub mod fault_run;
 pub mod functions;
 pub mod http_client;
 pub mod import;
+pub mod labelled_texts;
 pub mod labels;
 pub mod model_commands;
 pub mod models;

@@ -7,6 +7,7 @@ use active_learning_aws::{
     encoder_in_use::{encoder_in_use, encoder_of_model},
     label_set::LabelSets,
     overview::{self, Overview, Places},
+    predictions,
     unknown_classes::{self, UnknownClass},
 };
 use active_learning_core::{
@@ -358,12 +359,12 @@ impl Models {
         Ok(model_building::training_files(&self.bucket).await?)
     }
 
-    /// Asks the endpoint of a local stack itself: no feedback comes of it.
+    /// Asks the endpoint of a local stack itself for the labels of a text: no feedback comes of it.
     ///
     /// # Errors
     ///
     /// When it does not answer.
-    pub async fn classify(&self, text: &str) -> Result<String, Failure> {
+    pub async fn classify(&self, text: &str) -> Result<Vec<String>, Failure> {
         let question = self
             .comprehend
             .classify_document()
@@ -373,11 +374,8 @@ impl Models {
             .send()
             .await
             .map_err(|error| DisplayErrorContext(error).to_string())?;
-        let best = answer
-            .classes()
-            .iter()
-            .max_by(|a, b| a.score().unwrap_or(0.0).total_cmp(&b.score().unwrap_or(0.0)));
-        Ok(best.and_then(|best| best.name()).unwrap_or_default().to_owned())
+        let prediction = predictions::read(&answer).prediction();
+        Ok(prediction.map(|prediction| prediction.labels).unwrap_or_default())
     }
 }
 

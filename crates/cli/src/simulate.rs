@@ -35,6 +35,7 @@ use self::{
 };
 use crate::{
     encoder::{self, Vectors},
+    labelled_texts::tell_repairs,
     phases::{self, Counter},
     wording::counted,
 };
@@ -85,12 +86,9 @@ pub enum SimulateError {
     /// The file cannot be read.
     #[error("the data {0} cannot be read")]
     Read(PathBuf, #[source] io::Error),
-    /// A row cannot be used.
+    /// No model can learn from it.
     #[error("the data {0} cannot be used: {1}")]
-    Row(PathBuf, active_learning_core::dataset::BadRow),
-    /// There is nothing to tell apart.
-    #[error("the data {0} has texts of {1} classes; at least two classes are needed")]
-    Classes(PathBuf, usize),
+    Data(PathBuf, TrainingDataError),
     /// There is not enough to label or to test on.
     #[error(
         "the data {path} leaves {} to label and {to_test} to test on; at least {needed} (start and \
@@ -145,6 +143,7 @@ pub fn run(options: &Options) -> Result<(), SimulateError> {
     strategies.sort_unstable();
     strategies.dedup();
     let texts = Texts::read(&options.data)?;
+    tell_repairs(&options.data, &texts.repairs);
     let start = options.start.map_or(texts.default_start(), NonZeroUsize::get);
     if options.labels.get() <= start {
         let labels = options.labels.get();

@@ -33,7 +33,7 @@ use text_model::{TrainingDataError, TrainingSet};
 
 use local_stack::boot::Running;
 
-use crate::{personal_data, phases::Phases, welcome::Examples};
+use crate::{labelled_texts::tell_repairs, personal_data, phases::Phases, welcome::Examples};
 
 /// The sample data that is shipped: news in four categories, Comprehend CSV.
 pub const SAMPLE_DATA: &[u8] = include_bytes!("../data/news.csv");
@@ -131,9 +131,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, TrainingError> {
     let data = std::fs::read(path).map_err(|error| TrainingError::File(path.to_owned(), error))?;
     let set = TrainingSet::read_csv_where(&data[..], Mode::MultiClass, &|_| None, &|_| true);
     let set = set.map_err(|error| TrainingError::Data(path.to_owned(), error))?;
-    for repair in &set.repairs {
-        eprintln!("{}: {repair}", path.display());
-    }
+    tell_repairs(path, &set.repairs);
     Ok(data)
 }
 

@@ -123,6 +123,7 @@ fn select(objects: &[Vec<u8>], serving: Option<&str>) -> Evidence {
         source,
         is_doubtful,
         model: Some(model),
+        ..Evidence::default()
     }
 }
 

@@ -3,19 +3,21 @@
 use std::{collections::BTreeSet, io::Read, num::NonZeroU32, sync::Arc};
 
 use active_learning_core::{
-    dataset::{ContentId, Mode, Row, TextId, read_csv},
+    dataset::{ContentId, Row, Spelling, Spellings, TextId, one_line},
     feedback::{
-        prediction::{ClassScore, Prediction, split_labels},
+        prediction::{ClassScore, Prediction, join_labels, split_labels},
         record_id,
     },
+    labels::missing::{MissingLabels, is_missing},
     model::{evaluation::LabelNames, threshold::Judged},
 };
 use text_encoder::Encoder;
-use text_model::{Model, TrainingSet, train};
+use text_model::{LabelledTexts, Mode, Model, train};
 
 use super::{Evidence, Failure};
 use crate::{
     encoder::{self, Vectors},
+    labelled_texts::training_set,
     wording::{counted, counted_as},
 };
 
@@ -26,32 +28,32 @@ const SEED: u64 = 0;
 /// Columns of a file of predictions.
 const COLUMNS: [&str; 3] = ["label", "prediction", "confidence"];
 
-/// A text with its label as the file has it.
+/// A text with its labels.
 struct Text {
     id: ContentId,
-    label: String,
-    text: String,
+    row: Row,
 }
 
-/// Trains the built-in model on each four of five parts of a labelled file and judges it on the fifth.
+/// Trains the built-in model on each four of five parts of labelled texts and judges it on the fifth.
 ///
 /// The parts follow from the contents alone, and copies of a text count once.
-pub fn judge(file: &[u8], encoder: Option<Arc<Encoder>>) -> Result<Evidence, Failure> {
-    TrainingSet::read_csv(file)?;
-    let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
-    let rows = read_csv(file, Mode::MultiClass).collect::<Result<Vec<Row>, _>>()?;
+pub fn judge(texts: LabelledTexts, encoder: Option<Arc<Encoder>>) -> Result<Evidence, Failure> {
+    let LabelledTexts { mode, rows, repairs } = texts;
     let read = rows.len();
     let mut seen = BTreeSet::new();
     let texts: Vec<Text> = rows
         .into_iter()
-        .map(|Row { labels, text }| Text {
-            id: ContentId::of(&text),
-            label: labels.join(""),
-            text,
+        .filter(|row| seen.insert(TextId::of(&row.text)))
+        .map(|row| Text {
+            id: ContentId::of(&row.text),
+            // As a training file holds it.
+            row: Row {
+                text: one_line(&row.text),
+                ..row
+            },
         })
-        .filter(|text| seen.insert(TextId::of(&text.text)))
         .collect();
-    let all = texts.iter().map(|text| text.text.as_str());
+    let all = texts.iter().map(|text| text.row.text.as_str());
     let vectors = encoder.map(|encoder| Vectors::of(encoder, all));
     let vectors = vectors.as_ref();
     let mut judged = Vec::with_capacity(texts.len());
@@ -59,14 +61,15 @@ pub fn judge(file: &[u8], encoder: Option<Arc<Encoder>>) -> Result<Evidence, Fai
         eprintln!("Training without part {} of {FOLDS} …", fold + 1);
         let (held_out, kept): (Vec<&Text>, Vec<&Text>) =
             texts.iter().partition(|text| text.id.part(FOLDS) == fold);
-        let mut training_set = TrainingSet::read_csv(&to_csv(&kept)[..])
+        let kept = kept.into_iter().map(|text| &text.row);
+        let mut training_set = training_set(kept, mode)
             .map_err(|error| format!("too few texts to train on four of five parts: {error}"))?;
         if let Some(vectors) = vectors {
             vectors.give_to(&mut training_set);
         }
         let model = train(&training_set, SEED).model;
         let of_fold = held_out.into_iter();
-        judged.extend(of_fold.filter_map(|text| judge_one(&model, text, vectors)));
+        judged.extend(of_fold.filter_map(|text| judge_one(&model, &text.row, vectors)));
     }
     let copies = read - texts.len();
     Ok(Evidence {
@@ -79,59 +82,43 @@ pub fn judge(file: &[u8], encoder: Option<Arc<Encoder>>) -> Result<Evidence, Fai
                 copies => format!(" ({} left out)", counted_as(copies, "copy", "copies")),
             }
         ),
+        repairs,
         ..Evidence::default()
     })
 }
 
-fn to_csv(texts: &[&Text]) -> Vec<u8> {
-    let mut writer = csv::WriterBuilder::new()
-        .has_headers(false)
-        .from_writer(Vec::new());
-    for text in texts {
-        writer
-            .write_record([&text.label, &text.text])
-            .expect("memory takes all, and rows have two columns");
-    }
-    writer.into_inner().expect("memory takes all")
-}
-
-fn judge_one(model: &Model, text: &Text, vectors: Option<&Vectors>) -> Option<Judged> {
-    let classes = encoder::predict(model, &text.text, vectors);
+fn judge_one(model: &Model, row: &Row, vectors: Option<&Vectors>) -> Option<Judged> {
+    let classes = encoder::predict(model, &row.text, vectors);
     let classes = classes.into_iter().map(|class| ClassScore {
         name: class.label.to_owned(),
         score: class.score,
     });
     let prediction = match model.mode() {
-        text_model::Mode::MultiClass => Prediction::multi_class(classes.collect()),
-        text_model::Mode::MultiLabel => Prediction::multi_label(classes.collect()),
+        Mode::MultiClass => Prediction::multi_class(classes.collect()),
+        Mode::MultiLabel => Prediction::multi_label(classes.collect()),
     }?;
-    let is_of_one = model.mode() == text_model::Mode::MultiClass;
-    let judged = judged(
-        record_id("", &text.text),
-        &text.label,
-        prediction.label,
-        prediction.confidence,
-    );
     Some(Judged {
-        several: judged.several && !is_of_one,
-        ..judged
+        id: record_id("", &row.text),
+        confidence: prediction.confidence,
+        right: LabelNames::of(row.labels.iter().cloned())
+            == LabelNames::of(prediction.labels.iter().cloned()),
+        several: prediction.labels.len() > 1,
+        class: prediction.label,
+        selection_probability: 1.0,
     })
 }
 
-fn judged(id: String, label: &str, prediction: String, confidence: f32) -> Judged {
-    let names = |label: &str| LabelNames::of(split_labels(label));
-    Judged {
-        id,
-        confidence,
-        right: label == prediction || names(label) == names(&prediction),
-        several: split_labels(&prediction).len() > 1,
-        class: prediction,
-        selection_probability: 1.0,
-    }
+/// A line of a file of predictions.
+struct Predicted {
+    line: u64,
+    labels: Vec<String>,
+    predicted: Vec<String>,
+    confidence: f32,
 }
 
 /// Reads a file of predictions with a header line that names [`COLUMNS`], in any order and among others; `None`
-/// where the first line does not.
+/// where the first line does not. One label in several spellings is joined, and a row whose label says that there is none is
+/// left out, as in training data.
 ///
 /// # Errors
 ///
@@ -146,6 +133,7 @@ pub fn predictions(file: impl Read) -> Result<Option<Evidence>, Failure> {
         return Ok(None);
     };
     let mut all = Vec::new();
+    let (mut missing, mut spellings) = (MissingLabels::default(), Spellings::default());
     for record in reader.records() {
         let record = record?;
         let line = record.position().map_or(0, csv::Position::line);
@@ -158,24 +146,51 @@ pub fn predictions(file: impl Read) -> Result<Option<Evidence>, Failure> {
         let number = number
             .filter(|number| (0.0..=1.0).contains(number))
             .ok_or_else(|| format!("line {line}: the confidence is no number from 0 to 1: `{confidence}`"))?;
-        all.push(judged(
-            line.to_string(),
-            &value(label, "label")?,
-            value(prediction, "prediction")?,
-            number,
-        ));
+        let (label, prediction) = (value(label, "label")?, value(prediction, "prediction")?);
+        if is_missing(&label) {
+            missing.left_out(line);
+            continue;
+        }
+        let (labels, predicted) = (split_labels(&label), split_labels(&prediction));
+        labels.iter().for_each(|label| missing.taken(label, line));
+        let named = labels.iter().chain(&predicted);
+        named.for_each(|label| spellings.add(label, 1));
+        all.push(Predicted {
+            line,
+            labels,
+            predicted,
+            confidence: number,
+        });
     }
-    let source = format!("{} with their labels.", counted(all.len(), "prediction"));
+    let (spelling, joined) = spellings.finish();
+    let judged = all.iter().map(|predicted| judged(predicted, &spelling));
     Ok(Some(Evidence {
-        judged: all,
-        source,
+        judged: judged.collect(),
+        source: format!("{} with their labels.", counted(all.len(), "prediction")),
+        repairs: missing.told().into_iter().chain(joined).collect(),
         ..Evidence::default()
     }))
+}
+
+fn judged(predicted: &Predicted, spelling: &Spelling) -> Judged {
+    let own = |names: &[String]| LabelNames::of(names.iter().map(|name| spelling.of(name)));
+    Judged {
+        id: predicted.line.to_string(),
+        confidence: predicted.confidence,
+        right: own(&predicted.labels) == own(&predicted.predicted),
+        several: predicted.predicted.len() > 1,
+        class: join_labels(predicted.predicted.iter().map(|name| spelling.of(name))),
+        selection_probability: 1.0,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn judge(file: &[u8], encoder: Option<Arc<Encoder>>) -> Result<Evidence, Failure> {
+        super::judge(LabelledTexts::to_train(file)?, encoder)
+    }
 
     fn labelled_csv() -> String {
         let row = |number: usize| match number % 2 {
@@ -210,6 +225,37 @@ mod tests {
             judge(file.as_bytes(), None).expect("usable").judged,
             evidence.judged,
             "deterministic"
+        );
+    }
+
+    #[test]
+    fn one_label_in_several_spellings_is_judged_as_one_and_no_label_or_two_of_one_text_are_left_out() {
+        let clean = labelled_csv();
+        let respelt = |(number, line): (usize, &str)| match number % 3 {
+            0 => {
+                line.replacen("Sports", "sports", 1)
+                    .replacen("Business", "BUSINESS", 1)
+                    + "\n"
+            }
+            _ => format!("{line}\n"),
+        };
+        let respelt: String = clean.lines().enumerate().map(respelt).collect();
+        let unusable =
+            "NULL,The team is of no class\nSports,the market of the cup\nBusiness,The market of the cup!\n";
+
+        let evidence = judge((respelt + unusable).as_bytes(), None).expect("usable");
+
+        let of_clean = judge(clean.as_bytes(), None).expect("usable");
+        assert_eq!(evidence.judged, of_clean.judged);
+        assert_eq!(
+            evidence.repairs,
+            [
+                "line 101: a label such as `NULL`, `NaN` or `n/a` was read as none; a row without another one is left out \
+                 as unlabelled",
+                "`BUSINESS` (17) is read as `Business`",
+                "`sports` (17) is read as `Sports`",
+                "1 text has different labels and is left out, with all its 2 rows (lines 102 and 103)",
+            ]
         );
     }
 
@@ -339,6 +385,45 @@ mod tests {
             ]
         );
         assert_eq!(predictions("World,a text\n".as_bytes()).expect("readable"), None);
+    }
+
+    #[test]
+    fn a_prediction_is_right_in_any_spelling_of_its_label_and_says_nothing_where_there_is_no_label() {
+        let file = "label,prediction,confidence\nWorld,world,0.9\nworld,world,0.8\nNaN,world,0.7\nB|a,A|b,0.6\na,A,0.5\n\
+                    1.0,1,0.4\nSports,world,0.3\n";
+
+        let evidence = predictions(file.as_bytes())
+            .expect("usable")
+            .expect("predictions");
+
+        let judged = evidence.judged.iter();
+        let judged: Vec<_> = judged
+            .map(|judged| (judged.class.as_str(), judged.right))
+            .collect();
+        assert_eq!(
+            judged,
+            [
+                ("world", true),
+                ("world", true),
+                ("A|B", true),
+                ("A", true),
+                ("1", true),
+                ("world", false)
+            ]
+        );
+        assert_eq!(evidence.source, "6 predictions with their labels.");
+        assert!(
+            evidence.repairs[0].starts_with("line 4: a label such as"),
+            "{:?}",
+            evidence.repairs
+        );
+        assert!(
+            evidence
+                .repairs
+                .contains(&"`World` (1) is read as `world`".to_owned()),
+            "{:?}",
+            evidence.repairs
+        );
     }
 
     #[test]

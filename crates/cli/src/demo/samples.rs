@@ -2,6 +2,15 @@
 
 use std::{io, path::Path};
 
+use active_learning_core::{
+    dataset::{CsvWriter, Findings, Row},
+    feedback::prediction::{join_labels, split_labels},
+    model::evaluation::LabelNames,
+};
+use text_model::{LabelledTexts, TrainingDataError};
+
+use crate::labelled_texts::tell_repairs;
+
 /// Sample news, `label,text`: the first rows train the first model, the others are traffic.
 const NEWS: &str = include_str!("../../data/news.csv");
 /// Rows of [`NEWS`] that the first model learns from.
@@ -30,9 +39,9 @@ pub enum TrafficError {
     /// It cannot be read.
     #[error("the traffic cannot be read")]
     File(#[source] io::Error),
-    /// A row has not two columns, or is no UTF-8.
-    #[error("the traffic must be Comprehend CSV (label,text without a header line)")]
-    Row(#[from] csv::Error),
+    /// A row cannot be used.
+    #[error("the traffic must be Comprehend CSV (label,text): {0}")]
+    Row(#[from] TrainingDataError),
     /// There is nothing to play.
     #[error("the traffic has no rows")]
     Empty,
@@ -41,28 +50,32 @@ pub enum TrafficError {
 impl Samples {
     /// Takes the shipped samples.
     pub(super) fn shipped() -> Result<Self, TrafficError> {
-        let mut news = rows(NEWS.as_bytes())?;
+        let mut news = LabelledTexts::to_ask(NEWS.as_bytes())?.rows;
         let traffic = news.split_off(INITIAL_ROWS);
-        let mut initial = csv::Writer::from_writer(Vec::new());
+        let mut initial = CsvWriter::escaped(Vec::new());
         for row in &news {
-            initial.serialize(row)?;
+            initial.write(row).expect("memory takes everything");
         }
+        let tricky = LabelledTexts::to_ask(TRICKY.as_bytes())?.rows;
         Ok(Self {
-            initial: initial.into_inner().expect("memory takes everything"),
-            traffic: [traffic, rows(TRICKY.as_bytes())?].concat(),
+            initial: initial.finish().expect("memory takes everything").0,
+            traffic: traffic.into_iter().chain(tricky).map(labelled).collect(),
             exam: Vec::new(),
         })
     }
 
-    /// Takes a file of traffic.
+    /// Takes a file of traffic, as training reads it, and tells what is read otherwise than it is written.
     pub(super) fn of_file(path: &Path) -> Result<Self, TrafficError> {
-        let all = rows(&std::fs::read(path).map_err(TrafficError::File)?)?;
-        if all.is_empty() {
+        let file = std::fs::read(path).map_err(TrafficError::File)?;
+        let all = LabelledTexts::to_ask(&file[..])?;
+        tell_repairs(path, &all.repairs);
+        if all.rows.is_empty() {
             return Err(TrafficError::Empty);
         }
-        let (exam, traffic): (Vec<_>, Vec<_>) =
-            (1..).zip(all).partition(|(number, _)| number % EXAM_EVERY == 0);
-        let texts = |rows: Vec<(usize, Labelled)>| rows.into_iter().map(|(_, row)| row).collect();
+        let (exam, traffic): (Vec<_>, Vec<_>) = (1..)
+            .zip(all.rows)
+            .partition(|(number, _)| number % EXAM_EVERY == 0);
+        let texts = |rows: Vec<(usize, Row)>| rows.into_iter().map(|(_, row)| labelled(row)).collect();
         Ok(Self {
             exam: texts(exam),
             traffic: texts(traffic),
@@ -71,9 +84,16 @@ impl Samples {
     }
 }
 
-fn rows(csv: &[u8]) -> Result<Vec<Labelled>, TrafficError> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(csv);
-    Ok(reader.deserialize().collect::<Result<_, _>>()?)
+fn labelled(Row { labels, text }: Row) -> Labelled {
+    (join_labels(labels), text)
+}
+
+/// Returns whether these labels are those of a row, in whatever spelling and order.
+pub(super) fn are_labels(label: &str, answered: &[String]) -> bool {
+    let spelling = Findings::of_labels(answered);
+    let expected = split_labels(label);
+    let expected = expected.iter().map(|name| spelling.spelling(name));
+    LabelNames::of(expected) == LabelNames::of(answered.iter().map(String::as_str))
 }
 
 #[cfg(test)]
@@ -83,7 +103,8 @@ mod tests {
     #[test]
     fn nothing_is_both_learnt_from_and_asked() {
         let samples = Samples::shipped().expect("the samples are good");
-        let initial = rows(&samples.initial).expect("CSV");
+        let initial = LabelledTexts::to_train(&samples.initial[..]).expect("CSV");
+        let initial: Vec<Labelled> = initial.rows.into_iter().map(labelled).collect();
 
         assert_eq!(initial.len(), INITIAL_ROWS);
         assert!(samples.traffic.len() > INITIAL_ROWS);
@@ -104,6 +125,31 @@ mod tests {
             samples.exam,
             [10, 20].map(|number| ("A".to_owned(), format!("text, {number}")))
         );
+    }
+
+    #[test]
+    fn traffic_is_read_as_training_reads_it() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let file = folder.path().join("traffic.csv");
+        let rows = "label,text\nWorld,one\nworld,two\nWorld,three\nNULL,four\nWorld,five\nSports,five\n";
+        std::fs::write(&file, rows).expect("written");
+
+        let samples = Samples::of_file(&file).expect("it is good");
+
+        let world = |text: &str| ("World".to_owned(), text.to_owned());
+        assert_eq!(samples.traffic, ["one", "two", "three"].map(world));
+    }
+
+    #[test]
+    fn an_answer_is_right_in_any_spelling_and_order() {
+        let right = |label, answered: &[&str]| {
+            let answered: Vec<String> = answered.iter().map(|name| (*name).to_owned()).collect();
+            are_labels(label, &answered)
+        };
+
+        assert!(right("world", &["World"]) && right("b|A", &["a", "B"]) && right("1.0", &["1"]));
+        assert!(right(r"Home\|Garden", &["home|garden"]));
+        assert!(!right("World", &["Sports"]) && !right("A|B", &["A"]) && !right("World", &[]));
     }
 
     #[test]

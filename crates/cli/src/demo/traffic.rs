@@ -6,11 +6,15 @@ use std::{
 };
 
 use active_learning_aws::bucket::{BINARY, Bucket};
-use active_learning_core::feedback::{FeedbackRequest, Source, record_id};
+use active_learning_core::feedback::{FeedbackRequest, Source, prediction::split_labels, record_id};
 use serde_json::{Value, json};
 use text_import::feedback;
 
-use super::{Failure, progress::Progress, samples::Labelled};
+use super::{
+    Failure,
+    progress::Progress,
+    samples::{Labelled, are_labels},
+};
 use crate::{http_client::send, outputs::StackOutputs};
 
 /// Name of the classifier that the traffic is sent to.
@@ -93,7 +97,9 @@ impl Played {
             .doubtful
             .as_ref()
             .map_or(f64::INFINITY, |least| least.confidence);
-        if seen.prediction != label && seen.confidence < least {
+        let is_right = are_labels(label, std::slice::from_ref(&seen.prediction))
+            || are_labels(label, &split_labels(&seen.prediction));
+        if !is_right && seen.confidence < least {
             self.doubtful = Some(seen);
         }
     }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt};
 
 use active_learning_core::{
-    dataset::{CsvWriter, Row},
+    dataset::Row,
     feedback::{
         prediction::{ClassScore, Prediction},
         review_policy::ReviewPolicy,
@@ -18,7 +18,7 @@ use active_learning_core::{
 use text_model::{Features, Mode, Model, TrainingDataError, TrainingSet, train};
 
 use super::{SimulateError, stream::Stream};
-use crate::encoder::Vectors;
+use crate::{encoder::Vectors, labelled_texts::training_set};
 
 /// The same for every model, as in production: a model depends on its training data alone.
 const TRAINING_SEED: u64 = 1;
@@ -126,7 +126,8 @@ pub(super) fn replay(
     budgets: &[usize],
     seen: &Seen,
 ) -> Result<Replay, SimulateError> {
-    let look = Look { seen, way };
+    let mode = stream.mode;
+    let look = Look { seen, way, mode };
     let (mut labelled, mut open) = look.start(stream, budgets[0]);
     let mut points = Vec::new();
     let mut judged = Vec::new();
@@ -161,7 +162,8 @@ pub(super) fn with_all_labels(stream: &Stream, seen: &Seen) -> Result<Point, Sim
         strategy: QueryStrategy::Random,
         encoder: seen.vectors.is_some(),
     };
-    let look = Look { seen, way };
+    let mode = stream.mode;
+    let look = Look { seen, way, mode };
     let selected_by = SelectedBy::Chance;
     let all: Vec<Answered> = stream
         .pool
@@ -184,6 +186,7 @@ struct Answered<'a> {
 struct Look<'a> {
     seen: &'a Seen,
     way: Way,
+    mode: Mode,
 }
 
 impl Look<'_> {
@@ -223,12 +226,7 @@ impl Look<'_> {
     }
 
     fn training_set(&self, labelled: &[Answered], open: &[&Row]) -> Result<TrainingSet, TrainingDataError> {
-        let mut csv = CsvWriter::new(Vec::new());
-        for answered in labelled {
-            csv.write(answered.row).map_err(TrainingDataError::Read)?;
-        }
-        let (csv, _) = csv.finish().map_err(TrainingDataError::Read)?;
-        let mut set = TrainingSet::read_csv(&csv[..])?;
+        let mut set = training_set(labelled.iter().map(|answered| answered.row), self.mode)?;
         set.set_selected(&selected(labelled));
         if let Some(vectors) = self.vectors() {
             vectors.give_to(&mut set);

@@ -2,15 +2,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    fs::File,
-    io::BufReader,
+    fs,
     path::Path,
 };
 
 use active_learning_core::{
-    dataset::{ContentId, HeldOut, Mode, NearCopies, Row, TextId, is_test, one_line, read_csv},
+    dataset::{ContentId, HeldOut, NearCopies, Row, TextId, is_test, one_line},
     random::Random,
 };
+use text_model::{LabelledTexts, Mode};
 
 use super::SimulateError;
 
@@ -32,12 +32,16 @@ pub(super) struct Texts {
     to_label: Vec<Row>,
     /// What models are tested on, for all seeds alike.
     to_test: Vec<Row>,
-    /// Rows of the file.
+    /// Whether a text has one label or several.
+    mode: Mode,
+    /// Rows of the file that can be used.
     pub rows: usize,
     /// Rows whose text occurred before.
     pub copies: usize,
     /// Texts left out because they nearly are a test text.
     pub near_copies: usize,
+    /// What was read otherwise than it is written, in sentences.
+    pub repairs: Vec<String>,
     /// Classes in order of name, of which a row's first label decides.
     classes: Vec<String>,
 }
@@ -47,6 +51,8 @@ pub(super) struct Texts {
 pub(super) struct Stream<'a> {
     /// The seed.
     pub seed: u64,
+    /// Whether a text has one label or several.
+    pub mode: Mode,
     /// Texts to label; those at the start come first.
     pub pool: Vec<&'a Row>,
     /// Texts to test on, of the same classes as often.
@@ -54,31 +60,28 @@ pub(super) struct Stream<'a> {
 }
 
 impl Texts {
-    /// Reads a file and splits it.
+    /// Reads a file as training does and splits it.
     ///
-    /// Of copies the first counts: people are not asked twice. A header `label,text` is left out.
+    /// Of copies the first counts: people are not asked twice.
     pub fn read(path: &Path) -> Result<Self, SimulateError> {
-        let file = File::open(path).map_err(|error| SimulateError::Read(path.to_owned(), error))?;
+        let file = fs::read(path).map_err(|error| SimulateError::Read(path.to_owned(), error))?;
+        let read = LabelledTexts::to_train(&file[..]);
+        let LabelledTexts { mode, rows, repairs } =
+            read.map_err(|bad| SimulateError::Data(path.to_owned(), bad))?;
         let mut texts = Vec::new();
         let mut seen = HashSet::new();
-        let mut rows = 0;
-        // A file without a delimiter in its labels reads the same in both modes.
-        for row in read_csv(BufReader::new(file), Mode::MultiLabel) {
-            let mut row = row.map_err(|bad| SimulateError::Row(path.to_owned(), bad))?;
+        let count = rows.len();
+        for mut row in rows {
             // As a training file will hold it: what is known of a text is found by it.
             row.text = one_line(&row.text);
-            rows += 1;
             if seen.insert(TextId::of(&row.text)) {
                 texts.push((ContentId::of(&row.text), row));
             }
         }
-        let copies = rows - texts.len();
+        let copies = count - texts.len();
         texts.sort_by_key(|(id, _)| *id);
         let labels = texts.iter().map(|(_, row)| row.labels[0].clone());
         let classes: Vec<String> = labels.collect::<BTreeSet<_>>().into_iter().collect();
-        if classes.len() < 2 {
-            return Err(SimulateError::Classes(path.to_owned(), classes.len()));
-        }
         let (mut to_test, mut to_label): (Vec<Row>, Vec<Row>) = texts
             .into_iter()
             .map(|(_, row)| row)
@@ -96,9 +99,11 @@ impl Texts {
         Ok(Self {
             to_label,
             to_test,
-            rows,
+            mode,
+            rows: count,
             copies,
             near_copies,
+            repairs,
             classes,
         })
     }
@@ -147,7 +152,13 @@ impl<'a> Stream<'a> {
         {
             pool.swap(start - 1, other);
         }
-        Self { seed, pool, test }
+        let mode = texts.mode;
+        Self {
+            seed,
+            mode,
+            pool,
+            test,
+        }
     }
 }
 
@@ -176,7 +187,7 @@ mod tests {
 
     #[test]
     fn copies_headers_and_near_copies_of_test_texts_are_left_out() {
-        let csv = "Label,Text\n".to_owned() + &many(&["a", "b"], 200) + "a,one text\nb,One TEXT!\n";
+        let csv = "Label,Text\n".to_owned() + &many(&["a", "b"], 200) + "a,one text\nA,One TEXT!\n";
         let plain = read(&csv).expect("a good file");
         let near = |letter: char| format!("{}{letter}", plain.to_test[0].text);
         let near = ('a'..='z').map(near).find(|text| !is_test(text, TEST_SHARE));
@@ -189,6 +200,40 @@ mod tests {
         assert_eq!(with_near_copy.to_label, plain.to_label);
         assert!(plain.to_label.is_sorted_by_key(|row| ContentId::of(&row.text)));
         assert!(plain.to_test.iter().all(|row| is_test(&row.text, TEST_SHARE)));
+    }
+
+    #[test]
+    fn one_label_in_several_spellings_is_one_class_and_no_label_or_two_of_one_text_are_left_out() {
+        let clean = many(&["World", "Sports"], 200);
+        let plain = read(&clean).expect("a good file");
+        let respelt: String = clean
+            .lines()
+            .enumerate()
+            .map(|(number, line)| match number % 10 {
+                0 => line.replace("World", "world") + "\n",
+                _ => format!("{line}\n"),
+            })
+            .collect();
+
+        let texts =
+            read(&(respelt + "NULL,of nothing\nWorld,of both\nSports,of both\n")).expect("a good file");
+
+        assert_eq!(texts.classes, ["Sports", "World"]);
+        assert_eq!(
+            (&texts.to_label, &texts.to_test),
+            (&plain.to_label, &plain.to_test)
+        );
+        assert_eq!((texts.rows, texts.copies), (200, 0));
+        assert!(plain.repairs.is_empty(), "{:?}", plain.repairs);
+        assert_eq!(
+            texts.repairs,
+            [
+                "line 201: a label such as `NULL`, `NaN` or `n/a` was read as none; a row without another one is left out \
+                 as unlabelled",
+                "`world` (20) is read as `World`",
+                "1 text has different labels and is left out, with all its 2 rows (lines 202 and 203)",
+            ]
+        );
     }
 
     #[test]
@@ -206,10 +251,8 @@ mod tests {
     fn files_that_cannot_be_replayed_are_refused_with_a_reason() {
         let reason = |csv: &str| read(csv).expect_err("a bad file").to_string();
 
-        assert!(
-            reason("a,one\na,two\n").ends_with("has texts of 1 classes; at least two classes are needed")
-        );
-        assert!(reason("").ends_with("has texts of 0 classes; at least two classes are needed"));
+        assert!(reason("a,one\na,two\n").ends_with("has 1 different label, at least two are needed"));
+        assert!(reason("").ends_with("has 0 different labels, at least two are needed"));
         assert!(reason("a,one\nb\n").contains("cannot be used: line 2: expected two columns"));
         let missing = Texts::read(Path::new("/no/such/file.csv")).expect_err("no file");
         assert_eq!(missing.to_string(), "the data /no/such/file.csv cannot be read");
