@@ -129,7 +129,7 @@ pub enum Command {
     Demo {
         #[command(flatten)]
         stack: StackOptions,
-        /// Labelled texts to send, label,text without a header line; every tenth is kept as an exam for each
+        /// Labelled texts to send, label,text, read as training data; every tenth is kept as an exam for each
         /// model [default: sample news]
         #[arg(long, value_name = "FILE")]
         traffic: Option<PathBuf>,
