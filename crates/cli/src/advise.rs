@@ -2,10 +2,10 @@
 
 mod labelled_objects;
 mod out_of_fold;
+mod predictions;
 mod report;
 
 use std::{
-    io::Cursor,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -104,8 +104,7 @@ pub async fn run(options: Options, state_dir: &Path) -> Result<ExitCode, Failure
 fn of_file(path: &Path, encoder: &encoder::Choice) -> Result<Evidence, Failure> {
     let in_file = |error: Failure| format!("{}: {error}", path.display());
     let file = std::fs::read(path).map_err(|error| in_file(error.into()))?;
-    let predictions = out_of_fold::predictions(Cursor::new(&file)).map_err(in_file)?;
-    if let Some(evidence) = predictions {
+    if let Some(evidence) = predictions::judge(&file[..]).map_err(in_file)? {
         tell_repairs(path, &evidence.repairs);
         return Ok(evidence);
     }

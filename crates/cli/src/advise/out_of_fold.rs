@@ -1,14 +1,13 @@
-//! Judged predictions from a file: of the built-in model, each by a model that has not seen the text, or of any other.
+//! Judged predictions of the built-in model on labelled texts, each by a model that has not seen the text.
 
-use std::{collections::BTreeSet, io::Read, num::NonZeroU32, sync::Arc};
+use std::{collections::BTreeSet, num::NonZeroU32, sync::Arc};
 
 use active_learning_core::{
-    dataset::{ContentId, Row, Spelling, Spellings, TextId, one_line},
+    dataset::{ContentId, Row, TextId, one_line},
     feedback::{
-        prediction::{ClassScore, Prediction, join_labels, split_labels},
+        prediction::{ClassScore, Prediction},
         record_id,
     },
-    labels::missing::{MissingLabels, is_missing},
     model::{evaluation::LabelNames, threshold::Judged},
 };
 use text_encoder::Encoder;
@@ -24,9 +23,6 @@ use crate::{
 /// Parts of the file; a model trained on the others judges each.
 const FOLDS: NonZeroU32 = NonZeroU32::new(5).expect("five is not zero");
 const SEED: u64 = 0;
-
-/// Columns of a file of predictions.
-const COLUMNS: [&str; 3] = ["label", "prediction", "confidence"];
 
 /// A text with its labels.
 struct Text {
@@ -106,82 +102,6 @@ fn judge_one(model: &Model, row: &Row, vectors: Option<&Vectors>) -> Option<Judg
         class: prediction.label,
         selection_probability: 1.0,
     })
-}
-
-/// A line of a file of predictions.
-struct Predicted {
-    line: u64,
-    labels: Vec<String>,
-    predicted: Vec<String>,
-    confidence: f32,
-}
-
-/// Reads a file of predictions with a header line that names [`COLUMNS`], in any order and among others; `None`
-/// where the first line does not. One label in several spellings is joined, and a row whose label says that there is none is
-/// left out, as in training data.
-///
-/// # Errors
-///
-/// The first line that cannot be used.
-pub fn predictions(file: impl Read) -> Result<Option<Evidence>, Failure> {
-    let mut reader = csv::ReaderBuilder::new().from_reader(file);
-    let Ok(headers) = reader.headers() else {
-        return Ok(None);
-    };
-    let column = |name: &str| headers.iter().position(|header| header.trim() == name);
-    let [Some(label), Some(prediction), Some(confidence)] = COLUMNS.map(column) else {
-        return Ok(None);
-    };
-    let mut all = Vec::new();
-    let (mut missing, mut spellings) = (MissingLabels::default(), Spellings::default());
-    for record in reader.records() {
-        let record = record?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let value = |column: usize, name: &str| match record[column].trim() {
-            "" => Err(format!("line {line}: the {name} is empty")),
-            value => Ok(value.to_owned()),
-        };
-        let confidence = value(confidence, "confidence")?;
-        let number: Option<f32> = confidence.parse().ok();
-        let number = number
-            .filter(|number| (0.0..=1.0).contains(number))
-            .ok_or_else(|| format!("line {line}: the confidence is no number from 0 to 1: `{confidence}`"))?;
-        let (label, prediction) = (value(label, "label")?, value(prediction, "prediction")?);
-        if is_missing(&label) {
-            missing.left_out(line);
-            continue;
-        }
-        let (labels, predicted) = (split_labels(&label), split_labels(&prediction));
-        labels.iter().for_each(|label| missing.taken(label, line));
-        let named = labels.iter().chain(&predicted);
-        named.for_each(|label| spellings.add(label, 1));
-        all.push(Predicted {
-            line,
-            labels,
-            predicted,
-            confidence: number,
-        });
-    }
-    let (spelling, joined) = spellings.finish();
-    let judged = all.iter().map(|predicted| judged(predicted, &spelling));
-    Ok(Some(Evidence {
-        judged: judged.collect(),
-        source: format!("{} with their labels.", counted(all.len(), "prediction")),
-        repairs: missing.told().into_iter().chain(joined).collect(),
-        ..Evidence::default()
-    }))
-}
-
-fn judged(predicted: &Predicted, spelling: &Spelling) -> Judged {
-    let own = |names: &[String]| LabelNames::of(names.iter().map(|name| spelling.of(name)));
-    Judged {
-        id: predicted.line.to_string(),
-        confidence: predicted.confidence,
-        right: own(&predicted.labels) == own(&predicted.predicted),
-        several: predicted.predicted.len() > 1,
-        class: join_labels(predicted.predicted.iter().map(|name| spelling.of(name))),
-        selection_probability: 1.0,
-    }
 }
 
 #[cfg(test)]
@@ -353,92 +273,5 @@ mod tests {
         );
         assert!(reason("").contains("labels"));
         assert!(reason("Sports,one\nBusiness,two\n").contains("too few texts"));
-    }
-
-    #[test]
-    fn predictions_of_any_model_are_read_by_their_column_names() {
-        let file =
-            "\u{feff}text,confidence,label,prediction\nx,0.9,World,World\ny,0.4,A|B,B|A\nz,1,World,Sports\n";
-
-        let evidence = predictions(file.as_bytes())
-            .expect("usable")
-            .expect("predictions");
-
-        let judged: Vec<_> = evidence
-            .judged
-            .iter()
-            .map(|judged| {
-                (
-                    judged.class.as_str(),
-                    judged.several,
-                    judged.confidence,
-                    judged.right,
-                )
-            })
-            .collect();
-        assert_eq!(
-            judged,
-            [
-                ("World", false, 0.9, true),
-                ("B|A", true, 0.4, true),
-                ("Sports", false, 1.0, false)
-            ]
-        );
-        assert_eq!(predictions("World,a text\n".as_bytes()).expect("readable"), None);
-    }
-
-    #[test]
-    fn a_prediction_is_right_in_any_spelling_of_its_label_and_says_nothing_where_there_is_no_label() {
-        let file = "label,prediction,confidence\nWorld,world,0.9\nworld,world,0.8\nNaN,world,0.7\nB|a,A|b,0.6\na,A,0.5\n\
-                    1.0,1,0.4\nSports,world,0.3\n";
-
-        let evidence = predictions(file.as_bytes())
-            .expect("usable")
-            .expect("predictions");
-
-        let judged = evidence.judged.iter();
-        let judged: Vec<_> = judged
-            .map(|judged| (judged.class.as_str(), judged.right))
-            .collect();
-        assert_eq!(
-            judged,
-            [
-                ("world", true),
-                ("world", true),
-                ("A|B", true),
-                ("A", true),
-                ("1", true),
-                ("world", false)
-            ]
-        );
-        assert_eq!(evidence.source, "6 predictions with their labels.");
-        assert!(
-            evidence.repairs[0].starts_with("line 4: a label such as"),
-            "{:?}",
-            evidence.repairs
-        );
-        assert!(
-            evidence
-                .repairs
-                .contains(&"`World` (1) is read as `world`".to_owned()),
-            "{:?}",
-            evidence.repairs
-        );
-    }
-
-    #[test]
-    fn a_bad_prediction_is_named_by_line_and_value() {
-        let reason = |line: &str| {
-            let file = format!("label,prediction,confidence\nA,A,0.5\n{line}\n");
-            predictions(file.as_bytes()).expect_err("bad").to_string()
-        };
-
-        assert_eq!(
-            reason("A,A,95%"),
-            "line 3: the confidence is no number from 0 to 1: `95%`"
-        );
-        assert_eq!(reason("A,,0.5"), "line 3: the prediction is empty");
-        assert!(reason("A,A,NaN").contains("NaN"));
-        assert!(reason("A,A").contains("line: 3"), "{}", reason("A,A"));
     }
 }
