@@ -53,6 +53,9 @@ pub(crate) fn roles(names: &[String], rows: &[Vec<String>], options: &Options) -
     if label.is_none() && are_named && (known.has_text_name || options.text_column.is_none()) {
         notes.push(label_of_machine(names, &contents).unwrap_or_else(|| no_label_of(names, text)));
     }
+    if label.is_none() && names.is_empty() && width > 1 && options.text_column.is_none() {
+        notes.push(no_column_like_labels(columns, text));
+    }
     if options.label_column.is_none() {
         notes.extend(others_called_labels(names, &contents, [Some(text), label]));
     }
@@ -190,6 +193,16 @@ fn no_label_of(names: &[String], text: usize) -> String {
     let others: Vec<&str> = others.map(|(_, name)| name.trim()).collect();
     format!(
         "no column is called like one of labels; name one with --label-column if it is ({})",
+        others.join(", ")
+    )
+}
+
+/// Says that no column looks like labels where no row names the columns, and which others there are.
+fn no_column_like_labels(columns: &[String], text: usize) -> String {
+    let others = columns.iter().enumerate().filter(|(at, _)| *at != text);
+    let others: Vec<&str> = others.map(|(_, name)| name.as_str()).collect();
+    format!(
+        "no column holds what looks like labels; name one with --label-column if it is ({})",
         others.join(", ")
     )
 }
@@ -369,6 +382,32 @@ mod tests {
             (true, 2, Some(3))
         );
         assert_eq!(told("ラベル;本文\na;b"), (true, 1, Some(0)));
+    }
+
+    #[test]
+    fn a_column_that_may_hold_labels_and_is_not_read_is_told_also_where_no_row_names_the_columns() {
+        let row = |number: usize| {
+            let date = ["2024-01-01", "2024-01-02"][number % 2];
+            format!("{date},The story of item {number} goes on and on from the beginning to the end\n")
+        };
+        let rows: String = (0..30).map(row).collect();
+        let notes = |label_column: Option<&str>| {
+            let options = Options {
+                label_column: label_column.map(str::to_owned),
+                ..Options::default()
+            };
+            let import = crate::read(rows.as_bytes(), &options).expect("two columns");
+            (import.labelled().count(), import.notes)
+        };
+
+        let note = "no column holds what looks like labels; name one with --label-column if it is (1)";
+        let (labelled, told) = notes(None);
+        assert!(labelled == 0 && told.iter().any(|told| told == note), "{told:?}");
+        let (labelled, told) = notes(Some("1"));
+        assert!(
+            labelled == 30 && !told.iter().any(|told| told == note),
+            "{told:?}"
+        );
     }
 
     #[test]

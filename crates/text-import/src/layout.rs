@@ -197,13 +197,17 @@ impl Fit {
     }
 }
 
-/// Reads the first records, without a last one that may be cut off; `None` for one that cannot be read.
+/// Reads the first records, without a last one that may be cut off; `None` for one that cannot be read. One with a quote that
+/// is never closed says nothing against the delimiter that it stands behind, and is none of them.
 fn sample_rows(sample: &[u8], is_whole: bool, dialect: Dialect, columns: usize) -> Vec<Option<Vec<String>>> {
     let mut records = Records::new(Lines::new(sample), dialect, columns);
     let mut rows = Vec::new();
     while rows.len() <= LOOKED_AT {
         let Ok(Some(record)) = records.next() else { break };
         let text = |cell: &Vec<u8>| decode_line(cell).0.into_owned();
+        if record.cells.is_err() && opens_a_cell(&record.raw, dialect) {
+            continue;
+        }
         let cells = record
             .cells
             .ok()
@@ -214,6 +218,12 @@ fn sample_rows(sample: &[u8], is_whole: bool, dialect: Dialect, columns: usize) 
         rows.pop();
     }
     rows
+}
+
+/// Returns whether a quote stands right behind a delimiter.
+fn opens_a_cell(raw: &[u8], dialect: Dialect) -> bool {
+    let opens = |pair: &[u8]| Some(pair[0]) == dialect.delimiter && pair[1] == dialect.quote;
+    raw.windows(2).any(opens)
 }
 
 /// Counts cells, but not empty ones at the end beyond so many.
@@ -272,11 +282,19 @@ mod tests {
     }
 
     #[test]
+    fn a_quote_that_is_never_closed_makes_no_lines_of_text_of_a_short_file() {
+        let content = "World,fine\nSports,\"never closed\nWorld,more\nSports,again\n";
+
+        assert_eq!(told(content), (Some(','), 2));
+    }
+
+    #[test]
     fn lines_of_text_are_one_column_whatever_punctuation_they_hold() {
         for content in [
             "Hello, world\nHi, there\n",
             "one\ntwo, three, four\nfive\n",
             "One; two\nThree; four\n",
+            "Hello, world\n\"Never closed, said he\nand went\n",
             "text\n",
         ] {
             assert_eq!(told(content), (None, 1), "{content}");
