@@ -128,11 +128,12 @@ async fn play(
             println!("\nRound {} of {rounds}", round + 1);
         }
         played.doubtful = None;
-        if round == 0 {
+        let has_feedback = round == 0 && samples.has_feedback;
+        if has_feedback {
             classify_samples(outputs, &mut played).await?;
         }
         classify(outputs, part, &mut played).await?;
-        if round == 0 {
+        if has_feedback {
             give_feedback(outputs, &mut played).await?;
             upload_files(&uploads, &mut played).await?;
         }
@@ -147,6 +148,14 @@ async fn play(
                 counted(missing, "item")
             );
             return Ok(false);
+        }
+        let unlearnt = answers.of(&played.expected) - answers.agreed(&played.expected);
+        if unlearnt > 0 && !samples.has_feedback {
+            println!(
+                "{} that no model learns from: labels that the label set lacks are proposed ones (`active-learning labels \
+                 proposed`).",
+                counted(unlearnt, "answer")
+            );
         }
         let (built, decided) = build(outputs, &models, &played, &answers, &samples.exam).await?;
         history.push(built);

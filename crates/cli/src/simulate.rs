@@ -115,6 +115,9 @@ pub enum SimulateError {
         /// Labels at the start.
         start: usize,
     },
+    /// A first model needs two labels.
+    #[error("--start {0} is too few: a first model needs two labels at least")]
+    Start(usize),
     /// The classifier does not learn from the labelled texts.
     #[error("no model can be trained from {labels} of the labels: begin with more of them, by --start")]
     Training {
@@ -148,6 +151,13 @@ pub fn run(options: &Options) -> Result<(), SimulateError> {
     if options.labels.get() <= start {
         let labels = options.labels.get();
         return Err(SimulateError::NoLabels { labels, start });
+    }
+    if start < 2 {
+        return Err(SimulateError::Start(start));
+    }
+    if let Some(folder) = &options.output {
+        // Before the work, not after it.
+        fs::create_dir_all(folder).map_err(|error| SimulateError::Write(folder.clone(), error))?;
     }
     let streams = streams(&texts, start, options)?;
     let least = streams.iter().map(|stream| stream.pool.len()).min();
@@ -256,7 +266,6 @@ fn replay_all(
 }
 
 fn write_files(folder: &Path, summary: &Summary, replays: &[Replay], imbalance: f64) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
     let stream = if imbalance > 1.0 {
         format!(", {imbalance}:1 imbalanced")
     } else {
@@ -387,6 +396,22 @@ mod tests {
         assert!(reason(&few).contains("texts to label and"), "{}", reason(&few));
         few.start = Some(few.labels);
         assert_eq!(reason(&few), "--labels 30 must be more than --start 30");
+        few.start = Some(NonZeroUsize::MIN);
+        assert_eq!(
+            reason(&few),
+            "--start 1 is too few: a first model needs two labels at least"
+        );
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_refused_before_the_work() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut few = options(folder.path(), 30);
+        few.output = Some(few.data.clone());
+
+        let refusal = run(&few).expect_err("a file is no folder");
+
+        assert!(matches!(refusal, SimulateError::Write(..)), "{refusal}");
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(super) struct Samples {
     pub(super) initial: Vec<u8>,
     /// What clients ask about.
     pub(super) traffic: Vec<Labelled>,
+    /// Whether feedback and files of samples are played too: their labels are those of the shipped traffic.
+    pub(super) has_feedback: bool,
     /// What every new model is examined on; empty without a file of traffic.
     pub(super) exam: Vec<Labelled>,
 }
@@ -60,6 +62,7 @@ impl Samples {
         Ok(Self {
             initial: initial.finish().expect("memory takes everything").0,
             traffic: traffic.into_iter().chain(tricky).map(labelled).collect(),
+            has_feedback: true,
             exam: Vec::new(),
         })
     }
@@ -79,6 +82,7 @@ impl Samples {
         Ok(Self {
             exam: texts(exam),
             traffic: texts(traffic),
+            has_feedback: false,
             ..Self::shipped()?
         })
     }
@@ -121,6 +125,7 @@ mod tests {
         let samples = Samples::of_file(&file).expect("it is good");
 
         assert_eq!(samples.traffic.len(), 23);
+        assert!(!samples.has_feedback, "the samples have other labels");
         assert_eq!(
             samples.exam,
             [10, 20].map(|number| ("A".to_owned(), format!("text, {number}")))
