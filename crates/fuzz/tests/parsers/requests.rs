@@ -55,16 +55,16 @@ fn only_what_was_signed_is_taken() {
 }
 
 /// The services with a bucket, an API and a function URL, whose function is not there.
-struct Services {
+pub struct Services {
     router: Router,
     runtime: Runtime,
-    _aws: LocalAws,
+    pub aws: LocalAws,
 }
 
 const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:worker";
 
 impl Services {
-    fn open() -> AssertUnwindSafe<Self> {
+    pub fn open() -> AssertUnwindSafe<Self> {
         let aws = LocalAws::in_memory();
         let bucket = BucketSpec {
             name: "bucket".to_owned(),
@@ -94,12 +94,12 @@ impl Services {
         AssertUnwindSafe(Self {
             router: aws.router(),
             runtime: runtime.expect("a runtime"),
-            _aws: aws,
+            aws,
         })
     }
 
     /// Returns status and body of the answer.
-    fn ask(&self, request: Request<Vec<u8>>) -> (StatusCode, Vec<u8>) {
+    pub fn ask(&self, request: Request<Vec<u8>>) -> (StatusCode, Vec<u8>) {
         let answer = async {
             let answer = self.router.clone().oneshot(request.map(Body::from)).await;
             let (head, body) = answer.unwrap_or_else(|never| match never {}).into_parts();
