@@ -13,6 +13,7 @@ use std::{
 
 use active_learning_core::text::counted;
 use calamine::{DataRef, Dimensions, ExcelDateTime, Reader, SheetVisible, Xlsx};
+use flate2::read::DeflateDecoder;
 
 use crate::{
     Options, Refusal,
@@ -132,7 +133,10 @@ pub(crate) fn bytes(content: impl Read, limits: Limits) -> Result<Vec<u8>, OpenE
         .read_to_end(&mut bytes)
         .map_err(OpenError::Read)?;
     check_workbook(&bytes)?;
-    if bytes.len() as u64 > limits.bytes || unpacked_bytes(&bytes) > limits.unpacked {
+    let is_too_large = bytes.len() as u64 > limits.bytes
+        || unpacked_bytes(&bytes) > limits.unpacked
+        || inflates_beyond(&bytes, limits.unpacked);
+    if is_too_large {
         return Err(Refusal::Format {
             what: "a workbook that is too large",
             advice: "save it as CSV",
@@ -159,6 +163,31 @@ fn unpacked_bytes(bytes: &[u8]) -> u64 {
     entries
         .map(|entry| u64::from(u32::from_le_bytes([entry[24], entry[25], entry[26], entry[27]])))
         .sum()
+}
+
+/// Returns whether the parts of an archive unpack to more bytes than a limit, whatever its directory tells: wherever a part
+/// may begin it is unpacked and forgotten.
+fn inflates_beyond(bytes: &[u8], limit: u64) -> bool {
+    const HEAD: usize = 30;
+    let mut left = limit;
+    let begins = bytes
+        .windows(HEAD)
+        .enumerate()
+        .filter(|(_, head)| head.starts_with(b"PK\x03\x04"));
+    for (at, head) in begins {
+        let [name, extra] = [26, 28].map(|at| usize::from(u16::from_le_bytes([head[at], head[at + 1]])));
+        let part = bytes.get(at + HEAD + name + extra..).unwrap_or_default();
+        let mut inflated = DeflateDecoder::new(part).take(left + 1);
+        let mut buffer = [0; 16 * 1024];
+        // What cannot be unpacked any further is damaged, or was not packed.
+        while let Ok(length @ 1..) = inflated.read(&mut buffer) {
+            match left.checked_sub(length as u64) {
+                Some(rest) => left = rest,
+                None => return true,
+            }
+        }
+    }
+    false
 }
 
 fn read_sheets(bytes: &[u8]) -> Result<Vec<Sheet>, Refusal> {

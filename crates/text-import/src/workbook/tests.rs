@@ -55,3 +55,44 @@ fn a_merged_cell_of_the_first_row_stands_for_its_rows_unless_it_names_the_column
     assert_eq!(labels(&without_names), ["Billing", "Billing", "Login", ""]);
     assert_eq!(labels(&with_names), ["label", "", "Login", ""]);
 }
+
+#[test]
+fn a_workbook_that_unpacks_to_more_than_its_directory_tells_is_refused() {
+    let mut sheet = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut sheet, &vec![b'a'; 2 << 20]).expect("memory");
+    let sheet = sheet.finish().expect("memory");
+    let name = b"xl/worksheets/sheet1.xml";
+    // Version, flags, method, time, date and checksum; its packed size is right, the other is not.
+    let packed = u32::try_from(sheet.len()).expect("small").to_le_bytes();
+    let head = [
+        &[20, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0][..],
+        &packed,
+        &[100, 0, 0, 0, name.len() as u8, 0, 0, 0],
+    ]
+    .concat();
+    let archive = [
+        b"PK\x03\x04",
+        &head[..],
+        name,
+        &sheet,
+        b"PK\x01\x02\x14\0",
+        &head,
+        &[0; 14],
+        name,
+    ]
+    .concat();
+    let read = |unpacked| {
+        let limits = Limits {
+            bytes: 1 << 20,
+            unpacked,
+        };
+        bytes(archive.as_slice(), limits)
+    };
+
+    assert!(unpacked_bytes(&archive) <= 100);
+    assert!(matches!(
+        read(1 << 20),
+        Err(OpenError::Refused(Refusal::Format { .. }))
+    ));
+    assert!(read(3 << 20).is_ok());
+}
