@@ -3,12 +3,20 @@
 //! Only its owner may look into it. It is opened only if it is whole, as far as that can be seen: where there is data
 //! but no index, or an index whose checksums are wrong, nothing is opened and nothing is changed.
 
+mod trial;
+
 use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
+
+use trial::Trial;
 
 use crate::log_file::LogFile;
 
@@ -17,6 +25,9 @@ const BLOBS: &str = "blobs";
 const LOGS: &str = "logs";
 /// Names of blob files begin with it; what else is in their folder is not ours.
 pub(crate) const BLOB_PREFIX: &str = "s3-";
+
+/// How far a repair is said to be, below which the last change of the index is left out.
+const REPAIR_OF_LAST_CHANGE: f64 = 0.5;
 
 /// Bit of a folder in which everybody may make files, such as `/tmp`.
 const STICKY: u32 = 0o1000;
@@ -30,6 +41,7 @@ pub struct Store {
     /// The index; every service has tables of its own in it.
     pub index: redb::Database,
     folder: PathBuf,
+    is_taken_back: bool,
 }
 
 /// Why a state folder cannot be used. Nothing in it was changed.
@@ -74,12 +86,19 @@ impl Store {
             return Err(OpenError::IndexLost(folder.to_owned()));
         }
         make_private(&folder.join(BLOBS)).map_err(io)?;
-        let index = open_index(folder)?;
+        let (index, is_taken_back) = open_index(folder)?;
         close_to_others(folder).map_err(io)?;
         Ok(Self {
             index,
             folder: folder.to_owned(),
+            is_taken_back,
         })
+    }
+
+    /// Returns whether the end of the index was damaged and is left out. What it does not name may be of its last change,
+    /// and is to stay.
+    pub(crate) fn is_taken_back(&self) -> bool {
+        self.is_taken_back
     }
 
     /// Returns whether a write to the index has failed, or the folder of blobs is gone. The state takes no other write
@@ -123,9 +142,11 @@ fn is_index_lost(folder: &Path) -> io::Result<bool> {
     }
 }
 
-/// Opens the index and reads all of it against its checksums.
-fn open_index(folder: &Path) -> Result<redb::Database, OpenError> {
+/// Opens the index, after all of it was read against its checksums. Returns also whether its last change was damaged and
+/// is left out, which cannot be told from one that was not done with when the machine stopped.
+fn open_index(folder: &Path) -> Result<(redb::Database, bool), OpenError> {
     let damaged = |error: redb::Error| OpenError::Index(folder.to_owned(), error);
+    let io = |error| OpenError::Io(folder.to_owned(), error);
     let path = folder.join(INDEX);
     let file = fs::OpenOptions::new()
         .read(true)
@@ -133,19 +154,29 @@ fn open_index(folder: &Path) -> Result<redb::Database, OpenError> {
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .open(&path);
-    drop(file.map_err(|error| OpenError::Io(folder.to_owned(), error))?);
+        .open(&path)
+        .map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => return Err(OpenError::InUse(folder.to_owned())),
+        Err(fs::TryLockError::Error(error)) => return Err(io(error)),
+    }
+    let trial = Trial::new(file).map_err(io)?;
     // Damage that its checksums do not cover makes it panic.
     let opened = catch_unwind(AssertUnwindSafe(|| {
-        let mut index = redb::Database::create(&path)?;
-        let is_whole = index.check_integrity()?;
-        Ok((index, is_whole))
+        let outcome = try_index(trial)?;
+        Ok((redb::Database::create(&path)?, outcome))
     }));
     match opened {
-        Ok(Ok((index, true))) => Ok(index),
-        Ok(Ok((index, false))) => {
-            tracing::warn!("the index of the state folder was damaged and has been repaired");
-            Ok(index)
+        Ok(Ok((index, is_taken_back))) => {
+            if is_taken_back {
+                tracing::warn!(
+                    "the last change of the index of the state folder is damaged and was left out: it was not done with when \
+                     the machine stopped, or the disk is at fault. Files that the index does not name stay until the \
+                     next start; if something is missing, put a copy of the whole folder in its place"
+                );
+            }
+            Ok((index, is_taken_back))
         }
         Ok(Err(redb::DatabaseError::DatabaseAlreadyOpen)) => Err(OpenError::InUse(folder.to_owned())),
         Ok(Err(error)) => Err(damaged(error.into())),
@@ -153,6 +184,22 @@ fn open_index(folder: &Path) -> Result<redb::Database, OpenError> {
             "it is damaged beyond reading".to_owned(),
         ))),
     }
+}
+
+/// Opens the index without changing it, and reads all of it. Returns whether its last change has to be left out.
+fn try_index(trial: Trial) -> Result<bool, redb::DatabaseError> {
+    let is_taken_back = Arc::new(AtomicBool::new(false));
+    let noted = is_taken_back.clone();
+    let mut index = redb::Database::builder()
+        .set_repair_callback(move |session| {
+            // Only where the last change fails its checksums is it called so early.
+            if session.progress() < REPAIR_OF_LAST_CHANGE {
+                noted.store(true, Ordering::Relaxed);
+            }
+        })
+        .create_with_backend(trial)?;
+    let is_whole = index.check_integrity()?;
+    Ok(!is_whole || is_taken_back.load(Ordering::Relaxed))
 }
 
 /// Makes a folder that only its owner may look into: it holds what people wrote.

@@ -72,7 +72,11 @@ impl Backend {
             checked: Checked::default(),
         };
         let used = backend.used_blobs()?;
-        let (all, missing) = (used.len(), blobs::remove_unused(&backend.folder(), used)?);
+        let all = used.len();
+        let missing = match backend.store.is_taken_back() {
+            true => blobs::missing(&backend.folder(), used)?,
+            false => blobs::remove_unused(&backend.folder(), used)?,
+        };
         if missing > 0 {
             // Where all are gone it is the folder that is, and nothing must be written over what may come back.
             let problem =
@@ -80,7 +84,10 @@ impl Backend {
             if missing == all {
                 return Err(redb::Error::Corrupted(problem));
             }
-            tracing::error!("{problem}; their objects cannot be read");
+            tracing::error!(
+                "{problem}; their objects cannot be read. Put the files back from a copy of the state folder, or write the \
+                 objects again"
+            );
         }
         Ok(backend)
     }

@@ -188,6 +188,16 @@ pub(super) fn remove_unused(folder: &Path, mut used: HashSet<String>) -> io::Res
     Ok(used.len())
 }
 
+/// Returns how many of the `used` blob files are missing, and removes nothing.
+pub(super) fn missing(folder: &Path, mut used: HashSet<String>) -> io::Result<usize> {
+    for entry in std::fs::read_dir(folder)? {
+        if let Some(name) = entry?.file_name().to_str() {
+            used.remove(name);
+        }
+    }
+    Ok(used.len())
+}
+
 /// What the data of an object must be: its length, and the MD5 of it or of its parts.
 pub(super) struct Expected {
     etag: String,
@@ -276,29 +286,29 @@ impl Source {
         match self {
             Self::Inline(bytes) => {
                 if bytes.len() as u64 != record.size {
-                    return Err(damaged());
+                    return Err(damaged("its index"));
                 }
                 let (start, end) = (range.start as usize, range.end as usize);
                 Ok(s3s::Body::from(bytes.slice(start..end)).into())
             }
             Self::File(mut file) => {
                 if file.metadata().await?.len() != record.size {
-                    return Err(damaged());
+                    return Err(damaged(record.blob.as_deref().unwrap_or_default()));
                 }
                 let is_part = range != (0..record.size);
                 let mut expected = Expected::of(record);
+                let name = record.blob.clone().unwrap_or_default();
                 let blob = record.blob.as_deref().filter(|_| is_part);
                 if let Some((blob, expected)) = blob.and_then(|blob| Some((blob, expected.take()?)))
                     && !checked.is_whole(blob, &file, expected).await?
                 {
-                    tracing::error!("a blob file of the state folder is damaged");
-                    return Err(damaged());
+                    return Err(damaged(&name));
                 }
                 file.seek(SeekFrom::Start(range.start)).await?;
                 let part = file.take(range.end - range.start);
                 let data = ReaderStream::with_capacity(part, BUFFER_BYTES);
                 Ok(match expected.filter(|_| !is_part) {
-                    Some(expected) => StreamingBlob::wrap(verified(data, expected)),
+                    Some(expected) => StreamingBlob::wrap(verified(data, expected, name)),
                     None => StreamingBlob::wrap(data),
                 })
             }
@@ -310,27 +320,31 @@ impl Source {
 fn verified(
     data: impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static,
     expected: Expected,
+    name: String,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-    let start = Some((data, Seen::new(expected), Bytes::new()));
+    let start = Some((data, Seen::new(expected), Bytes::new(), name));
     futures::stream::unfold(start, async |state| {
-        let (mut data, mut seen, held) = state?;
+        let (mut data, mut seen, held, name) = state?;
         match data.next().await {
             Some(Ok(bytes)) => {
                 seen.update(&bytes);
-                Some((Ok(held), Some((data, seen, bytes))))
+                Some((Ok(held), Some((data, seen, bytes, name))))
             }
             Some(Err(error)) => Some((Err(error), None)),
             None if seen.ends_as_expected() => Some((Ok(held), None)),
-            None => {
-                tracing::error!("a blob file of the state folder is damaged");
-                Some((Err(damaged()), None))
-            }
+            None => Some((Err(damaged(&name)), None)),
         }
     })
     .filter(|piece| std::future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty())))
 }
 
-fn damaged() -> io::Error {
+/// Says of which file of the state folder it is, and what can be done.
+fn damaged(file: &str) -> io::Error {
+    tracing::error!(
+        file,
+        "a file of the state folder is damaged, so its object cannot be read: put it back from a copy of the folder, or write \
+         the object again"
+    );
     io::Error::new(io::ErrorKind::InvalidData, "the data of the object is damaged")
 }
 

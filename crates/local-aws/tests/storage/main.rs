@@ -1,5 +1,6 @@
 //! S3, Firehose and Secrets Manager as the real SDK clients see them, in process.
 
+mod damage;
 mod faults;
 mod firehose;
 mod harness;
