@@ -46,6 +46,10 @@ const ANCHOR_WORDS: usize = 4;
 /// Bytes of a score, as JSON.
 const SCORE_BYTES: usize = 32;
 
+/// Smallest score of a class that is remembered. No text has more than twenty of them, however many classes there are. A class
+/// that is left out counts as one of score 0: then scores are found up to this much farther apart, never nearer.
+const MIN_SCORE: f32 = 0.05;
+
 /// Bytes of texts that are remembered, with what is known of them: about 8,000 news items.
 const MAX_BYTES: usize = 2_500_000;
 
@@ -116,7 +120,8 @@ struct RecentText {
     /// Whether it ends as what was cut off does: `...` or `…`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_cut_off: bool,
-    /// What the model made of it. Texts that an older version remembered have none, and no copies by a small change.
+    /// What the model made of it: the most likely class, those of at least [`MIN_SCORE`], and those that a tag names. Texts
+    /// that an older version remembered have all, or none, and then no copies by a small change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     classes: Vec<ClassScore>,
     /// What a user holds right.
@@ -168,6 +173,13 @@ impl Tags {
 
     fn is_empty(&self) -> bool {
         self.before.is_empty() && self.after.is_empty()
+    }
+
+    /// Returns whether one of the words is one of a class's name.
+    fn name(&self, class: &str) -> bool {
+        let class = normal_form(class);
+        let mut words = self.before.split(' ').chain(self.after.split(' '));
+        words.any(|word| !word.is_empty() && class.split(' ').any(|part| part == word))
     }
 }
 
@@ -272,14 +284,15 @@ pub struct DamagedTexts(usize);
 
 impl RecentText {
     fn of(record: &FeedbackRecord) -> Self {
+        let tags = Tags::of(&record.utterance);
         Self {
             id: record.id.clone(),
             classifier: record.classifier.clone(),
             prediction: record.prediction.clone(),
             text: normal_form(&record.utterance),
-            tags: Tags::of(&record.utterance),
             is_cut_off: ends_cut_off(&record.utterance),
-            classes: record.classes.clone(),
+            classes: classes_that_count(&record.classes, &tags),
+            tags,
             suggested_label: record.suggested_label.clone(),
         }
     }
@@ -304,6 +317,15 @@ impl RecentText {
             ends.map(|end| hash(&self.classifier, end))
         })
     }
+}
+
+/// Returns the classes that tell a text from others.
+fn classes_that_count(classes: &[ClassScore], tags: &Tags) -> Vec<ClassScore> {
+    let most_likely = classes.iter().map(|class| class.score).fold(0.0, f32::max);
+    let counts = |class: &&ClassScore| {
+        class.score >= MIN_SCORE.min(most_likely) || (!tags.is_empty() && tags.name(&class.name))
+    };
+    classes.iter().filter(counts).cloned().collect()
 }
 
 /// Returns whether a text ends as what was cut off does.

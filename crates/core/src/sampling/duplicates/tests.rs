@@ -131,6 +131,43 @@ fn what_moves_the_model_is_no_copy_and_where_no_scores_are_known_only_the_form_c
 }
 
 #[test]
+fn of_many_classes_those_are_remembered_that_tell_texts_apart() {
+    let classes = |most_likely: f32| -> Vec<ClassScore> {
+        let rest = (1.0 - most_likely) / 499.0;
+        let name = |number| match number {
+            0 => "Business".to_owned(),
+            499 => "Reuters".to_owned(),
+            _ => format!("Something at length that a class is called {number}"),
+        };
+        let class = |number| ClassScore {
+            name: name(number),
+            score: if number == 0 { most_likely } else { rest },
+        };
+        (0..500).map(class).collect()
+    };
+    let seen = |text: &str, most_likely| FeedbackRecord {
+        classes: classes(most_likely),
+        ..record(text)
+    };
+    let bytes = |record: &FeedbackRecord| {
+        let mut recent = RecentTexts::default();
+        recent.insert(record);
+        recent.write().len()
+    };
+    let (story, doubtful) = (seen(STORY, 0.9), seen(STORY, 0.004));
+    let tagged = |tag: &str, most_likely| seen(&format!("{STORY} ({tag})"), most_likely);
+
+    assert!(bytes(&story) < 400 && bytes(&doubtful) < 400);
+    assert!(is_copy(&tagged("Agency", 0.85), &story) && is_copy(&tagged("Agency", 0.005), &doubtful));
+    assert!(!is_copy(&tagged("Agency", 0.6), &story));
+    assert!(is_copy(&record(&format!("{STORY} (Reuters)")), &record(STORY)));
+    assert!(
+        !is_copy(&tagged("Reuters", 0.9), &story),
+        "names a class, if an unlikely one"
+    );
+}
+
+#[test]
 fn a_cut_may_leave_a_model_less_sure_unless_what_follows_denies_something() {
     let start =
         "My delivery was quick and the driver was so friendly and helpful that I rang the company and";
