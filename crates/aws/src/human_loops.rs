@@ -1,6 +1,6 @@
 //! Human loops: what people are asked lies in S3 before the review service is told to ask it.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use active_learning_core::keys;
 use aws_sdk_s3::error::BoxError;
@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use crate::{
     backoff::full_jitter,
-    bucket::{Bucket, Created, JSON, Listed},
+    bucket::{Bucket, BucketError, Created, JSON, Listed},
     failure::Refusal,
 };
 
@@ -257,6 +257,26 @@ impl HumanLoops {
         let listed = listed.map_err(|error| AskError::Store(error.into()))?;
         Ok(listed.into_iter().filter_map(OpenLoop::of).collect())
     }
+}
+
+/// Returns how many questions wait outside of the queue since the built-in review service had no room for their loops. What was
+/// answered and is being collected counts too.
+///
+/// A request for each thousand open loops.
+///
+/// # Errors
+///
+/// [`BucketError`].
+pub async fn without_room(feedback: &Bucket, review: &Bucket) -> Result<usize, BucketError> {
+    // In this order: what is asked meanwhile does not count.
+    let asked = feedback.list(keys::ASKED_FOLDER).await?;
+    let marks = review.list(keys::QUEUE_FOLDER).await?;
+    let queued: HashSet<&str> = marks
+        .iter()
+        .filter_map(|mark| keys::queued_loop(&mark.key))
+        .collect();
+    let asked = asked.iter().filter_map(|asked| keys::loop_of_asked(&asked.key));
+    Ok(asked.filter(|name| !queued.contains(name)).count())
 }
 
 fn is_quota(refusal: &Refusal) -> bool {

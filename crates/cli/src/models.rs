@@ -5,6 +5,7 @@ use std::{io, pin::pin, time::Duration};
 use active_learning_aws::{
     bucket::Bucket,
     encoder_in_use::{encoder_in_use, encoder_of_model},
+    human_loops::without_room,
     label_set::LabelSets,
     overview::{self, Overview, Places},
     predictions,
@@ -216,6 +217,15 @@ impl Models {
             why: record.why.clone(),
             record: Some(record),
         })
+    }
+
+    /// Counts the questions for which the built-in review service had no room.
+    ///
+    /// # Errors
+    ///
+    /// When a bucket cannot be read.
+    pub async fn without_room(&self) -> Result<usize, Failure> {
+        Ok(without_room(&self.feedback, &self.review).await?)
     }
 
     /// Reads how the stack is doing.

@@ -24,6 +24,25 @@ struct Status {
     text_encoder: Option<OfStack>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unknown_classes: Vec<UnknownClass>,
+    /// Questions for which the review service had no room.
+    #[serde(skip_serializing_if = "is_zero")]
+    without_room: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// Says how many questions wait since there is no room for more tasks; nothing where none does.
+fn told_of_queue(without_room: usize) -> Option<String> {
+    (without_room > 0).then(|| {
+        format!(
+            "the queue is full: {} {} outside of it for room, and the hourly sweep asks what there is room for. Nothing is \
+             lost; answer tasks, or stop what nobody is to answer",
+            counted(without_room, "more question"),
+            if without_room == 1 { "waits" } else { "wait" }
+        )
+    })
 }
 
 /// Says which classes a hosted model gave that are no labels; nothing where there are none.
@@ -63,6 +82,12 @@ pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
         ..models.overview().await?
     };
     let unknown_classes = models.unknown_classes().await?;
+    // Only a long queue can be full.
+    let is_long = overview
+        .waiting
+        .as_ref()
+        .is_some_and(|waiting| waiting.tasks.has_more);
+    let without_room = if is_long { models.without_room().await? } else { 0 };
     let on_record = overview
         .serving
         .as_ref()
@@ -74,6 +99,7 @@ pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
             overview,
             text_encoder,
             unknown_classes,
+            without_room,
         };
         println!("{}", serde_json::to_string_pretty(&status)?);
         return Ok(is_fine);
@@ -91,6 +117,9 @@ pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
     }
     for problem in overview.template_problems() {
         println!("! {problem}");
+    }
+    if let Some(sentence) = told_of_queue(without_room) {
+        println!("! {sentence}");
     }
     if let Some(erased) = models.erased_from_serving().await? {
         println!("! of the serving model: {erased}");
@@ -111,4 +140,18 @@ pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
         .iter()
         .for_each(|file| println!("{}", describe_training_file(file)));
     Ok(is_fine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_for_which_there_is_no_room_are_said_and_none_are_not() {
+        let said = told_of_queue(20).expect("some wait");
+
+        assert!(said.contains("20 more questions wait outside of it"), "{said}");
+        assert!(told_of_queue(1).is_some_and(|said| said.contains("1 more question waits")));
+        assert_eq!(told_of_queue(0), None);
+    }
 }

@@ -1,6 +1,8 @@
 //! Texts go the whole way through the shipped functions, and in each run one function dies: of every invocation, before its
 //! first call to a service and after each call that changes something. Each time every text is labelled once, and rightly.
 
+#[path = "crash_points/full_queue.rs"]
+mod full_queue;
 #[path = "../examples/crashes/function.rs"]
 mod function;
 #[path = "../examples/growth/function_url.rs"]

@@ -117,6 +117,11 @@ impl World {
         self.state().fate = Fate::Chosen(BTreeMap::new());
     }
 
+    /// Ends the processes of a function that wait for an invocation.
+    pub fn end_idle(&self, function: &str) {
+        self.state().idle.remove(function);
+    }
+
     pub fn memory(&self) -> &Memory {
         &self.0.memory
     }

@@ -144,6 +144,12 @@ impl Shipped {
         self.environments[function].clone().into_iter().collect()
     }
 
+    /// Gives a function another value of a variable than the template's.
+    pub fn set_variable(&mut self, function: &str, name: &str, value: &str) {
+        let environment = self.environments.get_mut(function).expect("the template has it");
+        environment.insert(name.to_owned(), value.to_owned());
+    }
+
     /// Returns a variable of a function.
     pub fn variable(&self, function: &str, name: &str) -> &str {
         &self.environments[function][name]
