@@ -6,6 +6,7 @@
 //! in review must be labelled once, and rightly.
 
 mod clients;
+mod label_changes;
 mod ledger;
 mod reviewers;
 mod stack;
@@ -30,7 +31,7 @@ use serde_json::Value;
 use tokio::{task::JoinSet, time::sleep};
 
 use self::{
-    ledger::{Ledger, RENAMED},
+    ledger::Ledger,
     stack::Stack,
     table::{Piece, Table},
     trouble::Troubles,
@@ -127,10 +128,12 @@ async fn run_piece(options: &Options, seed: u64, folder: &Path) -> Result<Table,
     }
     fs::create_dir_all(folder)?;
     let begin = Instant::now();
-    let ledger = Arc::new(Ledger::new(seed, options.records.get(), options.opinions));
+    let ledger = Ledger::new(seed, options.records.get(), options.opinions).with_changes();
+    let ledger = Arc::new(ledger);
     let stack = Arc::new(Stack::new(folder, seed, options)?);
     let troubles = Troubles::new(options, seed, folder)?;
     stack.start(true).await?;
+    label_changes::prepare(&stack).await;
 
     let (sent, troubles) = send_under_faults(options, troubles, &stack, &ledger).await;
     eprintln!("all is sent; the stack goes on without faults");
@@ -149,6 +152,7 @@ async fn run_piece(options: &Options, seed: u64, folder: &Path) -> Result<Table,
         repeat: options.repeat(seed),
         verdict: ledger.verdict(&exported, dead_letters),
         asked_twice: ledger.asked_twice(),
+        asked_again: ledger.asked_again(),
         models,
         refused,
         wants_models,
@@ -235,7 +239,7 @@ pub fn befall(faults: &Faults, seed: u64, state_dir: &Path) {
     });
 }
 
-/// Sends all texts while reviewers answer, a label is renamed and processes are killed; returns how long it took.
+/// Sends all texts while reviewers answer, labels are changed and processes are killed; returns how long it took.
 async fn send_under_faults(
     options: &Options,
     troubles: Troubles,
@@ -251,7 +255,11 @@ async fn send_under_faults(
         is_over.clone(),
     ));
     let troubles = tokio::spawn(troubles.befall(stack.clone(), is_over.clone()));
-    let renaming = tokio::spawn(rename_at_half(stack.clone(), ledger.clone(), is_over.clone()));
+    let changing = tokio::spawn(label_changes::make(
+        stack.clone(),
+        ledger.clone(),
+        is_over.clone(),
+    ));
     let progress = tokio::spawn({
         let ledger = ledger.clone();
         async move { show_progress(&ledger).await }
@@ -266,30 +274,10 @@ async fn send_under_faults(
     clients.join_all().await;
     is_over.store(true, Ordering::Relaxed);
     // A stack that is being started again is waited for: nobody else would know its process.
-    let (troubles, _, _) = tokio::join!(troubles, reviewers, renaming);
+    let (troubles, _, _) = tokio::join!(troubles, reviewers, changing);
     progress.abort();
     let troubles = troubles.expect("it neither panics nor is aborted");
     (begin.elapsed(), troubles)
-}
-
-/// Renames a label once half of the texts are acknowledged, or no more are sent, as an operator does; tries until it is done.
-async fn rename_at_half(stack: Arc<Stack>, ledger: Arc<Ledger>, is_over: Arc<AtomicBool>) {
-    while ledger.acknowledged() * 2 < ledger.records() && !is_over.load(Ordering::Relaxed) {
-        sleep(Duration::from_millis(100)).await;
-    }
-    let (old, new) = RENAMED;
-    loop {
-        // What failed may have been done.
-        let renamed = stack.command(&["labels", "rename", old, new, "--yes"]).await;
-        let listed = stack.command(&["labels", "list", "--json"]).await;
-        if listed.is_ok_and(|labels| labels.contains(new)) {
-            return;
-        }
-        if let Err(error) = renamed {
-            eprintln!("the label is not renamed yet: {error}");
-        }
-        sleep(Duration::from_secs(1)).await;
-    }
 }
 
 async fn show_progress(ledger: &Ledger) {

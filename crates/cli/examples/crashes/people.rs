@@ -181,7 +181,7 @@ impl Reviewer {
         let label = |id: &String| {
             let mistake = ledger.mistake(id);
             is_wrong |= mistake.is_some();
-            (id.clone(), json!(mistake.or_else(|| ledger.answer(id))))
+            (id.clone(), json!(mistake.or_else(|| ledger.answer(id, &[]))))
         };
         let answer = task.records.iter().map(label).collect();
         if is_wrong {
@@ -207,7 +207,7 @@ impl Reviewer {
         let answer = task
             .records
             .iter()
-            .map(|id| (id.clone(), json!(ledger.answer(id))))
+            .map(|id| (id.clone(), json!(ledger.answer(id, &[]))))
             .collect();
         let reply = self.submit(world, &task, &answer).await;
         reply.is_some_and(|reply| reply["saved"] == json!(true))

@@ -8,6 +8,16 @@ use crate::http_client::send;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// An item of a task, as its page shows it.
+pub struct Asked<'a> {
+    /// Id of the record.
+    pub id: &'a str,
+    /// Label that the classifier predicted; may be empty.
+    pub prediction: &'a str,
+    /// Labels that can be chosen.
+    pub labels: &'a [String],
+}
+
 /// A signed-in reviewer.
 pub struct Reviewer {
     portal: Url,
@@ -56,6 +66,18 @@ impl Reviewer {
     pub async fn answer_next(
         &mut self,
         choose: impl Fn(&str, &str) -> Option<String>,
+    ) -> Result<bool, Failure> {
+        self.answer_next_as(|item| choose(item.id, item.prediction)).await
+    }
+
+    /// Answers the next task as [`answer_next`](Self::answer_next) does, knowing also which labels the page offers.
+    ///
+    /// # Errors
+    ///
+    /// When the portal refuses the answer.
+    pub async fn answer_next_as(
+        &mut self,
+        choose: impl Fn(&Asked<'_>) -> Option<String>,
     ) -> Result<bool, Failure> {
         let next = self.get("next").await?;
         let location = next
@@ -114,7 +136,7 @@ impl Reviewer {
     pub async fn correct(
         &mut self,
         human_loop: &str,
-        choose: impl Fn(&str, &str) -> Option<String>,
+        choose: impl Fn(&Asked<'_>) -> Option<String>,
     ) -> Result<bool, Failure> {
         let location = format!("task?loop={human_loop}&correct=yes");
         self.answer_at(&location, choose).await
@@ -123,7 +145,7 @@ impl Reviewer {
     async fn answer_at(
         &self,
         location: &str,
-        choose: impl Fn(&str, &str) -> Option<String>,
+        choose: impl Fn(&Asked<'_>) -> Option<String>,
     ) -> Result<bool, Failure> {
         let page = self.get(location).await?;
         if page.status() == http::StatusCode::NOT_FOUND {
@@ -133,11 +155,13 @@ impl Reviewer {
         let mut form = hidden_fields(page.body());
         let predictions: Vec<String> = values(page.body(), "data-prediction=\"").collect();
         let items: Vec<String> = values(page.body(), "data-item=\"").collect();
-        let chosen: Vec<Option<String>> = items
-            .iter()
-            .zip(&predictions)
-            .map(|(id, prediction)| choose(id, prediction))
-            .collect();
+        let labels = offered(page.body());
+        let asked = items.iter().zip(&predictions).map(|(id, prediction)| Asked {
+            id,
+            prediction,
+            labels: &labels,
+        });
+        let chosen: Vec<Option<String>> = asked.map(|item| choose(&item)).collect();
         let page = if chosen.iter().any(Option::is_some) {
             let labels = chosen.into_iter().zip(predictions).map(|(label, prediction)| {
                 label.unwrap_or(if prediction.is_empty() {
@@ -182,6 +206,13 @@ fn values<'a>(page: &'a str, attribute: &'a str) -> impl Iterator<Item = String>
         .filter_map(|rest| Some(unescape(rest.split('"').next()?)))
 }
 
+/// Returns the labels that a page lists for its tasks.
+fn offered(page: &str) -> Vec<String> {
+    let list = page.split_once("<datalist id=\"review-labels\">");
+    let list = list.and_then(|(_, rest)| rest.split_once("</datalist>"));
+    list.map_or_else(Vec::new, |(list, _)| values(list, "value=\"").collect())
+}
+
 fn unescape(text: &str) -> String {
     [
         ("&lt;", "<"),
@@ -217,5 +248,14 @@ mod tests {
         let page = r#"<p data-item="a" x><p data-item="R&amp;D &lt;b&gt;">"#;
 
         assert_eq!(values(page, "data-item=\"").collect::<Vec<_>>(), ["a", "R&D <b>"]);
+    }
+
+    #[test]
+    fn the_labels_that_are_offered_are_those_of_the_list_of_the_page() {
+        let page = r#"<input value="x"><datalist id="review-labels"><option value="A &amp; B"></option><option value="C">
+            </option></datalist><option value="y">"#;
+
+        assert_eq!(offered(page), ["A & B", "C"]);
+        assert_eq!(offered("<p>"), Vec::<String>::new());
     }
 }

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use active_learning_core::{feedback::record_id, random::Random};
+use active_learning_core::{feedback::record_id, labels::human_loop::NONE_FITS, random::Random};
 
 use crate::wording::counted;
 
@@ -19,6 +19,18 @@ const LABELS: [&str; 4] = ["World", "Sports", "Business", "SciTech"];
 
 /// The label that is renamed in the middle of a run, and its name from then on.
 pub(super) const RENAMED: (&str, &str) = ("SciTech", "Science and technology");
+
+/// Labels of the texts of a run in which labels are changed: two more, which are added before the first text is sent.
+const LABELS_OF_CHANGES: [&str; 6] = ["World", "Sports", "Business", "SciTech", MERGED.0, RETIRED];
+
+/// The label that is made another one, which its texts have from then on.
+pub(super) const MERGED: (&str, &str) = ("Markets", "Business");
+
+/// The label in whose place come others; what it has is asked again.
+pub(super) const SPLIT: (&str, [&str; 2]) = ("Sports", ["Football", "Tennis"]);
+
+/// The label that goes out of use; its texts are left out.
+pub(super) const RETIRED: &str = "Weather";
 
 /// Of so many texts one is labelled wrongly at first, by mistake.
 const TEXTS_PER_MISTAKE: usize = 16;
@@ -49,6 +61,8 @@ pub(super) struct Ledger {
     records: usize,
     /// Reviewers who are asked about each text.
     opinions: u8,
+    /// Whether labels are merged, split and retired in the middle.
+    has_changes: bool,
     state: Mutex<State>,
 }
 
@@ -61,6 +75,8 @@ struct State {
     expected: BTreeSet<usize>,
     /// Answers that the portal took, by the id of the question, then by reviewer.
     answers: HashMap<String, HashMap<String, u32>>,
+    /// The same of the answers by the label that is split: what they answer is asked again.
+    before_split: HashMap<String, HashMap<String, u32>>,
     /// Questions whose mistake has been made.
     mistaken: HashSet<String>,
     /// Reviewer and human loop of each mistake that is not corrected yet.
@@ -128,8 +144,22 @@ impl Ledger {
             seed,
             records,
             opinions,
+            has_changes: false,
             state: Mutex::default(),
         }
+    }
+
+    /// Has texts of labels that are merged, split and retired in the middle.
+    pub(super) fn with_changes(self) -> Self {
+        Self {
+            has_changes: true,
+            ..self
+        }
+    }
+
+    /// Returns whether labels are merged, split and retired in the middle.
+    pub(super) fn has_changes(&self) -> bool {
+        self.has_changes
     }
 
     pub(super) fn records(&self) -> usize {
@@ -153,7 +183,21 @@ impl Ledger {
 
     /// Returns the right label of the text of this number; its first word says it too.
     pub(super) fn label(&self, number: usize) -> &'static str {
-        LABELS[number % LABELS.len()]
+        match self.has_changes {
+            true => LABELS_OF_CHANGES[number % LABELS_OF_CHANGES.len()],
+            false => LABELS[number % LABELS.len()],
+        }
+    }
+
+    /// Returns the label that a text has at the end of a run; none where its label is retired.
+    fn label_at_end(&self, number: usize) -> Option<&'static str> {
+        match self.label(number) {
+            label if !self.has_changes => Some(name_now(label)),
+            label if label == MERGED.0 => Some(MERGED.1),
+            label if label == SPLIT.0 => Some(part(number)),
+            RETIRED => None,
+            label => Some(name_now(label)),
+        }
     }
 
     /// Returns the text of this number: no two are alike.
@@ -193,10 +237,16 @@ impl Ledger {
         }
     }
 
-    /// Returns the right answer to a question; `None` if it is of no text of this run.
-    pub(super) fn answer(&self, id: &str) -> Option<&'static str> {
-        let number = self.state().numbers.get(id).copied();
-        number.map(|number| self.label(number))
+    /// Returns the right answer to a question of a page that offers these labels; `None` if it is of no text of this run.
+    pub(super) fn answer(&self, id: &str, labels: &[String]) -> Option<&'static str> {
+        let number = self.state().numbers.get(id).copied()?;
+        let is_offered = |label: &str| labels.iter().any(|offered| offered == label);
+        Some(match self.label(number) {
+            label if !self.has_changes => label,
+            label if label == SPLIT.0 && !is_offered(label) => part(number),
+            RETIRED if !is_offered(RETIRED) => NONE_FITS,
+            label => label,
+        })
     }
 
     /// Returns the wrong label that a reviewer gives to a question first; `None` for most, and for the second time.
@@ -206,10 +256,14 @@ impl Ledger {
     pub(super) fn mistake(&self, id: &str) -> Option<&'static str> {
         let mut state = self.state();
         let number = *state.numbers.get(id)?;
+        let wrong = self.label(number + 2);
+        // These would not be wrong, or not until the end.
+        let is_changed = self.has_changes && [SPLIT.0, MERGED.0, RETIRED].contains(&wrong);
         let is_one = number % TEXTS_PER_MISTAKE == 5
+            && !is_changed
             && !self.is_corrected_by_client(number)
             && state.mistaken.insert(id.to_owned());
-        is_one.then(|| self.label(number + 2))
+        is_one.then_some(wrong)
     }
 
     /// Returns the wrong label that a client dislikes as the prediction; no reviewer gives it.
@@ -236,7 +290,8 @@ impl Ledger {
 
     /// Returns the questions that a reviewer answered twice, or more reviewers than were to be asked.
     fn questions_asked_twice<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a String> {
-        let asked_twice = state.answers.iter().filter(|(id, by_reviewer)| {
+        let answers = [&state.answers, &state.before_split];
+        let asked_twice = answers.into_iter().flatten().filter(|(id, by_reviewer)| {
             by_reviewer.len() > self.reviewers_wanted(state, id)
                 || by_reviewer.values().any(|count| *count > 1)
         });
@@ -271,6 +326,22 @@ impl Ledger {
         self.state().to_correct.remove(&mistake);
     }
 
+    /// Notes that the portal took a reviewer's answers to these questions, by the label that is split.
+    pub(super) fn answered_before_split(&self, reviewer: &str, ids: &[String]) {
+        let mut state = self.state();
+        for id in ids {
+            let by_reviewer = state.before_split.entry(id.clone()).or_default();
+            *by_reviewer.entry(reviewer.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// Returns how many texts were asked again since their label was split.
+    pub(super) fn asked_again(&self) -> usize {
+        let state = self.state();
+        let ids = state.before_split.keys();
+        ids.filter(|id| state.answers.contains_key(*id)).count()
+    }
+
     /// Notes that the portal took a reviewer's answers to these questions.
     pub(super) fn answered(&self, reviewer: &str, ids: &[String]) {
         let mut state = self.state();
@@ -282,14 +353,20 @@ impl Ledger {
 
     /// Returns how many texts must be labelled.
     pub(super) fn expected(&self) -> usize {
-        self.state().expected.len()
+        self.to_be_labelled(&self.state()).count()
+    }
+
+    /// Returns the texts that must be labelled: not those whose label is retired.
+    fn to_be_labelled<'a>(&'a self, state: &'a State) -> impl Iterator<Item = usize> + 'a {
+        let expected = state.expected.iter().copied();
+        expected.filter(|number| self.label_at_end(*number).is_some())
     }
 
     /// Returns how many of these rows, of label and text, have a label that is not their text's.
     pub(super) fn mispaired(&self, exported: &[(String, String)]) -> usize {
         let wrong = exported.iter().filter(|(label, text)| {
             let number = self.state().numbers.get(&record_id(CLASSIFIER, text)).copied();
-            number.is_none_or(|number| name_now(self.label(number)) != label)
+            number.is_none_or(|number| self.label_at_end(number) != Some(label))
         });
         wrong.count()
     }
@@ -308,7 +385,7 @@ impl Ledger {
     /// Returns how many of the texts that must be labelled are not among these rows, of label and text.
     pub(super) fn missing(&self, exported: &[(String, String)]) -> usize {
         let texts: HashSet<&str> = exported.iter().map(|(_, text)| text.as_str()).collect();
-        let expected = self.state().expected.clone();
+        let expected: Vec<usize> = self.to_be_labelled(&self.state()).collect();
         expected
             .into_iter()
             .filter(|number| !texts.contains(self.text(*number).as_str()))
@@ -325,7 +402,7 @@ impl Ledger {
         let state = self.state();
         Verdict {
             acknowledged: state.acknowledged.len(),
-            expected: state.expected.len(),
+            expected: self.to_be_labelled(&state).count(),
             labelled: seen.len(),
             lost,
             twice: seen.values().filter(|count| **count > 1).count(),
@@ -338,6 +415,11 @@ impl Ledger {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns the part of the label that was split to which a text belongs.
+fn part(number: usize) -> &'static str {
+    SPLIT.1[number / LABELS_OF_CHANGES.len() % SPLIT.1.len()]
 }
 
 /// Returns the name that a label has at the end of a run.
@@ -382,20 +464,21 @@ mod tests {
 
     #[test]
     fn no_client_contradicts_what_a_reviewer_answers_by_mistake() {
-        let ledger = ledger_of(2_000);
+        for ledger in [ledger_of(2_000), Ledger::new(1, 2_000, 1).with_changes()] {
+            (0..2_000).for_each(|number| ledger.will_send(number));
+            let mistakes: Vec<(usize, &str)> = (0..2_000)
+                .filter_map(|number| {
+                    let id = record_id(CLASSIFIER, &ledger.text(number));
+                    Some((number, ledger.mistake(&id)?))
+                })
+                .collect();
 
-        let mistakes: Vec<(usize, &str)> = (0..2_000)
-            .filter_map(|number| {
-                let id = record_id(CLASSIFIER, &ledger.text(number));
-                Some((number, ledger.mistake(&id)?))
-            })
-            .collect();
-
-        assert!(mistakes.len() > 50);
-        for (number, wrong) in mistakes {
-            assert_ne!(wrong, ledger.label(number));
-            assert_ne!(wrong, ledger.disliked(number));
-            assert!(!ledger.is_corrected_by_client(number), "{number}");
+            assert!(mistakes.len() > 50);
+            for (number, wrong) in mistakes {
+                assert_ne!(wrong, ledger.label(number));
+                assert_ne!(wrong, ledger.disliked(number));
+                assert!(!ledger.is_corrected_by_client(number), "{number}");
+            }
         }
     }
 
@@ -417,6 +500,42 @@ mod tests {
         assert_eq!(counts, (1, 1, 2));
         assert_eq!((verdict.asked_twice, verdict.dead_letters), (1, 2));
         assert!(!verdict.is_clean());
+    }
+
+    #[test]
+    fn what_is_merged_split_or_retired_has_its_label_of_the_end_and_is_asked_again_once() {
+        let ledger = Ledger::new(1, 12, 1).with_changes();
+        (0..12).for_each(|number| ledger.will_send(number));
+        (0..12).for_each(|number| ledger.acknowledge(number, true));
+        let id = |number| record_id(CLASSIFIER, &ledger.text(number));
+        let all = LABELS_OF_CHANGES.map(str::to_owned);
+        let labels = |number| ledger.label_at_end(number);
+
+        let at_end: Vec<_> = [1, 7, 4, 3, 5].map(labels).to_vec();
+        let answers = [(1, &all[..]), (1, &all[2..]), (5, &all[..]), (5, &all[..5])];
+        let answers = answers.map(|(number, offered)| ledger.answer(&id(number), offered));
+        ledger.answered_before_split("ann", &[id(1)]);
+        ledger.answered("bob", &[id(1)]);
+        let (again, twice) = (ledger.asked_again(), ledger.asked_twice());
+        ledger.answered_before_split("ann", &[id(1)]);
+
+        assert_eq!(
+            at_end,
+            [
+                Some("Football"),
+                Some("Tennis"),
+                Some("Business"),
+                Some(RENAMED.1),
+                None
+            ]
+        );
+        assert_eq!(
+            answers,
+            [Some("Sports"), Some("Football"), Some(RETIRED), Some(NONE_FITS)]
+        );
+        assert_eq!((again, twice.len(), ledger.asked_twice().len()), (1, 0, 1));
+        assert_eq!(ledger.expected(), 10);
+        assert_eq!(ledger.mispaired(&[(RETIRED.to_owned(), ledger.text(5))]), 1);
     }
 
     #[test]

@@ -13,8 +13,15 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Failure, ledger::Ledger, stack::Stack};
-use crate::{demo::reviewer::Reviewer, sign_in};
+use super::{
+    Failure,
+    ledger::{Ledger, SPLIT},
+    stack::Stack,
+};
+use crate::{
+    demo::reviewer::{Asked, Reviewer},
+    sign_in,
+};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(300);
@@ -70,31 +77,46 @@ async fn sign_in(stack: &Stack, name: &str) -> Result<Reviewer, Failure> {
 ///
 /// An answer of which nobody heard is not counted, and may be asked for again only if it was not stored.
 async fn answer_one(name: &str, reviewer: &mut Reviewer, ledger: &Ledger) -> Result<bool, Failure> {
-    let asked = Mutex::new((Vec::new(), false));
-    let choose = |id: &str, _: &str| {
-        let mistake = ledger.mistake(id);
-        let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.0.push(id.to_owned());
-        asked.1 |= mistake.is_some();
-        mistake.or_else(|| ledger.answer(id)).map(str::to_owned)
+    let given = Mutex::new(Given::default());
+    let choose = |item: &Asked<'_>| {
+        let mistake = ledger.mistake(item.id);
+        let label = mistake.or_else(|| ledger.answer(item.id, item.labels));
+        let mut given = given.lock().unwrap_or_else(PoisonError::into_inner);
+        given.is_wrong |= mistake.is_some();
+        let ids = match label == Some(SPLIT.0) && ledger.has_changes() {
+            true => &mut given.by_split_label,
+            false => &mut given.others,
+        };
+        ids.push(item.id.to_owned());
+        label.map(str::to_owned)
     };
-    let answered = timeout(ANSWER_TIMEOUT, reviewer.answer_next(choose)).await;
-    let (ids, is_wrong) = asked.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let answered = timeout(ANSWER_TIMEOUT, reviewer.answer_next_as(choose)).await;
+    let given = given.into_inner().unwrap_or_else(PoisonError::into_inner);
     // Also where nobody heard whether it was taken.
-    if let (true, Some(task)) = (is_wrong, reviewer.last_task()) {
+    if let (true, Some(task)) = (given.is_wrong, reviewer.last_task()) {
         ledger.to_correct(name, task);
     }
     let is_answered = answered??;
     if is_answered {
-        ledger.answered(name, &ids);
+        ledger.answered(name, &given.others);
+        ledger.answered_before_split(name, &given.by_split_label);
     }
     Ok(is_answered)
+}
+
+/// Ids of the questions of a task, by what they were answered with.
+#[derive(Default)]
+struct Given {
+    by_split_label: Vec<String>,
+    others: Vec<String>,
+    /// Whether one of the answers is a mistake.
+    is_wrong: bool,
 }
 
 /// Corrects the wrong answers that this reviewer gave; one that was not taken stays, in case that it was after all.
 async fn correct(name: &str, reviewer: &mut Reviewer, ledger: &Ledger) {
     for task in ledger.tasks_to_correct(name) {
-        let right = |id: &str, _: &str| ledger.answer(id).map(str::to_owned);
+        let right = |item: &Asked<'_>| ledger.answer(item.id, item.labels).map(str::to_owned);
         let corrected = timeout(ANSWER_TIMEOUT, reviewer.correct(&task, right)).await;
         if matches!(corrected, Ok(Ok(true))) {
             ledger.is_corrected(name, &task);

@@ -23,6 +23,8 @@ pub(super) struct Table {
     /// The same of those in which no model was deployed or refused although there were labels enough.
     without_model: Vec<String>,
     asked_twice: Vec<String>,
+    /// Texts that were asked again since their label was split.
+    asked_again: usize,
     sent: Duration,
     whole: Duration,
 }
@@ -35,6 +37,8 @@ pub(super) struct Piece {
     pub verdict: Verdict,
     /// The questions that were asked too often.
     pub asked_twice: Vec<String>,
+    /// Texts that were asked again since their label was split, as they must be.
+    pub asked_again: usize,
     /// Models of builds that were deployed.
     pub models: u64,
     /// Models that the selection refused, which is no fault.
@@ -59,6 +63,7 @@ impl Table {
             troubles: piece.troubles.into_iter().collect(),
             seeds: vec![piece.seed],
             asked_twice: piece.asked_twice,
+            asked_again: piece.asked_again,
             sent: piece.sent,
             whole: piece.whole,
         }
@@ -76,6 +81,7 @@ impl Table {
         self.unclean.extend(other.unclean);
         self.without_model.extend(other.without_model);
         self.asked_twice.extend(other.asked_twice);
+        self.asked_again += other.asked_again;
         self.sent += other.sent;
         self.whole += other.whole;
     }
@@ -102,6 +108,11 @@ impl fmt::Display for Table {
         for (name, count) in self.verdict.rows() {
             writeln!(formatter, "  {name:<28}{count:>10}")?;
         }
+        writeln!(
+            formatter,
+            "  {:<28}{:>10}",
+            "asked again after a split", self.asked_again
+        )?;
         writeln!(formatter, "  {:<28}{:>10}", "models deployed", self.models)?;
         writeln!(formatter, "  {:<28}{:>10}", "models refused", self.refused)?;
         for (name, count) in &self.troubles {
@@ -147,6 +158,7 @@ mod tests {
                 ..Verdict::default()
             },
             asked_twice: Vec::new(),
+            asked_again: 1,
             models,
             refused,
             wants_models: true,
@@ -178,7 +190,10 @@ mod tests {
         );
         let row = |name: &str, count: u64| text.contains(&format!("  {name:<28}{count:>10}\n"));
         assert!(
-            row("models deployed", 3) && row("models refused", 1) && row("LostRace", 8),
+            row("asked again after a split", 4)
+                && row("models deployed", 3)
+                && row("models refused", 1)
+                && row("LostRace", 8),
             "{text}"
         );
     }

@@ -70,7 +70,7 @@ async fn correct(stack: &Stack, person: &str, human_loop: &str, label: &str) {
     let mut reviewer = Reviewer::sign_in(&link.expect("a link"))
         .await
         .expect("signed in");
-    let corrected = reviewer.correct(human_loop, |_, _| Some(label.to_owned())).await;
+    let corrected = reviewer.correct(human_loop, |_| Some(label.to_owned())).await;
     assert!(corrected.expect("the portal answers"), "{person}");
 }
 
@@ -269,7 +269,7 @@ async fn a_correction_after_consolidation_is_what_the_export_holds_once() {
 
     let link = sign_in::create_link(&stack.outputs, "ann").await.expect("a link");
     let mut ann = Reviewer::sign_in(&link).await.expect("signed in");
-    let corrected = ann.correct(&human_loop, |_, _| Some("Sports".to_owned())).await;
+    let corrected = ann.correct(&human_loop, |_| Some("Sports".to_owned())).await;
     let mut lines = Vec::new();
     until(async || {
         lines = exported(folder.path()).await;
