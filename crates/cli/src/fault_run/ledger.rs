@@ -75,8 +75,8 @@ struct State {
     expected: BTreeSet<usize>,
     /// Answers that the portal took, by the id of the question, then by reviewer.
     answers: HashMap<String, HashMap<String, u32>>,
-    /// The same of the answers by the label that is split: what they answer is asked again.
-    before_split: HashMap<String, HashMap<String, u32>>,
+    /// The same of texts whose label is split or retired later: what was answered before may be asked again.
+    before_change: HashMap<String, HashMap<String, u32>>,
     /// Questions whose mistake has been made.
     mistaken: HashSet<String>,
     /// Reviewer and human loop of each mistake that is not corrected yet.
@@ -155,11 +155,6 @@ impl Ledger {
             has_changes: true,
             ..self
         }
-    }
-
-    /// Returns whether labels are merged, split and retired in the middle.
-    pub(super) fn has_changes(&self) -> bool {
-        self.has_changes
     }
 
     pub(super) fn records(&self) -> usize {
@@ -290,7 +285,7 @@ impl Ledger {
 
     /// Returns the questions that a reviewer answered twice, or more reviewers than were to be asked.
     fn questions_asked_twice<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a String> {
-        let answers = [&state.answers, &state.before_split];
+        let answers = [&state.answers, &state.before_change];
         let asked_twice = answers.into_iter().flatten().filter(|(id, by_reviewer)| {
             by_reviewer.len() > self.reviewers_wanted(state, id)
                 || by_reviewer.values().any(|count| *count > 1)
@@ -326,19 +321,33 @@ impl Ledger {
         self.state().to_correct.remove(&mistake);
     }
 
-    /// Notes that the portal took a reviewer's answers to these questions, by the label that is split.
-    pub(super) fn answered_before_split(&self, reviewer: &str, ids: &[String]) {
+    /// Notes that the portal took a reviewer's answers to these questions, before their label was split or retired.
+    pub(super) fn answered_before_change(&self, reviewer: &str, ids: &[String]) {
         let mut state = self.state();
         for id in ids {
-            let by_reviewer = state.before_split.entry(id.clone()).or_default();
+            let by_reviewer = state.before_change.entry(id.clone()).or_default();
             *by_reviewer.entry(reviewer.to_owned()).or_default() += 1;
         }
+    }
+
+    /// Returns whether a page with these labels asks a question whose label is split or retired later.
+    pub(super) fn is_before_change(&self, id: &str, labels: &[String]) -> bool {
+        let number = self.state().numbers.get(id).copied();
+        let label = number.map(|number| self.label(number));
+        self.has_changes
+            && label.is_some_and(|label| {
+                [SPLIT.0, RETIRED].contains(&label) && labels.iter().any(|offered| offered == label)
+            })
     }
 
     /// Returns how many texts were asked again since their label was split.
     pub(super) fn asked_again(&self) -> usize {
         let state = self.state();
-        let ids = state.before_split.keys();
+        let is_split = |id: &&String| {
+            let number = state.numbers.get(*id);
+            number.is_some_and(|number| self.label(*number) == SPLIT.0)
+        };
+        let ids = state.before_change.keys().filter(is_split);
         ids.filter(|id| state.answers.contains_key(*id)).count()
     }
 
@@ -514,10 +523,10 @@ mod tests {
         let at_end: Vec<_> = [1, 7, 4, 3, 5].map(labels).to_vec();
         let answers = [(1, &all[..]), (1, &all[2..]), (5, &all[..]), (5, &all[..5])];
         let answers = answers.map(|(number, offered)| ledger.answer(&id(number), offered));
-        ledger.answered_before_split("ann", &[id(1)]);
+        ledger.answered_before_change("ann", &[id(1)]);
         ledger.answered("bob", &[id(1)]);
         let (again, twice) = (ledger.asked_again(), ledger.asked_twice());
-        ledger.answered_before_split("ann", &[id(1)]);
+        ledger.answered_before_change("ann", &[id(1)]);
 
         assert_eq!(
             at_end,
@@ -534,6 +543,8 @@ mod tests {
             [Some("Sports"), Some("Football"), Some(RETIRED), Some(NONE_FITS)]
         );
         assert_eq!((again, twice.len(), ledger.asked_twice().len()), (1, 0, 1));
+        assert!(ledger.is_before_change(&id(5), &all) && !ledger.is_before_change(&id(5), &all[..5]));
+        assert!(!ledger.is_before_change(&id(0), &all));
         assert_eq!(ledger.expected(), 10);
         assert_eq!(ledger.mispaired(&[(RETIRED.to_owned(), ledger.text(5))]), 1);
     }

@@ -13,11 +13,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{
-    Failure,
-    ledger::{Ledger, SPLIT},
-    stack::Stack,
-};
+use super::{Failure, ledger::Ledger, stack::Stack};
 use crate::{
     demo::reviewer::{Asked, Reviewer},
     sign_in,
@@ -83,8 +79,8 @@ async fn answer_one(name: &str, reviewer: &mut Reviewer, ledger: &Ledger) -> Res
         let label = mistake.or_else(|| ledger.answer(item.id, item.labels));
         let mut given = given.lock().unwrap_or_else(PoisonError::into_inner);
         given.is_wrong |= mistake.is_some();
-        let ids = match label == Some(SPLIT.0) && ledger.has_changes() {
-            true => &mut given.by_split_label,
+        let ids = match ledger.is_before_change(item.id, item.labels) {
+            true => &mut given.before_change,
             false => &mut given.others,
         };
         ids.push(item.id.to_owned());
@@ -99,15 +95,15 @@ async fn answer_one(name: &str, reviewer: &mut Reviewer, ledger: &Ledger) -> Res
     let is_answered = answered??;
     if is_answered {
         ledger.answered(name, &given.others);
-        ledger.answered_before_split(name, &given.by_split_label);
+        ledger.answered_before_change(name, &given.before_change);
     }
     Ok(is_answered)
 }
 
-/// Ids of the questions of a task, by what they were answered with.
+/// Ids of the questions of a task, by whether their label is split or retired later.
 #[derive(Default)]
 struct Given {
-    by_split_label: Vec<String>,
+    before_change: Vec<String>,
     others: Vec<String>,
     /// Whether one of the answers is a mistake.
     is_wrong: bool,
