@@ -71,6 +71,19 @@ pub enum BootError {
          was changed. Put the file back from a copy of the folder, or choose another folder to begin anew"
     )]
     IdentityLost(PathBuf),
+    /// What says whose the data is cannot be understood.
+    #[error(
+        "{IDENTITY} in the state folder {0} is damaged; nothing was changed. Put the file back from a copy of the folder, or \
+         choose another folder to begin anew"
+    )]
+    IdentityDamaged(PathBuf, #[source] io::Error),
+    /// The data is of another identity: its buckets would be out of reach.
+    #[error(
+        "the state folder {0} holds the data of another stack than its {IDENTITY} says: of the buckets of this stack it has \
+         none, but {1}. Nothing was changed. Put the file back from a copy of the folder, start with the template of \
+         before, or choose another folder to begin anew"
+    )]
+    IdentityOfAnother(PathBuf, String),
     /// A server cannot stand behind a SageMaker endpoint.
     #[error("{0}")]
     ModelEndpoint(String),
@@ -108,14 +121,17 @@ pub async fn start(settings: &Settings) -> Result<Running, BootError> {
         .map_err(|error| BootError::Port(settings.port, error))?;
     let endpoint_url = endpoint_url(address);
     let aws = open(&settings.state_dir, &endpoint_url)?;
-    let stack = Stack::open(&settings.state_dir, &endpoint_url)
-        .map_err(|error| BootError::Identity(settings.state_dir.clone(), error))?;
+    let stack = Stack::open(&settings.state_dir, &endpoint_url).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => BootError::IdentityDamaged(settings.state_dir.clone(), error),
+        _ => BootError::Identity(settings.state_dir.clone(), error),
+    })?;
 
     let problems = Problems::default();
     let resolved = template::resolve(&settings.template, &settings.parameters, &stack, &problems);
     let (programs, files) = (&settings.programs, &settings.template_files);
     let plan = plan(&resolved, &stack, programs, files, &problems);
     let plan = problems.or(plan)?;
+    check_identity(&aws, &plan, &settings.state_dir)?;
     provide(&aws, &plan)?;
     for (name, url) in &settings.model_endpoints {
         let put = aws.sagemaker_runtime.put_endpoint(name, url);
@@ -181,10 +197,24 @@ fn open(state_dir: &Path, endpoint_url: &str) -> Result<LocalAws, BootError> {
         return Err(OpenError::IndexLost(state_dir.to_owned()).into());
     }
     let aws = LocalAws::open(state_dir, REGION, endpoint_url)?;
-    if !Stack::is_known(state_dir) && aws.s3.has_buckets().map_err(index)? {
+    if !Stack::is_known(state_dir) && !aws.s3.bucket_names().map_err(index)?.is_empty() {
         return Err(BootError::IdentityLost(state_dir.to_owned()));
     }
     Ok(aws)
+}
+
+/// Refuses a state folder whose buckets are all of another stack: names of buckets have the identity in them. A folder
+/// with none, or a template that has none, cannot tell.
+fn check_identity(aws: &LocalAws, plan: &Plan, state_dir: &Path) -> Result<(), BootError> {
+    let stored = aws.s3.bucket_names();
+    let stored = stored.map_err(|error| OpenError::Index(state_dir.to_owned(), error))?;
+    let is_planned = |name: &String| plan.buckets.iter().any(|bucket| bucket.name == *name);
+    match stored.first() {
+        Some(first) if !plan.buckets.is_empty() && !stored.iter().any(is_planned) => {
+            Err(BootError::IdentityOfAnother(state_dir.to_owned(), first.clone()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Tells a second start on the same folder from a port that another program has.

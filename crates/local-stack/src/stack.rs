@@ -46,11 +46,12 @@ impl Stack {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or written.
+    /// When the file cannot be read or written; `InvalidData` when it is damaged.
     pub fn open(state_dir: &Path, endpoint_url: &str) -> io::Result<Self> {
         let path = state_dir.join(IDENTITY);
         let identity = match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)?,
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let identity = Identity {
                     stack_uuid: uuid::Uuid::new_v4().to_string(),
@@ -197,7 +198,8 @@ mod tests {
 
         let outcome = Stack::open(folder.path(), "http://127.0.0.1:4566");
 
-        assert!(outcome.is_err());
+        let kind = outcome.err().map(|error| error.kind());
+        assert_eq!(kind, Some(io::ErrorKind::InvalidData));
     }
 
     proptest! {

@@ -1,6 +1,11 @@
 //! Transactions over index and blobs: each change is one durable commit.
 
-use std::{collections::HashSet, fmt, path::PathBuf, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt, io,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use chrono::Utc;
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
@@ -10,9 +15,11 @@ use super::{
     BucketSpec, PutError, StagedObject, Versioning,
     blobs::{self, Content, Source},
     checked::Checked,
+    damage::{Damage, DamagedObject, Stored, Suspect},
     events::{Event, Origin, enqueue},
     index::{
         self, BUCKETS, BucketRecord, Failure, Headers, OBJECTS, ObjectRecord, PARTS, PartRecord, Tables,
+        UPLOADS,
     },
     versions::{self, DeleteMarker, Located, VERSIONS, VersionRecord, Wanted},
 };
@@ -27,6 +34,8 @@ pub(super) struct Backend {
     pub(super) region: Arc<str>,
     /// Blob files that were found whole.
     pub(super) checked: Checked,
+    /// Objects whose data is damaged.
+    damage: Damage,
 }
 
 impl fmt::Debug for Backend {
@@ -70,8 +79,10 @@ impl Backend {
             queue,
             region: region.into(),
             checked: Checked::default(),
+            damage: Damage::default(),
         };
-        let used = backend.used_blobs()?;
+        let stored = backend.stored_blobs()?;
+        let used: HashSet<String> = stored.keys().cloned().collect();
         let all = used.len();
         let missing = match backend.store.is_taken_back() {
             true => blobs::missing(&backend.folder(), used)?,
@@ -84,31 +95,61 @@ impl Backend {
             if missing == all {
                 return Err(redb::Error::Corrupted(problem));
             }
-            tracing::error!(
-                "{problem}; their objects cannot be read. Put the files back from a copy of the state folder, or write the \
-                 objects again"
-            );
+            tracing::error!("{problem}");
         }
+        backend.damage.look_for(&backend.folder(), stored);
         Ok(backend)
     }
 
-    fn used_blobs(&self) -> Result<HashSet<String>, redb::Error> {
+    /// Returns the blob files that the index names, and what they must be.
+    fn stored_blobs(&self) -> Result<HashMap<String, Stored>, redb::Error> {
         let reader = self.reader()?;
-        let mut used = HashSet::new();
+        let mut blobs = HashMap::new();
+        let mut add = |blob: Option<String>, (bucket, key): (&str, &str), size| {
+            let (bucket, key) = (bucket.to_owned(), key.to_owned());
+            blobs.extend(blob.map(|blob| (blob, Stored { bucket, key, size })));
+        };
         for entry in reader.table(OBJECTS)?.iter()? {
-            used.extend(index::decode::<ObjectRecord>(entry?.1.value().0)?.blob);
+            let (name, value) = entry?;
+            let record: ObjectRecord = index::decode(value.value().0)?;
+            add(record.blob, name.value(), record.size);
         }
         for entry in reader.table(VERSIONS)?.iter()? {
-            used.extend(index::decode::<VersionRecord>(entry?.1.value().0)?.blob());
+            let (name, value) = entry?;
+            let (bucket, key, _) = name.value();
+            if let VersionRecord::Object(record) = index::decode(value.value().0)? {
+                add(record.blob, (bucket, key), record.size);
+            }
+        }
+        let mut uploads = HashMap::new();
+        for entry in reader.table(UPLOADS)?.iter()? {
+            let name = entry?.0;
+            let (bucket, key, id) = name.value();
+            uploads.insert(id.to_owned(), (bucket.to_owned(), key.to_owned()));
         }
         for entry in reader.table(PARTS)?.iter()? {
-            used.insert(index::decode::<PartRecord>(entry?.1.value())?.blob);
+            let (name, value) = entry?;
+            let part: PartRecord = index::decode(value.value())?;
+            let upload = uploads.get(name.value().0);
+            let (bucket, key) = upload.map_or(("", ""), |(bucket, key)| (bucket, key));
+            add(Some(part.blob), (bucket, key), part.size);
         }
-        Ok(used)
+        Ok(blobs)
     }
 
-    pub(super) fn has_buckets(&self) -> Result<bool, redb::Error> {
-        Ok(self.reader()?.table(BUCKETS)?.first()?.is_some())
+    /// Returns the objects that are there and were seen to be damaged.
+    pub(super) fn damaged_objects(&self) -> Result<Vec<DamagedObject>, redb::Error> {
+        let reader = self.reader()?;
+        self.damage
+            .objects(&self.folder(), |object| is_named(&reader, object))
+    }
+
+    pub(super) fn bucket_names(&self) -> Result<Vec<String>, redb::Error> {
+        let mut names = Vec::new();
+        for entry in self.reader()?.table(BUCKETS)?.iter()? {
+            names.push(entry?.0.value().to_owned());
+        }
+        Ok(names)
     }
 
     pub(super) fn folder(&self) -> PathBuf {
@@ -224,8 +265,14 @@ impl Backend {
             let source = match &record.blob {
                 None => Source::Inline(inline.into()),
                 Some(blob) => match tokio::fs::File::open(self.folder().join(blob)).await {
-                    Ok(file) => Source::File(file),
-                    Err(error) if missing.as_ref() == Some(blob) => return Err(error.into()),
+                    Ok(file) => Source::File(file, self.suspect((bucket, key), blob)),
+                    Err(error) if missing.as_ref() == Some(blob) => {
+                        return Err(match error.kind() {
+                            io::ErrorKind::NotFound => self.suspect((bucket, key), blob).refuse(),
+                            _ => error,
+                        }
+                        .into());
+                    }
                     Err(_) => {
                         missing = Some(blob.clone());
                         continue;
@@ -239,6 +286,10 @@ impl Backend {
                 version,
             });
         }
+    }
+
+    fn suspect(&self, name: (&str, &str), blob: &str) -> Suspect {
+        Suspect::new(&self.damage, &self.folder(), name, blob)
     }
 
     pub(super) fn stage(
@@ -305,6 +356,39 @@ fn versioning(existing: Option<&BucketRecord>, spec: &BucketSpec) -> Option<Vers
             .or_else(|| bucket.versioning.map(|_| Versioning::Suspended)),
         None => spec.versioning,
     }
+}
+
+/// Returns whether the index still names the file of an object, of its versions or of its uploads.
+fn is_named(tables: &impl Tables, object: &DamagedObject) -> Result<bool, redb::Error> {
+    let DamagedObject {
+        bucket, key, file, ..
+    } = object;
+    let (bucket, key) = (bucket.as_str(), key.as_str());
+    if let Some((record, _)) = index::object(tables, bucket, key)?
+        && record.blob.as_ref() == Some(file)
+    {
+        return Ok(true);
+    }
+    let versions = tables.table(VERSIONS)?;
+    for entry in versions.range((bucket, key, 0)..=(bucket, key, u64::MAX))? {
+        let record: VersionRecord = index::decode(entry?.1.value().0)?;
+        if record.blob().as_ref() == Some(file) {
+            return Ok(true);
+        }
+    }
+    let uploads = tables.table(UPLOADS)?;
+    for entry in uploads.range((bucket, key, "")..)? {
+        let name = entry?.0;
+        let (of_bucket, of_key, id) = name.value();
+        if (of_bucket, of_key) != (bucket, key) {
+            break;
+        }
+        let parts = index::parts(tables, id)?;
+        if parts.values().any(|part| part.blob == *file) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 pub(super) fn now_ms() -> u64 {

@@ -17,6 +17,7 @@ use tokio_util::io::ReaderStream;
 use super::{
     checked::Checked,
     checksum::{Announced, Checksum},
+    damage::Suspect,
     error::custom_error,
     index::{Failure, ObjectRecord},
 };
@@ -271,7 +272,7 @@ impl Seen {
 /// An object's data, open for reading even if the object is replaced meanwhile.
 pub(super) enum Source {
     Inline(Bytes),
-    File(tokio::fs::File),
+    File(tokio::fs::File, Suspect),
 }
 
 impl Source {
@@ -286,29 +287,29 @@ impl Source {
         match self {
             Self::Inline(bytes) => {
                 if bytes.len() as u64 != record.size {
-                    return Err(damaged("its index"));
+                    let problem = "the data of the object in the index is damaged";
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
                 }
                 let (start, end) = (range.start as usize, range.end as usize);
                 Ok(s3s::Body::from(bytes.slice(start..end)).into())
             }
-            Self::File(mut file) => {
-                if file.metadata().await?.len() != record.size {
-                    return Err(damaged(record.blob.as_deref().unwrap_or_default()));
+            Self::File(mut file, suspect) => {
+                if suspect.is_known() || file.metadata().await?.len() != record.size {
+                    return Err(suspect.refuse());
                 }
                 let is_part = range != (0..record.size);
                 let mut expected = Expected::of(record);
-                let name = record.blob.clone().unwrap_or_default();
                 let blob = record.blob.as_deref().filter(|_| is_part);
                 if let Some((blob, expected)) = blob.and_then(|blob| Some((blob, expected.take()?)))
                     && !checked.is_whole(blob, &file, expected).await?
                 {
-                    return Err(damaged(&name));
+                    return Err(suspect.refuse());
                 }
                 file.seek(SeekFrom::Start(range.start)).await?;
                 let part = file.take(range.end - range.start);
                 let data = ReaderStream::with_capacity(part, BUFFER_BYTES);
                 Ok(match expected.filter(|_| !is_part) {
-                    Some(expected) => StreamingBlob::wrap(verified(data, expected, name)),
+                    Some(expected) => StreamingBlob::wrap(verified(data, expected, suspect)),
                     None => StreamingBlob::wrap(data),
                 })
             }
@@ -320,32 +321,22 @@ impl Source {
 fn verified(
     data: impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static,
     expected: Expected,
-    name: String,
+    suspect: Suspect,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-    let start = Some((data, Seen::new(expected), Bytes::new(), name));
+    let start = Some((data, Seen::new(expected), Bytes::new(), suspect));
     futures::stream::unfold(start, async |state| {
-        let (mut data, mut seen, held, name) = state?;
+        let (mut data, mut seen, held, suspect) = state?;
         match data.next().await {
             Some(Ok(bytes)) => {
                 seen.update(&bytes);
-                Some((Ok(held), Some((data, seen, bytes, name))))
+                Some((Ok(held), Some((data, seen, bytes, suspect))))
             }
             Some(Err(error)) => Some((Err(error), None)),
             None if seen.ends_as_expected() => Some((Ok(held), None)),
-            None => Some((Err(damaged(&name)), None)),
+            None => Some((Err(suspect.refuse()), None)),
         }
     })
     .filter(|piece| std::future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty())))
-}
-
-/// Says of which file of the state folder it is, and what can be done.
-fn damaged(file: &str) -> io::Error {
-    tracing::error!(
-        file,
-        "a file of the state folder is damaged, so its object cannot be read: put it back from a copy of the folder, or write \
-         the object again"
-    );
-    io::Error::new(io::ErrorKind::InvalidData, "the data of the object is damaged")
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{
     BucketSpec, Versioning,
     checksum::{Algorithm, Checksum},
+    damage::Damaged,
     filled::{Entry, Filled, behind},
     versions::{VERSIONS, Version},
 };
@@ -114,12 +115,20 @@ impl From<Failure> for S3Error {
                 tracing::error!(%error, "the index of the state folder failed");
                 S3Error::with_source(S3ErrorCode::InternalError, Box::new(error))
             }
+            // It has been said.
+            Failure::Disk(error) if is_damage(&error) => {
+                S3Error::with_message(S3ErrorCode::InternalError, error.to_string())
+            }
             Failure::Disk(error) => {
                 tracing::error!(%error, "a blob file of the state folder failed");
                 S3Error::with_source(S3ErrorCode::InternalError, Box::new(error))
             }
         }
     }
+}
+
+fn is_damage(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Damaged>())
 }
 
 /// What both kinds of transaction can do: read a table.

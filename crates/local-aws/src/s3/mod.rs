@@ -11,6 +11,7 @@
 //!   and the encryption `AES256`, which is that of the disk here.
 //! - Data is checked against its `ETag` where a whole object is read, and its length always; a reader of a damaged one
 //!   does not get its end. Before the first part of a blob file is handed out, all of it is read and checked once.
+//!   What was seen to be damaged is refused from then on (500 `InternalError`, with its name).
 //! - Conditional writes are decided when the data has arrived, one at a time, so the loser of a race is
 //!   told 412 `PreconditionFailed`, never 409 `ConditionalRequestConflict`.
 //! - Notifications go to functions only.
@@ -27,6 +28,7 @@ mod buckets;
 mod checked;
 mod checksum;
 mod conditions;
+mod damage;
 mod deletion;
 mod error;
 mod events;
@@ -61,6 +63,7 @@ use crate::{
     store::Store,
 };
 use backend::Backend;
+pub use damage::DamagedObject;
 use events::Origin;
 
 /// Longest object key, bytes of UTF-8.
@@ -275,13 +278,22 @@ impl S3 {
         Ok(self.backend.put_bucket(spec)?)
     }
 
-    /// Returns whether there is a bucket.
+    /// Returns the names of the buckets that there are.
     ///
     /// # Errors
     ///
     /// Whatever the index reports.
-    pub fn has_buckets(&self) -> Result<bool, redb::Error> {
-        self.backend.has_buckets()
+    pub fn bucket_names(&self) -> Result<Vec<String>, redb::Error> {
+        self.backend.bucket_names()
+    }
+
+    /// Returns the objects that were seen to be damaged, at the start or where they were read, by bucket and key.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the index reports.
+    pub fn damaged_objects(&self) -> Result<Vec<DamagedObject>, redb::Error> {
+        self.backend.damaged_objects()
     }
 
     /// Answers one request. Verifies its signature and its caller's rights.

@@ -7,6 +7,7 @@ mod harness;
 mod s3_access;
 mod s3_buckets;
 mod s3_conditions;
+mod s3_damage;
 mod s3_edges;
 mod s3_notifications;
 mod s3_objects;

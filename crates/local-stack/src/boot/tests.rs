@@ -127,6 +127,52 @@ async fn a_state_folder_that_is_not_whole_is_refused_and_left_as_it_is() {
     }
 }
 
+/// Starts and stops a stack, writes its identity anew, and returns what a start says then; checks that it works again
+/// once the identity is as it was.
+async fn refused_with_identity(written: &str) -> String {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    start(&settings(folder.path()))
+        .await
+        .expect("it starts")
+        .stop()
+        .await;
+    let path = folder.path().join("stack.json");
+    let before = std::fs::read(&path).expect("readable");
+    std::fs::write(&path, written).expect("written");
+
+    let said = refused(folder.path()).await;
+
+    let left = std::fs::read_to_string(&path).expect("readable");
+    assert_eq!(left, written);
+    std::fs::write(&path, before).expect("written");
+    start_when_free(&settings(folder.path())).await.stop().await;
+    said
+}
+
+#[tokio::test]
+async fn an_identity_that_is_damaged_or_of_another_stack_is_refused_and_left_as_it_is() {
+    let other = r#"{"stackUuid": "0b5c3d5e-6a0e-4d0e-9a55-0d8a6a4f1c11", "seed": "00"}"#;
+    let said = [
+        refused_with_identity("").await,
+        refused_with_identity("{\"stackUuid\": \"0b5").await,
+        refused_with_identity(other).await,
+    ];
+
+    let words = [
+        "stack.json in the state folder",
+        "is damaged",
+        "holds the data of another stack than its stack.json says",
+    ];
+    for (said, words) in said.iter().zip(words) {
+        assert!(said.contains(words), "{said}");
+        assert!(said.to_lowercase().contains("nothing was changed"), "{said}");
+        assert!(
+            said.contains("a copy of the folder") && said.contains("choose another folder to begin anew"),
+            "{said}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_stack_whose_folder_of_blobs_goes_says_so_at_once() {
     let folder = tempfile::tempdir().expect("temporary folder");
