@@ -3,6 +3,8 @@
 //! Only its owner may look into it. It is opened only if it is whole, as far as that can be seen: where there is data
 //! but no index, or an index whose checksums are wrong, nothing is opened and nothing is changed.
 
+mod ours;
+mod quiet;
 mod trial;
 
 use std::{
@@ -53,6 +55,9 @@ pub enum OpenError {
     /// The folder cannot be made or read.
     #[error("the state folder {0} cannot be used")]
     Io(PathBuf, #[source] io::Error),
+    /// There is something else of its name.
+    #[error("the state folder {0} is {1}; choose a folder, or a name that is free")]
+    NotAFolder(PathBuf, &'static str),
     /// The folder is everybody's.
     #[error("{0} is a folder that everybody writes to; choose one of its own for the state")]
     Shared(PathBuf),
@@ -78,6 +83,9 @@ impl Store {
     /// [`OpenError`], for example [`OpenError::InUse`] when another process has it open.
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
         let io = |error| OpenError::Io(folder.to_owned(), error);
+        if let Some(what) = other_than_folder(folder) {
+            return Err(OpenError::NotAFolder(folder.to_owned(), what));
+        }
         make_private(folder).map_err(io)?;
         if fs::metadata(folder).map_err(io)?.permissions().mode() & STICKY != 0 {
             return Err(OpenError::Shared(folder.to_owned()));
@@ -85,9 +93,12 @@ impl Store {
         if is_index_lost(folder).map_err(io)? {
             return Err(OpenError::IndexLost(folder.to_owned()));
         }
+        if ours::is_open_to_changes(folder).map_err(io)? {
+            return Err(OpenError::Shared(folder.to_owned()));
+        }
         make_private(&folder.join(BLOBS)).map_err(io)?;
-        let (index, is_taken_back) = open_index(folder)?;
-        close_to_others(folder).map_err(io)?;
+        let (index, is_taken_back) = quiet::without_panic_message(|| open_index(folder))?;
+        ours::close_to_others(folder).map_err(io)?;
         Ok(Self {
             index,
             folder: folder.to_owned(),
@@ -126,6 +137,16 @@ impl Store {
         let mut file = LogFile::new(self.logs().join(format!("{name}.log")));
         file.append(lines.as_bytes())?;
         file.sync()
+    }
+}
+
+/// Says what is in the place of a folder; `None` where there is a folder, or nothing.
+fn other_than_folder(folder: &Path) -> Option<&'static str> {
+    match fs::metadata(folder) {
+        Ok(found) => (!found.is_dir()).then_some("a file"),
+        Err(_) => fs::symlink_metadata(folder)
+            .is_ok_and(|found| found.is_symlink())
+            .then_some("a link to nothing that can be reached"),
     }
 }
 
@@ -207,42 +228,6 @@ fn make_private(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Takes from others what an earlier version, or whoever made the folder, let them do.
-fn close_to_others(folder: &Path) -> io::Result<()> {
-    close(folder)?;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let is_file = entry.file_type()?.is_file();
-        if is_file {
-            close(&entry.path())?;
-        }
-    }
-    for name in [BLOBS, LOGS] {
-        let inner = folder.join(name);
-        let Ok(entries) = fs::read_dir(&inner) else {
-            continue;
-        };
-        close(&inner)?;
-        for entry in entries {
-            let entry = entry?;
-            if entry.file_type()?.is_file() {
-                close(&entry.path())?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn close(path: &Path) -> io::Result<()> {
-    let mut permissions = fs::metadata(path)?.permissions();
-    let mode = permissions.mode();
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    permissions.set_mode(mode & !0o077);
-    fs::set_permissions(path, permissions)
-}
-
 /// Returns whether a file is one of ours.
 pub(crate) fn is_blob(name: &std::ffi::OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with(BLOB_PREFIX))
@@ -281,6 +266,65 @@ mod tests {
         for file in files {
             assert_eq!(mode(&folder.path().join(file)), 0o600, "{file}");
         }
+    }
+
+    #[test]
+    fn files_of_the_users_own_in_the_folder_keep_their_modes_and_so_does_the_folder() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let set = |name: &str, mode| {
+            let path = folder.path().join(name);
+            fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("set");
+        };
+        for (name, mode) in [("notes.txt", 0o644), ("build.sh", 0o755)] {
+            fs::write(folder.path().join(name), "mine").expect("written");
+            set(name, mode);
+        }
+        set("", 0o755);
+
+        drop(Store::open(folder.path()).expect("opened"));
+        fs::write(folder.path().join("blobs/mine"), "mine").expect("written");
+        fs::write(folder.path().join("blobs/s3-1"), "data").expect("written");
+        set("blobs/mine", 0o644);
+        set("blobs/s3-1", 0o644);
+        let _store = Store::open(folder.path()).expect("opened");
+
+        let modes = [
+            "notes.txt",
+            "build.sh",
+            "",
+            "blobs/mine",
+            "blobs/s3-1",
+            "index.redb",
+            "blobs",
+        ];
+        let modes = modes.map(|name| mode(&folder.path().join(name)));
+        assert_eq!(modes, [0o644, 0o755, 0o755, 0o644, 0o600, 0o600, 0o700]);
+    }
+
+    #[test]
+    fn a_folder_with_other_files_that_others_may_change_is_refused_and_stays_as_it_is() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        fs::write(folder.path().join("notes.txt"), "mine").expect("written");
+        fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).expect("set");
+
+        let opened = Store::open(folder.path());
+
+        assert!(matches!(opened, Err(OpenError::Shared(_))), "{opened:?}");
+        assert_eq!(mode(folder.path()), 0o777);
+        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
+    }
+
+    #[test]
+    fn a_file_or_a_link_to_nothing_in_the_place_of_the_folder_is_named() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "").expect("written");
+        std::os::unix::fs::symlink(folder.path().join("gone"), &link).expect("made");
+
+        let said = [&file, &link].map(|path| Store::open(path).expect_err("refused").to_string());
+
+        assert!(said[0].contains("is a file; choose a folder"), "{}", said[0]);
+        assert!(said[1].contains("is a link to nothing"), "{}", said[1]);
     }
 
     #[test]
