@@ -135,10 +135,10 @@ pub(crate) fn is_loopback(authority: &str) -> bool {
 /// Returns the host of `host[:port]`, read as a browser does.
 fn host(authority: &str) -> Option<Host> {
     let authority: Authority = authority.parse().ok()?;
-    let (whole, host) = (authority.as_str(), authority.host());
-    // The library takes whatever follows the colon, and says only then that it is no port.
-    let after_host = whole.strip_prefix(host).unwrap_or("@");
-    let is_plain = matches!(after_host, "" | ":") || authority.port_u16().is_some() && !whole.contains('@');
+    // Without a user in front, nor a port that is no number.
+    let port = authority.as_str().strip_prefix(authority.host())?;
+    let port = port.strip_prefix(':').unwrap_or(port);
+    let is_plain = port.is_empty() || port.parse::<u16>().is_ok();
     is_plain.then(|| Host::parse(authority.host()).ok()).flatten()
 }
 
@@ -192,6 +192,9 @@ mod tests {
             "localhost:99999",
             "localhost@evil.example",
             "evil.example@localhost",
+            "127.0.0.1:4566.evil.example",
+            "localhost:evil.example",
+            "localhost:99999",
             "",
             "a b",
         ];

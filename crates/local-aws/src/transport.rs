@@ -10,7 +10,10 @@ use aws_smithy_runtime_api::client::{
     result::ConnectorError,
     runtime_components::RuntimeComponents,
 };
-use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::{
+    body::SdkBody,
+    retry::{ReconnectMode, RetryConfig},
+};
 use aws_types::SdkConfig;
 use axum::{Router, body::Body};
 use tower::ServiceExt;
@@ -28,6 +31,8 @@ pub fn sdk_config(router: Router, credentials: Credentials) -> SdkConfig {
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .endpoint_url(ENDPOINT_URL)
         .http_client(InProcess(router))
+        // There is no connection to close after an error.
+        .retry_config(RetryConfig::standard().with_reconnect_mode(ReconnectMode::ReuseAllConnections))
         .build()
 }
 
