@@ -129,7 +129,16 @@ pub async fn execute(
     match command {
         Command::Build { json, target } => build(&target.models(stack).await?, json).await,
         Command::Versions { json, target } => versions(&target.models(stack).await?, json).await,
-        Command::Status { json, target } => status::show(&target.models(stack).await?, json).await,
+        Command::Status { json, target } => {
+            let mut damaged = Vec::new();
+            let stack = || {
+                let mut stack = stack()?;
+                damaged = std::mem::take(&mut stack.damaged_objects);
+                Ok(stack)
+            };
+            let models = target.models(stack).await?;
+            status::show(&models, damaged, json).await
+        }
         Command::Rollback { json, to, target } => {
             roll_back(&target.models(stack).await?, to.as_deref(), json).await
         }

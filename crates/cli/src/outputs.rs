@@ -31,6 +31,9 @@ pub struct StackOutputs {
     pub sign_in_url: String,
     /// Every output of the template.
     pub outputs: BTreeMap<String, String>,
+    /// Objects whose data is damaged or gone on the disk, and their files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged_objects: Vec<String>,
 }
 
 impl StackOutputs {
@@ -114,6 +117,7 @@ mod tests {
             portal_url: "http://portal/".to_owned(),
             sign_in_url: "http://portal/sign-in?token=t".to_owned(),
             outputs: BTreeMap::from([("Bucket".to_owned(), "b".to_owned())]),
+            damaged_objects: Vec::new(),
         };
 
         stack.write(folder.path()).expect("written");

@@ -3,6 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use human_review::session::Role;
@@ -36,6 +37,9 @@ pub const BUILT_IN: &[(&str, &str)] = &[(
 /// The template that this program was built with.
 const BUILT_IN_TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 
+/// Time between two looks at what is damaged.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
+
 /// Name that the first sign-in link is for: an admin, since it is their stack.
 const FIRST_REVIEWER: &str = "local";
 
@@ -59,6 +63,7 @@ pub async fn run(
         _ = terminated.recv() => Ok(()),
         _ = interrupted.recv() => Ok(()),
         () = training::tell_failed_starts(&stack) => Ok(()),
+        () = keep_damage_told(&stack, &settings.state_dir) => Ok(()),
         () = stack.aws.storage_failed() => Err(storage_failed(&settings.state_dir)),
         failure = async {
             let sample = training::SAMPLE_DATA;
@@ -77,9 +82,7 @@ pub async fn run(
             }
             beginning::show_progress(&training).await;
             let models = Models::of_stack(&stack.aws.sdk_config(), &outputs);
-            for difference in models.label_differences(models.serving().await?).await? {
-                println!("! {difference}");
-            }
+            tell_label_differences(&models).await;
             std::future::pending().await
         } => failure,
     };
@@ -151,6 +154,7 @@ pub async fn make_ready(
         portal_url: stack.outputs.get("ReviewPortalUrl").cloned().unwrap_or_default(),
         sign_in_url: String::new(),
         outputs: stack.outputs.clone(),
+        damaged_objects: damaged_objects(stack),
     };
     match sign_in::create_link_as(&outputs, FIRST_REVIEWER, Role::Admin).await {
         Ok(url) => outputs.sign_in_url = url,
@@ -161,6 +165,49 @@ pub async fn make_ready(
         .write(state_dir)
         .map_err(|error| io::Error::new(error.kind(), format!("outputs.json cannot be written: {error}")))?;
     Ok(outputs)
+}
+
+/// Says where the labels and the serving model differ, or that this cannot be told: people can go on.
+async fn tell_label_differences(models: &Models) {
+    let differences = match models.serving().await {
+        Ok(serving) => models.label_differences(serving).await,
+        Err(error) => Err(error),
+    };
+    match differences {
+        Ok(differences) => differences
+            .iter()
+            .for_each(|difference| println!("! {difference}")),
+        Err(error) => println!("! It cannot be told whether the serving model knows the labels: {error}"),
+    }
+}
+
+/// Returns the objects whose data was seen to be damaged, in words.
+fn damaged_objects(stack: &Running) -> Vec<String> {
+    let damaged = stack.aws.s3.damaged_objects();
+    // An index that fails ends the stack.
+    let damaged = damaged.unwrap_or_default();
+    damaged.iter().map(ToString::to_string).collect()
+}
+
+/// Keeps in `outputs.json`, where `status` looks, which objects are damaged.
+async fn keep_damage_told(stack: &Running, state_dir: &Path) {
+    loop {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        let damaged_objects = damaged_objects(stack);
+        if let Ok(told) = StackOutputs::read(state_dir)
+            && told.damaged_objects != damaged_objects
+        {
+            let outputs = StackOutputs {
+                damaged_objects,
+                ..told
+            };
+            if let Err(error) = outputs.write(state_dir) {
+                eprintln!(
+                    "! outputs.json cannot be written, so `status` does not know what is damaged: {error}"
+                );
+            }
+        }
+    }
 }
 
 /// Returns the bucket that an output of the template names.

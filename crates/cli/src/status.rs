@@ -27,6 +27,9 @@ struct Status {
     /// Questions for which the review service had no room.
     #[serde(skip_serializing_if = "is_zero")]
     without_room: usize,
+    /// Objects of this machine whose data is damaged or gone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    damaged_data: Vec<String>,
 }
 
 fn is_zero(count: &usize) -> bool {
@@ -69,12 +72,22 @@ fn told_of(unknown: &[UnknownClass]) -> Option<String> {
     ))
 }
 
-/// Prints how the stack is doing; returns whether no training file was refused.
+/// Prints how the stack is doing, after the objects of this machine whose data is `damaged`; returns whether no training
+/// file was refused.
 ///
 /// # Errors
 ///
 /// When a bucket cannot be read, or, but for JSON, the endpoint not be described.
-pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
+pub async fn show(models: &Models, damaged: Vec<String>, json: bool) -> Result<bool, Failure> {
+    if !json {
+        // First of all: what follows may need one of them.
+        for object in &damaged {
+            println!(
+                "! the data of {object} is damaged or gone: put the file back from a copy of the state folder, or write the \
+                 object again"
+            );
+        }
+    }
     let files = models.training_files().await?;
     // One number: of all files, however many there are.
     let overview = Overview {
@@ -100,6 +113,7 @@ pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
             text_encoder,
             unknown_classes,
             without_room,
+            damaged_data: damaged,
         };
         println!("{}", serde_json::to_string_pretty(&status)?);
         return Ok(is_fine);

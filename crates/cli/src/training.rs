@@ -10,6 +10,7 @@ use std::{
 use active_learning_aws::{
     bucket::{Bucket, BucketError, CSV, Listed},
     erased::ErasedList,
+    failure::chain,
     label_set::LabelSets,
     overview::FAILED_EVENTS,
 };
@@ -19,9 +20,7 @@ use active_learning_core::{
     text::counted_as,
 };
 use aws_sdk_comprehend::{
-    error::{DisplayErrorContext, SdkError},
-    operation::classify_document::ClassifyDocumentError,
-    primitives::DateTime,
+    error::SdkError, operation::classify_document::ClassifyDocumentError, primitives::DateTime,
     types::EndpointProperties,
 };
 use erasure::{
@@ -97,6 +96,16 @@ pub enum TrainingError {
     Unserved {
         /// What the classifier says.
         reason: String,
+    },
+    /// The data that the classifier needs is damaged.
+    #[error(
+        "No text is classified: the data of {} is damaged or gone. Put the file back from a copy of the state folder, bring \
+         another model back (`rollback`), or have one made: `--training-data FILE`",
+        .objects.join(", ")
+    )]
+    Damaged {
+        /// The objects, and their files.
+        objects: Vec<String>,
     },
     /// The function failed as often as it is tried.
     #[error("training failed; the state folder's logs say why, and the next start tries again")]
@@ -177,7 +186,7 @@ pub async fn prepare(
             eprintln!("{reason}");
             return wait_or_tell(stack).await;
         }
-        Err(unserved @ TrainingError::Unserved { .. }) => eprintln!("! {unserved}"),
+        Err(unserved) if unserved.is_of_model() => eprintln!("! {unserved}"),
         ready => ready?,
     }
     for file in model_building::training_files(&bucket).await? {
@@ -193,7 +202,8 @@ pub async fn prepare(
 async fn is_new(stack: &Running, training: &Bucket, data: &[u8]) -> Result<bool, TrainingError> {
     match wait_until_it_answers(stack).await {
         Ok(HasModel(true)) => {}
-        Ok(HasModel(false)) | Err(TrainingError::Unserved { .. }) => return Ok(true),
+        Ok(HasModel(false)) => return Ok(true),
+        Err(error) if error.is_of_model() => return Ok(true),
         Err(error) => return Err(error),
     }
     let stored = training.read(KEY, MAX_TRAINING_FILE_BYTES).await?;
@@ -314,9 +324,12 @@ impl<'a> Waiting<'a> {
             let answer = question.text("Ready?").send().await;
             // A model of the file that is waited for takes the place of one that cannot be used.
             if self.file.is_none()
-                && let Some(reason) = answer.as_ref().err().and_then(lasting)
+                && let Some(unserved) = answer
+                    .as_ref()
+                    .err()
+                    .and_then(|error| unserved(self.stack, error))
             {
-                return Err(TrainingError::Unserved { reason });
+                return Err(unserved);
             }
             let answers = answer.is_ok();
             if answers && self.replaced.is_none() {
@@ -407,12 +420,12 @@ async fn wait_until_it_answers(stack: &Running) -> Result<HasModel, TrainingErro
         if error.as_service_error().is_some_and(has_no_model) {
             return Ok(HasModel(false));
         }
-        if let Some(reason) = lasting(&error) {
-            return Err(TrainingError::Unserved { reason });
+        if let Some(unserved) = unserved(stack, &error) {
+            return Err(unserved);
         }
         check_starts(stack)?;
         if tokio::time::Instant::now() > deadline {
-            let reason = DisplayErrorContext(error).to_string();
+            let reason = chain(&error);
             return Err(TrainingError::NotReady { reason });
         }
         tokio::time::sleep(BETWEEN_TRIES).await;
@@ -423,7 +436,7 @@ async fn wait_until_it_answers(stack: &Running) -> Result<HasModel, TrainingErro
 /// one is made, they label.
 async fn wait_or_tell(stack: &Running) -> Result<HasModel, TrainingError> {
     match wait_until_it_answers(stack).await {
-        Err(unserved @ TrainingError::Unserved { .. }) => {
+        Err(unserved) if unserved.is_of_model() => {
             eprintln!("! {unserved}");
             Ok(HasModel(true))
         }
@@ -431,7 +444,31 @@ async fn wait_or_tell(stack: &Running) -> Result<HasModel, TrainingError> {
     }
 }
 
-/// Returns why the classifier does not answer, if waiting does not help.
+impl TrainingError {
+    /// Returns whether it is the serving model's, without which people can go on.
+    fn is_of_model(&self) -> bool {
+        matches!(self, Self::Unserved { .. } | Self::Damaged { .. })
+    }
+}
+
+/// Returns why the classifier does not answer, if waiting does not help: what it says itself, or that data is damaged
+/// which was asked for.
+fn unserved(stack: &Running, error: &SdkError<ClassifyDocumentError>) -> Option<TrainingError> {
+    if let Some(reason) = lasting(error) {
+        return Some(TrainingError::Unserved { reason });
+    }
+    let failed = |error: &ClassifyDocumentError| error.is_internal_server_exception();
+    if !error.as_service_error().is_some_and(failed) {
+        return None;
+    }
+    let training = stack.outputs.get(BUCKET_OUTPUT)?;
+    let mut damaged = stack.aws.s3.damaged_objects().ok()?;
+    damaged.retain(|object| object.was_refused && object.bucket == *training);
+    let objects: Vec<String> = damaged.iter().map(ToString::to_string).collect();
+    (!objects.is_empty()).then_some(TrainingError::Damaged { objects })
+}
+
+/// Returns why the classifier says that it does not answer, if waiting does not help.
 fn lasting(error: &SdkError<ClassifyDocumentError>) -> Option<String> {
     let error = error
         .as_service_error()
@@ -448,7 +485,8 @@ fn lasting(error: &SdkError<ClassifyDocumentError>) -> Option<String> {
 async fn replaced(stack: &Running) -> Result<Option<DateTime>, TrainingError> {
     match wait_until_it_answers(stack).await {
         Ok(HasModel(false)) => return Ok(None),
-        Ok(HasModel(true)) | Err(TrainingError::Unserved { .. }) => {}
+        Ok(HasModel(true)) => {}
+        Err(error) if error.is_of_model() => {}
         Err(error) => return Err(error),
     }
     loop {

@@ -86,6 +86,7 @@ mod tests {
             outputs: (outputs.iter())
                 .map(|(name, value)| (name.to_string(), value.to_string()))
                 .collect::<BTreeMap<_, _>>(),
+            damaged_objects: Vec::new(),
         }
     }
 

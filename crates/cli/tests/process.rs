@@ -407,6 +407,66 @@ fn a_start_with_another_encoder_says_why_nothing_is_classified_until_a_model_is_
     );
 }
 
+#[test]
+fn a_stack_whose_data_is_damaged_is_ready_at_once_and_names_the_objects_until_the_files_are_back() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let state_dir = folder.path().join("state");
+    let own = ["--encoder", "none"];
+    let mut stack = Stack::start_with(&state_dir, &own);
+    stack.ready(&state_dir);
+    stack.stop("-TERM");
+    let files = || {
+        let entries = std::fs::read_dir(state_dir.join("blobs")).expect("a folder");
+        entries.map(|entry| entry.expect("readable").path())
+    };
+    let whole: Vec<(PathBuf, Vec<u8>)> = files()
+        .map(|path| (path.clone(), std::fs::read(&path).expect("readable")))
+        .collect();
+    for (path, bytes) in &whole {
+        let mut damaged = bytes.clone();
+        let middle = damaged.len() / 2;
+        damaged[middle] ^= 1;
+        std::fs::write(path, damaged).expect("written");
+    }
+
+    let begin = Instant::now();
+    let told = program(&state_dir)
+        .args(["--port", "0"])
+        .args(own)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut told = Stack(told.expect("the program starts"));
+    let errors = told.0.stderr.take().expect("it is a pipe");
+    let mut lines = BufReader::new(errors)
+        .lines()
+        .map(|line| line.expect("the words are UTF-8"));
+    let words = lines.find(|line| line.starts_with("! No text is classified"));
+    let waited = begin.elapsed();
+    told.ready(&state_dir);
+    let (_, status) = status_until(&state_dir, &[], |said| {
+        said.contains("! the data of s3://training-")
+    });
+    let versions = program(&state_dir).arg("versions").output();
+    for (path, bytes) in &whole {
+        std::fs::write(path, bytes).expect("put back");
+    }
+    status_until(&state_dir, &[], |said| {
+        said.contains("Damaged objects") && !said.contains("! the data of")
+    });
+    drop(told);
+
+    let words = words.expect("it says why");
+    assert!(
+        words.contains("the data of s3://training-") && words.contains("(file blobs/s3-"),
+        "{words}"
+    );
+    assert!(words.contains("from a copy of the state folder"), "{words}");
+    assert!(waited < Duration::from_secs(60), "{waited:?}");
+    assert!(status.contains("put the file back"), "{status}");
+    assert!(versions.expect("it runs").status.success());
+}
+
 #[tokio::test]
 async fn a_stack_is_ready_with_the_training_data_of_its_last_start_and_the_same_file_takes_no_other_models_place()
  {
