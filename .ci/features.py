@@ -22,6 +22,7 @@ TEXT_CLASSIFIER = {f"TextClassifierFunction{part}" for part in ("", "Role", "Log
 REVIEW = {
     "ReviewSigningSecret", "ReviewTopic", "LabellingJobRule", "LabellingJobRulePermission", "OldestTaskAlarm",
     "FailedEventsAlarm", "UndeliveredFeedbackAlarm", "DamagedObjectsAlarm", "WithheldTasksAlarm", "HumanReviewSchedule",
+    "HumanReviewEndSchedule",
     *(f"HumanReviewFunction{part}" for part in ("", "Role", "LogGroup", "Url", "Permission")),
     *(f"ReviewPortal{part}" for part in ("Api", "Resource", "RootMethod", "Method", "Deployment1", "Stage")),
 }

@@ -40,7 +40,7 @@ const OUTPUT: &str = "s3://";
 const MAX_QUESTION_BYTES: u64 = 4 << 20;
 
 /// The operations that the template's schedules call for, again and again.
-pub const SCHEDULED: [&str; 4] = ["measure", "select", SWEEP, "tick"];
+pub const SCHEDULED: [&str; 5] = ["end-overdue", "measure", "select", SWEEP, "tick"];
 
 /// The operation that sees to human loops.
 const SWEEP: &str = "sweep";

@@ -130,6 +130,8 @@ pub struct Loops {
     leaving: LeavingMarks,
     /// Ids of loops that have a mark of their own for what is due of them, as they were listed last.
     with_due_mark: Arc<Mutex<BTreeSet<String>>>,
+    /// Loops of the stack's own flow definition that were started until then were looked at for their end.
+    looked_until: Arc<Mutex<Option<DateTime<Utc>>>>,
 }
 
 impl Loops {
@@ -148,6 +150,7 @@ impl Loops {
             passed: Passed::default(),
             leaving: LeavingMarks::default(),
             with_due_mark: Arc::default(),
+            looked_until: Arc::default(),
             status_events: None,
         }
     }

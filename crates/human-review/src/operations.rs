@@ -39,6 +39,8 @@ pub enum Operation {
     },
     /// Counts what waits, as metrics, and tells reviewers where there is work again.
     Measure {},
+    /// Ends the tasks that nobody answered in time, as far as their time came lately; called every minute.
+    EndOverdue {},
     /// Answers a call of SageMaker's API as the function's URL does: `{"status", "body"}`.
     ControlPlane {
         /// Name of the API's operation, such as `DescribeLabelingJob`.
@@ -130,6 +132,15 @@ impl HumanReview {
                 role,
             } => self.create_sign_in_link(&reviewer, portal_url, role, now).await,
             Operation::Measure {} => self.measure(now).await,
+            Operation::EndOverdue {} => {
+                if let Err(error) = Box::pin(self.loops.end_just_due(now)).await {
+                    warn!(
+                        error = chain(&error),
+                        "tasks whose time is over could not be ended"
+                    );
+                }
+                Ok(Value::Null)
+            }
             Operation::ControlPlane { call, request } => {
                 let request = HttpRequest {
                     body: request.to_string().into_bytes(),

@@ -34,9 +34,10 @@ impl Bench {
             Cost::of("tick", "model-building"),
             Cost::of("select", "a2i-trigger"),
         );
-        let (mut sweep, mut counts) = (
+        let (mut sweep, mut counts, mut ends) = (
             Cost::of("sweep", "label-collection"),
             Cost::of("measure", "human-review"),
+            Cost::of("end-overdue", "human-review"),
         );
         for _ in 0..self.times {
             if tick.cpu < LONG {
@@ -55,8 +56,10 @@ impl Bench {
             let function = self.world.human_review();
             let measured = function.handle(json!({ "operation": "measure" }), Utc::now());
             self.run(&mut counts, 1, measured).await.expect("measured");
+            let ended = function.handle(json!({ "operation": "end-overdue" }), Utc::now());
+            self.run(&mut ends, 1, ended).await.expect("looked at");
         }
-        costs.extend([tick, select, sweep, counts]);
+        costs.extend([tick, select, sweep, counts, ends]);
         costs
     }
 

@@ -102,7 +102,7 @@ impl Loops {
     }
 
     /// Returns how many loops are in flight, at most about the quota. Those past their time count until they are ended, which
-    /// is done every few minutes: a mark does not say how long its loop waits.
+    /// is done every minute: a mark does not say how long its loop waits.
     ///
     /// Counted by their marks alone, a request for each thousand: no more than the quota are looked at.
     async fn in_flight(&self) -> Result<usize, LoopError> {

@@ -6,18 +6,60 @@
 use std::collections::BTreeSet;
 use std::sync::{MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use futures::stream::{self, StreamExt};
 
 use super::ending::{DELIVERY, is_late};
 use super::{CONCURRENT_READS, LoopError, Loops, STALE_MARK_AGE};
 use crate::labelling_jobs::record::is_named_by_job;
-use crate::marks::{DueMark, Mark};
+use crate::marks::{DueMark, Mark, Order};
 
 /// Objects on a full page of a listing. Source: Amazon S3, `ListObjectsV2`.
 const LISTED_AT_ONCE: usize = 1_000;
+/// How far back the look of each minute goes in a process that has made none: one of them may have failed.
+const LATELY: Duration = Duration::minutes(2);
+/// The look after it goes back a little further than to the one before: the name of a mark cuts its time off.
+const OVERLAP: Duration = Duration::seconds(1);
 
 impl Loops {
+    /// Ends the loops whose time came lately, which is told: for every minute. Those are at the head of one listing, or stand
+    /// in another where the stack's time to wait ends. What it misses [`end_overdue`](Self::end_overdue) finds.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`]: that of the first that could not be ended; the others are.
+    pub async fn end_just_due(&self, now: DateTime<Utc>) -> Result<(), LoopError> {
+        let by_due_marks = self.end_by_due_marks(now).await;
+        by_due_marks.and(self.end_by_creation(now).await)
+    }
+
+    /// Those of the stack's own flow definition that were started as long ago as it lets them wait, since the look before.
+    async fn end_by_creation(&self, now: DateTime<Utc>) -> Result<(), LoopError> {
+        let oldest = now - self.rules.availability;
+        let looked_at = *self.looked_until();
+        let from = looked_at.map_or(oldest - LATELY, |until| until.max(oldest - LATELY));
+        let mut after = Order::Ascending.first(Some(from), None);
+        let mut result = Ok(());
+        loop {
+            let names = self
+                .records
+                .listing_marks(None, Order::Ascending, &after, LISTED_AT_ONCE)
+                .await?;
+            let listed = names.iter();
+            let listed = listed.filter_map(|name| Mark::parse_listing(Order::Ascending, name));
+            let (due, later): (Vec<Mark>, Vec<Mark>) = listed.partition(|mark| mark.created_at <= oldest);
+            result = result.and(self.end_each(&due, now).await);
+            match names.last() {
+                Some(last) if names.len() == LISTED_AT_ONCE && later.is_empty() => after.clone_from(last),
+                _ => break,
+            }
+        }
+        if result.is_ok() {
+            *self.looked_until() = Some(oldest - OVERLAP);
+        }
+        result
+    }
+
     /// Ends the loops whose time is over, which is told. Whoever looks at one does the same.
     ///
     /// # Errors
@@ -139,6 +181,10 @@ impl Loops {
         self.records.remove_due_mark(mark).await?;
         self.known_due_marks().remove(&mark.id);
         Ok(())
+    }
+
+    fn looked_until(&self) -> MutexGuard<'_, Option<DateTime<Utc>>> {
+        self.looked_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known_due_marks(&self) -> MutexGuard<'_, BTreeSet<String>> {

@@ -40,6 +40,57 @@ fn told(folder: &Path) -> Vec<(Value, Value)> {
     all.map(detail).map(of).collect()
 }
 
+async fn end_overdue(review: &Review) {
+    review.handle(json!({ "operation": "end-overdue" })).await;
+}
+
+#[tokio::test]
+async fn a_task_that_nobody_answered_in_time_is_told_within_a_minute_and_no_other_is_read_for_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_aws, review) = services(folder.path());
+    for number in 1..=3 {
+        review.start(&format!("early-{number}"), &two_items()).await;
+    }
+    review.wait(Duration::minutes(10));
+    review.start("tc-1", &two_items()).await;
+    review.wait(Duration::seconds(30));
+    review.start("later", &two_items()).await;
+    let wait = Duration::seconds(config().task_availability_seconds.into());
+    review.wait(wait - Duration::seconds(31));
+    end_overdue(&review).await;
+    let before = stored(&review, "tc-1").await;
+    let requests = [&review.reads, &review.lists];
+    let counted = || requests.map(|count| count.load(Ordering::Relaxed));
+
+    review.wait(Duration::seconds(1));
+    let at_start = counted();
+    end_overdue(&review).await;
+    let at_end = counted();
+    end_overdue(&review).await;
+
+    assert_eq!(before["status"], "InProgress");
+    assert_eq!(told(folder.path()), [(json!("tc-1"), json!("Expired"))]);
+    // Its state is read once, and nothing of the four others.
+    assert!(at_end[0] - at_start[0] <= 2, "{at_start:?} {at_end:?}");
+    assert_eq!(at_end[1] - at_start[1], 2, "lists");
+    assert_eq!(stored(&review, "later").await["status"], "InProgress");
+    assert_eq!(stored(&review, "early-1").await["status"], "InProgress");
+}
+
+#[tokio::test]
+async fn a_loop_of_another_flow_definition_is_told_within_a_minute_of_its_end() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_aws, review) = services(folder.path());
+    start_for_an_hour(&review, "short").await;
+
+    for _ in 0..61 {
+        end_overdue(&review).await;
+        review.wait(Duration::minutes(1));
+    }
+
+    assert_eq!(told(folder.path()), [(json!("short"), json!("Expired"))]);
+}
+
 #[tokio::test]
 async fn a_loop_of_another_flow_definition_ends_at_its_own_time_and_is_told_once() {
     let folder = tempfile::tempdir().expect("a temporary folder");
