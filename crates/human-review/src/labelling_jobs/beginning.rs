@@ -257,6 +257,16 @@ impl Drive<'_> {
                 *state = labelled;
             }
         }
+        let others: Vec<usize> = states_of(parts)
+            .filter_map(|state| match state {
+                ObjectState::Same { object } => Some(*object),
+                _ => None,
+            })
+            .collect();
+        for object in others {
+            let part = &mut parts[object / PART_OBJECTS];
+            *part.copies.entry(object % PART_OBJECTS).or_default() += 1;
+        }
 
         let mut exclusions = Exclusions::default();
         let is_asked = |object: usize| {

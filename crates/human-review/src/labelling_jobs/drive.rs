@@ -11,7 +11,7 @@ use lambda_runtime::tracing::{info, warn};
 use super::Jobs;
 use super::access::{Access, AccessError};
 use super::leasing::Clock;
-use super::opening::{Opened, is_over};
+use super::opening::{Opened, Room, is_over};
 use super::record::{Job, JobStatus, ObjectState, PART_OBJECTS, Part, PartSummary};
 use crate::loops::LoopError;
 
@@ -222,8 +222,8 @@ impl Drive<'_> {
         let (mut goes_on, mut is_full) = (false, false);
         for number in 0..self.job.parts.len() {
             let part = self.job.parts[number];
-            let room = if is_full { 0 } else { self.room() };
-            let wants = part.counts.waiting > 0 && (self.is_stopping() || room > 0);
+            let room = if is_full { Room::default() } else { self.room() };
+            let wants = part.counts.waiting > 0 && (self.is_stopping() || !room.is_none());
             let is_stopped = self.is_stopping() && !part.counts.is_done();
             if !wants && !is_stopped && !is_part_due(number, &part, &in_flight, self.now) {
                 continue;
@@ -284,7 +284,7 @@ impl Drive<'_> {
     }
 
     /// Returns how many more objects may be asked about: no more than a stopping condition still allows.
-    fn room(&self) -> usize {
+    fn room(&self) -> Room {
         let settings = &self.job.settings;
         let counts = self.job.counts();
         let by_people = settings
@@ -292,14 +292,16 @@ impl Drive<'_> {
             .map(|most| most.saturating_sub(counts.human));
         let by_share = settings.max_percentage.map(|share| {
             let most = (share * counts.total()).div_ceil(100);
-            most.saturating_sub(counts.human + counts.machine)
+            most.saturating_sub(counts.labelled() + counts.asked + counts.same_asked)
         });
-        let limits = [Some(settings.max_concurrent), by_people, by_share];
-        let most = limits.into_iter().flatten().min().unwrap_or_default();
-        most.saturating_sub(counts.asked)
+        let most = by_people.map_or(settings.max_concurrent, |most| most.min(settings.max_concurrent));
+        Room {
+            tasks: most.saturating_sub(counts.asked),
+            labels: by_share.unwrap_or(usize::MAX),
+        }
     }
 
-    async fn advance_part(&mut self, number: usize, room: usize) -> Result<Opened, DriveError> {
+    async fn advance_part(&mut self, number: usize, room: Room) -> Result<Opened, DriveError> {
         let (mut part, etag) = self.part(number).await?;
         let lines = self.lines(number).await?;
         let before = part.clone();

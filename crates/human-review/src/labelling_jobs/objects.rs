@@ -86,6 +86,10 @@ pub struct Part {
     /// Else the line itself says.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub excluded: BTreeMap<usize, Vec<String>>,
+    /// How many others, of this part or another, have the text of an object of it and get its label when the job ends. A part
+    /// by a version before does not say it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub copies: BTreeMap<usize, usize>,
 }
 
 impl Part {
@@ -118,6 +122,13 @@ impl Part {
                 ObjectState::Passed | ObjectState::Erased => counts.passed += 1,
                 ObjectState::Failed { .. } => counts.failed += 1,
                 ObjectState::Same { .. } => counts.same += 1,
+            }
+        }
+        for (at, copies) in &self.copies {
+            match self.objects.get(*at) {
+                Some(ObjectState::Labelled { .. }) => counts.same_labelled += copies,
+                Some(ObjectState::Asked { .. }) => counts.same_asked += copies,
+                _ => {}
             }
         }
         PartSummary {

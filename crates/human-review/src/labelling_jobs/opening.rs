@@ -45,18 +45,20 @@ enum Asked {
 }
 
 impl Drive<'_> {
-    /// Asks about objects of a part that wait, `room` of them at most; returns how many are asked now.
+    /// Asks about objects of a part that wait, as far as there is room; returns how many are asked now.
     pub(super) async fn open(
         &self,
         number: usize,
         lines: &[Vec<u8>],
         part: &mut Part,
-        room: usize,
+        mut room: Room,
     ) -> Result<Opened, DriveError> {
         let Part {
             objects: states,
             excluded,
+            copies,
         } = part;
+        let labels_of = |at: &usize| 1 + copies.get(at).copied().unwrap_or_default();
         let waiting: Vec<(usize, u32)> = (states.iter().enumerate())
             .filter_map(|(at, state)| match state {
                 ObjectState::Waiting { tries, not_before } if is_time(*not_before, self.now) => {
@@ -67,15 +69,19 @@ impl Drive<'_> {
             .collect();
         let mut opened = Opened::default();
         for some in waiting.chunks(CONCURRENT) {
-            let left = room.saturating_sub(opened.asked);
-            if left == 0 || opened.is_full {
+            if room.is_none() || opened.is_full {
                 break;
             }
             if self.is_over() {
                 opened.goes_on = true;
                 break;
             }
-            let some = &some[..some.len().min(left)];
+            let mut left = room;
+            let fits = some
+                .iter()
+                .take_while(|(at, _)| left.takes(labels_of(at)))
+                .count();
+            let some = &some[..fits];
             let asks: Vec<_> = some
                 .iter()
                 .map(|(at, tries)| {
@@ -87,7 +93,9 @@ impl Drive<'_> {
             for ((at, _), outcome) in some.iter().zip(asked) {
                 match outcome? {
                     Asked::State(state) => {
-                        opened.asked += usize::from(matches!(state, ObjectState::Asked { .. }));
+                        if matches!(state, ObjectState::Asked { .. }) {
+                            room.takes(labels_of(at));
+                        }
                         states[*at] = state;
                     }
                     Asked::NoRoom => opened.is_full = true,
@@ -328,11 +336,33 @@ enum Unprepared {
     Slower(String),
 }
 
+/// How much more may be asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Room {
+    /// So many tasks.
+    pub tasks: usize,
+    /// Tasks until so many objects would be labelled by them: one may label several, of its text.
+    pub labels: usize,
+}
+
+impl Room {
+    /// Returns whether nothing more may be asked.
+    pub fn is_none(self) -> bool {
+        self.tasks == 0 || self.labels == 0
+    }
+
+    /// Takes the room of a task that labels so many objects; returns whether there was any.
+    fn takes(&mut self, labels: usize) -> bool {
+        let had_room = !self.is_none();
+        self.tasks = self.tasks.saturating_sub(1);
+        self.labels = self.labels.saturating_sub(labels);
+        had_room
+    }
+}
+
 /// What came of asking about some objects.
 #[derive(Debug, Default)]
 pub(super) struct Opened {
-    /// So many are asked now.
-    pub asked: usize,
     /// There is no room for more.
     pub is_full: bool,
     /// There was no time for more.

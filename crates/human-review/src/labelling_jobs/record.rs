@@ -118,6 +118,12 @@ pub struct Counts {
     /// With the text of another one, whose label they get.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub same: usize,
+    /// With the text of one that is labelled here, by people or the model: their label is known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub same_labelled: usize,
+    /// With the text of one that is asked here.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub same_asked: usize,
 }
 
 impl Counts {
@@ -139,6 +145,11 @@ impl Counts {
             + self.same
     }
 
+    /// Returns how many have a label by the job, also where it is written at the end only.
+    pub fn labelled(&self) -> usize {
+        self.human + self.machine + self.same_labelled
+    }
+
     /// Returns how many the job labels, or has labelled, each by itself.
     pub fn wanted(&self) -> usize {
         self.total() - self.earlier - self.passed - self.same
@@ -155,6 +166,8 @@ impl Counts {
         self.passed += other.passed;
         self.failed += other.failed;
         self.same += other.same;
+        self.same_labelled += other.same_labelled;
+        self.same_asked += other.same_asked;
     }
 }
 
@@ -314,13 +327,12 @@ impl Job {
     /// Returns whether a stopping condition holds.
     pub fn has_enough(&self) -> bool {
         let counts = self.counts();
-        let labelled = counts.human + counts.machine;
         let enough_people = self
             .settings
             .max_human_labelled
             .is_some_and(|most| counts.human >= most);
         let share = self.settings.max_percentage;
-        enough_people || share.is_some_and(|share| labelled * 100 >= share * counts.total().max(1))
+        enough_people || share.is_some_and(|share| counts.labelled() * 100 >= share * counts.total().max(1))
     }
 }
 

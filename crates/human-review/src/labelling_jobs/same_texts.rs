@@ -163,6 +163,8 @@ impl Jobs<'_> {
                     *state = same;
                 }
             }
+            // They count by themselves from here on.
+            part.copies.clear();
             job.parts[number] = match part == before {
                 true => part.summary(),
                 false => self.write_part(&job.name, number, &etag, &part).await?,

@@ -675,6 +675,42 @@ async fn a_job_ends_when_its_stopping_condition_holds() {
 }
 
 #[tokio::test]
+async fn lines_of_one_text_count_for_the_share_of_a_stopping_condition_once_that_is_labelled() {
+    let review = Review::new();
+    let changes = json!({ "StoppingConditions": { "MaxPercentageOfInputDatasetLabeled": 50 } });
+    let lines = sources(&["Cup final", "cup final", "CUP FINAL", "Two", "Three", "Four"]);
+    started(&review, &lines, &request("half", changes)).await;
+
+    let answered = answer_all(&review.sign_in("ada").await, |_| label("World")).await;
+    for _ in 0..2 {
+        drive(&review).await;
+    }
+
+    assert_eq!(answered, 1, "it labels three of six");
+    let stopped = describe(&review, "half").await;
+    assert_eq!(stopped["LabelingJobStatus"], "Stopped", "{stopped}");
+    assert_eq!(stopped["LabelCounters"]["HumanLabeled"], 3, "{stopped}");
+}
+
+#[tokio::test]
+async fn a_job_goes_on_until_its_share_is_labelled_where_the_last_text_stands_in_more_lines_than_it_takes() {
+    let review = Review::new();
+    let changes = json!({ "StoppingConditions": { "MaxPercentageOfInputDatasetLabeled": 40 } });
+    let lines = sources(&["One", "Cup final", "cup final", "CUP FINAL", "Last"]);
+    started(&review, &lines, &request("more", changes)).await;
+
+    let answered = answer_all(&review.sign_in("ada").await, |_| label("World")).await;
+    for _ in 0..2 {
+        drive(&review).await;
+    }
+
+    assert_eq!(answered, 2);
+    let stopped = describe(&review, "more").await;
+    assert_eq!(stopped["LabelingJobStatus"], "Stopped", "{stopped}");
+    assert_eq!(stopped["LabelCounters"]["HumanLabeled"], 4, "{stopped}");
+}
+
+#[tokio::test]
 async fn a_job_whose_every_object_is_labelled_is_completed_whatever_its_stopping_condition_says() {
     let review = Review::new();
     for (name, condition) in [
