@@ -164,8 +164,8 @@ pub struct Finding<'a> {
     pub audit: &'a str,
     /// The newest word on the text, which is wrong.
     pub newest: &'a LabelledRecord,
-    /// The label that is right.
-    pub label: &'a str,
+    /// The labels that are right; where there is none, none applies.
+    pub labels: &'a [String],
     /// Who looked at it, by name.
     pub by: &'a str,
     /// When, RFC 3339 in UTC.
@@ -191,7 +191,10 @@ pub async fn adopt(
         finish((training, &questions), &record.id, &name).await?;
         return Ok(Created::Exists);
     }
-    let choice = Choice::Labels(vec![finding.label.to_owned()]);
+    let choice = match finding.labels {
+        [] => Choice::NoneFits,
+        labels => Choice::Labels(labels.to_vec()),
+    };
     let vote = final_vote(answer(&choice, set)?, finding.by, finding.at);
     let line = line_of(record, set, &vote, &name);
     if let Some(question) = questions.read(&record.id).await? {

@@ -133,11 +133,11 @@ async fn an_adjudicator_is_shown_the_newest_votes_whoever_comes_last() {
 }
 
 /// Returns what an audit holds right of a text whose newest word this is.
-fn found_wrong(newest: &LabelledRecord) -> Finding<'_> {
+fn found_wrong<'a>(newest: &'a LabelledRecord, labels: &'a [String]) -> Finding<'a> {
     Finding {
         audit: "spring",
         newest,
-        label: "Sports",
+        labels,
         by: "bob",
         at: "2026-11-20T12:00:00.000Z",
     }
@@ -150,7 +150,8 @@ async fn what_an_audit_holds_right_is_final_for_its_question_and_is_written_once
     let asked = answered();
     keep(&questions, &asked).await;
     let newest = LabelledRecord::new(asked.record.clone(), asked.votes.clone(), "review-1", "arn:flow");
-    let finding = found_wrong(&newest);
+    let right = ["Sports".to_owned()];
+    let finding = found_wrong(&newest, &right);
 
     let first = adopt("test", (&training, &feedback), None, finding).await;
     let again = adopt("test", (&training, &feedback), None, finding).await;
@@ -187,7 +188,8 @@ async fn an_audit_that_broke_off_after_its_line_was_written_is_done_with_by_the_
     let asked = answered();
     keep(&questions, &asked).await;
     let newest = LabelledRecord::new(asked.record.clone(), asked.votes.clone(), "review-1", "arn:flow");
-    let finding = found_wrong(&newest);
+    let right = ["Sports".to_owned()];
+    let finding = found_wrong(&newest, &right);
     let adopted = adopt("test", (&training, &feedback), None, finding).await;
     assert_eq!(adopted.expect("adopted"), Created::Created);
     let id = &asked.record.id;

@@ -178,9 +178,6 @@ async fn begin(place: &Place, portal: &PortalFunction, is_local: bool, start: St
     if !(start.share > 0.0 && start.share <= 1.0) {
         return Err(format!("--share {} is not above 0 and at most 1", start.share).into());
     }
-    if place.several_labels {
-        return Err("texts of this stack may have several labels: audits are of one".into());
-    }
     let role = match (&start.role_arn, is_local) {
         (Some(role), _) => role.clone(),
         (None, true) => LOCAL_ROLE.to_owned(),
@@ -190,18 +187,36 @@ async fn begin(place: &Place, portal: &PortalFunction, is_local: bool, start: St
     check_name(portal, &start.name).await?;
     let set = LabelSets::new(place.training.clone()).current().await?;
     let set = set.ok_or("there are no labels yet")?;
-    let all = rows::labelled(&place.training, &set, &start.only).await?;
+    let all = rows::labelled(&place.training, (&set, place.several_labels), &start.only).await?;
     let drawn = rows::draw(&all, start.share, &start.name);
     if drawn.is_empty() {
-        return Err("no text with one label of people was found".into());
+        return Err("no text with a label of people was found".into());
     }
 
     let folder = Folder::of(place, &start.output, &start.name)?;
     let team = own_team(portal).await?;
     let labels: Vec<&str> = set.active().collect();
-    let written = write_input(&folder, &start.name, &drawn, &labels).await?;
+    let lines: Vec<Value> = (drawn.iter())
+        .map(|row| row.line(&labels, place.several_labels))
+        .collect();
+    let written = write_input(&folder, &start.name, &lines, &labels).await?;
     let output = start.output.trim_end_matches('/');
-    let request = request(&start.name, output, &folder, &role, &team, start.reviewers);
+    let mut request = request(&start.name, output, &folder, &role, &team, start.reviewers);
+    let task = &mut request["HumanTaskConfig"];
+    let (kind, description) = match place.several_labels {
+        true => (
+            "TextMultiClassMultiLabel",
+            "Choose other labels if those that are there are wrong.",
+        ),
+        false => (
+            "TextMultiClass",
+            "Choose another label if the one that is there is wrong.",
+        ),
+    };
+    task["PreHumanTaskLambdaArn"] = json!(format!("{FUNCTION}:PRE-Adjustment{kind}"));
+    task["AnnotationConsolidationConfig"] =
+        json!({ "AnnotationConsolidationLambdaArn": format!("{FUNCTION}:ACS-Adjustment{kind}") });
+    task["TaskDescription"] = json!(description);
     let answer = call(portal, "CreateLabelingJob", request).await?;
     if answer["status"] != 200 {
         for key in written {
@@ -234,17 +249,14 @@ async fn check_name(portal: &PortalFunction, name: &str) -> Result<(), Failure> 
 async fn write_input(
     folder: &Folder,
     name: &str,
-    drawn: &[rows::Row],
+    lines: &[Value],
     labels: &[&str],
 ) -> Result<Vec<String>, Failure> {
     let choices: Vec<Value> = labels.iter().map(|label| json!({ "label": label })).collect();
     let categories = json!({
         "document-version": "2018-11-28", "labels": choices, "auditLabelAttributeName": BEFORE,
     });
-    let manifest: String = drawn
-        .iter()
-        .map(|row| format!("{}\n", row.line(labels)))
-        .collect();
+    let manifest: String = lines.iter().map(|line| format!("{line}\n")).collect();
     let key = folder.key("audit/in.manifest");
     let created = folder.bucket.create(&key, JSON_LINES, manifest.clone()).await;
     let created = created.map_err(|error| folder.refusal(error))?;
@@ -282,11 +294,7 @@ fn request(name: &str, output: &str, folder: &Folder, role: &str, team: &str, re
         "HumanTaskConfig": {
             "WorkteamArn": team,
             "UiConfig": {},
-            "PreHumanTaskLambdaArn": format!("{FUNCTION}:PRE-AdjustmentTextMultiClass"),
-            "AnnotationConsolidationConfig":
-                { "AnnotationConsolidationLambdaArn": format!("{FUNCTION}:ACS-AdjustmentTextMultiClass") },
             "TaskTitle": "Is the label right?",
-            "TaskDescription": "Choose another label if the one that is there is wrong.",
             "NumberOfHumanWorkersPerDataObject": reviewers,
             "TaskTimeLimitInSeconds": TIME_LIMIT_SECONDS,
         },

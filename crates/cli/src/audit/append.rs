@@ -1,6 +1,7 @@
 //! What an audit of the stack has adjusted becomes a label of the stack, beside the old one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use active_learning_aws::{
     adjudication::{AdjudicationError, Finding, adopt},
@@ -8,12 +9,12 @@ use active_learning_aws::{
 };
 use active_learning_core::{
     keys,
-    labels::{label_set::LabelSet, labelled::LabelledRecord},
+    labels::{label_audit::NO_LABEL, label_set::LabelSet, labelled::LabelledRecord},
 };
 use chrono::NaiveDateTime;
 use futures::{StreamExt, TryStreamExt, stream};
 use human_review::labelling_jobs::audits::worker_id;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{AFTER, BEFORE, Failure, rows};
 use crate::{place::Place, wording::counted_as};
@@ -21,12 +22,12 @@ use crate::{place::Place, wording::counted_as};
 /// Looks for labels that are made at a time.
 const LOOKS_IN_FLIGHT: usize = 16;
 
-/// A label that an audit holds wrong.
+/// A label that an audit holds wrong; where texts may have several, all labels of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Adjusted {
     pub record: String,
-    pub before: String,
-    pub after: String,
+    pub before: Labels,
+    pub after: Labels,
     /// Ids of the workers who looked at it; none in the output of a version before.
     workers: Vec<String>,
     /// When, RFC 3339 in UTC.
@@ -38,12 +39,12 @@ impl Adjusted {
     fn of(line: &Value) -> Option<Self> {
         let metadata = |attribute: &str| &line[format!("{attribute}-metadata")];
         let (before, after) = (metadata(BEFORE), metadata(AFTER));
-        let (was, is) = (before["class-name"].as_str()?, after["class-name"].as_str()?);
+        let (was, is) = (Labels::of(before)?, Labels::of(after)?);
         let workers = after["worker-ids"].as_array().into_iter().flatten();
         (was != is).then_some(Self {
             record: line["record"].as_str()?.to_owned(),
-            before: was.to_owned(),
-            after: is.to_owned(),
+            before: was,
+            after: is,
             workers: workers.filter_map(worker_id).collect(),
             at: time_of(after["creation-date"].as_str()?)?,
         })
@@ -64,6 +65,49 @@ impl Adjusted {
     }
 }
 
+/// What the metadata of a label attribute say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Labels {
+    One(String),
+    /// Of a text that may have several; also that none applies.
+    Several(BTreeSet<String>),
+}
+
+impl Labels {
+    fn of(metadata: &Value) -> Option<Self> {
+        if let Some(one) = metadata["class-name"].as_str() {
+            return Some(Self::One(one.to_owned()));
+        }
+        let several = metadata["class-map"].as_object()?.values();
+        Some(Self::Several(
+            several.filter_map(Value::as_str).map(str::to_owned).collect(),
+        ))
+    }
+
+    fn names(&self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one.clone()],
+            Self::Several(several) => several.iter().cloned().collect(),
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        match self {
+            Self::One(one) => json!(one),
+            Self::Several(several) => json!(several),
+        }
+    }
+}
+
+impl fmt::Display for Labels {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.names() {
+            none if none.is_empty() => formatter.write_str(NO_LABEL),
+            names => formatter.write_str(&names.join(", ")),
+        }
+    }
+}
+
 /// Returns a time of a manifest, which has no zone, as records have it.
 fn time_of(time: &str) -> Option<String> {
     let time: NaiveDateTime = time.parse().ok()?;
@@ -79,11 +123,20 @@ pub(super) fn adjusted(lines: &[Value]) -> Vec<Adjusted> {
 pub(super) fn name_as_now(lines: &mut [Value], set: &LabelSet) {
     for line in lines {
         for attribute in [BEFORE, AFTER] {
-            if let Some(name) = line.get_mut(format!("{attribute}-metadata"))
-                && let Some(name) = name.get_mut("class-name")
-                && let Some(class) = name.as_str()
-            {
-                *name = json!(set.own_name(class));
+            let Some(metadata) = line.get_mut(format!("{attribute}-metadata")) else {
+                continue;
+            };
+            let names: Vec<&mut Value> = match metadata["class-map"].is_object() {
+                true => {
+                    let map = metadata["class-map"].as_object_mut();
+                    map.into_iter().flat_map(Map::values_mut).collect()
+                }
+                false => metadata.get_mut("class-name").into_iter().collect(),
+            };
+            for name in names {
+                if let Some(class) = name.as_str() {
+                    *name = json!(set.own_name(class));
+                }
             }
         }
     }
@@ -151,7 +204,7 @@ pub(super) async fn append(
         let finding = Finding {
             audit,
             newest,
-            label: &adjusted.after,
+            labels: &adjusted.after.names(),
             by: &adjusted.by(audit, names),
             at: &adjusted.at,
         };
@@ -319,10 +372,40 @@ mod tests {
         let found = adjusted(&lines);
         let found: Vec<_> = found
             .iter()
-            .map(|it| (it.before.as_str(), it.after.as_str()))
+            .map(|it| (it.before.to_string(), it.after.to_string()))
             .collect();
-        assert_eq!(found, [("Welt", "Sports")]);
+        assert_eq!(found, [("Welt".to_owned(), "Sports".to_owned())]);
         assert_eq!(lines[2]["audited-metadata"]["class-name"], Value::Null);
+    }
+
+    #[test]
+    fn several_labels_are_wrong_where_they_are_not_the_same_ones_by_the_names_of_now() {
+        let line = |before: Value, after: Value| {
+            json!({
+                "record": "r-1", "label-metadata": { "class-map": before },
+                "audited-metadata": { "class-map": after, "creation-date": "2026-11-20T09:59:00.123000" },
+            })
+        };
+        let mut set = LabelSet::none();
+        let names = ["World", "Sports", "Tech"];
+        names.iter().for_each(|name| set.add(name, "").expect("free"));
+        set.rename("World", "Welt").expect("renamed");
+        let both = json!({ "0": "World", "1": "Sports" });
+        let mut lines = [
+            line(both.clone(), json!({ "0": "Sports", "1": "World" })),
+            line(both.clone(), json!({ "0": "World", "2": "Tech" })),
+            line(both, json!({})),
+        ];
+
+        name_as_now(&mut lines, &set);
+
+        let found = adjusted(&lines);
+        let told: Vec<String> = (found.iter())
+            .map(|it| format!("{} -> {}", it.before, it.after))
+            .collect();
+        assert_eq!(told, ["Sports, Welt -> Tech, Welt", "Sports, Welt -> (no label)"]);
+        assert_eq!(found[0].after.to_json(), json!(["Tech", "Welt"]));
+        assert!(found[1].after.names().is_empty());
     }
 
     #[test]

@@ -25,12 +25,13 @@ pub(super) struct Only {
 impl Only {
     /// Returns whether a text is one of these. Labels are meant by the names that they have now, or had before.
     pub(super) fn takes(&self, row: &Row, set: &LabelSet) -> bool {
-        let is_of = |names: &[String], name: &str| {
-            names.is_empty() || names.iter().any(|it| set.own_name(it) == set.own_name(name))
+        let is_of = |names: &[String], own: &[String]| {
+            let is_own = |it: &String| own.iter().any(|name| set.own_name(it) == set.own_name(name));
+            names.is_empty() || names.iter().any(is_own)
         };
         let gave = |name: &String| row.reviewers.contains(&id_of(name));
-        is_of(&self.label, &row.label)
-            && is_of(&self.predicted, row.predicted.as_deref().unwrap_or_default())
+        is_of(&self.label, &row.labels)
+            && is_of(&self.predicted, &row.predicted)
             && (self.given_by.is_empty() || self.given_by.iter().any(gave))
             && self.since.as_ref().is_none_or(|since| row.labelled_at >= *since)
     }
@@ -58,8 +59,8 @@ mod tests {
         Row {
             record: format!("{label}-{reviewer}"),
             text: "text".to_owned(),
-            label: label.to_owned(),
-            predicted: predicted.map(str::to_owned),
+            labels: vec![label.to_owned()],
+            predicted: predicted.map(str::to_owned).into_iter().collect(),
             labelled_at: labelled_at.to_owned(),
             reviewers: BTreeSet::from([worker_id(reviewer)]),
             voters: BTreeSet::new(),

@@ -33,7 +33,8 @@ pub(super) async fn print(
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty());
     let mut lines: Vec<Value> = lines.map(serde_json::from_slice).collect::<Result<_, _>>()?;
-    let set = LabelSets::new(place.training.clone()).current().await?;
+    let sets = LabelSets::new(place.training.clone()).with_several_labels(place.several_labels);
+    let set = sets.current().await?;
     if let Some(set) = &set {
         name_as_now(&mut lines, set);
     }
@@ -125,7 +126,7 @@ fn document(name: &str, audit: &LabelAudit, adjusted: &[Adjusted], appended: App
     let mut document = audit.to_json();
     document["name"] = json!(name);
     let adjusted = adjusted.iter().map(
-        |adjusted| json!({ "record": adjusted.record, "before": adjusted.before, "after": adjusted.after }),
+        |adjusted| json!({ "record": adjusted.record, "before": adjusted.before.to_json(), "after": adjusted.after.to_json() }),
     );
     document["adjusted"] = adjusted.collect();
     document["labels"] = appended.to_json();

@@ -7,6 +7,7 @@ use active_learning_aws::{
     bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES},
 };
 use active_learning_core::{
+    feedback::prediction::split_labels,
     keys,
     labels::{
         human_loop::Answer,
@@ -28,14 +29,14 @@ const WORKER_ID_CHARS: usize = 16;
 /// Stands between the names of several people who looked at one label.
 pub(super) const SEPARATOR: &str = ", ";
 
-/// A text with one label.
+/// A text with its label, or its labels where texts may have several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
     pub record: String,
     pub text: String,
-    pub label: String,
+    pub labels: Vec<String>,
     /// What the model predicted that asked about it first, if one did.
-    pub predicted: Option<String>,
+    pub predicted: Vec<String>,
     /// When it got the label, in RFC 3339.
     pub labelled_at: String,
     /// Workers who gave the text this label in the portal, as far as that is their last word.
@@ -45,27 +46,43 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Returns its line of the manifest.
-    pub(super) fn line(&self, labels: &[&str]) -> Value {
-        let number = labels.iter().position(|label| *label == self.label);
+    /// Returns its line of the manifest; with several labels where texts may have several.
+    pub(super) fn line(&self, labels: &[&str], several: bool) -> Value {
+        let numbers: Vec<usize> = (labels.iter().enumerate())
+            .filter(|(_, label)| self.labels.iter().any(|own| own.as_str() == **label))
+            .map(|(number, _)| number)
+            .collect();
+        let (value, metadata) = if several {
+            let map = numbers.iter().map(|number| (number.to_string(), labels[*number]));
+            let map: BTreeMap<String, &str> = map.collect();
+            let kind = "groundtruth/text-classification-multilabel";
+            (json!(numbers), json!({ "class-map": map, "type": kind }))
+        } else {
+            let kind = "groundtruth/text-classification";
+            (
+                json!(numbers.first()),
+                json!({ "class-name": self.labels.first(), "type": kind }),
+            )
+        };
         json!({
             "source": self.text,
             "record": self.record,
-            BEFORE: number,
-            format!("{BEFORE}-metadata"): { "class-name": self.label, "type": "groundtruth/text-classification" },
+            BEFORE: value,
+            format!("{BEFORE}-metadata"): metadata,
             "reviewers": self.reviewers,
             "excluded-workers": self.voters,
         })
     }
 }
 
-/// Returns the texts on which people agree on one label that is in use, by the newest word on each.
+/// Returns the texts on which people agree, by the newest word on each: on one label that is in use, or, where texts may have
+/// several, on labels of which each is.
 pub(super) async fn labelled(
     training: &Bucket,
-    set: &LabelSet,
+    (set, several): (&LabelSet, bool),
     only: &Only,
 ) -> Result<Vec<Row>, BucketError> {
-    let rows = rows_of(read(training).await?.into_iter(), set).into_iter();
+    let rows = rows_of(read(training).await?.into_iter(), set, several).into_iter();
     Ok(rows.filter(|row| only.takes(row, set)).collect())
 }
 
@@ -95,12 +112,14 @@ struct Known {
     voters: BTreeSet<String>,
 }
 
-fn rows_of(all: impl Iterator<Item = LabelledRecord>, set: &LabelSet) -> Vec<Row> {
+fn rows_of(all: impl Iterator<Item = LabelledRecord>, set: &LabelSet, several: bool) -> Vec<Row> {
     let mut texts: BTreeMap<String, Known> = BTreeMap::new();
     for labelled in all {
         add(&mut texts, labelled);
     }
-    texts.into_values().filter_map(|known| row(known, set)).collect()
+    (texts.into_values())
+        .filter_map(|known| row(known, set, several))
+        .collect()
 }
 
 fn add(texts: &mut BTreeMap<String, Known>, labelled: LabelledRecord) {
@@ -152,26 +171,35 @@ pub(super) fn id_of(name: &str) -> String {
     }
 }
 
-fn row(known: Known, set: &LabelSet) -> Option<Row> {
-    let [label] = known.newest.consensus.labels()? else {
+fn row(known: Known, set: &LabelSet, several: bool) -> Option<Row> {
+    let agreed = known.newest.consensus.labels()?;
+    if agreed.is_empty() || (!several && agreed.len() > 1) {
         return None;
-    };
-    let Resolution::Label(label) = set.resolve(label) else {
-        return None;
-    };
+    }
+    let in_use = agreed.iter().map(|label| match set.resolve(label) {
+        Resolution::Label(label) => Some(label.to_owned()),
+        _ => None,
+    });
+    // Two of them may have become one.
+    let labels: BTreeSet<String> = in_use.collect::<Option<_>>()?;
+    let prediction = known.newest.record.prediction.as_deref();
+    let predicted = prediction.map(|prediction| match several {
+        true => split_labels(prediction),
+        false => vec![prediction.to_owned()],
+    });
     Some(Row {
-        reviewers: who_gave(label, &known, set),
+        reviewers: who_gave(&labels, &known, set),
         voters: known.voters.clone(),
         record: known.newest.record.id.clone(),
         text: known.newest.record.utterance.clone(),
-        label: label.to_owned(),
-        predicted: known.newest.record.prediction.clone(),
+        labels: labels.into_iter().collect(),
+        predicted: predicted.unwrap_or_default(),
         labelled_at: known.newest.labelled_at.clone(),
     })
 }
 
-/// Returns the workers whose last vote is for a label, by the names that labels have now.
-fn who_gave(label: &str, known: &Known, set: &LabelSet) -> BTreeSet<String> {
+/// Returns the workers whose last vote is for these labels and no other, by the names that labels have now.
+fn who_gave(labels: &BTreeSet<String>, known: &Known, set: &LabelSet) -> BTreeSet<String> {
     let mut last: BTreeMap<&str, &Vote> = BTreeMap::new();
     for vote in &known.votes {
         let kept = last.entry(&vote.worker).or_insert(vote);
@@ -179,7 +207,7 @@ fn who_gave(label: &str, known: &Known, set: &LabelSet) -> BTreeSet<String> {
             *kept = vote;
         }
     }
-    let label = Answer::labels([label]);
+    let label = Answer::labels(labels);
     let gave = |vote: &&Vote| set.canonical(&known.newest.record, (*vote).clone()).answer == label;
     last.into_values()
         .filter(gave)
@@ -207,8 +235,8 @@ mod tests {
         let row = |number| Row {
             record: format!("r-{number}"),
             text: "text".to_owned(),
-            label: "World".to_owned(),
-            predicted: None,
+            labels: vec!["World".to_owned()],
+            predicted: Vec::new(),
             labelled_at: String::new(),
             reviewers: BTreeSet::new(),
             voters: BTreeSet::new(),
@@ -266,12 +294,15 @@ mod tests {
         let rows = rows_of(
             [looped("l-1", "2026-11-20T11:00:00.000Z", &answers)].into_iter(),
             &set,
+            false,
         );
 
-        assert_eq!((rows.len(), rows[0].label.as_str()), (1, "World"));
+        assert_eq!((rows.len(), &rows[0].labels[..]), (1, &["World".to_owned()][..]));
         assert_eq!(rows[0].reviewers, workers(&["ann", "bob"]));
         assert_eq!(rows[0].voters, workers(&["ann", "bob", "cy", "dan", "eve"]));
-        let line = rows[0].line(&["World", "Sports"]);
+        let line = rows[0].line(&["World", "Sports"], false);
+        assert_eq!(line["label"], 0);
+        assert_eq!(line["label-metadata"]["class-name"], "World");
         assert_eq!(line["reviewers"], json!(["ann", "bob"]));
         assert_eq!(
             line["excluded-workers"],
@@ -302,9 +333,9 @@ mod tests {
             ),
         ];
 
-        let rows = rows_of(loops.into_iter(), &set);
+        let rows = rows_of(loops.into_iter(), &set, false);
 
-        assert_eq!(rows[0].label, "Sports");
+        assert_eq!(rows[0].labels, ["Sports"]);
         assert_eq!(rows[0].reviewers, workers(&["bob", "cy"]));
     }
 
@@ -321,10 +352,10 @@ mod tests {
         let answers = [("ann", label("World")), ("bob", label("Sports"))];
         let loops = [looped("l-1", "2026-11-20T11:00:00.000Z", &answers), decision];
 
-        let rows = rows_of(loops.into_iter(), &set);
+        let rows = rows_of(loops.into_iter(), &set, false);
 
         let eve = worker_id("eve@example.org");
-        assert_eq!(rows[0].label, "Sports");
+        assert_eq!(rows[0].labels, ["Sports"]);
         assert_eq!(rows[0].voters, workers(&["ann", "bob", &eve]));
         assert_eq!(rows[0].reviewers, workers(&["bob"]));
     }
@@ -341,11 +372,39 @@ mod tests {
         );
         adjusted.votes[0].source = VoteSource::Adjudicator;
 
-        let rows = rows_of([adjusted].into_iter(), &set);
+        let rows = rows_of([adjusted].into_iter(), &set, false);
 
         assert!(
             rows[0].voters.contains(id) && rows[0].voters.contains(&worker_id("bob")),
             "{rows:?}"
+        );
+    }
+
+    #[test]
+    fn a_text_of_several_labels_is_looked_at_with_all_of_them_and_given_by_who_gave_just_these() {
+        let set = LabelSet::seed(
+            ["World", "Sports", "Tech"],
+            Origin::Parameter,
+            "2026-11-19T10:00:00.000Z",
+        );
+        let both = Answer::labels(["Tech", "World"]);
+        let answers = [
+            ("ann", both.clone()),
+            ("bob", Answer::labels(["World"])),
+            ("cy", both),
+        ];
+        let looped = || [looped("l-1", "2026-11-20T11:00:00.000Z", &answers)].into_iter();
+
+        let rows = rows_of(looped(), &set, true);
+
+        assert!(rows_of(looped(), &set, false).is_empty());
+        assert_eq!(rows[0].labels, ["Tech", "World"]);
+        assert_eq!(rows[0].reviewers, workers(&["ann", "cy"]));
+        let line = rows[0].line(&["World", "Sports", "Tech"], true);
+        assert_eq!(line["label"], json!([0, 2]));
+        assert_eq!(
+            line["label-metadata"],
+            json!({ "class-map": { "0": "World", "2": "Tech" }, "type": "groundtruth/text-classification-multilabel" })
         );
     }
 }

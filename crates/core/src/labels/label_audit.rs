@@ -1,6 +1,6 @@
 //! How many labels are wrong, as a second look at a random share of them says: in all, by label and by reviewer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -75,9 +75,29 @@ mod in_a_list {
 impl LabelAudit {
     /// Adds a label that was looked at again: what it was, what it should be, and who gave it.
     pub fn add<'a>(&mut self, before: &str, after: &str, reviewers: impl IntoIterator<Item = &'a str>) {
-        let is_wrong = before != after;
+        let of = |label: &str| Classes(BTreeSet::from([label.to_owned()]));
+        self.note(&of(before), &of(after), reviewers);
+    }
+
+    /// Adds a line of the output of a labelling job that adjusted the label of one attribute into that of another. Who gave
+    /// it is in its `reviewers`, and is called as `name` says. A line that has not both labels was not looked at. Several
+    /// labels of a text are right together, or wrong; by label, each of them is that was taken off.
+    pub fn add_line(&mut self, line: &Value, before: &str, after: &str, name: impl Fn(&str) -> String) {
+        let (Some(was), Some(is)) = (Classes::of(line, before), Classes::of(line, after)) else {
+            return;
+        };
+        let reviewers = line["reviewers"].as_array().into_iter().flatten();
+        let named: Vec<String> = reviewers.filter_map(Value::as_str).map(name).collect();
+        self.note(&was, &is, named.iter().map(String::as_str));
+    }
+
+    fn note<'a>(&mut self, was: &Classes, is: &Classes, reviewers: impl IntoIterator<Item = &'a str>) {
+        let is_wrong = was != is;
         self.all.add(is_wrong);
-        self.by_label.entry(before.to_owned()).or_default().add(is_wrong);
+        for label in was.by_label() {
+            let is_off = !is.by_label().contains(&label);
+            self.by_label.entry(label.to_owned()).or_default().add(is_off);
+        }
         for reviewer in reviewers {
             self.by_reviewer
                 .entry(reviewer.to_owned())
@@ -85,21 +105,9 @@ impl LabelAudit {
                 .add(is_wrong);
         }
         if is_wrong {
-            let change = (before.to_owned(), after.to_owned());
+            let change = (was.in_words(), is.in_words());
             *self.changes.entry(change).or_default() += 1;
         }
-    }
-
-    /// Adds a line of the output of a labelling job that adjusted the label of one attribute into that of another. Who gave
-    /// it is in its `reviewers`, and is called as `name` says. A line that has not both labels was not looked at. Several
-    /// labels of a text are right together, or wrong.
-    pub fn add_line(&mut self, line: &Value, before: &str, after: &str, name: impl Fn(&str) -> String) {
-        let (Some(before), Some(after)) = (class(line, before), class(line, after)) else {
-            return;
-        };
-        let reviewers = line["reviewers"].as_array().into_iter().flatten();
-        let named: Vec<String> = reviewers.filter_map(Value::as_str).map(name).collect();
-        self.add(&before, &after, named.iter().map(String::as_str));
     }
 
     /// Returns it as JSON: `all`, `byLabel` and `byReviewer` with rates and intervals, and `changes`.
@@ -128,19 +136,33 @@ impl LabelAudit {
     }
 }
 
-/// Returns the label that an attribute of a manifest's line names; several of them in the order of their names.
-fn class(line: &Value, attribute: &str) -> Option<String> {
-    let metadata = &line[format!("{attribute}-metadata")];
-    if let Some(one) = metadata["class-name"].as_str() {
-        return Some(one.to_owned());
+/// The labels that an attribute of a manifest's line names.
+#[derive(PartialEq, Eq)]
+struct Classes(BTreeSet<String>);
+
+impl Classes {
+    fn of(line: &Value, attribute: &str) -> Option<Self> {
+        let metadata = &line[format!("{attribute}-metadata")];
+        if let Some(one) = metadata["class-name"].as_str() {
+            return Some(Self(BTreeSet::from([one.to_owned()])));
+        }
+        let several = metadata["class-map"].as_object()?.values();
+        Some(Self(
+            several.filter_map(Value::as_str).map(str::to_owned).collect(),
+        ))
     }
-    let several = metadata["class-map"].as_object()?;
-    let mut several: Vec<&str> = several.values().filter_map(Value::as_str).collect();
-    several.sort_unstable();
-    Some(match several.is_empty() {
-        true => NO_LABEL.to_owned(),
-        false => several.join(", "),
-    })
+
+    /// Returns each of them; where there is none, that none applies.
+    fn by_label(&self) -> Vec<&str> {
+        match self.0.is_empty() {
+            true => vec![NO_LABEL],
+            false => self.0.iter().map(String::as_str).collect(),
+        }
+    }
+
+    fn in_words(&self) -> String {
+        self.by_label().join(", ")
+    }
 }
 
 #[cfg(test)]
@@ -213,6 +235,12 @@ mod tests {
             (&report["all"]["audited"], &report["all"]["wrong"]),
             (&json!(3), &json!(2))
         );
+        let by_label = |name: &str| {
+            let rate = &report["byLabel"][name];
+            (rate["audited"].as_u64(), rate["wrong"].as_u64())
+        };
+        assert_eq!(by_label("glad"), (Some(3), Some(1)));
+        assert_eq!(by_label("loud"), (Some(3), Some(2)));
         assert_eq!(
             report["changes"],
             json!([
