@@ -57,6 +57,11 @@ impl Settings {
         })
     }
 
+    /// Returns whether texts are stored as they come.
+    pub fn is_off(&self) -> bool {
+        self.treatment == Treatment::Keep
+    }
+
     /// Makes settings.
     ///
     /// # Errors
@@ -105,7 +110,12 @@ impl Masking {
 
     /// Returns whether texts are stored as they come.
     pub fn is_off(&self) -> bool {
-        self.settings.treatment == Treatment::Keep
+        self.settings.is_off()
+    }
+
+    /// Returns whether Comprehend is asked about each text, which takes its time.
+    pub fn asks(&self) -> bool {
+        self.settings.treatment == Treatment::Comprehend
     }
 
     /// Replaces personal data in a text by its kind in square brackets, such as `[EMAIL]`. Returns the kinds that were
@@ -175,7 +185,19 @@ impl Masking {
         }
     }
 
+    /// Asks about a text, piece by piece where it is longer than one call takes.
     async fn ask_comprehend(&self, text: &mut String) -> Result<Kinds, NotMasked> {
+        let (mut kinds, mut masked) = (Kinds::new(), String::with_capacity(text.len()));
+        for piece in pieces(text) {
+            let mut piece = piece.to_owned();
+            kinds.append(&mut self.ask_about(&mut piece).await?);
+            masked.push_str(&piece);
+        }
+        *text = masked;
+        Ok(kinds)
+    }
+
+    async fn ask_about(&self, text: &mut String) -> Result<Kinds, NotMasked> {
         if text.trim().is_empty() {
             return Ok(Kinds::new());
         }
@@ -195,6 +217,23 @@ impl Masking {
         *text = personal_data::replace(text, &found).into_owned();
         Ok(found.iter().map(|(_, kind)| (*kind).to_owned()).collect())
     }
+}
+
+/// Cuts a text into pieces that one call takes, behind white space where there is any.
+fn pieces(text: &str) -> Vec<&str> {
+    let (mut pieces, mut rest) = (Vec::new(), text);
+    while rest.len() > MAX_TEXT_BYTES {
+        let most = rest.floor_char_boundary(MAX_TEXT_BYTES);
+        let behind_space = rest[..most].rfind(char::is_whitespace).map(|at| {
+            let space = rest[at..].chars().next().map_or(0, char::len_utf8);
+            at + space
+        });
+        let (piece, left) = rest.split_at(behind_space.unwrap_or(most));
+        pieces.push(piece);
+        rest = left;
+    }
+    pieces.push(rest);
+    pieces
 }
 
 /// Returns the texts in a document.
@@ -240,6 +279,24 @@ mod tests {
 
         assert_eq!(text, "[NAME] [NAME]");
         assert_eq!(kinds, Kinds::from(["ADDRESS".to_owned(), "NAME".to_owned()]));
+    }
+
+    #[test]
+    fn a_text_that_is_longer_than_a_call_takes_is_cut_behind_white_space_and_loses_nothing() {
+        let words = "Zoë ".repeat(50_000);
+        let solid = "é".repeat(60_000);
+
+        for text in [words.as_str(), &solid, "short", ""] {
+            let pieces = pieces(text);
+            assert_eq!(pieces.concat(), text);
+            assert!(pieces.iter().all(|piece| piece.len() <= MAX_TEXT_BYTES));
+        }
+        assert!(
+            pieces(&words)
+                .iter()
+                .all(|piece| piece.ends_with(' ') || piece.is_empty())
+        );
+        assert_eq!(pieces(&solid).len(), 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,8 @@
 //! What an operator decides, read from the environment.
 
 use active_learning_aws::env::{ConfigError, Env};
-use active_learning_core::{feedback::review_policy::ConfidenceThreshold, text::personal_data::Treatment};
+use active_learning_aws::personal_data;
+use active_learning_core::feedback::review_policy::ConfidenceThreshold;
 
 use crate::networks::AllowedNetworks;
 use crate::oidc::OidcSettings;
@@ -38,9 +39,8 @@ pub struct Config {
     pub task_availability_seconds: u32,
     /// For how long texts are kept, and so tasks at most (`TEXT_RETENTION_DAYS`).
     pub text_retention: TextRetention,
-    /// What becomes of personal data in the texts of labelling jobs (`PERSONAL_DATA`): what Comprehend would mask stays, as in
-    /// the feedback of other producers.
-    pub personal_data: Treatment,
+    /// What becomes of personal data in the texts of labelling jobs (`PERSONAL_DATA`, `LANGUAGE_CODE`).
+    pub personal_data: personal_data::Settings,
     /// How long one reviewer may hold a task (`TASK_TIME_LIMIT_SECONDS`).
     pub task_time_limit_seconds: u32,
     /// How tasks are shown (`BLIND_SHARE`, `SEVERAL_LABELS`).
@@ -85,7 +85,7 @@ impl Config {
             task_count,
             task_availability_seconds: env.required("TASK_AVAILABILITY_SECONDS")?,
             text_retention: TextRetention(env.required("TEXT_RETENTION_DAYS")?),
-            personal_data: env.required("PERSONAL_DATA")?,
+            personal_data: personal_data::Settings::from_env(env)?,
             task_time_limit_seconds: env.required("TASK_TIME_LIMIT_SECONDS")?,
             show_rules: ShowRules {
                 blind_share: env.required("BLIND_SHARE")?,

@@ -47,13 +47,13 @@ use active_learning_aws::bucket::{Bucket, BucketError, Change, Created};
 use active_learning_aws::erased::ErasedList;
 use active_learning_aws::event_bus::{Event, EventBus};
 use active_learning_aws::failure::chain;
-use active_learning_core::text::personal_data::Treatment;
+use active_learning_aws::personal_data::Masking;
 use aws_config::SdkConfig;
 use chrono::{DateTime, Utc};
 use lambda_runtime::tracing::{error, warn};
 use serde_json::{Value, json};
 
-pub use access::{AccessError, split_uri};
+pub use access::{Access, AccessError, split_uri};
 pub use drive::Driven;
 pub use leasing::Clock;
 use record::{Job, JobStatus, OPEN_FOLDER, Task, job_key, open_mark};
@@ -87,8 +87,8 @@ pub struct Jobs<'a> {
     pub bus: Option<&'a EventBus>,
     /// Texts that are not asked about.
     pub erased: &'a ErasedList,
-    /// Whether what has the form of personal data is masked in texts, as they are read.
-    pub masks: bool,
+    /// Takes personal data out of texts, as they are read; none where they stay as they are.
+    pub masking: Option<&'a Masking>,
     /// What answers are checked by, by the name of the job.
     pub choices: &'a Recent<Arc<Choices>>,
     /// Request id of the invocation, where it is one of an event, at which there may be several attempts.
@@ -117,7 +117,7 @@ impl HumanReview {
             bus: self.bus.as_ref(),
             choices: &self.job_choices,
             erased: &self.erased,
-            masks: self.config.personal_data == Treatment::Mask,
+            masking: self.masking.as_ref(),
             invocation: None,
         }
     }
@@ -131,6 +131,15 @@ impl Jobs<'_> {
     /// [`BucketError`].
     pub async fn find(&self, name: &str) -> Result<Option<Job>, BucketError> {
         self.bucket.read_document(&job_key(name)).await
+    }
+
+    /// Returns the rights of a role, with which a job reads and writes outside.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError`].
+    pub async fn access(&self, role: &str) -> Result<Access, AccessError> {
+        Access::of(self.bucket, self.sdk, role).await
     }
 
     /// Returns a job of a list: one that cannot be read is passed over, and told.

@@ -64,6 +64,7 @@ use std::sync::Arc;
 
 use active_learning_aws::{
     bucket::Bucket, erased::ErasedList, event_bus::EventBus, failure::chain, label_set::LabelSets, lambda,
+    personal_data::Masking,
 };
 use chrono::{DateTime, Duration, Utc};
 use lambda_runtime::{
@@ -113,10 +114,13 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
         .await?;
     let secret = secret.secret_string().ok_or("the signing secret has no text")?;
     let bus = EventBus::new(&sdk, &config.event_bus);
+    let masking = Masking::new(config.personal_data.clone(), &sdk);
     let function = HumanReview::new(config, aws_sdk_s3::Client::new(&sdk), secret.as_bytes());
     let function = function.with_signing_secret(secrets).with_event_bus(bus);
     let function = function.assuming_roles(sdk.clone()).with_provider(&sdk);
-    let function = function.with_topics(aws_sdk_sns::Client::new(&sdk));
+    let function = function
+        .with_masking(masking)
+        .with_topics(aws_sdk_sns::Client::new(&sdk));
     let function = &function.with_state_machine(aws_sdk_sfn::Client::new(&sdk));
     lambda::run_events(|event: LambdaEvent<Value>| async move {
         let request_id = &event.context.request_id;
@@ -145,6 +149,8 @@ pub struct HumanReview {
     rules: FlowRules,
     /// Assumes the roles of flow definitions and jobs.
     sdk: Option<aws_config::SdkConfig>,
+    /// Takes personal data out of the texts of labelling jobs.
+    masking: Option<Masking>,
     /// Is told how loops and jobs fare.
     bus: Option<EventBus>,
     guidelines: Guidelines,
@@ -175,6 +181,7 @@ impl HumanReview {
             flows: Flows::new(bucket.clone(), &config.flow_definition_arn),
             rules,
             sdk: None,
+            masking: None,
             bus: None,
             sfn: None,
             provider: None,
@@ -217,6 +224,15 @@ impl HumanReview {
         Self {
             loops: self.loops.assuming_roles(sdk.clone()),
             sdk: Some(sdk),
+            ..self
+        }
+    }
+
+    /// Takes personal data out of the texts of labelling jobs, as the configuration says.
+    #[must_use]
+    pub fn with_masking(self, masking: Masking) -> Self {
+        Self {
+            masking: (!masking.is_off()).then_some(masking),
             ..self
         }
     }

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use active_learning_aws::bucket::JSON_LINES;
+use active_learning_aws::personal_data::Masking;
 use active_learning_core::erasure::ErasedTexts;
-use active_learning_core::text::personal_data::mask;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Map, json};
 
@@ -36,8 +36,8 @@ const HTML: &str = "text/html; charset=utf-8";
 const TRIED_TEXTS: [&str; 2] = ["A text.", "Another text."];
 
 impl Drive<'_> {
-    /// Reads what the job needs; nothing of it is read again.
-    pub(super) async fn begin(&mut self) -> Result<(), DriveError> {
+    /// Reads what the job needs; nothing of it is read again. Returns whether there was no time for all of it.
+    pub(super) async fn begin(&mut self) -> Result<bool, DriveError> {
         self.read_categories().await?;
         let template = self.template().await?;
         self.try_template(&template)?;
@@ -164,7 +164,8 @@ impl Drive<'_> {
         Ok(())
     }
 
-    async fn read_input(&mut self) -> Result<(), DriveError> {
+    /// Returns whether there was no time for all of it.
+    async fn read_input(&mut self) -> Result<bool, DriveError> {
         let uri = self.job.settings.manifest.clone();
         let manifest = self.outside(&uri, MAX_BYTES).await?;
         let mut census = Census::of(&self.job);
@@ -175,10 +176,10 @@ impl Drive<'_> {
         }
 
         let erased = self.jobs.erased.current().await?;
-        let lines = lines
-            .iter()
-            .map(|range| kept(&manifest[range.clone()], &erased, self.jobs.masks));
-        let lines: Vec<Cow<'_, [u8]>> = lines.collect();
+        let lines: Vec<&[u8]> = lines.iter().map(|range| &manifest[range.clone()]).collect();
+        let Some(lines) = self.kept_lines(&lines, &erased).await? else {
+            return Ok(true);
+        };
         let lines: Vec<&[u8]> = lines.iter().map(AsRef::as_ref).collect();
         let parts = lines.chunks(PART_OBJECTS).enumerate();
         let mut parts: Vec<Part> = parts
@@ -206,7 +207,55 @@ impl Drive<'_> {
         if self.job.status == JobStatus::Initializing {
             self.job.status = JobStatus::InProgress;
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// Returns the lines of a manifest as they are kept; none where there was no time to look through all of them: those that
+    /// Comprehend has looked through are stored, and the next run goes on after them.
+    async fn kept_lines<'l>(
+        &self,
+        lines: &[&'l [u8]],
+        erased: &ErasedTexts,
+    ) -> Result<Option<Vec<Cow<'l, [u8]>>>, DriveError> {
+        let asks = self.jobs.masking.is_some_and(Masking::asks);
+        let mut all = Vec::with_capacity(lines.len());
+        for (number, lines) in lines.chunks(PART_OBJECTS).enumerate() {
+            let before = match asks {
+                true => self.jobs.find_lines(&self.job.name, number).await?,
+                false => None,
+            };
+            if let Some(before) = before.filter(|before| before.len() == lines.len()) {
+                let again = lines.iter().zip(before);
+                all.extend(again.map(|(line, before)| match is_of_erased(line, erased) {
+                    true => Cow::Borrowed(ERASED_LINE),
+                    false => Cow::Owned(before),
+                }));
+                continue;
+            }
+            if asks && self.is_over() {
+                return Ok(None);
+            }
+            let kept: Vec<_> = lines
+                .iter()
+                .map(|line| kept(line, erased, self.jobs.masking))
+                .collect();
+            let kept: Vec<Cow<'l, [u8]>> = stream::iter(kept).buffered(CONCURRENT).try_collect().await?;
+            if asks {
+                self.write_lines(number, &kept).await?;
+            }
+            all.extend(kept);
+        }
+        Ok(Some(all))
+    }
+
+    async fn write_lines(&self, number: usize, lines: &[impl AsRef<[u8]>]) -> Result<(), DriveError> {
+        let mut content = Vec::new();
+        for line in lines {
+            content.extend_from_slice(line.as_ref().trim_ascii());
+            content.push(b'\n');
+        }
+        let key = input_key(&self.job.name, number);
+        Ok(self.jobs.bucket.put(&key, JSON_LINES, content).await?)
     }
 
     /// Returns in which state the objects of a part begin.
@@ -282,15 +331,8 @@ impl Drive<'_> {
     }
 
     async fn write_part(&self, number: usize, lines: &[&[u8]], part: &Part) -> Result<(), DriveError> {
-        let mut content = Vec::new();
-        for line in lines {
-            content.extend_from_slice(line.trim_ascii());
-            content.push(b'\n');
-        }
+        self.write_lines(number, lines).await?;
         let bucket = self.jobs.bucket;
-        bucket
-            .put(&input_key(&self.job.name, number), JSON_LINES, content)
-            .await?;
         bucket
             .put_document(&part_key(&self.job.name, number), part)
             .await?;
@@ -309,27 +351,33 @@ fn states_of(parts: &mut [Part]) -> impl Iterator<Item = &mut ObjectState> {
 
 /// Returns a line of a manifest as it is kept: something else in its place where its text was erased, and its personal data
 /// masked where that is wanted.
-fn kept<'l>(line: &'l [u8], erased: &ErasedTexts, masks: bool) -> Cow<'l, [u8]> {
-    if erased.is_empty() && !masks {
-        return Cow::Borrowed(line);
+async fn kept<'l>(
+    line: &'l [u8],
+    erased: &ErasedTexts,
+    masking: Option<&Masking>,
+) -> Result<Cow<'l, [u8]>, DriveError> {
+    if is_of_erased(line, erased) {
+        return Ok(Cow::Borrowed(ERASED_LINE));
     }
-    let Ok(parsed) = parse(line) else {
-        return Cow::Borrowed(line);
+    let Some((masking, parsed)) = masking.zip(parse(line).ok()) else {
+        return Ok(Cow::Borrowed(line));
     };
-    let Some(text) = parsed.text("source") else {
-        return Cow::Borrowed(line);
+    let Some(mut text) = parsed.text("source") else {
+        return Ok(Cow::Borrowed(line));
     };
-    if erased.contains(&text) {
-        return Cow::Borrowed(ERASED_LINE);
+    let kinds = masking.apply(&mut text).await;
+    let kinds = kinds.map_err(|error| DriveError::Outside(error.to_string()))?;
+    if kinds.is_empty() {
+        return Ok(Cow::Borrowed(line));
     }
-    let masked = masks
-        .then(|| mask(&text))
-        .filter(|masked| !masked.kinds.is_empty());
-    let Some(masked) = masked else {
-        return Cow::Borrowed(line);
-    };
-    let source = Map::from_iter([("source".to_owned(), masked.text.into())]);
-    Cow::Owned(output_line(&parsed, &source).into_bytes())
+    let source = Map::from_iter([("source".to_owned(), text.into())]);
+    Ok(Cow::Owned(output_line(&parsed, &source).into_bytes()))
+}
+
+/// Returns whether the text of a line was erased.
+fn is_of_erased(line: &[u8], erased: &ErasedTexts) -> bool {
+    let text = || parse(line).ok()?.text("source");
+    !erased.is_empty() && text().is_some_and(|text| erased.contains(&text))
 }
 
 fn at(member: &str, error: AccessError) -> DriveError {

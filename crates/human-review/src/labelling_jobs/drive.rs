@@ -207,7 +207,9 @@ impl Drive<'_> {
     /// Does what is due; returns whether there was no time for all of it.
     async fn advance(&mut self) -> Result<bool, DriveError> {
         if self.job.parts.is_empty() {
-            self.begin().await?;
+            if self.begin().await? {
+                return Ok(true);
+            }
             if self.job.status == JobStatus::Initializing {
                 self.job.status = JobStatus::InProgress;
             }

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
+use active_learning_aws::personal_data::NotMasked;
 use active_learning_core::erasure::holds_erased;
 use active_learning_core::text::is_blank;
-use active_learning_core::text::personal_data::mask;
 use chrono::{DateTime, Duration, Utc};
 use futures::stream::{self, StreamExt};
 use lambda_runtime::tracing::warn;
@@ -297,10 +297,16 @@ impl Drive<'_> {
         if erased.contains(&text) {
             return Err(Unprepared::Erased);
         }
-        Ok(match self.jobs.masks {
-            true => mask(&text).text.into_owned(),
-            false => text,
-        })
+        let mut text = text;
+        if let Some(masking) = self.jobs.masking {
+            masking.apply(&mut text).await.map_err(|error| match error {
+                NotMasked::Comprehend(refusal) if refusal.is_throttling() => {
+                    Unprepared::Slower(refusal.to_string())
+                }
+                error => Unprepared::Again(format!("InternalError: {error}.")),
+            })?;
+        }
+        Ok(text)
     }
 
     async fn text_of(&self, uri: &str) -> Result<String, Unprepared> {

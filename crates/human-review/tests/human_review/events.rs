@@ -77,6 +77,7 @@ fn the_environment_is_read_by_name_and_out_of_range_values_are_named() {
             ("TASK_TIME_LIMIT_SECONDS", "600"),
             ("TEXT_RETENTION_DAYS", "30"),
             ("PERSONAL_DATA", "mask"),
+            ("LANGUAGE_CODE", "en"),
             ("WORKER_TASK_TEMPLATE_KEY", ""),
             ("ALLOWED_NETWORKS", "203.0.113.0/24"),
             ("BLIND_SHARE", "0.25"),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use active_learning_aws::personal_data::Masking;
 use aws_credential_types::Credentials;
 use axum::Router;
 use axum::body::Body;
@@ -51,6 +52,12 @@ fn assumed(iam: &Iam) -> String {
 
 fn sdk(router: Router) -> aws_config::SdkConfig {
     sdk_config(router, Credentials::from_keys("test", "test", None))
+}
+
+/// Returns the function, for which Comprehend is behind a router.
+fn masked(config: Config, s3: &aws_sdk_s3::Client, comprehend: Router) -> HumanReview {
+    let masking = Masking::new(config.personal_data.clone(), &sdk(comprehend));
+    HumanReview::new(config, s3.clone(), b"a secret of the test").with_masking(masking)
 }
 
 /// Returns a configuration with which roles can be assumed, which takes the time.
@@ -192,9 +199,9 @@ impl Review {
         Self {
             store,
             service: own,
-            router,
+            router: router.clone(),
             iam,
-            function: Arc::new(HumanReview::new(config, s3.clone(), b"a secret of the test")),
+            function: Arc::new(masked(config, &s3, router)),
             s3,
             reads,
             lists,
@@ -207,6 +214,16 @@ impl Review {
             no_role: Arc::default(),
             clock: Cell::new("2026-11-20T09:59:00.123Z".parse().expect("a time")),
             _folder: folder,
+        }
+    }
+
+    /// As [`with`](Self::with), with Comprehend behind a router.
+    pub fn with_comprehend(config: Config, comprehend: Router) -> Self {
+        let review = Self::with(config.clone());
+        let function = masked(config, &review.s3, comprehend);
+        Self {
+            function: Arc::new(function),
+            ..review
         }
     }
 

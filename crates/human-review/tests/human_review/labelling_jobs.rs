@@ -1,12 +1,15 @@
 //! Labelling jobs from manifest to manifest, with reviewers who answer in the portal.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use active_learning_aws::bucket::Bucket;
+use active_learning_aws::personal_data::Settings;
 use active_learning_core::erasure::ErasedTexts;
 use active_learning_core::keys::ERASED_TEXTS;
 use active_learning_core::text::personal_data::Treatment;
+use axum::{Router, body::Bytes, http::StatusCode};
 use chrono::Duration;
 use human_review::Config;
 use serde_json::{Value, json};
@@ -1313,10 +1316,76 @@ async fn the_model_of_a_level_learns_from_the_texts_of_its_parent_alone() {
     }
 }
 
+/// Comprehend: it finds the name Jane, and refuses while it is told to.
+fn comprehend(is_shut: Arc<AtomicBool>, calls: Arc<AtomicUsize>) -> Router {
+    Router::new().fallback(async move |body: Bytes| {
+        calls.fetch_add(1, Ordering::Relaxed);
+        if is_shut.load(Ordering::Relaxed) {
+            let error = json!({ "__type": "AccessDeniedException", "Message": "not yet" });
+            return (StatusCode::BAD_REQUEST, error.to_string());
+        }
+        let request: Value = serde_json::from_slice(&body).expect("JSON");
+        let text = request["Text"].as_str().expect("a text");
+        let found = text.find("Jane").map(|at| {
+            let begin = text[..at].chars().count();
+            json!({ "Type": "NAME", "BeginOffset": begin, "EndOffset": begin + 4, "Score": 0.9 })
+        });
+        let found: Vec<Value> = found.into_iter().collect();
+        (StatusCode::OK, json!({ "Entities": found }).to_string())
+    })
+}
+
+#[tokio::test]
+async fn what_comprehend_finds_in_texts_of_a_job_is_masked_before_it_is_kept_or_shown() {
+    let (is_shut, calls) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
+    let settings = Config {
+        personal_data: Settings::new(Treatment::Comprehend, "en").expect("a language of Comprehend"),
+        ..config()
+    };
+    let review = Review::with_comprehend(settings, comprehend(is_shut.clone(), calls.clone()));
+    put(&review, "texts/1.txt", "Jane again").await;
+    let lines = [
+        json!({ "source": "Refund Jane her ticket" }),
+        json!({ "source": "Nothing of anybody" }),
+        json!({ "source-ref": format!("s3://{FEEDBACK_BUCKET}/texts/1.txt") }),
+    ];
+
+    started(&review, &lines, &request("asked", json!({}))).await;
+    let waiting = describe(&review, "asked").await;
+    let kept_before = review.keys("human-review/labelling-job-input/").await;
+    is_shut.store(false, Ordering::Relaxed);
+    for _ in 0..2 {
+        drive(&review).await;
+    }
+    let begun = calls.load(Ordering::Relaxed);
+    let session = review.sign_in("ada").await;
+    let shown = Mutex::new(String::new());
+    let answered = answer_all(&session, |page| {
+        shown.lock().expect("no panic").push_str(page);
+        label("Sports")
+    })
+    .await;
+    drive(&review).await;
+
+    assert_eq!(waiting["LabelingJobStatus"], "Initializing", "{waiting}");
+    assert_eq!(kept_before, Vec::<String>::new(), "nothing is kept unmasked");
+    assert!(begun > 3, "once while it was shut, and once for each text");
+    assert_eq!(answered, 3);
+    let shown = shown.into_inner().expect("no panic");
+    assert!(
+        !shown.contains("Jane") && shown.contains("Refund [NAME] her ticket"),
+        "{shown}"
+    );
+    assert!(shown.contains("[NAME] again"), "{shown}");
+    let all = output(&review, "asked").await;
+    assert_eq!(all[0]["source"], "Refund [NAME] her ticket");
+    assert_eq!(all[1]["source"], "Nothing of anybody");
+}
+
 #[tokio::test]
 async fn personal_data_in_texts_of_a_job_is_masked_before_it_is_kept_or_shown() {
     let review = Review::with(Config {
-        personal_data: Treatment::Mask,
+        personal_data: Settings::new(Treatment::Mask, "en").expect("any language"),
         ..config()
     });
     put(&review, "texts/1.txt", "Call +49 30 901820 about the cup final").await;
