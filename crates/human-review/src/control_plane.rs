@@ -14,10 +14,12 @@ mod labeling_jobs;
 mod listing;
 mod tags;
 mod task_uis;
+mod workforces;
 mod workteams;
 
 use std::collections::BTreeMap;
 
+pub(crate) use self::workteams::PRIVATE_TEAM;
 use active_learning_aws::bucket::BucketError;
 use active_learning_aws::role::NotAssumed;
 use aws_config::SdkConfig;
@@ -31,6 +33,7 @@ use crate::flows::Flows;
 use crate::human_loop::FlowRules;
 use crate::labelling_jobs::Jobs;
 use crate::members::Members;
+use crate::oidc::OidcSettings;
 use crate::task_template::TaskTemplate;
 use crate::text_retention::TextRetention;
 use crate::validation::is_name;
@@ -99,6 +102,8 @@ pub struct ControlPlane<'a> {
     pub own_role: &'a str,
     /// Public URL of the portal.
     pub portal_url: &'a str,
+    /// Who signs people in, beside links.
+    pub oidc: Option<&'a OidcSettings>,
     /// For how long texts are kept.
     pub retention: TextRetention,
     /// Tries the roles that requests name.
@@ -108,6 +113,15 @@ pub struct ControlPlane<'a> {
 }
 
 impl ControlPlane<'_> {
+    /// Creates a labelling job, as `CreateLabelingJob` does.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError`].
+    pub async fn create_labelling_job(&self, request: Value) -> Result<(), ControlError> {
+        self.create_job(request).await.map(drop)
+    }
+
     /// Refuses tasks that would wait for longer than their texts are kept.
     fn check_retention(&self, availability_seconds: i64) -> Result<(), ControlError> {
         match self.retention.refusal(availability_seconds) {
@@ -128,6 +142,7 @@ impl HumanReview {
             own_rules: self.rules.clone(),
             own_role: &self.config.role_arn,
             portal_url: &self.config.portal_url,
+            oidc: self.config.oidc.as_ref(),
             retention: self.config.text_retention,
             sdk: self.sdk.as_ref(),
             now,
@@ -187,6 +202,8 @@ impl ControlPlane<'_> {
             "DescribeWorkforce" => self.describe_workforce(parse(body)?).await,
             "ListWorkforces" => self.list_workforces(parse(body)?).await,
             "UpdateWorkforce" => self.update_workforce(parse(body)?).await,
+            "CreateWorkforce" | "DeleteWorkforce" => Err(workforces::is_of_the_stack(operation)),
+            "ListSubscribedWorkteams" => Ok(json!({ "SubscribedWorkteams": [] })),
             "CreateLabelingJob" => self.create_job(parse(body)?).await,
             "DescribeLabelingJob" => self.describe_job(parse(body)?).await,
             "ListLabelingJobs" => self.list_jobs(parse(body)?).await,

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::HumanReview;
+use crate::control_plane::PRIVATE_TEAM;
 use crate::flows::{Flow, Workteam};
 use crate::labelling_jobs::record::{Job, short_id_of};
 use crate::loop_flow::{flow_of_job, job_of_flow};
@@ -28,9 +29,6 @@ const PAUSE: TimeDelta = TimeDelta::hours(1);
 
 /// Time after which nobody can be telling any more: longer than the function runs.
 const TELLING: TimeDelta = TimeDelta::minutes(4);
-
-/// Kind in the ARN of a private team.
-const PRIVATE_TEAM: &str = "workteam/private-crowd";
 
 /// What a topic was told last: the content of `human-review/notices/<topic>.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use chrono::DateTime;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::flow_definitions::checked_role;
 use super::listing::ListRequest;
 use super::tags::{Tag, checked_tags};
 use super::{ControlError, ControlPlane, checked_name, checked_text, epoch, invalid, required};
@@ -160,14 +161,17 @@ impl ControlPlane<'_> {
     }
 
     pub(super) async fn render_template(&self, request: RenderTemplate) -> Result<Value, ControlError> {
-        required(request.role_arn, "roleArn")?;
+        checked_role(request.role_arn)?;
         let task = required(request.task, "task")?;
         let input = checked_text(task.input, "task.input", MAX_CONTENT_CHARS)?;
         let content = match (request.ui_template, request.human_task_ui_arn) {
             (Some(template), None) => {
                 checked_text(template.content, "uiTemplate.content", MAX_CONTENT_CHARS)?
             }
-            (None, Some(arn)) => self.content_of(&arn).await?,
+            (None, Some(arn)) => self
+                .content_of(&arn)
+                .await
+                .map_err(|error| not_found(error, &arn))?,
             _ => {
                 let message = "Give either UiTemplate or HumanTaskUiArn.";
                 return Err(ControlError::Validation(message.to_owned()));
@@ -216,6 +220,16 @@ impl ControlPlane<'_> {
         };
         let message = || ControlError::NotFound(format!("The content of {arn} is gone."));
         template.content().await.map_err(|_| message())
+    }
+}
+
+/// Returns the error of a template that there is not: this operation has one of its own.
+fn not_found(error: ControlError, arn: &str) -> ControlError {
+    match error {
+        ControlError::Validation(_) => {
+            ControlError::NotFound(format!("The HumanTaskUi {arn} does not exist."))
+        }
+        error => error,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Work teams, and the one workforce.
+//! Work teams.
 
 use active_learning_aws::bucket::Created;
 use serde::Deserialize;
@@ -6,21 +6,20 @@ use serde_json::{Value, json};
 
 use super::listing::ListRequest;
 use super::tags::{Tag, checked_tags};
+use super::workforces::{WORKFORCE, no_workforce};
 use super::{ControlError, ControlPlane, checked_name, checked_text, epoch, invalid, required};
-use crate::flows::{Resource, Tags, Workforce, Workteam};
-use crate::networks::AllowedNetworks;
+use crate::flows::{Resource, Tags, Workteam};
 
 /// Work teams of a Region. Source: SageMaker quotas.
 const MAX_WORKTEAMS: usize = 25;
 const MAX_MEMBERS: usize = 10;
+const MAX_GROUPS: usize = 10;
+const MAX_GROUP_CHARS: usize = 63;
 const MAX_DESCRIPTION_CHARS: usize = 200;
 /// Kind in the ARN of a private team.
-pub(super) const PRIVATE_TEAM: &str = "workteam/private-crowd";
+pub(crate) const PRIVATE_TEAM: &str = "workteam/private-crowd";
 /// The same of teams that are somebody else's: Amazon Mechanical Turk's.
 const PUBLIC_TEAM: &str = ":workteam/public-crowd/";
-/// Name of the workforce, as SageMaker's console names the one that it makes.
-const WORKFORCE: &str = "default";
-
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct TeamRequest {
@@ -39,22 +38,6 @@ pub(super) struct OneTeam {
     workteam_name: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct ForceRequest {
-    workforce_name: Option<String>,
-    source_ip_config: Option<SourceIpConfig>,
-    oidc_config: Option<Value>,
-    workforce_vpc_config: Option<Value>,
-    ip_address_type: Option<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct SourceIpConfig {
-    cidrs: Vec<String>,
-}
-
 impl ControlPlane<'_> {
     pub(super) async fn create_workteam(&self, request: TeamRequest) -> Result<Value, ControlError> {
         let name = checked_name(request.workteam_name, "workteamName", true)?;
@@ -65,7 +48,7 @@ impl ControlPlane<'_> {
             member_definitions: checked_members(required(request.member_definitions, "memberDefinitions")?)?,
             description: checked_text(request.description, "description", MAX_DESCRIPTION_CHARS)?,
             notification_configuration: checked_topic(request.notification_configuration)?,
-            worker_access_configuration: request.worker_access_configuration,
+            worker_access_configuration: checked_access(request.worker_access_configuration)?,
             tags: checked_tags(request.tags.unwrap_or_default())?,
             create_date: self.now,
             last_updated_date: self.now,
@@ -113,7 +96,7 @@ impl ControlPlane<'_> {
             description: description.unwrap_or(before.description),
             notification_configuration: checked_topic(request.notification_configuration)?
                 .or(before.notification_configuration),
-            worker_access_configuration: (request.worker_access_configuration)
+            worker_access_configuration: checked_access(request.worker_access_configuration)?
                 .or(before.worker_access_configuration),
             last_updated_date: self.now,
             ..before
@@ -208,73 +191,10 @@ impl ControlPlane<'_> {
     }
 
     /// Returns where the portal is, without a scheme, as SageMaker names it.
-    fn sub_domain(&self) -> &str {
+    pub(super) fn sub_domain(&self) -> &str {
         let url = self.portal_url.trim_end_matches('/');
         url.split_once("://").map_or(url, |(_, place)| place)
     }
-
-    pub(super) async fn describe_workforce(&self, request: ForceRequest) -> Result<Value, ControlError> {
-        let name = checked_name(request.workforce_name, "workforceName", true)?;
-        match name == WORKFORCE {
-            true => Ok(json!({ "Workforce": self.workforce_document(&self.flows.workforce().await?) })),
-            false => Err(no_workforce(&name)),
-        }
-    }
-
-    pub(super) async fn list_workforces(&self, request: ListRequest) -> Result<Value, ControlError> {
-        let request = request.sorted_by(&["Name", "CreateDate"])?;
-        if !request.wants_only(WORKFORCE)? {
-            return Ok(json!({ "Workforces": [] }));
-        }
-        let document = self.workforce_document(&self.flows.workforce().await?);
-        Ok(json!({ "Workforces": [document] }))
-    }
-
-    /// Changes from where the portal may be reached; it takes effect within half a minute.
-    pub(super) async fn update_workforce(&self, request: ForceRequest) -> Result<Value, ControlError> {
-        let name = checked_name(request.workforce_name, "workforceName", true)?;
-        if name != WORKFORCE {
-            return Err(no_workforce(&name));
-        }
-        let others = [
-            request.oidc_config,
-            request.workforce_vpc_config,
-            request.ip_address_type,
-        ];
-        if others.iter().any(Option::is_some) {
-            let message = "OidcConfig, WorkforceVpcConfig and IpAddressType are not supported: of the workforce only \
-                           SourceIpConfig can be changed.";
-            return Err(ControlError::Validation(message.to_owned()));
-        }
-        let mut workforce = self.flows.workforce().await?;
-        if let Some(config) = request.source_ip_config {
-            let networks = AllowedNetworks::of(config.cidrs.iter().map(String::as_str));
-            networks.map_err(|error| ControlError::Validation(format!("SourceIpConfig.Cidrs: {error}.")))?;
-            workforce = Workforce {
-                last_updated_date: Some(self.now),
-                cidrs: config.cidrs,
-            };
-            self.flows.put_workforce(&workforce).await?;
-        }
-        Ok(json!({ "Workforce": self.workforce_document(&workforce) }))
-    }
-
-    fn workforce_document(&self, workforce: &Workforce) -> Value {
-        json!({
-            "WorkforceName": WORKFORCE,
-            "WorkforceArn": self.flows.arn("workforce", WORKFORCE),
-            "LastUpdatedDate": workforce.last_updated_date.map(epoch),
-            "SourceIpConfig": { "Cidrs": workforce.cidrs },
-            "SubDomain": self.sub_domain(),
-            "Status": "Active",
-        })
-    }
-}
-
-fn no_workforce(name: &str) -> ControlError {
-    ControlError::Validation(format!(
-        "The Workforce {name} does not exist: there is one, `{WORKFORCE}`."
-    ))
 }
 
 /// Checks that the topic of a notification configuration, if it names one, has the form of a topic's ARN; whether there is
@@ -313,25 +233,84 @@ fn is_topic(arn: &str) -> bool {
         && is_of(name, "_-.")
 }
 
-/// Checks member definitions: 1 to 10, each of Cognito or of OpenID Connect, never mixed.
+/// Checks how workers get at objects: links are not bound to an address here.
+fn checked_access(configuration: Option<Value>) -> Result<Option<Value>, ControlError> {
+    let constraints = configuration
+        .as_ref()
+        .map(|configuration| &configuration["S3Presign"]["IamPolicyConstraints"]);
+    for member in ["SourceIp", "VpcSourceIp"] {
+        match constraints.and_then(|constraints| constraints[member].as_str()) {
+            None | Some("Disabled") => {}
+            Some("Enabled") => {
+                return Err(ControlError::Validation(format!(
+                    "WorkerAccessConfiguration.S3Presign.IamPolicyConstraints.{member} is not supported: links to objects \
+                     are not bound to an address. Give Disabled, and say by UpdateWorkforce from where the portal may be \
+                     reached."
+                )));
+            }
+            Some(other) => {
+                let rule = "Member must satisfy enum value set: [Enabled, Disabled]";
+                return Err(invalid(other, "workerAccessConfiguration", rule));
+            }
+        }
+    }
+    Ok(configuration)
+}
+
+/// Checks member definitions: 1 to 10, each of Cognito or of OpenID Connect, never mixed, and each names its groups.
 fn checked_members(members: Vec<Value>) -> Result<Vec<Value>, ControlError> {
     const MEMBER: &str = "memberDefinitions";
     if !(1..=MAX_MEMBERS).contains(&members.len()) {
         let rule = "Member must have length from 1 to 10";
         return Err(invalid(&members.len().to_string(), MEMBER, rule));
     }
-    let has = |member: &Value, kind: &str| member.get(kind).is_some_and(Value::is_object);
-    let cognito = members
-        .iter()
-        .filter(|member| has(member, "CognitoMemberDefinition"))
-        .count();
-    let oidc = members
-        .iter()
-        .filter(|member| has(member, "OidcMemberDefinition"))
-        .count();
+    let (mut cognito, mut oidc) = (0, 0);
+    for member in &members {
+        let [of_cognito, of_oidc] =
+            ["CognitoMemberDefinition", "OidcMemberDefinition"].map(|kind| member.get(kind));
+        if let Some(definition) = of_cognito.filter(|definition| definition.is_object()) {
+            cognito += 1;
+            checked_cognito(definition)?;
+        }
+        if let Some(definition) = of_oidc.filter(|definition| definition.is_object()) {
+            oidc += 1;
+            checked_groups(&definition["Groups"])?;
+        }
+    }
     if (cognito, oidc) != (members.len(), 0) && (cognito, oidc) != (0, members.len()) {
         let rule = "Members must all be CognitoMemberDefinition or all be OidcMemberDefinition";
         return Err(ControlError::Validation(format!("{MEMBER}: {rule}.")));
     }
     Ok(members)
+}
+
+/// Checks the members of a definition of Cognito. Source: SageMaker API, `CognitoMemberDefinition`.
+fn checked_cognito(definition: &Value) -> Result<(), ControlError> {
+    for (name, most) in [("UserPool", 55), ("UserGroup", 128), ("ClientId", 1_024)] {
+        let member = format!("memberDefinitions.cognitoMemberDefinition.{name}");
+        checked_text(definition[name].as_str().map(str::to_owned), &member, most)?;
+    }
+    Ok(())
+}
+
+/// Checks the groups of a provider: nobody is in a team that has none. Source: SageMaker API, `OidcMemberDefinition`.
+fn checked_groups(groups: &Value) -> Result<(), ControlError> {
+    const MEMBER: &str = "memberDefinitions.oidcMemberDefinition.groups";
+    let groups = required(groups.as_array(), MEMBER)?;
+    let is_group = |group: &str| {
+        (1..=MAX_GROUP_CHARS).contains(&group.chars().count())
+            && !group.contains(|c: char| c.is_whitespace() || c.is_control())
+    };
+    if !(1..=MAX_GROUPS).contains(&groups.len()) {
+        let rule = "Member must have length from 1 to 10";
+        return Err(invalid(&groups.len().to_string(), MEMBER, rule));
+    }
+    for group in groups {
+        let group = group.as_str().unwrap_or_default();
+        if !is_group(group) {
+            let rule = "Member must have length from 1 to 63, without white space or control characters";
+            return Err(invalid(group, MEMBER, rule));
+        }
+    }
+    Ok(())
 }

@@ -26,7 +26,7 @@ pub async fn made(review: &Review, operation: &str, body: Value) -> Value {
     reply.json()
 }
 
-async fn refused(review: &Review, operation: &str, body: Value) -> (String, String) {
+pub async fn refused(review: &Review, operation: &str, body: Value) -> (String, String) {
     let reply = call(review, operation, body).await;
     assert_eq!(reply.status(), 400, "{operation}: {reply:?}");
     let document = reply.json();

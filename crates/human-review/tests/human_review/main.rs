@@ -6,6 +6,7 @@
 mod api;
 mod console;
 mod console_addresses;
+mod console_audits;
 mod console_data;
 mod console_pages;
 mod control_plane;
@@ -40,3 +41,4 @@ mod status_events;
 mod steps;
 mod teams;
 mod work;
+mod workforce;
