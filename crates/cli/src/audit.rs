@@ -12,22 +12,12 @@ use active_learning_aws::bucket::{Bucket, BucketError, Created, JSON, JSON_LINES
 use active_learning_aws::label_set::LabelSets;
 use clap::{Args, Subcommand};
 use human_review::operations::Operation;
+use human_review::stack_audit::{AFTER, AuditJob, BEFORE, LOCAL_ROLE, categories, draw};
 use serde_json::{Value, json};
 
 use crate::{outputs::StackOutputs, place::Place, portal_function::PortalFunction, wording::counted};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// Label attribute of what is looked at.
-const BEFORE: &str = "label";
-/// Label attribute of what it should be.
-const AFTER: &str = "audited";
-/// Role that a job takes on one machine, where roles that no template made may do what the user may.
-const LOCAL_ROLE: &str = "arn:aws:iam::000000000000:role/audit";
-/// Seconds for which a task belongs to the reviewer who opened it.
-const TIME_LIMIT_SECONDS: u32 = 3_600;
-/// The functions of Ground Truth that stand for the built-in behaviour; the account does not matter.
-const FUNCTION: &str = "arn:aws:lambda:us-east-1:432418664414:function";
 
 /// The command `audit`.
 #[derive(Debug, Args)]
@@ -187,8 +177,9 @@ async fn begin(place: &Place, portal: &PortalFunction, is_local: bool, start: St
     check_name(portal, &start.name).await?;
     let set = LabelSets::new(place.training.clone()).current().await?;
     let set = set.ok_or("there are no labels yet")?;
-    let all = rows::labelled(&place.training, (&set, place.several_labels), &start.only).await?;
-    let drawn = rows::draw(&all, start.share, &start.name);
+    let only = start.only.into();
+    let all = rows::labelled(&place.training, (&set, place.several_labels), &only).await?;
+    let drawn = draw(&all, start.share, &start.name);
     if drawn.is_empty() {
         return Err("no text with a label of people was found".into());
     }
@@ -196,28 +187,17 @@ async fn begin(place: &Place, portal: &PortalFunction, is_local: bool, start: St
     let folder = Folder::of(place, &start.output, &start.name)?;
     let team = own_team(portal).await?;
     let labels: Vec<&str> = set.active().collect();
-    let lines: Vec<Value> = (drawn.iter())
-        .map(|row| row.line(&labels, place.several_labels))
-        .collect();
-    let written = write_input(&folder, &start.name, &lines, &labels).await?;
-    let output = start.output.trim_end_matches('/');
-    let mut request = request(&start.name, output, &folder, &role, &team, start.reviewers);
-    let task = &mut request["HumanTaskConfig"];
-    let (kind, description) = match place.several_labels {
-        true => (
-            "TextMultiClassMultiLabel",
-            "Choose other labels if those that are there are wrong.",
-        ),
-        false => (
-            "TextMultiClass",
-            "Choose another label if the one that is there is wrong.",
-        ),
+    let job = AuditJob {
+        name: &start.name,
+        output: start.output.trim_end_matches('/'),
+        role_arn: &role,
+        team: &team,
+        reviewers: start.reviewers,
+        several: place.several_labels,
     };
-    task["PreHumanTaskLambdaArn"] = json!(format!("{FUNCTION}:PRE-Adjustment{kind}"));
-    task["AnnotationConsolidationConfig"] =
-        json!({ "AnnotationConsolidationLambdaArn": format!("{FUNCTION}:ACS-Adjustment{kind}") });
-    task["TaskDescription"] = json!(description);
-    let answer = call(portal, "CreateLabelingJob", request).await?;
+    let input = (job.manifest(&drawn, &labels), categories(&labels));
+    let written = write_input(&folder, &start.name, input).await?;
+    let answer = call(portal, "CreateLabelingJob", job.request()).await?;
     if answer["status"] != 200 {
         for key in written {
             folder.bucket.delete(&key).await?;
@@ -249,14 +229,8 @@ async fn check_name(portal: &PortalFunction, name: &str) -> Result<(), Failure> 
 async fn write_input(
     folder: &Folder,
     name: &str,
-    lines: &[Value],
-    labels: &[&str],
+    (manifest, categories): (String, Value),
 ) -> Result<Vec<String>, Failure> {
-    let choices: Vec<Value> = labels.iter().map(|label| json!({ "label": label })).collect();
-    let categories = json!({
-        "document-version": "2018-11-28", "labels": choices, "auditLabelAttributeName": BEFORE,
-    });
-    let manifest: String = lines.iter().map(|line| format!("{line}\n")).collect();
     let key = folder.key("audit/in.manifest");
     let created = folder.bucket.create(&key, JSON_LINES, manifest.clone()).await;
     let created = created.map_err(|error| folder.refusal(error))?;
@@ -281,24 +255,6 @@ async fn write_input(
         Created::Created => Ok(vec![key, labels_key]),
         Created::Exists => Ok(Vec::new()),
     }
-}
-
-fn request(name: &str, output: &str, folder: &Folder, role: &str, team: &str, reviewers: u8) -> Value {
-    json!({
-        "LabelingJobName": name,
-        "LabelAttributeName": AFTER,
-        "InputConfig": { "DataSource": { "S3DataSource": { "ManifestS3Uri": folder.uri("audit/in.manifest") } } },
-        "OutputConfig": { "S3OutputPath": output },
-        "RoleArn": role,
-        "LabelCategoryConfigS3Uri": folder.uri("audit/labels.json"),
-        "HumanTaskConfig": {
-            "WorkteamArn": team,
-            "UiConfig": {},
-            "TaskTitle": "Is the label right?",
-            "NumberOfHumanWorkersPerDataObject": reviewers,
-            "TaskTimeLimitInSeconds": TIME_LIMIT_SECONDS,
-        },
-    })
 }
 
 /// Returns the team of the stack, of whom everybody who may sign in is one.

@@ -7,6 +7,7 @@
 //! is written down and done.
 
 mod actions;
+mod audit_start;
 mod audits;
 mod chart;
 mod confusion;
@@ -43,6 +44,7 @@ use serde_json::Value;
 
 pub use self::actions::{confirmed_actions, is_action, searches};
 use self::page::{Block, ConsolePage, NavigationItem};
+use crate::control_plane::ControlPlane;
 use crate::event::{HttpReply, HttpRequest};
 use crate::flows::Flows;
 use crate::history::Histories;
@@ -87,6 +89,8 @@ pub struct Console<'a> {
     pub loops: &'a Loops,
     /// The labelling jobs.
     pub jobs: Jobs<'a>,
+    /// Creates them.
+    pub control: &'a ControlPlane<'a>,
     /// Who may sign in.
     pub members: &'a Members,
     /// What each reviewer did lately.

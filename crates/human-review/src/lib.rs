@@ -50,6 +50,7 @@ pub mod records;
 mod refusal;
 pub mod remarks;
 pub mod session;
+pub mod stack_audit;
 pub mod status_events;
 pub mod suggestions;
 pub mod task_template;
@@ -336,6 +337,7 @@ impl HumanReview {
         let portal = Portal {
             loops: &self.loops,
             jobs: self.jobs(),
+            control: &self.control_plane(now),
             bucket: &self.bucket,
             key: &self.key.recent(now).await,
             training: &self.training,

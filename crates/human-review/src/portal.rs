@@ -24,6 +24,7 @@ use self::messages::{answered_task, message, own_words};
 use crate::answer::AnswerError;
 use crate::blind::BlindShare;
 use crate::console;
+use crate::control_plane::ControlPlane;
 use crate::event::{HttpReply, HttpRequest};
 use crate::flows::Flows;
 use crate::guideline::Guidelines;
@@ -70,6 +71,8 @@ pub struct Portal<'a> {
     pub loops: &'a Loops,
     /// The labelling jobs.
     pub jobs: Jobs<'a>,
+    /// Creates them.
+    pub control: &'a ControlPlane<'a>,
     /// The review bucket.
     pub bucket: &'a Bucket,
     /// Signs links and sessions.

@@ -16,6 +16,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use human_review::labelling_jobs::audits::worker_id;
 use serde_json::{Map, Value, json};
 
+use human_review::stack_audit::SEPARATOR;
+
 use super::{AFTER, BEFORE, Failure, rows};
 use crate::{place::Place, wording::counted_as};
 
@@ -55,12 +57,7 @@ impl Adjusted {
         let name = |id: &String| names.get(id).unwrap_or(id).clone();
         match self.workers.is_empty() {
             true => format!("audit {audit}"),
-            false => self
-                .workers
-                .iter()
-                .map(name)
-                .collect::<Vec<_>>()
-                .join(rows::SEPARATOR),
+            false => self.workers.iter().map(name).collect::<Vec<_>>().join(SEPARATOR),
         }
     }
 }

@@ -11,6 +11,7 @@ use active_learning_core::labels::label_key::broad_key;
 use chrono::SecondsFormat;
 use futures::future::{BoxFuture, FutureExt, TryFutureExt};
 
+use super::audit_start::START_AUDIT;
 use super::data::{FIND_TEXTS, is_record_id};
 use super::form::Form;
 use super::guideline::EDIT;
@@ -179,7 +180,8 @@ const MAX_CHARS: usize = 2_000;
 
 /// Returns the addresses of the actions that are confirmed before they are done.
 pub fn confirmed_actions() -> impl Iterator<Item = &'static str> {
-    ACTIONS.iter().map(|action| action.address).chain([EDIT])
+    let actions = ACTIONS.iter().map(|action| action.address);
+    actions.chain([EDIT, START_AUDIT])
 }
 
 /// Returns the addresses that only find something.
@@ -189,13 +191,14 @@ pub fn searches() -> impl Iterator<Item = &'static str> {
 
 /// Returns whether an address is one of an action.
 pub fn is_action(path: &str) -> bool {
-    find(path).is_some() || SEARCHES.contains(&path) || path == EDIT
+    find(path).is_some() || SEARCHES.contains(&path) || [EDIT, START_AUDIT].contains(&path)
 }
 
 /// Returns what an action did, in words.
 pub(super) fn done(address: &str) -> Option<&'static str> {
     match address {
         EDIT => Some("The guideline was changed."),
+        START_AUDIT => Some("The audit was started: its texts wait for other reviewers."),
         _ => find(address).map(|action| action.done),
     }
 }
@@ -226,6 +229,9 @@ impl Console<'_> {
         }
         if path == EDIT {
             return Box::pin(self.edit_guideline(form)).await;
+        }
+        if path == START_AUDIT {
+            return Box::pin(self.start_audit(form)).await;
         }
         let action = find(path).ok_or(ConsoleError::NotFound)?;
         let field = |name: &str| form.get(name).map(|value| value.trim()).unwrap_or_default();

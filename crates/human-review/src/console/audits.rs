@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use active_learning_core::labels::label_audit::{ErrorRate, LabelAudit};
 use serde_json::{Value, json};
 
+use super::audit_start::{HOW, start_form};
 use super::chart::{percent, percent_cell};
 use super::page::Block;
 use super::table::{Cell, Table};
@@ -17,8 +18,8 @@ use crate::validation::is_name;
 /// Labelling jobs that the page looks at.
 const PAGE: usize = 100;
 /// What is said above the list.
-const ABOUT: &str = "Labels that other reviewers looked at again. The command audit start asks about a random share of \
-    the labels of the stack, and a labelling job with the functions of Adjustment about those of any manifest. Shown \
+const ABOUT: &str = "Labels that other reviewers looked at again. An audit asks about a random share of the labels \
+    of the stack, and a labelling job with the functions of Adjustment about those of any manifest. Shown \
     are those of the newest hundred labelling jobs.";
 
 impl Console<'_> {
@@ -42,7 +43,13 @@ impl Console<'_> {
         };
         Ok(View {
             title: "Audits".to_owned(),
-            blocks: vec![Block::text(ABOUT), Block::Table(table)],
+            blocks: vec![
+                Block::text(ABOUT),
+                Block::Table(table),
+                Block::heading("Start an audit"),
+                Block::text(HOW),
+                Block::Form(start_form()),
+            ],
             json: json!({ "audits": audits.iter().map(summary).collect::<Vec<_>>() }),
         })
     }

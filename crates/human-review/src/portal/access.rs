@@ -100,6 +100,7 @@ impl Portal<'_> {
             feedback: self.feedback,
             loops: self.loops,
             jobs: self.jobs,
+            control: self.control,
             members: self.members,
             histories: self.histories,
             flows: self.flows,

@@ -104,6 +104,7 @@ fn example(action: &str, record: &str) -> (String, &'static str) {
         "reject-build" => ("b-1", "not now"),
         "roll-back" => ("the model before", ""),
         "send-again" => ("aws/lambda/async/f/one", ""),
+        "start-audit" => ("spring", "s3://my-audits"),
         new => panic!("say here what {new} may be done to"),
     };
     (subject.to_owned(), value)
@@ -151,6 +152,7 @@ async fn no_action_changes_anything_before_it_is_confirmed() {
             ("subject", subject.as_str()),
             ("value", value),
             ("version", ""),
+            ("role", "arn:aws:iam::123456789012:role/audits"),
         ];
         let asked = admin.post(action, &form).await;
 
