@@ -1,5 +1,7 @@
 //! Audits that are started from the console.
 
+use std::sync::Mutex;
+
 use active_learning_core::feedback::FeedbackRecord;
 use active_learning_core::labels::human_loop::Answer;
 use active_learning_core::labels::labelled::LabelledRecord;
@@ -8,8 +10,8 @@ use human_review::worker_id;
 use serde_json::{Value, json};
 
 use crate::console::{log, put};
-use crate::harness::{FEEDBACK_BUCKET, Review, TRAINING_BUCKET};
-use crate::labelling_jobs::{describe, drive, keys, read};
+use crate::harness::{FEEDBACK_BUCKET, Review, TRAINING_BUCKET, config};
+use crate::labelling_jobs::{answer_all, describe, drive, keys, read};
 
 /// Puts texts that ann has labelled.
 async fn put_labelled(review: &Review, texts: &[(&str, &[&str])]) {
@@ -97,6 +99,57 @@ async fn an_audit_is_started_from_the_console_once_it_is_confirmed_and_is_writte
     assert_eq!(noted, [(&json!("ada"), &json!("start-audit"), &json!("spring"))]);
     assert_eq!(again.status(), 400);
     assert!(again.body().contains("take another name"), "{}", again.body());
+}
+
+#[tokio::test]
+async fn an_audit_of_texts_with_several_labels_asks_about_all_of_them_and_counts_each() {
+    let mut settings = config();
+    settings.show_rules.several_labels = true;
+    let review = Review::with(settings);
+    let texts: [(&str, &[&str]); 2] = [
+        ("Cup final abroad", &["World", "Sports"]),
+        ("Chess at night", &["Sports"]),
+    ];
+    put_labelled(&review, &texts).await;
+    let admin = review.sign_in_admin("ada").await;
+    let token = admin.get("audits").await.field("portal:csrf");
+    let output = format!("s3://{FEEDBACK_BUCKET}/audits");
+    let form = [
+        ("portal:csrf", token.as_str()),
+        ("subject", "spring"),
+        ("value", output.as_str()),
+        ("share", "1"),
+        ("role", "arn:aws:iam::123456789012:role/audits"),
+        ("confirmed", "yes"),
+    ];
+    let started = admin.post("start-audit", &form).await;
+    drive(&review).await;
+
+    let shown = Mutex::new(String::new());
+    let answered = answer_all(&review.sign_in("bob").await, |page| {
+        shown.lock().expect("no panic").push_str(page);
+        json!({ "label": { "labels": ["Sports"] } })
+    })
+    .await;
+    drive(&review).await;
+    let result = admin.get("audits/spring.json").await.json()["result"].take();
+
+    assert_eq!(started.header("location"), "audits?done=start-audit");
+    assert_eq!(answered, 2);
+    let shown = shown.into_inner().expect("no panic");
+    assert!(
+        shown.contains("Label so far: <strong>World, Sports</strong>"),
+        "{shown}"
+    );
+    let rate = |of: &Value| (of["audited"].as_u64(), of["wrong"].as_u64());
+    assert_eq!(rate(&result["all"]), (Some(2), Some(1)), "{result}");
+    assert_eq!(rate(&result["byLabel"]["World"]), (Some(1), Some(1)), "{result}");
+    assert_eq!(rate(&result["byLabel"]["Sports"]), (Some(2), Some(0)), "{result}");
+    let change = &result["changes"][0];
+    assert_eq!(
+        (&change["before"], &change["after"]),
+        (&json!("Sports, World"), &json!("Sports"))
+    );
 }
 
 #[tokio::test]
