@@ -4,6 +4,7 @@
 //! is not asked, and what another reviewer holds right is written beside it.
 
 mod append;
+mod labels;
 mod only;
 mod report;
 mod rows;

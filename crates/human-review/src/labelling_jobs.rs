@@ -38,6 +38,7 @@ pub mod objects;
 mod opening;
 mod parts;
 pub mod record;
+mod room;
 mod same_texts;
 pub mod settings;
 

@@ -1,7 +1,6 @@
 //! What an audit of the stack has adjusted becomes a label of the stack, beside the old one.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeMap;
 
 use active_learning_aws::{
     adjudication::{AdjudicationError, Finding, adopt},
@@ -9,7 +8,7 @@ use active_learning_aws::{
 };
 use active_learning_core::{
     keys,
-    labels::{label_audit::NO_LABEL, label_set::LabelSet, labelled::LabelledRecord},
+    labels::{label_set::LabelSet, labelled::LabelledRecord},
 };
 use chrono::NaiveDateTime;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -18,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use human_review::stack_audit::SEPARATOR;
 
-use super::{AFTER, BEFORE, Failure, rows};
+use super::{AFTER, BEFORE, Failure, labels::Labels, rows};
 use crate::{place::Place, wording::counted_as};
 
 /// Looks for labels that are made at a time.
@@ -58,49 +57,6 @@ impl Adjusted {
         match self.workers.is_empty() {
             true => format!("audit {audit}"),
             false => self.workers.iter().map(name).collect::<Vec<_>>().join(SEPARATOR),
-        }
-    }
-}
-
-/// What the metadata of a label attribute say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Labels {
-    One(String),
-    /// Of a text that may have several; also that none applies.
-    Several(BTreeSet<String>),
-}
-
-impl Labels {
-    fn of(metadata: &Value) -> Option<Self> {
-        if let Some(one) = metadata["class-name"].as_str() {
-            return Some(Self::One(one.to_owned()));
-        }
-        let several = metadata["class-map"].as_object()?.values();
-        Some(Self::Several(
-            several.filter_map(Value::as_str).map(str::to_owned).collect(),
-        ))
-    }
-
-    fn names(&self) -> Vec<String> {
-        match self {
-            Self::One(one) => vec![one.clone()],
-            Self::Several(several) => several.iter().cloned().collect(),
-        }
-    }
-
-    pub(super) fn to_json(&self) -> Value {
-        match self {
-            Self::One(one) => json!(one),
-            Self::Several(several) => json!(several),
-        }
-    }
-}
-
-impl fmt::Display for Labels {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.names() {
-            none if none.is_empty() => formatter.write_str(NO_LABEL),
-            names => formatter.write_str(&names.join(", ")),
         }
     }
 }

@@ -11,8 +11,9 @@ use lambda_runtime::tracing::{info, warn};
 use super::Jobs;
 use super::access::{Access, AccessError};
 use super::leasing::Clock;
-use super::opening::{Opened, Room, is_over};
+use super::opening::{Opened, is_over};
 use super::record::{Job, JobStatus, ObjectState, PART_OBJECTS, Part, PartSummary};
+use super::room::Room;
 use crate::loops::LoopError;
 
 /// How long a run takes up new work; what it has begun it ends.

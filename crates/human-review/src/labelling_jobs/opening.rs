@@ -16,6 +16,7 @@ use super::drive::{Drive, DriveError};
 use super::functions::{Prepared, pre_annotation_request, prepared};
 use super::manifest::{Line, MAX_TEXT_CHARS, is_erased, parse};
 use super::record::{Job, ObjectState, Part, Task, Template};
+use super::room::Room;
 use crate::human_loop::{FlowRules, LoopFlow};
 use crate::loop_flow::team_of_arn;
 use crate::loops::LoopError;
@@ -340,30 +341,6 @@ enum Unprepared {
     Again(String),
     /// A service asks to slow down.
     Slower(String),
-}
-
-/// How much more may be asked.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Room {
-    /// So many tasks.
-    pub tasks: usize,
-    /// Tasks until so many objects would be labelled by them: one may label several, of its text.
-    pub labels: usize,
-}
-
-impl Room {
-    /// Returns whether nothing more may be asked.
-    pub fn is_none(self) -> bool {
-        self.tasks == 0 || self.labels == 0
-    }
-
-    /// Takes the room of a task that labels so many objects; returns whether there was any.
-    fn takes(&mut self, labels: usize) -> bool {
-        let had_room = !self.is_none();
-        self.tasks = self.tasks.saturating_sub(1);
-        self.labels = self.labels.saturating_sub(labels);
-        had_room
-    }
 }
 
 /// What came of asking about some objects.
