@@ -189,7 +189,7 @@ impl Console<'_> {
             ],
             json: serde_json::Value::Null,
         };
-        self.show("", view, None)
+        self.show("", view, None, None)
     }
 
     /// Writes the input of the job with the rights of its role, and creates it.
