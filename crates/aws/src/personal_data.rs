@@ -134,7 +134,8 @@ impl Masking {
                 *text = masked;
                 Ok(kinds)
             }
-            Treatment::Comprehend => self.ask_comprehend(text).await,
+            // A call of an SDK takes some kilobytes of a future.
+            Treatment::Comprehend => Box::pin(self.ask_comprehend(text)).await,
         }
     }
 

@@ -103,6 +103,7 @@ impl ControlPlane<'_> {
             categories: Default::default(),
             template_key: String::new(),
             parts: Vec::new(),
+            looked_through: None,
             totals: None,
             keeps_parts: false,
             is_due_again: false,

@@ -100,10 +100,15 @@ impl Access {
     /// # Errors
     ///
     /// [`AccessError`].
-    pub async fn write_once(&self, uri: &str, media_type: &str, body: Vec<u8>) -> Result<(), AccessError> {
+    pub async fn write_once(
+        &self,
+        uri: &str,
+        media_type: &str,
+        body: Vec<u8>,
+    ) -> Result<Created, AccessError> {
         let (bucket, key) = self.place(uri)?;
         let created = bucket.create(key, media_type, body).await;
-        created.map(|_: Created| ()).map_err(|error| of_bucket(&error))
+        created.map_err(|error| of_bucket(&error))
     }
 
     /// Invokes a function with a request, which is JSON, and waits for its answer.

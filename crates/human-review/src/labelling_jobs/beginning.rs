@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
-use active_learning_aws::bucket::JSON_LINES;
+use active_learning_aws::bucket::{Created, JSON_LINES};
+use active_learning_aws::failure::chain;
 use active_learning_aws::personal_data::Masking;
 use active_learning_core::erasure::ErasedTexts;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Map, json};
+use sha2::{Digest, Sha256};
 
 use super::BUILT_IN_TEMPLATE;
 use super::access::AccessError;
@@ -16,7 +18,9 @@ use super::categories;
 use super::census::Census;
 use super::drive::{Drive, DriveError};
 use super::manifest::{ERASED_LINE, Line, MAX_BYTES, check, first_state, is_erased, output_line, parse};
-use super::record::{Exclusions, JobStatus, ObjectState, PART_OBJECTS, Part, Template, input_key, part_key};
+use super::record::{
+    Exclusions, JobStatus, LookedThrough, ObjectState, PART_OBJECTS, Part, Template, input_key, part_key,
+};
 use super::same_texts::SameTexts;
 use crate::flows::{Tags, TaskUi};
 use crate::human_loop::sha256;
@@ -44,10 +48,10 @@ impl Drive<'_> {
         self.find_functions().await?;
         // Also shows that the role may write where the output goes, before anybody has worked.
         let shown = format!("{}/annotation-tool/template.liquid", self.job.folder());
-        self.access
-            .write_once(&shown, HTML, template.into_bytes())
-            .await
-            .map_err(|error| at("S3OutputPath", error))?;
+        let shown = self.access.write_once(&shown, HTML, template.into_bytes()).await;
+        match shown.map_err(|error| at("S3OutputPath", error))? {
+            Created::Created | Created::Exists => {}
+        }
         self.read_input().await
     }
 
@@ -177,7 +181,7 @@ impl Drive<'_> {
 
         let erased = self.jobs.erased.current().await?;
         let lines: Vec<&[u8]> = lines.iter().map(|range| &manifest[range.clone()]).collect();
-        let Some(lines) = self.kept_lines(&lines, &erased).await? else {
+        let Some(lines) = self.kept_lines(&manifest, &lines, &erased).await? else {
             return Ok(true);
         };
         let lines: Vec<&[u8]> = lines.iter().map(AsRef::as_ref).collect();
@@ -204,6 +208,7 @@ impl Drive<'_> {
             .try_collect::<Vec<()>>()
             .await?;
         self.job.parts = parts.iter().map(Part::summary).collect();
+        self.job.looked_through = None;
         if self.job.status == JobStatus::Initializing {
             self.job.status = JobStatus::InProgress;
         }
@@ -211,20 +216,25 @@ impl Drive<'_> {
     }
 
     /// Returns the lines of a manifest as they are kept; none where there was no time to look through all of them: those that
-    /// Comprehend has looked through are stored, and the next run goes on after them.
+    /// Comprehend has looked through are stored, the job notes how many, and the next run goes on after them.
     async fn kept_lines<'l>(
-        &self,
+        &mut self,
+        manifest: &[u8],
         lines: &[&'l [u8]],
         erased: &ErasedTexts,
     ) -> Result<Option<Vec<Cow<'l, [u8]>>>, DriveError> {
         let asks = self.jobs.masking.is_some_and(Masking::asks);
         let mut all = Vec::with_capacity(lines.len());
+        if asks {
+            let manifest = hex::encode(Sha256::digest(manifest));
+            // What is stored besides may be as it came.
+            let before = self.job.looked_through.take();
+            let before = before.filter(|before| before.manifest == manifest);
+            let parts = before.map_or(0, |before| before.parts);
+            self.job.looked_through = Some(LookedThrough { manifest, parts });
+        }
         for (number, lines) in lines.chunks(PART_OBJECTS).enumerate() {
-            let before = match asks {
-                true => self.jobs.find_lines(&self.job.name, number).await?,
-                false => None,
-            };
-            if let Some(before) = before.filter(|before| before.len() == lines.len()) {
+            if let Some(before) = self.looked_through(number, lines.len()).await? {
                 let again = lines.iter().zip(before);
                 all.extend(again.map(|(line, before)| match is_of_erased(line, erased) {
                     true => Cow::Borrowed(ERASED_LINE),
@@ -243,9 +253,22 @@ impl Drive<'_> {
             if asks {
                 self.write_lines(number, &kept).await?;
             }
+            if let Some(looked_through) = &mut self.job.looked_through {
+                looked_through.parts = number + 1;
+            }
             all.extend(kept);
         }
         Ok(Some(all))
+    }
+
+    /// Returns the lines of a part that Comprehend has looked through in a run before.
+    async fn looked_through(&self, number: usize, lines: usize) -> Result<Option<Vec<Vec<u8>>>, DriveError> {
+        let looked_through = self.job.looked_through.as_ref();
+        if looked_through.is_none_or(|looked_through| looked_through.parts <= number) {
+            return Ok(None);
+        }
+        let before = self.jobs.find_lines(&self.job.name, number).await?;
+        Ok(before.filter(|before| before.len() == lines))
     }
 
     async fn write_lines(&self, number: usize, lines: &[impl AsRef<[u8]>]) -> Result<(), DriveError> {
@@ -366,7 +389,7 @@ async fn kept<'l>(
         return Ok(Cow::Borrowed(line));
     };
     let kinds = masking.apply(&mut text).await;
-    let kinds = kinds.map_err(|error| DriveError::Outside(error.to_string()))?;
+    let kinds = kinds.map_err(|error| DriveError::Outside(chain(&error)))?;
     if kinds.is_empty() {
         return Ok(Cow::Borrowed(line));
     }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use active_learning_aws::failure::chain;
 use active_learning_aws::personal_data::NotMasked;
 use active_learning_core::erasure::holds_erased;
 use active_learning_core::text::is_blank;
@@ -304,7 +305,7 @@ impl Drive<'_> {
                 NotMasked::Comprehend(refusal) if refusal.is_throttling() => {
                     Unprepared::Slower(refusal.to_string())
                 }
-                error => Unprepared::Again(format!("InternalError: {error}.")),
+                error => Unprepared::Again(format!("InternalError: {}.", chain(&error))),
             })?;
         }
         Ok(text)

@@ -200,6 +200,15 @@ pub struct Lease {
     pub invocation: Option<String>,
 }
 
+/// How far Comprehend has looked through the lines of a manifest, whose parts are kept as it leaves them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookedThrough {
+    /// SHA-256 of the manifest, in hexadecimal: of another one nothing is kept.
+    pub manifest: String,
+    /// So many parts, from the first.
+    pub parts: usize,
+}
+
 /// A labelling job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
@@ -229,6 +238,9 @@ pub struct Job {
     /// Its parts; empty before the input was read.
     #[serde(default)]
     pub parts: Vec<PartSummary>,
+    /// How far its input was looked through for personal data, where there was no time yet for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_through: Option<LookedThrough>,
     /// The sum of its parts, once it is final and they are dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub totals: Option<Counts>,

@@ -1383,6 +1383,49 @@ async fn what_comprehend_finds_in_texts_of_a_job_is_masked_before_it_is_kept_or_
 }
 
 #[tokio::test]
+async fn input_that_an_earlier_version_kept_as_it_came_is_looked_through_all_the_same() {
+    let (is_shut, calls) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
+    let settings = Config {
+        personal_data: Settings::new(Treatment::Comprehend, "en").expect("a language of Comprehend"),
+        ..config()
+    };
+    let review = Review::with_comprehend(settings, comprehend(is_shut.clone(), calls));
+    let line = json!({ "source": "Refund Jane her ticket" });
+    started(
+        &review,
+        std::slice::from_ref(&line),
+        &request("before", json!({})),
+    )
+    .await;
+    // That version wrote its input, and was ended before the job knew of it.
+    review
+        .put(
+            "human-review/labelling-job-input/before/0000.jsonl",
+            &format!("{line}\n"),
+        )
+        .await;
+    is_shut.store(false, Ordering::Relaxed);
+
+    for _ in 0..2 {
+        drive(&review).await;
+    }
+    let shown = Mutex::new(String::new());
+    let answered = answer_all(&review.sign_in("ada").await, |page| {
+        shown.lock().expect("no panic").push_str(page);
+        label("Sports")
+    })
+    .await;
+
+    let kept = review
+        .object("human-review/labelling-job-input/before/0000.jsonl")
+        .await;
+    assert_eq!(answered, 1);
+    let shown = shown.into_inner().expect("no panic");
+    assert!(shown.contains("Refund [NAME] her ticket"), "{shown}");
+    assert!(!shown.contains("Jane") && !kept.contains("Jane"), "{kept}");
+}
+
+#[tokio::test]
 async fn personal_data_in_texts_of_a_job_is_masked_before_it_is_kept_or_shown() {
     let review = Review::with(Config {
         personal_data: Settings::new(Treatment::Mask, "en").expect("any language"),
