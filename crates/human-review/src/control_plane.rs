@@ -19,6 +19,7 @@ mod workteams;
 
 use std::collections::BTreeMap;
 
+pub(crate) use self::flow_definitions::checked_role;
 pub(crate) use self::workteams::PRIVATE_TEAM;
 use active_learning_aws::bucket::BucketError;
 use active_learning_aws::role::NotAssumed;

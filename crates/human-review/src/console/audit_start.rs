@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 
-use active_learning_aws::bucket::{JSON, JSON_LINES, MAX_DOCUMENT_BYTES};
+use active_learning_aws::bucket::{Created, JSON, JSON_LINES, MAX_DOCUMENT_BYTES};
 use active_learning_core::keys::LABELLED_FOLDER;
 use active_learning_core::labels::label_set::LabelSet;
 use active_learning_core::labels::labelled::LabelledRecord;
@@ -14,7 +14,7 @@ use super::form::{Field, Form, SearchField};
 use super::page::Block;
 use super::{Console, ConsoleError, View, done_redirect};
 use crate::audit_log::{AuditLog, Deed};
-use crate::control_plane::{ControlError, PRIVATE_TEAM};
+use crate::control_plane::{ControlError, PRIVATE_TEAM, checked_role};
 use crate::event::HttpReply;
 use crate::labelling_jobs::{AccessError, split_uri};
 use crate::stack_audit::{AuditJob, LOCAL_ROLE, Only, Row, categories, draw, rows_of};
@@ -151,6 +151,7 @@ impl Console<'_> {
             }
             role => role,
         };
+        checked_role(Some(role.to_owned())).map_err(|error| ConsoleError::Invalid(error.to_string()))?;
         Ok(Wanted {
             name,
             output,
@@ -227,10 +228,26 @@ impl Console<'_> {
             (job.categories_uri(), JSON, categories(&labels).to_string()),
         ];
         let access = self.jobs.access(wanted.role).await.map_err(refused)?;
-        for (uri, media_type, content) in files {
-            let written = access.write(&uri, media_type, content.into_bytes()).await;
-            written.map_err(refused)?;
+        let [
+            (uri, kind, manifest),
+            (categories_uri, categories_kind, categories),
+        ] = files;
+        let manifest = manifest.into_bytes();
+        let created = access.write_once(&uri, kind, manifest.clone()).await;
+        // The same again is an attempt that broke off.
+        if created.map_err(refused)? == Created::Exists
+            && access.read(&uri, MAX_DOCUMENT_BYTES).await.map_err(refused)? != manifest
+        {
+            let text = format!(
+                "an audit {} was started there before, {uri}: take another name",
+                wanted.name
+            );
+            return Err(ConsoleError::Invalid(text));
         }
+        let written = access
+            .write(&categories_uri, categories_kind, categories.into_bytes())
+            .await;
+        written.map_err(refused)?;
         let created = Box::pin(self.control.create_labelling_job(job.request())).await;
         created.map_err(|error| match error {
             ControlError::Storage(error) => error.into(),
@@ -284,7 +301,10 @@ fn in_words(wanted: &Wanted<'_>) -> String {
         "" => "the labelled texts".to_owned(),
         label => format!("the texts with the label {label}"),
     };
-    format!("{} of {of}, in {}", wanted.share, wanted.output)
+    format!(
+        "{} of {of}, in {}, with the rights of {}",
+        wanted.share, wanted.output, wanted.role
+    )
 }
 
 fn refused(error: AccessError) -> ConsoleError {

@@ -284,7 +284,7 @@ impl Output {
     }
 }
 
-pub(super) fn checked_role(role: Option<String>) -> Result<String, ControlError> {
+pub(crate) fn checked_role(role: Option<String>) -> Result<String, ControlError> {
     let role = required(role, "roleArn")?;
     let parts: Vec<&str> = role.splitn(6, ':').collect();
     let is_role = matches!(parts[..], ["arn", partition, "iam", "", account, name]

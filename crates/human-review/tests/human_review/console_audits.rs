@@ -92,6 +92,12 @@ async fn an_audit_is_started_from_the_console_once_it_is_confirmed_and_is_writte
     assert_eq!(job["LabelingJobStatus"], "InProgress", "{job}");
     assert_eq!(job["LabelCounters"]["Unlabeled"], 2, "{job}");
     let log = log(&review).await;
+    assert!(
+        log[0]["value"]
+            .as_str()
+            .is_some_and(|value| value.contains("role/audits")),
+        "{log:?}"
+    );
     let noted: Vec<_> = log
         .iter()
         .map(|entry| (&entry["by"], &entry["action"], &entry["subject"]))
@@ -195,4 +201,53 @@ async fn an_audit_that_cannot_be_started_says_why_and_is_not_there() {
             .as_array()
             .is_some_and(Vec::is_empty)
     );
+}
+
+#[tokio::test]
+async fn an_audit_writes_over_no_input_of_another_that_lies_in_the_same_folder() {
+    let review = Review::new();
+    put_labelled(&review, &[("Summit ends", &["World"])]).await;
+    let admin = review.sign_in_admin("ada").await;
+    let token = admin.get("audits").await.field("portal:csrf");
+    let output = format!("s3://{FEEDBACK_BUCKET}/audits");
+    let key = "audits/spring/audit/in.manifest";
+    let other = json!({ "source": "Of another stack" });
+    put(&review, FEEDBACK_BUCKET, key, &other).await;
+    let form = [
+        ("portal:csrf", token.as_str()),
+        ("subject", "spring"),
+        ("value", output.as_str()),
+        ("share", "1"),
+        ("role", "arn:aws:iam::123456789012:role/audits"),
+        ("confirmed", "yes"),
+    ];
+
+    let refused = admin.post("start-audit", &form).await;
+
+    assert_eq!(refused.status(), 400);
+    assert!(refused.body().contains("take another name"), "{}", refused.body());
+    assert_eq!(read(&review, key).await, other.to_string());
+    let audits = admin.get("audits.json").await.json()["audits"].take();
+    assert_eq!(audits, json!([]));
+}
+
+#[tokio::test]
+async fn for_a_role_that_is_none_nothing_is_written() {
+    let review = Review::new();
+    put_labelled(&review, &[("Summit ends", &["World"])]).await;
+    let admin = review.sign_in_admin("ada").await;
+    let token = admin.get("audits").await.field("portal:csrf");
+    let output = format!("s3://{FEEDBACK_BUCKET}/audits");
+    let form = [
+        ("portal:csrf", token.as_str()),
+        ("subject", "spring"),
+        ("value", output.as_str()),
+        ("role", "nobody"),
+        ("confirmed", "yes"),
+    ];
+
+    let refused = admin.post("start-audit", &form).await;
+
+    assert_eq!(refused.status(), 400);
+    assert_eq!(keys(&review, "audits/").await, Vec::<String>::new());
 }
