@@ -34,6 +34,20 @@ pub enum NotMasked {
     OutOfPlace,
 }
 
+impl NotMasked {
+    /// Returns whether Comprehend takes no such text: it will not later either. Source: API reference, `DetectPiiEntities`.
+    pub fn is_of_text(&self) -> bool {
+        let code = match self {
+            Self::Comprehend(refusal) => refusal.code.as_deref(),
+            Self::OutOfPlace => None,
+        };
+        matches!(
+            code,
+            Some("InvalidRequestException" | "TextSizeLimitExceededException" | "ValidationException")
+        )
+    }
+}
+
 /// What an operator decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {

@@ -247,7 +247,8 @@ impl Drive<'_> {
             }
             let kept: Vec<_> = lines
                 .iter()
-                .map(|line| kept(line, erased, self.jobs.masking))
+                .zip(self.first_object(number)..)
+                .map(|(line, object)| kept(line, object, erased, self.jobs.masking))
                 .collect();
             let kept: Vec<Cow<'l, [u8]>> = stream::iter(kept).buffered(CONCURRENT).try_collect().await?;
             if asks {
@@ -376,6 +377,7 @@ fn states_of(parts: &mut [Part]) -> impl Iterator<Item = &mut ObjectState> {
 /// masked where that is wanted.
 async fn kept<'l>(
     line: &'l [u8],
+    object: usize,
     erased: &ErasedTexts,
     masking: Option<&Masking>,
 ) -> Result<Cow<'l, [u8]>, DriveError> {
@@ -389,7 +391,14 @@ async fn kept<'l>(
         return Ok(Cow::Borrowed(line));
     };
     let kinds = masking.apply(&mut text).await;
-    let kinds = kinds.map_err(|error| DriveError::Outside(chain(&error)))?;
+    let kinds = kinds.map_err(|error| match error.is_of_text() {
+        // It would be asked about, and billed, with each run.
+        true => DriveError::Job(format!(
+            "ManifestS3Uri: the text of object {object}, counted from 0: {}",
+            chain(&error)
+        )),
+        false => DriveError::Outside(chain(&error)),
+    })?;
     if kinds.is_empty() {
         return Ok(Cow::Borrowed(line));
     }

@@ -305,6 +305,7 @@ impl Drive<'_> {
                 NotMasked::Comprehend(refusal) if refusal.is_throttling() => {
                     Unprepared::Slower(refusal.to_string())
                 }
+                error if error.is_of_text() => Unprepared::Object(format!("ClientError: {}.", chain(&error))),
                 error => Unprepared::Again(format!("InternalError: {}.", chain(&error))),
             })?;
         }

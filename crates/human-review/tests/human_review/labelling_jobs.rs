@@ -1338,11 +1338,7 @@ fn comprehend(is_shut: Arc<AtomicBool>, calls: Arc<AtomicUsize>) -> Router {
 #[tokio::test]
 async fn what_comprehend_finds_in_texts_of_a_job_is_masked_before_it_is_kept_or_shown() {
     let (is_shut, calls) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
-    let settings = Config {
-        personal_data: Settings::new(Treatment::Comprehend, "en").expect("a language of Comprehend"),
-        ..config()
-    };
-    let review = Review::with_comprehend(settings, comprehend(is_shut.clone(), calls.clone()));
+    let review = Review::with_comprehend(asking_comprehend(), comprehend(is_shut.clone(), calls.clone()));
     put(&review, "texts/1.txt", "Jane again").await;
     let lines = [
         json!({ "source": "Refund Jane her ticket" }),
@@ -1382,14 +1378,74 @@ async fn what_comprehend_finds_in_texts_of_a_job_is_masked_before_it_is_kept_or_
     assert_eq!(all[1]["source"], "Nothing of anybody");
 }
 
+fn asking_comprehend() -> Config {
+    Config {
+        personal_data: Settings::new(Treatment::Comprehend, "en").expect("a language of Comprehend"),
+        ..config()
+    }
+}
+
+/// Comprehend: it finds nothing, but refuses call 101 with this error.
+fn refusing_one(error: &'static str, calls: Arc<AtomicUsize>) -> Router {
+    Router::new().fallback(async move || match calls.fetch_add(1, Ordering::Relaxed) {
+        100 => {
+            let refusal = json!({ "__type": error, "Message": "Jane" });
+            (StatusCode::BAD_REQUEST, refusal.to_string())
+        }
+        _ => (StatusCode::OK, json!({ "Entities": [] }).to_string()),
+    })
+}
+
+#[tokio::test]
+async fn a_run_goes_on_after_the_parts_that_comprehend_has_looked_through_unless_the_manifest_is_another() {
+    for (is_changed, asked) in [(false, 1), (true, 101)] {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let comprehend = refusing_one("AccessDeniedException", calls.clone());
+        let review = Review::with_comprehend(asking_comprehend(), comprehend);
+        let texts: Vec<String> = (0..=100)
+            .map(|number| format!("Text of number {number}"))
+            .collect();
+        let mut lines: Vec<Value> = texts.iter().map(|text| json!({ "source": text })).collect();
+        started(&review, &lines, &request("long", json!({}))).await;
+        let before = calls.load(Ordering::Relaxed);
+        lines[0]["source"] = json!("Of another manifest");
+        if is_changed {
+            let manifest: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            put(&review, "in.manifest", &manifest).await;
+        }
+
+        drive(&review).await;
+
+        assert_eq!(before, 101);
+        assert_eq!(calls.load(Ordering::Relaxed) - before, asked, "{is_changed}");
+        assert_eq!(describe(&review, "long").await["LabelingJobStatus"], "InProgress");
+        let kept = review
+            .object("human-review/labelling-job-input/long/0000.jsonl")
+            .await;
+        assert_eq!(kept.contains("Of another manifest"), is_changed, "{kept}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_comprehend_takes_never_fails_its_job_with_the_number_of_the_object() {
+    let comprehend = refusing_one("InvalidRequestException", Arc::new(AtomicUsize::new(100)));
+    let review = Review::with_comprehend(asking_comprehend(), comprehend);
+
+    started(&review, &sources(&["Jane"]), &request("odd", json!({}))).await;
+
+    let failed = describe(&review, "odd").await;
+    assert_eq!(failed["LabelingJobStatus"], "Failed", "{failed}");
+    let reason = failed["FailureReason"].as_str().expect("a reason");
+    assert!(
+        reason.contains("object 0") && reason.contains("InvalidRequestException") && !reason.contains("Jane"),
+        "{reason}"
+    );
+}
+
 #[tokio::test]
 async fn input_that_an_earlier_version_kept_as_it_came_is_looked_through_all_the_same() {
     let (is_shut, calls) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
-    let settings = Config {
-        personal_data: Settings::new(Treatment::Comprehend, "en").expect("a language of Comprehend"),
-        ..config()
-    };
-    let review = Review::with_comprehend(settings, comprehend(is_shut.clone(), calls));
+    let review = Review::with_comprehend(asking_comprehend(), comprehend(is_shut.clone(), calls));
     let line = json!({ "source": "Refund Jane her ticket" });
     started(
         &review,
