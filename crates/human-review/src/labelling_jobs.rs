@@ -30,6 +30,7 @@ mod drive;
 pub mod exclusions;
 mod finishing;
 pub mod functions;
+mod kept_lines;
 mod last_answers;
 mod leasing;
 pub mod listed;

@@ -1,14 +1,8 @@
 //! The beginning of a job: its label categories, its template and its input are read once and kept.
 
-use std::borrow::Cow;
-
 use active_learning_aws::bucket::{Created, JSON_LINES};
-use active_learning_aws::failure::chain;
-use active_learning_aws::personal_data::Masking;
-use active_learning_core::erasure::ErasedTexts;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use serde_json::{Map, json};
-use sha2::{Digest, Sha256};
+use serde_json::json;
 
 use super::BUILT_IN_TEMPLATE;
 use super::access::AccessError;
@@ -17,10 +11,8 @@ use super::automation::{Automation, hold_back};
 use super::categories;
 use super::census::Census;
 use super::drive::{Drive, DriveError};
-use super::manifest::{ERASED_LINE, Line, MAX_BYTES, check, first_state, is_erased, output_line, parse};
-use super::record::{
-    Exclusions, JobStatus, LookedThrough, ObjectState, PART_OBJECTS, Part, Template, input_key, part_key,
-};
+use super::manifest::{Line, MAX_BYTES, check, first_state, is_erased, parse};
+use super::record::{Exclusions, JobStatus, ObjectState, PART_OBJECTS, Part, Template, input_key, part_key};
 use super::same_texts::SameTexts;
 use crate::flows::{Tags, TaskUi};
 use crate::human_loop::sha256;
@@ -215,64 +207,11 @@ impl Drive<'_> {
         Ok(false)
     }
 
-    /// Returns the lines of a manifest as they are kept; none where there was no time to look through all of them: those that
-    /// Comprehend has looked through are stored, the job notes how many, and the next run goes on after them.
-    async fn kept_lines<'l>(
-        &mut self,
-        manifest: &[u8],
-        lines: &[&'l [u8]],
-        erased: &ErasedTexts,
-    ) -> Result<Option<Vec<Cow<'l, [u8]>>>, DriveError> {
-        let asks = self.jobs.masking.is_some_and(Masking::asks);
-        let mut all = Vec::with_capacity(lines.len());
-        if asks {
-            let manifest = hex::encode(Sha256::digest(manifest));
-            // What is stored besides may be as it came.
-            let before = self.job.looked_through.take();
-            let before = before.filter(|before| before.manifest == manifest);
-            let parts = before.map_or(0, |before| before.parts);
-            self.job.looked_through = Some(LookedThrough { manifest, parts });
-        }
-        for (number, lines) in lines.chunks(PART_OBJECTS).enumerate() {
-            if let Some(before) = self.looked_through(number, lines.len()).await? {
-                let again = lines.iter().zip(before);
-                all.extend(again.map(|(line, before)| match is_of_erased(line, erased) {
-                    true => Cow::Borrowed(ERASED_LINE),
-                    false => Cow::Owned(before),
-                }));
-                continue;
-            }
-            if asks && self.is_over() {
-                return Ok(None);
-            }
-            let kept: Vec<_> = lines
-                .iter()
-                .zip(self.first_object(number)..)
-                .map(|(line, object)| kept(line, object, erased, self.jobs.masking))
-                .collect();
-            let kept: Vec<Cow<'l, [u8]>> = stream::iter(kept).buffered(CONCURRENT).try_collect().await?;
-            if asks {
-                self.write_lines(number, &kept).await?;
-            }
-            if let Some(looked_through) = &mut self.job.looked_through {
-                looked_through.parts = number + 1;
-            }
-            all.extend(kept);
-        }
-        Ok(Some(all))
-    }
-
-    /// Returns the lines of a part that Comprehend has looked through in a run before.
-    async fn looked_through(&self, number: usize, lines: usize) -> Result<Option<Vec<Vec<u8>>>, DriveError> {
-        let looked_through = self.job.looked_through.as_ref();
-        if looked_through.is_none_or(|looked_through| looked_through.parts <= number) {
-            return Ok(None);
-        }
-        let before = self.jobs.find_lines(&self.job.name, number).await?;
-        Ok(before.filter(|before| before.len() == lines))
-    }
-
-    async fn write_lines(&self, number: usize, lines: &[impl AsRef<[u8]>]) -> Result<(), DriveError> {
+    pub(super) async fn write_lines(
+        &self,
+        number: usize,
+        lines: &[impl AsRef<[u8]>],
+    ) -> Result<(), DriveError> {
         let mut content = Vec::new();
         for line in lines {
             content.extend_from_slice(line.as_ref().trim_ascii());
@@ -371,45 +310,6 @@ impl Drive<'_> {
 /// Returns the states of all objects, in their order.
 fn states_of(parts: &mut [Part]) -> impl Iterator<Item = &mut ObjectState> {
     parts.iter_mut().flat_map(|part| &mut part.objects)
-}
-
-/// Returns a line of a manifest as it is kept: something else in its place where its text was erased, and its personal data
-/// masked where that is wanted.
-async fn kept<'l>(
-    line: &'l [u8],
-    object: usize,
-    erased: &ErasedTexts,
-    masking: Option<&Masking>,
-) -> Result<Cow<'l, [u8]>, DriveError> {
-    if is_of_erased(line, erased) {
-        return Ok(Cow::Borrowed(ERASED_LINE));
-    }
-    let Some((masking, parsed)) = masking.zip(parse(line).ok()) else {
-        return Ok(Cow::Borrowed(line));
-    };
-    let Some(mut text) = parsed.text("source") else {
-        return Ok(Cow::Borrowed(line));
-    };
-    let kinds = masking.apply(&mut text).await;
-    let kinds = kinds.map_err(|error| match error.is_of_text() {
-        // It would be asked about, and billed, with each run.
-        true => DriveError::Job(format!(
-            "ManifestS3Uri: the text of object {object}, counted from 0: {}",
-            chain(&error)
-        )),
-        false => DriveError::Outside(chain(&error)),
-    })?;
-    if kinds.is_empty() {
-        return Ok(Cow::Borrowed(line));
-    }
-    let source = Map::from_iter([("source".to_owned(), text.into())]);
-    Ok(Cow::Owned(output_line(&parsed, &source).into_bytes()))
-}
-
-/// Returns whether the text of a line was erased.
-fn is_of_erased(line: &[u8], erased: &ErasedTexts) -> bool {
-    let text = || parse(line).ok()?.text("source");
-    !erased.is_empty() && text().is_some_and(|text| erased.contains(&text))
 }
 
 fn at(member: &str, error: AccessError) -> DriveError {

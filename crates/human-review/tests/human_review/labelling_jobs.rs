@@ -1465,6 +1465,9 @@ async fn input_that_an_earlier_version_kept_as_it_came_is_looked_through_all_the
     for _ in 0..2 {
         drive(&review).await;
     }
+    let kept = review
+        .object("human-review/labelling-job-input/before/0000.jsonl")
+        .await;
     let shown = Mutex::new(String::new());
     let answered = answer_all(&review.sign_in("ada").await, |page| {
         shown.lock().expect("no panic").push_str(page);
@@ -1472,9 +1475,6 @@ async fn input_that_an_earlier_version_kept_as_it_came_is_looked_through_all_the
     })
     .await;
 
-    let kept = review
-        .object("human-review/labelling-job-input/before/0000.jsonl")
-        .await;
     assert_eq!(answered, 1);
     let shown = shown.into_inner().expect("no panic");
     assert!(shown.contains("Refund [NAME] her ticket"), "{shown}");
