@@ -136,8 +136,8 @@ fn result(audit: &LabelAudit, blocks: &mut Vec<Block>) {
     }
     let change = |((before, after), count): (&(String, String), &u64)| {
         vec![
-            Cell::text(before),
-            Cell::text(after),
+            Cell::written(before),
+            Cell::written(after),
             Cell::text(count.to_string()),
         ]
     };

@@ -142,6 +142,13 @@ async fn an_audit_of_texts_with_several_labels_asks_about_all_of_them_and_counts
 
     assert_eq!(started.header("location"), "audits?done=start-audit");
     assert_eq!(answered, 2);
+    let page = admin.get("audits/spring").await;
+    for own_direction in [
+        "<th scope=\"row\" dir=\"auto\" lang=\"\">Sports, World</th>",
+        "<td dir=\"auto\" lang=\"\">Sports</td>",
+    ] {
+        assert!(page.body().contains(own_direction), "{}", page.body());
+    }
     let shown = shown.into_inner().expect("no panic");
     assert!(
         shown.contains("Label so far: <strong>World, Sports</strong>"),
