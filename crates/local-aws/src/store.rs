@@ -28,8 +28,9 @@ const LOGS: &str = "logs";
 /// Names of blob files begin with it; what else is in their folder is not ours.
 pub(crate) const BLOB_PREFIX: &str = "s3-";
 
-/// How far a repair is said to be, below which the last change of the index is left out.
-const REPAIR_OF_LAST_CHANGE: f64 = 0.5;
+/// How far a repair is said to be as its last change of the index is left out: behind its beginning, which every repair
+/// tells, also that of an index whose process was killed, and before the next step.
+const REPAIR_OF_LAST_CHANGE: std::ops::Range<f64> = 0.1..0.5;
 
 /// Bit of a folder in which everybody may make files, such as `/tmp`.
 const STICKY: u32 = 0o1000;
@@ -185,8 +186,13 @@ fn open_index(folder: &Path) -> Result<(redb::Database, bool), OpenError> {
     let trial = Trial::new(file).map_err(io)?;
     // Damage that its checksums do not cover makes it panic.
     let opened = catch_unwind(AssertUnwindSafe(|| {
-        let outcome = try_index(trial)?;
-        Ok((redb::Database::create(&path)?, outcome))
+        let tried = try_index(trial)?;
+        let mut index = redb::Database::create(&path)?;
+        if !tried.is_whole {
+            // What the check repaired in memory alone.
+            index.check_integrity()?;
+        }
+        Ok((index, tried.is_taken_back || !tried.is_whole))
     }));
     match opened {
         Ok(Ok((index, is_taken_back))) => {
@@ -207,20 +213,31 @@ fn open_index(folder: &Path) -> Result<(redb::Database, bool), OpenError> {
     }
 }
 
-/// Opens the index without changing it, and reads all of it. Returns whether its last change has to be left out.
-fn try_index(trial: Trial) -> Result<bool, redb::DatabaseError> {
+/// How the index was, as it was opened without a change to its file.
+#[derive(Debug, PartialEq)]
+struct Tried {
+    /// Whether its last change failed its checksums.
+    is_taken_back: bool,
+    /// Whether the check of all of it had nothing to repair after that.
+    is_whole: bool,
+}
+
+/// Opens the index without changing it, and reads all of it.
+fn try_index(trial: Trial) -> Result<Tried, redb::DatabaseError> {
     let is_taken_back = Arc::new(AtomicBool::new(false));
     let noted = is_taken_back.clone();
     let mut index = redb::Database::builder()
         .set_repair_callback(move |session| {
-            // Only where the last change fails its checksums is it called so early.
-            if session.progress() < REPAIR_OF_LAST_CHANGE {
+            if REPAIR_OF_LAST_CHANGE.contains(&session.progress()) {
                 noted.store(true, Ordering::Relaxed);
             }
         })
         .create_with_backend(trial)?;
     let is_whole = index.check_integrity()?;
-    Ok(!is_whole || is_taken_back.load(Ordering::Relaxed))
+    Ok(Tried {
+        is_taken_back: is_taken_back.load(Ordering::Relaxed),
+        is_whole,
+    })
 }
 
 /// Makes a folder that only its owner may look into: it holds what people wrote.
@@ -312,6 +329,58 @@ mod tests {
         assert!(matches!(opened, Err(OpenError::Shared(_))), "{opened:?}");
         assert_eq!(mode(folder.path()), 0o777);
         assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
+    }
+
+    const TABLE: redb::TableDefinition<u64, &[u8]> = redb::TableDefinition::new("table");
+
+    fn change(store: &Store, number: u64) {
+        let writer = store.index.begin_write().expect("begun");
+        let mut table = writer.open_table(TABLE).expect("opened");
+        table.insert(number, &[7; 3_000][..]).expect("written");
+        drop(table);
+        writer.commit().expect("committed");
+    }
+
+    /// Opens a folder whose index is this one.
+    fn opened_with(index: &[u8]) -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        fs::write(folder.path().join(INDEX), index).expect("written");
+        let store = Store::open(folder.path()).expect("opened");
+        (folder, store)
+    }
+
+    fn numbers(store: &Store) -> Vec<u64> {
+        let reader = redb::ReadableDatabase::begin_read(&store.index).expect("begun");
+        let table = reader.open_table(TABLE).expect("opened");
+        let entries = redb::ReadableTable::iter(&table).expect("readable");
+        entries.map(|entry| entry.expect("whole").0.value()).collect()
+    }
+
+    #[test]
+    fn only_an_index_whose_last_change_is_damaged_is_said_to_be_taken_back_and_no_other_that_was_killed() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let index = || fs::read(folder.path().join(INDEX)).expect("readable");
+        let store = Store::open(folder.path()).expect("opened");
+        (0..20).for_each(|number| change(&store, number));
+        let before = index();
+        change(&store, 20);
+        // As a process that is killed leaves it.
+        let killed = index();
+        drop(store);
+        let ended = index();
+        let mut damaged = killed.clone();
+        let pages = damaged.chunks_mut(4_096).zip(before.chunks(4_096));
+        // The first page says where the last change is.
+        for (page, before) in pages.skip(1).filter(|(page, before)| page != before) {
+            page.copy_from_slice(before);
+        }
+
+        let told = [&ended, &killed, &damaged].map(|index| {
+            let (_folder, store) = opened_with(index);
+            (store.is_taken_back(), numbers(&store).len())
+        });
+
+        assert_eq!(told, [(false, 21), (false, 21), (true, 20)]);
     }
 
     #[test]
