@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::ModelWrapper;
 
-/// Most steps that change a text, and most that split it.
-const MOST_STEPS: usize = 32;
+/// Most steps that change a text, and most that split it. model2vec has one for each of 32 marks, and some more.
+const MOST_STEPS: usize = 64;
 
 /// Most times that a text may grow before it is cut into tokens; `Replace " " by "▁"` makes it three times as long.
 const MOST_GROWTH: f64 = 1_000.0;
@@ -33,10 +33,11 @@ pub(crate) fn check_file(file: &[u8]) -> Result<(), String> {
     if let Some(marks) = &parts.post_processor {
         steps(marks, "processors").into_iter().try_for_each(check_mark)?;
     }
-    let mut growth = 1.0;
+    let mut growth = Growth([1.0; 256]);
+    // From the last step to the first: what one puts into a text is changed by those behind it.
     for (part, list) in [
-        (parts.normalizer, "normalizers"),
         (parts.pre_tokenizer, "pretokenizers"),
+        (parts.normalizer, "normalizers"),
     ] {
         let Some(part) = part else { continue };
         let steps = steps(&part, list);
@@ -46,10 +47,11 @@ pub(crate) fn check_file(file: &[u8]) -> Result<(), String> {
                 "it has {count} {list}; at most {MOST_STEPS} are followed"
             ));
         }
-        for step in steps {
-            growth *= growth_of(step)?;
+        for step in steps.into_iter().rev() {
+            growth.put_before(step)?;
         }
     }
+    let growth = growth.most();
     if growth > MOST_GROWTH {
         return Err(format!(
             "its normalizers can make a text {growth:.0} times as long; at most {MOST_GROWTH:.0} times is followed"
@@ -117,28 +119,52 @@ fn check_mark(mark: &Value) -> Result<(), String> {
     tokens.try_for_each(|tokens| tokens.iter().filter_map(Value::as_str).try_for_each(check_length))
 }
 
-/// Returns how many times as long a step can make a text, of bytes that are likely.
-///
-/// Old files do not name the type of a step.
-fn growth_of(step: &Value) -> Result<f64, String> {
-    let text = |name: &str| step.get(name).and_then(Value::as_str);
-    let length = |text: &str| check_length(text).map(|()| text.len() as f64);
-    if let Some((pattern, content)) = step.get("pattern").zip(text("content")) {
-        let content = length(content)?;
-        let replaced = pattern.get("String").and_then(Value::as_str);
-        return Ok(match replaced.filter(|replaced| !replaced.is_empty()) {
-            Some(replaced) => (content / replaced.len() as f64).max(1.0),
-            // It may fit between any two bytes.
-            None => 1.0 + content,
-        });
+/// How many bytes each byte of a text can become by the steps that were looked at.
+struct Growth([f64; 256]);
+
+impl Growth {
+    fn most(&self) -> f64 {
+        self.0.iter().copied().fold(1.0, f64::max)
     }
-    if let Some(put) = text("prepend").or(text("replacement")) {
-        return Ok(1.0 + length(put)?);
+
+    /// Returns how many bytes a string becomes.
+    fn of(&self, string: &str) -> f64 {
+        string.bytes().map(|byte| self.0[usize::from(byte)]).sum()
     }
-    Ok(match text("type") {
-        Some("ByteLevel" | "NFKC" | "NFKD" | "Precompiled") => 2.0,
-        None | Some(_) => 1.0,
-    })
+
+    /// Looks at the step before those that were looked at, of bytes that are likely.
+    ///
+    /// Old files do not name the type of a step.
+    fn put_before(&mut self, step: &Value) -> Result<(), String> {
+        let text = |name: &str| step.get(name).and_then(Value::as_str);
+        if let Some((pattern, content)) = step.get("pattern").zip(text("content")) {
+            check_length(content)?;
+            let grown = self.of(content);
+            match pattern.get("String").and_then(Value::as_str) {
+                Some(replaced) if !replaced.is_empty() => {
+                    let share = grown / replaced.len() as f64;
+                    for byte in replaced.bytes() {
+                        let becomes = &mut self.0[usize::from(byte)];
+                        *becomes = becomes.max(share);
+                    }
+                }
+                // It may fit between any two bytes.
+                _ => self.0.iter_mut().for_each(|becomes| *becomes += grown),
+            }
+        } else if let Some(put) = text("prepend").or(text("replacement")) {
+            check_length(put)?;
+            let grown = self.of(put);
+            self.0.iter_mut().for_each(|becomes| *becomes += grown);
+        } else {
+            // Which bytes come of which is not known.
+            let longer = match text("type") {
+                Some("ByteLevel" | "NFKC" | "NFKD" | "Precompiled") => 2.0,
+                None | Some(_) => 1.0,
+            };
+            self.0 = [self.most() * longer; 256];
+        }
+        Ok(())
+    }
 }
 
 fn check_length(string: &str) -> Result<(), String> {
