@@ -303,6 +303,12 @@ mod tests {
         fs::write(folder.path().join("blobs/s3-1"), "data").expect("written");
         set("blobs/mine", 0o644);
         set("blobs/s3-1", 0o644);
+        fs::create_dir(folder.path().join("logs")).expect("made");
+        for name in ["logs/errors.logged", "logs/worker.log", "logs/worker.log.12"] {
+            fs::write(folder.path().join(name), "a line").expect("written");
+            set(name, 0o644);
+        }
+        set("logs", 0o755);
         let _store = Store::open(folder.path()).expect("opened");
 
         let modes = [
@@ -313,9 +319,18 @@ mod tests {
             "blobs/s3-1",
             "index.redb",
             "blobs",
+            "logs",
+            "logs/errors.logged",
+            "logs/worker.log",
+            "logs/worker.log.12",
         ];
         let modes = modes.map(|name| mode(&folder.path().join(name)));
-        assert_eq!(modes, [0o644, 0o755, 0o755, 0o644, 0o600, 0o600, 0o700]);
+        assert_eq!(
+            modes,
+            [
+                0o644, 0o755, 0o755, 0o644, 0o600, 0o600, 0o700, 0o755, 0o644, 0o600, 0o600
+            ]
+        );
     }
 
     #[test]

@@ -55,11 +55,12 @@ impl Checked {
             Some(check) => check,
             None => self.begin(identity.clone(), file.try_clone().await?, expected),
         };
-        check.await.map_err(|kind| {
-            // The next one tries again.
+        let is_whole = check.await;
+        if is_whole != Ok(true) {
+            // The next one tries again: a copy that is put back may have the time of the damaged file.
             self.locked().remove(&identity);
-            kind.into()
-        })
+        }
+        Ok(is_whole?)
     }
 
     /// Begins to read a file, unless another has begun meanwhile.

@@ -5,9 +5,9 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt, fs, io,
+    os::unix::fs::MetadataExt,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
 };
 
 /// Objects that are named one by one at a start.
@@ -46,12 +46,26 @@ pub(super) struct Stored {
     pub(super) size: u64,
 }
 
-/// A file as it was; `None` where there was none.
-type Look = Option<(u64, Option<SystemTime>)>;
+/// A file as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileLook {
+    size: u64,
+    inode: u64,
+    /// Time of its last change, in seconds and nanoseconds. Unlike that of its content it is never set back: a copy that
+    /// is put back may have the time of the damaged file.
+    changed: (i64, i64),
+}
+
+/// `None` where there was no file.
+type Look = Option<FileLook>;
 
 fn look(path: &Path) -> Look {
     let file = fs::metadata(path).ok()?;
-    Some((file.len(), file.modified().ok()))
+    Some(FileLook {
+        size: file.len(),
+        inode: file.ino(),
+        changed: (file.ctime(), file.ctime_nsec()),
+    })
 }
 
 /// The damaged objects by their files. A clone knows the same.
@@ -64,7 +78,7 @@ impl Damage {
         let mut found = BTreeMap::new();
         for (file, stored) in stored {
             let look = look(&folder.join(&file));
-            if look.is_none_or(|(size, _)| size != stored.size) {
+            if look.is_none_or(|look| look.size != stored.size) {
                 let object = DamagedObject {
                     bucket: stored.bucket,
                     key: stored.key,

@@ -30,12 +30,17 @@ fn is_ours(name: &OsStr) -> bool {
     [INDEX, BLOBS, LOGS].contains(&name) || OTHERS.contains(&name) || name.starts_with(FAULT_NOTES)
 }
 
+/// `<name>.log`, or `<name>.log.<number>`.
 fn is_log(name: &OsStr) -> bool {
-    name.to_str().is_some_and(|name| name.contains(".log"))
+    let Some((_, end)) = name.to_str().and_then(|name| name.rsplit_once(".log")) else {
+        return false;
+    };
+    let number = end.strip_prefix('.').unwrap_or(end);
+    end.is_empty() || number.len() < end.len() && number.parse::<u32>().is_ok()
 }
 
 /// Returns something in the folder that is not ours.
-fn foreign(folder: &Path) -> io::Result<Option<PathBuf>> {
+fn foreign(folder: &Path, is_ours: fn(&OsStr) -> bool) -> io::Result<Option<PathBuf>> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if !is_ours(&entry.file_name()) {
@@ -48,30 +53,38 @@ fn foreign(folder: &Path) -> io::Result<Option<PathBuf>> {
 /// Returns whether everybody may change the folder, and it cannot be closed, since it has other files than ours.
 pub(super) fn is_open_to_changes(folder: &Path) -> io::Result<bool> {
     let mode = fs::metadata(folder)?.permissions().mode();
-    Ok(mode & EVERYBODY_WRITES != 0 && foreign(folder)?.is_some())
+    Ok(mode & EVERYBODY_WRITES != 0 && foreign(folder, is_ours)?.is_some())
 }
 
 /// Takes from others what an earlier version, or whoever made the folder, let them do with what is ours.
 pub(super) fn close_to_others(folder: &Path) -> io::Result<()> {
-    match foreign(folder)? {
+    close_with_files(folder, is_ours)?;
+    let blobs = folder.join(BLOBS);
+    if blobs.is_dir() {
+        close(&blobs)?;
+        close_files(&blobs, is_blob)?;
+    }
+    let logs = folder.join(LOGS);
+    if logs.is_dir() {
+        // Others have folders of this name too.
+        close_with_files(&logs, is_log)?;
+    }
+    Ok(())
+}
+
+/// Closes our files in a folder, and the folder itself if it has no others.
+fn close_with_files(folder: &Path, is_ours: fn(&OsStr) -> bool) -> io::Result<()> {
+    match foreign(folder, is_ours)? {
         None => close(folder)?,
         Some(_) if fs::metadata(folder)?.permissions().mode() & OTHERS_BITS == 0 => {}
         Some(foreign) => tracing::warn!(
-            "the state folder {} holds other files too, such as {}: they, and the folder itself, stay open to others as they \
-             are; what the stack stores is closed",
+            "the folder {} holds other files than those of the stack, such as {}: they, and the folder itself, stay open to \
+             others as they are; what the stack stores is closed",
             folder.display(),
             foreign.display()
         ),
     }
-    close_files(folder, is_ours)?;
-    for (name, is_ours) in [(BLOBS, is_blob as fn(&OsStr) -> bool), (LOGS, is_log)] {
-        let inner = folder.join(name);
-        if inner.is_dir() {
-            close(&inner)?;
-            close_files(&inner, is_ours)?;
-        }
-    }
-    Ok(())
+    close_files(folder, is_ours)
 }
 
 fn close_files(folder: &Path, is_ours: fn(&OsStr) -> bool) -> io::Result<()> {

@@ -74,3 +74,31 @@ async fn what_was_read_and_found_damaged_is_named_and_refused_by_name_from_then_
     assert_eq!(storage.get("a/key").await, pattern(60_000));
     assert_eq!(damaged(&storage), []);
 }
+
+#[tokio::test]
+async fn a_copy_that_is_put_back_with_the_time_of_the_damaged_file_is_read_at_once() {
+    let storage = Storage::with_bucket();
+    let path = stored(&storage, "a/key", 60_000).await;
+    let modified = std::fs::metadata(&path).and_then(|file| file.modified());
+    let modified = modified.expect("a time");
+    let write = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).expect("written");
+        let file = std::fs::File::options().write(true).open(&path).expect("open");
+        file.set_modified(modified).expect("as it was");
+    };
+    let part = || {
+        let part = storage.s3().get_object().bucket("bucket").key("a/key");
+        part.range("bytes=0-9").send()
+    };
+    let mut bytes = pattern(60_000);
+    bytes[30_000] ^= 1;
+    write(&bytes);
+    assert!(part().await.is_err());
+    assert_eq!(damaged(&storage), [of_bucket("a/key", true)]);
+
+    write(&pattern(60_000));
+
+    assert!(part().await.is_ok());
+    assert_eq!(storage.get("a/key").await, pattern(60_000));
+    assert_eq!(damaged(&storage), []);
+}
