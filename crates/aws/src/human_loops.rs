@@ -25,6 +25,10 @@ const MAX_PAUSE: Duration = Duration::from_secs(8);
 /// Largest object of a question that is read, in bytes: `InputContent` has at most 3 MiB.
 const MAX_QUESTION_BYTES: u64 = 4 << 20;
 
+/// Tasks from which on the queue of the built-in review service is called full. It takes 5,000 (source: Amazon A2I quotas); what
+/// is answered then makes room that the next hourly sweep fills.
+const NEARLY_FULL: usize = 4_500;
+
 /// Kind of the event that tells that a human loop has ended. Source: Amazon A2I, "Use Amazon CloudWatch Events".
 pub const STATUS_CHANGE: &str = "SageMaker A2I HumanLoop Status Change";
 
@@ -259,8 +263,8 @@ impl HumanLoops {
     }
 }
 
-/// Returns how many questions wait outside of the queue since the built-in review service had no room for their loops. What was
-/// answered and is being collected counts too.
+/// Returns how many questions wait outside of the queue since the built-in review service had no room for their loops; none
+/// while there is room. What was answered and is being collected counts too.
 ///
 /// A request for each thousand open loops.
 ///
@@ -276,7 +280,16 @@ pub async fn without_room(feedback: &Bucket, review: &Bucket) -> Result<usize, B
         .filter_map(|mark| keys::queued_loop(&mark.key))
         .collect();
     let asked = asked.iter().filter_map(|asked| keys::loop_of_asked(&asked.key));
-    Ok(asked.filter(|name| !queued.contains(name)).count())
+    Ok(outside(asked, &queued))
+}
+
+/// Counts the loops that are not among those of a full queue.
+fn outside<'a>(asked: impl Iterator<Item = &'a str>, queued: &HashSet<&str>) -> usize {
+    match queued.len() {
+        // What is asked and not queued is answered, or about to be queued.
+        ..NEARLY_FULL => 0,
+        NEARLY_FULL.. => asked.filter(|name| !queued.contains(name)).count(),
+    }
 }
 
 fn is_quota(refusal: &Refusal) -> bool {
@@ -289,5 +302,20 @@ impl OpenLoop {
             name: keys::loop_of_asked(&object.key)?.to_owned(),
             asked_at: object.modified,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_waits_for_room_while_there_is_some_though_answers_are_being_collected() {
+        let names: Vec<String> = (0..NEARLY_FULL).map(|number| format!("loop-{number}")).collect();
+        let full: HashSet<&str> = names.iter().map(String::as_str).collect();
+        let with_room: HashSet<&str> = names[1..].iter().map(String::as_str).collect();
+        let asked = || ["loop-1", "loop-2", "other"].into_iter();
+
+        assert_eq!((outside(asked(), &with_room), outside(asked(), &full)), (0, 1));
     }
 }
