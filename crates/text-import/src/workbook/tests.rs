@@ -96,3 +96,25 @@ fn a_workbook_that_unpacks_to_more_than_its_directory_tells_is_refused() {
     ));
     assert!(read(3 << 20).is_ok());
 }
+
+#[test]
+fn an_archive_whose_parts_lie_in_one_another_is_found_to_be_too_large() {
+    // Blocks that unpack to nothing, which all parts have in common.
+    let blocks = [0, 0, 0, 0xff, 0xff].repeat(2_000);
+    let archive = |parts: usize| {
+        let heads = (0..parts).flat_map(|part| {
+            let after = u16::try_from((parts - 1 - part) * 30)
+                .expect("small")
+                .to_le_bytes();
+            let mut head = [0; 30];
+            head[..4].copy_from_slice(b"PK\x03\x04");
+            head[28..].copy_from_slice(&after);
+            head
+        });
+        heads.chain(blocks.iter().copied()).collect::<Vec<u8>>()
+    };
+
+    let found = [1, 100].map(|parts| inflates_beyond(&archive(parts), 1 << 20));
+
+    assert_eq!(found, [false, true]);
+}
