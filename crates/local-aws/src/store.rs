@@ -9,13 +9,9 @@ mod trial;
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
 };
 
 use trial::Trial;
@@ -27,10 +23,6 @@ const BLOBS: &str = "blobs";
 const LOGS: &str = "logs";
 /// Names of blob files begin with it; what else is in their folder is not ours.
 pub(crate) const BLOB_PREFIX: &str = "s3-";
-
-/// How far a repair is said to be as its last change of the index is left out: behind its beginning, which every repair
-/// tells, also that of an index whose process was killed, and before the next step.
-const REPAIR_OF_LAST_CHANGE: std::ops::Range<f64> = 0.1..0.5;
 
 /// Bit of a folder in which everybody may make files, such as `/tmp`.
 const STICKY: u32 = 0o1000;
@@ -183,16 +175,18 @@ fn open_index(folder: &Path) -> Result<(redb::Database, bool), OpenError> {
         Err(fs::TryLockError::WouldBlock) => return Err(OpenError::InUse(folder.to_owned())),
         Err(fs::TryLockError::Error(error)) => return Err(io(error)),
     }
+    let before = last_change(&file).map_err(io)?;
     let trial = Trial::new(file).map_err(io)?;
     // Damage that its checksums do not cover makes it panic.
     let opened = catch_unwind(AssertUnwindSafe(|| {
-        let tried = try_index(trial)?;
+        let is_whole = try_index(trial)?;
         let mut index = redb::Database::create(&path)?;
-        if !tried.is_whole {
+        if !is_whole {
             // What the check repaired in memory alone.
             index.check_integrity()?;
         }
-        Ok((index, tried.is_taken_back || !tried.is_whole))
+        let after = last_change(&fs::File::open(&path)?)?;
+        Ok((index, before.is_some() && before != after))
     }));
     match opened {
         Ok(Ok((index, is_taken_back))) => {
@@ -213,31 +207,31 @@ fn open_index(folder: &Path) -> Result<(redb::Database, bool), OpenError> {
     }
 }
 
-/// How the index was, as it was opened without a change to its file.
-#[derive(Debug, PartialEq)]
-struct Tried {
-    /// Whether its last change failed its checksums.
-    is_taken_back: bool,
-    /// Whether the check of all of it had nothing to repair after that.
-    is_whole: bool,
+/// Opens the index without changing it, and reads all of it. Returns whether the check of it had nothing to repair.
+fn try_index(trial: Trial) -> Result<bool, redb::DatabaseError> {
+    redb::Database::builder()
+        .create_with_backend(trial)?
+        .check_integrity()
 }
 
-/// Opens the index without changing it, and reads all of it.
-fn try_index(trial: Trial) -> Result<Tried, redb::DatabaseError> {
-    let is_taken_back = Arc::new(AtomicBool::new(false));
-    let noted = is_taken_back.clone();
-    let mut index = redb::Database::builder()
-        .set_repair_callback(move |session| {
-            if REPAIR_OF_LAST_CHANGE.contains(&session.progress()) {
-                noted.store(true, Ordering::Relaxed);
-            }
-        })
-        .create_with_backend(trial)?;
-    let is_whole = index.check_integrity()?;
-    Ok(Tried {
-        is_taken_back: is_taken_back.load(Ordering::Relaxed),
-        is_whole,
-    })
+/// Returns page and checksum of the data of the last change as the head of an index tells them; `None` of one that is new.
+///
+/// The database says nothing of a change that it leaves out, but that it repairs, as it does of every index whose process
+/// was killed. Source: redb 4, "Database layout".
+fn last_change(index: &fs::File) -> io::Result<Option<[u8; 24]>> {
+    /// Byte whose lowest bit says which of the two places has the last change.
+    const PLACE: usize = 9;
+    const PLACES: [usize; 2] = [64, 192];
+    /// Where a place tells of the data.
+    const DATA: usize = 8;
+
+    let mut head = [0; 320];
+    match index.read_exact_at(&mut head, 0) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        read => read?,
+    }
+    let data = PLACES[usize::from(head[PLACE] & 1)] + DATA;
+    Ok(head[data..].first_chunk().copied())
 }
 
 /// Makes a folder that only its owner may look into: it holds what people wrote.
@@ -390,12 +384,16 @@ mod tests {
             page.copy_from_slice(before);
         }
 
-        let told = [&ended, &killed, &damaged].map(|index| {
+        let mut head_damaged = killed.clone();
+        let place = 64 + 128 * usize::from(head_damaged[9] & 1);
+        head_damaged[place + 100] ^= 1;
+
+        let told = [&ended, &killed, &damaged, &head_damaged].map(|index| {
             let (_folder, store) = opened_with(index);
             (store.is_taken_back(), numbers(&store).len())
         });
 
-        assert_eq!(told, [(false, 21), (false, 21), (true, 20)]);
+        assert_eq!(told, [(false, 21), (false, 21), (true, 20), (true, 20)]);
     }
 
     #[test]
