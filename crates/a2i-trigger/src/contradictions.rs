@@ -42,21 +42,22 @@ impl A2iTrigger {
     /// further round is asked about a tie that there is no more is taken back. Idempotent.
     pub(crate) async fn decide_delivered(&self, object: &S3Object) -> Result<(), A2iTriggerError> {
         let decided = self.delivered_labels(object).await?;
-        let settled: Vec<String> = stream::iter(&decided)
+        let settled: Vec<Vec<String>> = stream::iter(&decided)
             .map(|labelled| self.decide_anew(labelled))
             .buffer_unordered(CALLS_IN_FLIGHT)
-            .try_filter_map(|settled| ready(Ok(settled)))
             .try_collect()
             .await?;
-        let further = settled.iter().filter_map(|name| LoopName::parse(name));
-        let further: BTreeSet<LoopName> = further.flat_map(|name| name.further_rounds()).collect();
-        for human_loop in &further {
-            self.take_off(&human_loop.to_string()).await?;
-        }
+        let loops = settled.iter().flatten().filter_map(|name| LoopName::parse(name));
+        let further: BTreeSet<LoopName> = loops.flat_map(|name| name.further_rounds()).collect();
+        stream::iter(&further)
+            .map(async |human_loop| self.take_off(&human_loop.to_string()).await)
+            .buffer_unordered(CALLS_IN_FLIGHT)
+            .try_for_each(|()| ready(Ok(())))
+            .await?;
         info!(
             object.key,
             texts = decided.len(),
-            settled = settled.len(),
+            settled = settled.iter().filter(|loops| !loops.is_empty()).count(),
             "answers are other ones since the label set was changed"
         );
         Ok(())
@@ -78,16 +79,21 @@ impl A2iTrigger {
         Ok(labelled.collect())
     }
 
-    /// Takes in what the votes on a text come to. Returns the loop that has left it open, where a further round is not to be
+    /// Takes in what the votes on a text come to. Returns the loops that may have left it open, where a further round is not to be
     /// answered any more.
-    async fn decide_anew(&self, labelled: &LabelledRecord) -> Result<Option<String>, A2iTriggerError> {
+    async fn decide_anew(&self, labelled: &LabelledRecord) -> Result<Vec<String>, A2iTriggerError> {
         let labels = self.labels_of(&labelled.labelled_at).await?;
         let decide = |question: &mut Option<Question>| {
             let question = with_votes(question, labelled, &labels);
             let settled = question.decide_anew(&labels, &labelled.consensus, labelled.decided_by);
-            // Also where an earlier run of the same event has settled it.
+            // An earlier run of the same event may have settled it, and forgotten which of its loops was the latest.
             let is_asked_no_more = question.state == State::Answered && question.human_loop.is_none();
-            settled.or_else(|| question.first_loop.clone().filter(|_| is_asked_no_more))
+            let earlier = question.first_loop.iter().chain(&question.asked_in);
+            match settled {
+                Some(left_open_by) => vec![left_open_by],
+                None if is_asked_no_more => earlier.cloned().collect(),
+                None => Vec::new(),
+            }
         };
         Ok(self.questions.change(&labelled.record.id, decide).await?)
     }

@@ -266,10 +266,15 @@ impl LabelCollection {
         if open.is_empty() {
             return Ok(0);
         }
+        let next = name.next_round().map(|next| next.to_string());
         if self.is_stopped(&output.human_loop_name).await? {
-            // What its page left out was not stopped by an operator: who had it open has answered, and others contradict.
-            let (contradicted, stopped): (Vec<_>, Vec<_>) =
-                (open.into_iter()).partition(|question| question.is_taken_off(&output.human_loop_name));
+            // What its page left out was not stopped by an operator: who had it open has answered, and others contradict. An
+            // earlier run may have noted that they are asked again.
+            let is_asked_again =
+                |question: &Question| next.as_deref().is_some_and(|next| question.was_asked_in(next));
+            let (contradicted, stopped): (Vec<_>, Vec<_>) = (open.into_iter()).partition(|question| {
+                question.is_taken_off(&output.human_loop_name) || is_asked_again(question)
+            });
             let reason = "the human loop was stopped";
             let stopped = stopped.into_iter().map(|question| question.record).collect();
             self.abandon(&output.human_loop_name, stopped, &output.origin(), reason)
@@ -280,7 +285,7 @@ impl LabelCollection {
             open = contradicted;
         }
         let records: Vec<_> = open.iter().map(|question| question.record.clone()).collect();
-        let Some(next) = name.next_round() else {
+        let Some(next) = next else {
             for question in open {
                 self.dispute(question.record).await?;
             }
@@ -290,7 +295,17 @@ impl LabelCollection {
         voted.sort_unstable();
         voted.dedup();
         let question = output.asking_again(records, voted).to_json();
-        self.human_loops.keep(&next.to_string(), &question).await?;
+        self.human_loops.keep(&next, &question).await?;
+        for taken_off in open.iter().filter(|question| question.human_loop.is_none()) {
+            // Else the next page would leave it out as well, and nobody would answer it.
+            let ask_further = |stored: &mut Option<Question>| {
+                if let Some(question) = stored {
+                    question.ask_further(&output.human_loop_name, &next);
+                }
+            };
+            let noted = self.questions.change(&taken_off.record.id, ask_further).await;
+            noted.map_err(LabelCollectionError::Question)?;
+        }
         Ok(open.len())
     }
 

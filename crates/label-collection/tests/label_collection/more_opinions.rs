@@ -7,6 +7,7 @@ use active_learning_core::{
         consolidation::{Consensus, DecidedBy},
         human_loop::Answer,
         question::{Opinion, Question, State},
+        vote::{Vote, VoteSource},
     },
 };
 use lambda_runtime::Diagnostic;
@@ -124,6 +125,37 @@ async fn what_a_page_left_out_since_it_was_taken_back_or_is_asked_elsewhere_is_n
         let kept = services.get(FEEDBACK, &keys::question(&question.record.id)).await;
         assert_eq!(Question::parse(kept.as_bytes()), Some(question));
     }
+}
+
+#[tokio::test]
+async fn what_a_merge_has_settled_and_who_had_the_page_open_contradicts_is_on_the_page_of_the_next_round() {
+    let services = Services::start();
+    let mut one = input();
+    one["comprehendPredictions"] = Value::from(vec![one["comprehendPredictions"][0].clone()]);
+    let line = one["comprehendPredictions"][0].to_string();
+    let said = |worker: &str, label: &str| Vote {
+        worker: worker.to_owned(),
+        answer: Answer::labels([label]),
+        source: VoteSource::HumanReview,
+        at: "2026-11-20T11:00:00.000Z".to_owned(),
+        seconds: None,
+        note: Default::default(),
+    };
+    let mut settled = Question::asked(FeedbackRecord::parse(line.as_bytes()).expect("a record"), LOOP, 1);
+    settled.votes.clear();
+    settled.answer_with(&[said("w1", "World"), said("w2", "World"), said("w3", "Sports")]);
+    settled.human_loop = None;
+    assert!(settled.state == State::Answered && settled.is_taken_off(&again(1)));
+    let key = keys::question(&settled.record.id);
+    services.put(FEEDBACK, &key, settled.to_json()).await;
+
+    let contrary = output(&again(1), &one.to_string(), &[("w4", 1, &["Sports"])]);
+    services.answered(&again(1), contrary).await;
+
+    let question = Question::parse(services.get(FEEDBACK, &key).await.as_bytes()).expect("a question");
+    assert_eq!(question.consensus, Some(Consensus::Tie));
+    assert_eq!(services.open().await, [again(2)]);
+    assert!(!question.is_taken_off(&again(2)), "somebody can answer it");
 }
 
 #[tokio::test]

@@ -30,6 +30,15 @@ impl Question {
             })
     }
 
+    /// Notes that a further round asks what was taken off the page of the loop before: who had that page open has answered all the
+    /// same, and others contradict. Not where another loop asks it by now.
+    pub fn ask_further(&mut self, left_open_by: &str, next: &str) {
+        if self.state == State::Asked && self.human_loop.is_none() {
+            self.human_loop = Some(left_open_by.to_owned());
+            self.asked_in.push(next.to_owned());
+        }
+    }
+
     /// Returns whether people are being asked since a change of the label set asked it anew.
     pub fn is_asked_anew(&self) -> bool {
         self.state == State::Asked && self.human_loop.is_some() && self.record.signal == Signal::Relabel

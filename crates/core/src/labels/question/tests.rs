@@ -1008,6 +1008,32 @@ fn a_tie_that_there_is_no_more_since_labels_became_one_takes_the_further_round_b
 }
 
 #[test]
+fn what_a_merge_has_settled_and_a_page_that_was_open_contradicts_is_on_the_page_of_the_next_round() {
+    let mut set = labels(&["World", "Biz", "Sports"]);
+    set.merge("Biz", "World").expect("active");
+    let mut question = Question::asked(dislike(), "review-1", 1);
+    question.votes.clear();
+    question.answer_with(&[review("w1", "World"), review("w2", "Biz"), review("w3", "Sports")]);
+    set.use_own_names(&mut question);
+    let world = Consensus::Agreed {
+        answer: Answer::labels(["World"]),
+        confidence: 1.0,
+    };
+    let settled = question.decide_anew(&set, &world, Some(DecidedBy::Majority));
+    assert_eq!(settled.as_deref(), Some("review-1"));
+    let mut answered = question.clone();
+
+    question.answer_with(&[review("w4", "Sports")]);
+    assert_eq!(question.consensus, Some(Consensus::Tie));
+    question.ask_further("review-1-again-1", "review-1-again-2");
+    answered.ask_further("review-1-again-1", "review-1-again-2");
+
+    assert!(question.is_asked_in("review-1-again-2") && !question.is_taken_off("review-1-again-2"));
+    assert!(question.was_asked_in("review-1-again-2"));
+    assert!(answered.human_loop.is_none(), "nobody is asked what is answered");
+}
+
+#[test]
 fn an_answer_that_was_decided_by_an_older_set_is_held_against_that_of_now_once() {
     let mut set = labels(&["A", "B", "Weather"]);
     set.retire("B").expect("active");
