@@ -97,8 +97,8 @@ const ZEROS: [char; 22] = [
     '꩐',
 ];
 
-/// Returns a name with its numbers in the digits of each other script, those that are used most first: `4` and `٤` are one
-/// number, for who types on another keyboard. None of a name without digits.
+/// Returns a name with its numbers in the digits of each other script: `4` and `٤` are one number, for who types on another
+/// keyboard. None of a name without digits.
 pub fn in_other_digits(name: &str) -> impl Iterator<Item = String> {
     let has_digit = name.chars().any(|c| digit(c).is_some());
     let zeros = ZEROS.iter().filter(move |_| has_digit);

@@ -320,11 +320,23 @@ impl LabelSet {
     }
 
     /// Returns the label that has a name, as it stands in the set: merges are not followed. Where no label is called `1.0`, it
-    /// is `1`, and the other way round; so it is with the digits of other scripts: `٤` is `4` where no label is called so.
+    /// is `1`, and the other way round; so it is with the digits of other scripts: `٤` is `4` where no label is called so. Where
+    /// several labels are that number in other digits, none is meant.
     pub fn find(&self, name: &str) -> Option<&Label> {
         let found = self.index(name).or_else(|| self.index(&other_number(name)?));
-        let found = found.or_else(|| in_other_digits(name).find_map(|other| self.index(&other)));
+        let found = found.or_else(|| self.index_in_other_digits(name));
         found.map(|index| &self.labels[index])
+    }
+
+    /// Returns whether a label is called so, and not only what stands for the same number.
+    pub fn has_name(&self, name: &str) -> bool {
+        self.index(name).is_some()
+    }
+
+    fn index_in_other_digits(&self, name: &str) -> Option<usize> {
+        let mut found = in_other_digits(name).filter_map(|other| self.index(&other));
+        let first = found.next()?;
+        found.all(|other| other == first).then_some(first)
     }
 
     /// Returns the index of the label that a name means, by its key. Where two labels differ only by `ı` and `i`, capitals that

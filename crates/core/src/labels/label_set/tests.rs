@@ -4,6 +4,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::*;
 use crate::{
+    dataset::Mode,
     feedback::{ClassScore, FeedbackRecord, Prediction, Signal},
     labels::{
         human_loop::Answer,
@@ -1269,4 +1270,32 @@ fn a_number_in_the_digits_of_another_script_is_the_label_unless_one_is_called_so
     set.add("١", "").expect("it is another name");
     assert_eq!(set.resolve("١"), Resolution::Label("١"));
     assert_eq!(set.resolve("1"), Resolution::Label("1"));
+}
+
+#[test]
+fn a_number_that_two_labels_are_in_other_digits_means_neither_and_each_of_them_itself() {
+    let mut set = set(&["Level \u{664}", "Level \u{96a}"]);
+
+    assert_eq!(set.resolve("Level 4"), Resolution::Proposed("Level 4"));
+    assert_eq!(set.resolve("level \u{664}"), Resolution::Label("Level \u{664}"));
+    assert_eq!(set.resolve("level \u{96a}"), Resolution::Label("Level \u{96a}"));
+    assert!(set.has_name("LEVEL \u{664}") && !set.has_name("Level 4"));
+    set.add("Level 4", "").expect("no label is called so");
+    assert_eq!(set.resolve("Level 4"), Resolution::Label("Level 4"));
+}
+
+#[test]
+fn classes_of_a_model_and_rows_that_are_one_number_in_two_scripts_stay_two_where_both_are_labels() {
+    let mut set = LabelSet::seed(["4"], Origin::Edited, AT);
+    assert!(set.take_data(["4", "\u{664}"], false, "2026-11-30T10:00:00.000Z"));
+
+    assert_eq!(set.active().collect::<Vec<_>>(), ["4", "\u{664}"]);
+    assert_eq!(set.choices(["4", "\u{664}"]), ["4", "\u{664}"]);
+    assert!(set.difference(["4", "\u{664}"]).is_empty());
+    for label in ["4", "\u{664}"] {
+        assert_eq!(
+            set.classes_of_row(label, Mode::MultiClass),
+            Ok(vec![label.to_owned()])
+        );
+    }
 }
