@@ -7,6 +7,7 @@ mod effects;
 mod listing;
 mod made;
 mod plan;
+mod words;
 
 use std::collections::HashMap;
 

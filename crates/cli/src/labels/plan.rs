@@ -7,7 +7,7 @@ use active_learning_aws::{
 use active_learning_core::{
     feedback::Signal,
     labels::{
-        label_set::{Label, LabelSet, Resolution, State as LabelState},
+        label_set::{Label, LabelSet, State as LabelState},
         labelled::LabelledRecord,
         question::{Question, State as QuestionState},
     },
@@ -15,7 +15,11 @@ use active_learning_core::{
 use futures::{StreamExt, TryStreamExt, stream};
 use model_building::relabel::{self, Doubt, Rows};
 
-use super::{Action, Failure, Labels, apply, effects::Said};
+use super::{
+    Action, Failure, Labels, apply,
+    effects::Said,
+    words::{becomes, made_synonym, mapped, none_fitted, still_means, taken_over, without_synonym},
+};
 use crate::wording::counted;
 
 /// Questions that are read at a time.
@@ -107,15 +111,21 @@ impl Labels {
         let text = match action {
             Action::Rename { old, new } => {
                 let rows = self.rows(set, &Doubt::Label(name_of(set, old))).await?;
+                let called_so = self
+                    .called_so(set, action, (name_of(set, old), &rows), new)
+                    .await?;
                 format!(
-                    "`{}` becomes `{}`: {}. What the serving model predicts has the new name from now on.",
+                    "`{}` becomes `{}`: {}. What the serving model predicts has the new name from now on.{called_so}",
                     name_of(set, old),
                     new.trim(),
                     mapped(&rows)
                 )
             }
-            Action::Merge { from, into } if set.find(from).is_none() => {
-                made_synonym(from, name_of(set, into))
+            Action::Merge { from, into } if !set.has_name(from) => {
+                let label = name_of(set, into);
+                let rows = self.rows(set, &Doubt::Label(label)).await?;
+                let called_so = self.called_so(set, action, (label, &rows), from).await?;
+                made_synonym(from, label) + &called_so
             }
             Action::Merge { from, into } => {
                 let (from, into) = (name_of(set, from), name_of(set, into));
@@ -132,7 +142,10 @@ impl Labels {
                     .await;
             }
             Action::Synonym { name, synonym } => {
-                format!("`{}` means `{}` too.", synonym.trim(), name_of(set, name))
+                let label = name_of(set, name);
+                let rows = self.rows(set, &Doubt::Label(label)).await?;
+                let called_so = self.called_so(set, action, (label, &rows), synonym).await?;
+                format!("`{}` means `{label}` too.{called_so}", synonym.trim())
             }
             Action::RemoveSynonym { name, synonym } => {
                 let name = name_of(set, name);
@@ -141,7 +154,10 @@ impl Labels {
                 let before = self.rows(set, &Doubt::Label(name)).await?;
                 let left = self.rows(&after, &Doubt::Label(name)).await?;
                 let moved = before.initial.len().saturating_sub(left.initial.len());
-                without_synonym(name, synonym, moved)
+                match after.find(synonym) {
+                    Some(label) => still_means(&label.name, synonym),
+                    None => without_synonym(name, synonym, moved),
+                }
             }
             Action::Describe { name, .. } => format!("`{}` gets another description.", name_of(set, name)),
             Action::Order { .. } => {
@@ -278,6 +294,24 @@ impl Labels {
         Ok(before - rows.answers.len())
     }
 
+    /// Says how many rows are called by a name already that a change gives a label, which has these rows before.
+    async fn called_so(
+        &self,
+        set: &LabelSet,
+        action: &Action,
+        (label, before): (&str, &Rows),
+        name: &str,
+    ) -> Result<String, Failure> {
+        let mut after = set.clone();
+        apply(&mut after, action)?;
+        let label = match action {
+            Action::Rename { .. } => name_of(&after, name),
+            _ => label,
+        };
+        let rows = self.rows(&after, &Doubt::Label(label)).await?;
+        Ok(taken_over(label, name, before, &rows))
+    }
+
     async fn rows(&self, set: &LabelSet, doubt: &Doubt<'_>) -> Result<Rows, Failure> {
         relabel::rows(&self.place.training, Some(set), doubt).await
     }
@@ -287,7 +321,7 @@ impl Labels {
 fn names_a_label_otherwise(set: &LabelSet, action: &Action) -> bool {
     match action {
         Action::Synonym { .. } => true,
-        Action::Merge { from, .. } => set.find(from).is_none(),
+        Action::Merge { from, .. } => !set.has_name(from),
         _ => false,
     }
 }
@@ -295,72 +329,6 @@ fn names_a_label_otherwise(set: &LabelSet, action: &Action) -> bool {
 /// Returns a label's name as the set has it; a name that is not a label stays.
 fn name_of<'n>(set: &'n LabelSet, name: &'n str) -> &'n str {
     set.find(name).map_or(name, |label| &label.name)
-}
-
-/// Says that a label has lost another name, by which this many rows of training files are called.
-fn without_synonym(name: &str, synonym: &str, initial: usize) -> String {
-    let synonym = synonym.trim();
-    format!(
-        "`{synonym}` means `{name}` no more. What is proposed by that name is a proposal again. What reviewers chose while it \
-         was the label's own name, and {} of training files, are of a class `{synonym}` from then on, as what a model \
-         predicts by it is: make it a label, or another name of one.",
-        counted(initial, "row")
-    )
-}
-
-/// Says what becomes of the rows of a label that is added, or that is a label again.
-fn becomes(set: &LabelSet, name: &str, rows: &Rows) -> String {
-    let counts = counts(rows);
-    let Some(label) = set.brought_back(name) else {
-        return format!(
-            "`{}` becomes a label, and votes that proposed it count for it: {counts}",
-            name.trim()
-        );
-    };
-    let moves = match &label.state {
-        LabelState::MergedInto(into) => match set.resolve(into) {
-            Resolution::Label(now) => format!("{counts} move from `{now}` to it"),
-            _ => format!("{counts} count again"),
-        },
-        LabelState::Retired => format!("{counts} that were left out count again"),
-        LabelState::Split { .. } | LabelState::Active => counts,
-    };
-    format!(
-        "`{}` is a label again, and rows that name it are its rows: {moves}",
-        label.name
-    )
-}
-
-/// Says how many texts that no label fitted are asked again by a new label, and of how many an earlier change asks.
-fn none_fitted(again: usize, open: usize) -> String {
-    let mut text = format!(
-        " Of the texts that no label fitted {} will be asked again, the most doubtful first.",
-        texts(again)
-    );
-    if open > 0 {
-        text += &format!(" An earlier change asks about {} already.", texts(open));
-    }
-    text
-}
-
-fn made_synonym(name: &str, label: &str) -> String {
-    format!(
-        "`{}` is no label, so that there is nothing to merge: it becomes another name of `{label}`, as by \
-         `labels synonym`. Votes that proposed it count for that.",
-        name.trim()
-    )
-}
-
-fn mapped(rows: &Rows) -> String {
-    format!("{} are mapped, nobody is asked", counts(rows))
-}
-
-fn counts(rows: &Rows) -> String {
-    let (answers, initial) = (
-        counted(rows.answers.len(), "answer"),
-        counted(rows.initial.len(), "row"),
-    );
-    format!("{answers} and {initial} of training files")
 }
 
 pub(super) fn texts(count: usize) -> String {

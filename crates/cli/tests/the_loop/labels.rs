@@ -338,10 +338,14 @@ async fn renamed_merged_and_retired_labels_are_told_mapped_and_no_longer_asked_o
     let stack = Stack::start(folder.path(), &rows[..48], &parameters).await;
     put_labels(&stack.s3, stack.bucket(), "review-1", &rows[48..144]).await;
     let answered = |label: &str| rows[48..144].iter().filter(|(of, _)| of == label).count();
+    let given_before = rows[..48].iter().filter(|(of, _)| of == "Sports").count();
     let run = async |arguments: &[&str]| harness::command(folder.path(), arguments).await;
 
     let (untouched, planned) = run(&["labels", "rename", "sports", "Sport|Games", "--json"]).await;
     let renamed = run(&["labels", "rename", "sports", "Sport|Games", "--yes"]).await;
+    let freed = run(&["labels", "remove-synonym", "Sport|Games", "Sports", "--yes"]).await;
+    let (_, given) = run(&["labels", "rename", "World", "Sports", "--json"]).await;
+    let back = run(&["labels", "synonym", "Sport|Games", "Sports", "--yes"]).await;
     let merged = run(&["labels", "merge", "Business", "World", "--yes"]).await;
     let retired = run(&["labels", "retire", "SciTech", "--yes"]).await;
     let status = run(&["status"]).await;
@@ -374,8 +378,17 @@ async fn renamed_merged_and_retired_labels_are_told_mapped_and_no_longer_asked_o
     );
     assert_eq!(json(&link.1)["role"], "reviewer", "{}", link.1);
 
-    for (done, printed) in [&renamed, &merged, &retired, &versions, &exported, &built] {
+    for (done, printed) in [
+        &renamed, &freed, &back, &merged, &retired, &versions, &exported, &built,
+    ] {
         assert!(done, "{printed}");
+    }
+    let called_so = format!(
+        "{} answers and {given_before} rows of training files are called `Sports` already",
+        answered("Sports")
+    );
+    for said in [&given, &back.1] {
+        assert!(said.contains(&called_so), "{called_so}: {said}");
     }
     assert!(
         renamed.1.contains(&format!("{} answers", answered("Sports"))),

@@ -46,8 +46,9 @@ const ANCHOR_WORDS: usize = 4;
 /// Bytes of a score, as JSON.
 const SCORE_BYTES: usize = 32;
 
-/// Smallest score of a class that is remembered. No text has more than twenty of them, however many classes there are. A class
-/// that is left out counts as one of score 0: then scores are found up to this much farther apart, never nearer.
+/// Smallest score of a class that is remembered. By a model of single labels, whose scores come to 1, no text has more than
+/// twenty of them, however many classes there are. A class that is left out counts as one of score 0: where the other score is
+/// larger, they are found up to this much farther apart; where both are left out they differ by less than this.
 const MIN_SCORE: f32 = 0.05;
 
 /// Bytes of texts that are remembered, with what is known of them: about 8,000 news items.
