@@ -110,6 +110,9 @@ impl A2iTrigger {
         vote: &Vote,
     ) -> Result<(), A2iTriggerError> {
         let labels = self.labels().await?;
+        // Who names a label that is out of use does not vote.
+        let counted = labels.counting(std::slice::from_ref(vote));
+        let [vote] = counted.as_slice() else { return Ok(()) };
         let speaks_against = |record: &FeedbackRecord| {
             let predicted = Opinion::Against(Answer::labels(record.predicted_labels()));
             let predicted = labels.opinion(record, predicted);

@@ -33,7 +33,7 @@ const MAX_COPY_BYTES: u64 = 1 << 20;
 /// Copies that are delivered again in one object.
 const COPIES_PER_OBJECT: usize = 500;
 
-/// Copies in other spellings, or with a small change, that are looked at, at most.
+/// Spellings of copies, those with a small change too, that are looked at, at most.
 const MAX_SPELLINGS: usize = 100;
 
 /// Calls to S3 that are under way at a time.
@@ -169,19 +169,12 @@ impl Copies<'_> {
     /// Marks that the first copy in another spelling, which people may be asked about now, is asked for the predictions of its
     /// original too: their clients are told what people answer then.
     async fn carry_predictions(&self, record: &FeedbackRecord) -> Result<(), BucketError> {
-        let listed = self
-            .training
-            .list(&format!("{COPIES_PREFIX}{}/", record.id))
-            .await?;
-        for copy in listed.iter().take(MAX_SPELLINGS) {
-            let read = self.read(&copy.key).await?.map(|copy| copy.record);
-            let spelt_otherwise =
-                read.filter(|copy| copy.id != record.id && same_form(copy) == same_form(record));
-            if let Some(copy) = spelt_otherwise {
-                return self.mark_predictions(&record.id, &copy.id).await;
-            }
+        let others = self.other_texts(record).await?;
+        let spelt_otherwise = others.iter().find(|copy| same_form(copy) == same_form(record));
+        match spelt_otherwise {
+            Some(copy) => self.mark_predictions(&record.id, &copy.id).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     async fn mark_predictions(&self, original: &str, copy: &str) -> Result<(), BucketError> {
@@ -203,19 +196,36 @@ impl Copies<'_> {
     ///
     /// [`BucketError`].
     pub async fn near_duplicates(&self, asked: &FeedbackRecord) -> Result<Vec<FeedbackRecord>, BucketError> {
+        let mut others = self.other_texts(asked).await?;
+        others.retain(|copy| same_form(copy) != same_form(asked));
+        Ok(others)
+    }
+
+    /// Returns the first copy of each text that gets the answer to a question and is written otherwise, of [`MAX_SPELLINGS`] at
+    /// most: however often one of them came.
+    async fn other_texts(&self, asked: &FeedbackRecord) -> Result<Vec<FeedbackRecord>, BucketError> {
         let folder = format!("{COPIES_PREFIX}{}/", asked.id);
-        let copies = self.training.beginnings(&folder, "-", MAX_SPELLINGS).await?;
-        let mut near = Vec::new();
-        for copy in copies
-            .iter()
-            .filter(|copy| !copy[folder.len()..].starts_with(&asked.id))
-        {
-            let first = self.training.list_after(copy, "", 1).await?;
-            let Some(first) = first.first() else { continue };
-            let record = self.read(&first.key).await?.map(|read| read.record);
-            near.extend(record.filter(|record| same_form(record) != same_form(asked)));
+        let texts = self.training.beginnings(&folder, "-", MAX_SPELLINGS).await?;
+        if texts.len() == MAX_SPELLINGS {
+            warn!(
+                asked.id,
+                "a text has copies in {MAX_SPELLINGS} spellings: of further ones none is looked at"
+            );
         }
-        Ok(near)
+        let own = format!("{folder}{}-", asked.id);
+        let others: Vec<String> = texts.into_iter().filter(|text| *text != own).collect();
+        stream::iter(&others)
+            .map(async |text| {
+                let first = self.training.list_after(text, "", 1).await?;
+                match first.first() {
+                    Some(first) => self.read(&first.key).await,
+                    None => Ok(None),
+                }
+            })
+            .buffered(CALLS_IN_FLIGHT)
+            .try_filter_map(|copy| ready(Ok(copy.map(|copy| copy.record))))
+            .try_collect()
+            .await
     }
 
     /// Makes a near duplicate a question of its own, since what `record` says of it speaks against the answer that it gets: it is

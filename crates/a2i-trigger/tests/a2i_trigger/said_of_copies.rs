@@ -12,6 +12,7 @@ use active_learning_core::{
     keys,
     labels::{
         human_loop::Answer,
+        label_set::{LABEL_SET_KEY, LabelSet, Origin},
         question::{Question, State},
         vote::{Vote, VoteSource},
     },
@@ -197,6 +198,27 @@ async fn a_vote_on_the_original_that_contradicts_what_near_duplicates_were_told_
         assert_eq!(texts, expected, "{answer:?} {said}");
         assert_eq!(services.keys("questions/").await.len(), 1 + expected.len());
     }
+}
+
+#[tokio::test]
+async fn a_vote_for_a_label_that_is_retired_sets_no_near_duplicate_apart() {
+    let services = delivered().await;
+    let mut set = LabelSet::seed(["World", "Old"], Origin::Edited, "2026-11-20T09:00:00.000Z");
+    set.retire("Old").expect("active");
+    let put = services
+        .s3
+        .put_object()
+        .bucket(TRAINING_BUCKET)
+        .key(LABEL_SET_KEY);
+    let put = put.body(ByteStream::from(set.to_json())).send().await;
+    put.expect("an upload");
+    let line = feedback(STORY, json!({ "suggestedLabel": "Old" }));
+
+    let event = services.deliver("feedback/4", line).await;
+    services.work_off(&event).await;
+
+    assert_eq!(asked_of_released(&services).await, [""; 0]);
+    assert_eq!(services.keys("questions/").await.len(), 1);
 }
 
 #[tokio::test]

@@ -334,6 +334,35 @@ async fn a_copy_that_is_spelt_otherwise_is_released_and_goes_on_with_its_own_cop
 }
 
 #[tokio::test]
+async fn whoever_waits_for_an_answer_is_told_that_to_another_spelling_however_often_the_text_came() {
+    let services = Services::start();
+    services.asked_and(LOOP, "Stopped").await;
+    let first = &input()["comprehendPredictions"][0];
+    let first = FeedbackRecord::parse(first.to_string().as_bytes()).expect("a record");
+    // One whose copies are listed behind those of the text itself.
+    let spellings = (1..100).map(|spaces| first.utterance.replacen(' ', &" ".repeat(1 + spaces), 1));
+    let mut copies = spellings.map(|utterance| FeedbackRecord {
+        id: record_id(&first.classifier, &utterance),
+        utterance,
+        ..first.clone()
+    });
+    let copy = copies.find(|copy| copy.id > first.id).expect("one of many");
+    for occurrence in 0..120 {
+        let key = format!("copies/{0}/{0}-{occurrence:016x}.json", first.id);
+        services.put(TRAINING, &key, first.to_line()).await;
+    }
+    let key = format!("copies/{}/{}-0123456789abcdef.json", first.id, copy.id);
+    services.put(TRAINING, &key, copy.to_line()).await;
+    let prediction = keys::prediction_of(&first.id, "p-1");
+    services.put(FEEDBACK, &prediction, "").await;
+
+    services.sweep().await;
+
+    let marks = services.keys(FEEDBACK, &keys::predictions_of(&copy.id)).await;
+    assert_eq!(marks, [keys::prediction_of(&copy.id, "p-1")]);
+}
+
+#[tokio::test]
 async fn what_a_change_of_the_label_set_asked_and_nobody_answers_may_be_asked_anew() {
     let services = Services::start();
     let mut input = input();
