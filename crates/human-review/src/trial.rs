@@ -256,7 +256,7 @@ fn unheard_items(answers: &[Map<String, Value>], fields: &[FormField], task: &Ta
     };
     let whole = (task.read(one), task.read(other));
     let alone = (task.read(&chosen(one)), task.read(&chosen(other)));
-    let judges = has_verdict(fields);
+    let judges = has_verdict(fields, &task.labels);
 
     let is_unheard = |number: &usize| {
         let is_same = said(&whole.0, *number).is_some_and(|label| said(&whole.1, *number) == Some(label));
@@ -284,13 +284,15 @@ fn choices_of(fields: &[FormField]) -> impl Iterator<Item = &FormField> {
     })
 }
 
-/// Returns whether a choice of a page denies something: then what another field says is not the answer.
-fn has_verdict(fields: &[FormField]) -> bool {
+/// Returns whether a choice of a page denies something: then what another field says is not the answer. What is a label itself
+/// denies nothing.
+fn has_verdict(fields: &[FormField], labels: &KnownLabels<'_>) -> bool {
+    let denies = |word: &str| says_no(word) && !labels.is_label(word);
     choices_of(fields).any(|field| match &field.values {
         Values::Select(words) | Values::Classifier(words) | Values::MultiClassifier(words) => {
-            words.iter().any(|word| says_no(word))
+            words.iter().any(|word| denies(word))
         }
-        Values::Mark { value, .. } => says_no(value) || says_no(&field.name),
+        Values::Mark { value, .. } => denies(value) || denies(&field.name),
         Values::Text(_) | Values::Hidden(_) => false,
     })
 }

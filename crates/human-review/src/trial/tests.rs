@@ -55,6 +55,20 @@ fn a_page_whose_answer_could_not_be_matched_is_withheld_and_says_for_which_items
 }
 
 #[test]
+fn a_choice_that_is_a_label_is_no_verdict_whatever_it_is_called() {
+    let page = read_form("<select name=category><option>Ja</option><option>Nein</option></select>");
+    let judges = |labels: Value| {
+        let mut input = task(1);
+        input["labels"] = labels;
+        let items = HumanLoopOutput::unanswered(input).expect("records");
+        has_verdict(&page.fields, &Task::new(items, None).labels)
+    };
+
+    assert!(judges(json!(["World", "Sports"])));
+    assert!(!judges(json!(["Ja", "NEIN"])));
+}
+
+#[test]
 fn a_page_whose_label_is_the_same_whatever_is_chosen_is_withheld() {
     let list = "<input type=hidden name=labels value='[\"World\",\"Sports\"]'>";
     let with_prediction = "<input type=hidden name=meta value='{\"of\":{\"label\":\"World\"}}'>";
