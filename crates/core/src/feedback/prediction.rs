@@ -130,28 +130,42 @@ pub fn unknown_names(text: &str, known: impl Fn(&str) -> Option<String>) -> Vec<
     unknown.map(|part| part.name.trim().to_owned()).collect()
 }
 
+/// Parts between bars that one name among others has at most. A text that is one name alone may have more.
+const MAX_PARTS_OF_NAME: usize = 32;
+
 /// Cuts a text into names that are known, and parts that are not: as few of these as there can be, then of all.
+///
+/// Takes time by the parts and [`MAX_PARTS_OF_NAME`]: who sends feedback may send thousands of parts.
 fn cut(text: &str, known: impl Fn(&str) -> Option<String>) -> Vec<Result<String, Part>> {
     let parts = parts(text);
-    // The best way to read the first parts, by their number: how many mean nothing, and the pieces.
-    let mut best: Vec<(usize, Vec<Result<String, Part>>)> = vec![(0, Vec::new())];
+    // Of the best way to read the first parts, by their number: how many mean nothing, and how many pieces there are.
+    let mut best: Vec<(usize, usize)> = vec![(0, 0)];
+    // The last of these pieces, and where it begins.
+    let mut last: Vec<(usize, Result<String, Part>)> = Vec::with_capacity(parts.len());
     for end in 1..=parts.len() {
-        let readings = (0..end).filter_map(|start| {
+        let nearest = end.saturating_sub(MAX_PARTS_OF_NAME);
+        let whole = (end == parts.len() && nearest > 0).then_some(0);
+        let readings = whole.into_iter().chain(nearest..end).filter_map(|start| {
             let piece = match (known_piece(&parts[start..end], &known), &parts[start..end]) {
                 (Some(label), _) => Ok(label),
                 (None, [part]) => Err(part.clone()),
                 (None, _) => return None,
             };
-            let (unknown, before) = &best[start];
-            let unknown = unknown + usize::from(piece.is_err());
-            Some((unknown, before.len(), start, piece))
+            let (unknown, pieces) = best[start];
+            Some((unknown + usize::from(piece.is_err()), pieces, start, piece))
         });
         let fewest = readings.min_by_key(|(unknown, pieces, start, _)| (*unknown, *pieces, *start));
-        let (unknown, _, start, piece) = fewest.expect("each part can stand by itself");
-        let pieces = [best[start].1.as_slice(), &[piece]].concat();
-        best.push((unknown, pieces));
+        let (unknown, pieces, start, piece) = fewest.expect("each part can stand by itself");
+        best.push((unknown, pieces + 1));
+        last.push((start, piece));
     }
-    best.pop().map_or_else(Vec::new, |(_, pieces)| pieces)
+    let mut pieces = Vec::new();
+    while let Some((start, piece)) = last.pop() {
+        pieces.push(piece);
+        last.truncate(start);
+    }
+    pieces.reverse();
+    pieces
 }
 
 /// Returns what several parts stand for together.
@@ -260,6 +274,8 @@ fn best_first(mut classes: Vec<ClassScore>) -> Vec<ClassScore> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -294,6 +310,22 @@ mod tests {
             Some(vec!["A|B".to_owned(), "B".to_owned()])
         );
         assert_eq!(cut_labels("A|C", known), None);
+    }
+
+    #[test]
+    fn thousands_of_parts_are_looked_up_some_thirty_times_each_and_a_long_name_alone_is_found() {
+        let asked = Cell::new(0);
+        let long = ["A"; 40].join("|");
+        let known = |name: &str| {
+            asked.set(asked.get() + 1);
+            (name == "A" || name == long).then(|| name.to_owned())
+        };
+        let many = ["A"; 5_000].join("|");
+
+        assert_eq!(cut_labels(&many, known), Some(vec!["A".to_owned(); 5_000]));
+        assert!(asked.get() <= 5_000 * MAX_PARTS_OF_NAME + 1, "{}", asked.get());
+        assert_eq!(cut_labels(&long, known), Some(vec![long.clone()]));
+        assert_eq!(unknown_names(&format!("{long}|B"), known), ["B"]);
     }
 
     #[test]
