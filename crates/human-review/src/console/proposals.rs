@@ -23,7 +23,8 @@ const SHOWN: usize = 50;
 /// What it does to take another name of a label away.
 const WITHOUT_SYNONYM: &str = "What is proposed by that name is a proposal again, and its rows are left out. What reviewers chose while \
     it was the label's own name, and rows of training files that are called so, are of a class of that name, until it is a label \
-    or another name of one. `active-learning labels remove-synonym` counts both before.";
+    or another name of one. A name that only writes the label's own in other digits means it all the same. \
+    `active-learning labels remove-synonym` counts the rows before.";
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
