@@ -35,6 +35,10 @@ pub const LABEL_DELIMITER: char = '|';
 /// Stands before a delimiter that is part of a name: `a\|b` is one name.
 const ESCAPE: char = '\\';
 
+/// Parts between bars that one name among others has at most; a text that is one name alone may have more. Who sends feedback
+/// may send thousands of parts: each is looked up with so many others, not with all.
+const MAX_PARTS_OF_NAME: usize = 32;
+
 /// Joins names of labels so that [`split_labels`] finds them again, whatever they hold.
 ///
 /// A bar within a name is written `\|`, and a name that ends with a backslash has a space before the bar that follows.
@@ -130,12 +134,7 @@ pub fn unknown_names(text: &str, known: impl Fn(&str) -> Option<String>) -> Vec<
     unknown.map(|part| part.name.trim().to_owned()).collect()
 }
 
-/// Parts between bars that one name among others has at most. A text that is one name alone may have more.
-const MAX_PARTS_OF_NAME: usize = 32;
-
 /// Cuts a text into names that are known, and parts that are not: as few of these as there can be, then of all.
-///
-/// Takes time by the parts and [`MAX_PARTS_OF_NAME`]: who sends feedback may send thousands of parts.
 fn cut(text: &str, known: impl Fn(&str) -> Option<String>) -> Vec<Result<String, Part>> {
     let parts = parts(text);
     // Of the best way to read the first parts, by their number: how many mean nothing, and how many pieces there are.
