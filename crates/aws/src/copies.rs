@@ -179,7 +179,8 @@ impl Copies<'_> {
 
     async fn mark_predictions(&self, original: &str, copy: &str) -> Result<(), BucketError> {
         let folder = keys::predictions_of(original);
-        let marks = self.feedback.list_after(&folder, "", MAX_PREDICTIONS).await?;
+        // One more than an event names: so it says that there are more.
+        let marks = self.feedback.list_after(&folder, "", MAX_PREDICTIONS + 1).await?;
         let predictions = marks
             .iter()
             .filter_map(|mark| keys::prediction_of_mark(&mark.key));

@@ -7,6 +7,7 @@ use active_learning_core::{
         human_loop::{Answer, reopening_loop},
         label_set::{LabelSet, Origin},
         question::{Effect, Opinion, Question, State},
+        review_event::MAX_PREDICTIONS,
         vote::{Vote, VoteSource},
     },
     sampling::duplicates::{RecentTexts, same_form},
@@ -353,13 +354,16 @@ async fn whoever_waits_for_an_answer_is_told_that_to_another_spelling_however_of
     }
     let key = format!("copies/{}/{}-0123456789abcdef.json", first.id, copy.id);
     services.put(TRAINING, &key, copy.to_line()).await;
-    let prediction = keys::prediction_of(&first.id, "p-1");
-    services.put(FEEDBACK, &prediction, "").await;
+    for number in 0..=MAX_PREDICTIONS {
+        let prediction = keys::prediction_of(&first.id, &format!("p-{number:03}"));
+        services.put(FEEDBACK, &prediction, "").await;
+    }
 
     services.sweep().await;
 
     let marks = services.keys(FEEDBACK, &keys::predictions_of(&copy.id)).await;
-    assert_eq!(marks, [keys::prediction_of(&copy.id, "p-1")]);
+    assert_eq!(marks[0], keys::prediction_of(&copy.id, "p-000"));
+    assert_eq!(marks.len(), MAX_PREDICTIONS + 1, "one more than an event names");
 }
 
 #[tokio::test]
