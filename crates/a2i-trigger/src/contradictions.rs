@@ -48,8 +48,9 @@ impl A2iTrigger {
             .try_collect()
             .await?;
         let loops = settled.iter().flatten().filter_map(|name| LoopName::parse(name));
-        let further: BTreeSet<LoopName> = loops.flat_map(|name| name.further_rounds()).collect();
-        stream::iter(&further)
+        // Where a change had opened it again, the latest is the one that asks about the tie.
+        let loops: BTreeSet<LoopName> = loops.flat_map(|name| name.with_further_rounds()).collect();
+        stream::iter(&loops)
             .map(async |human_loop| self.take_off(&human_loop.to_string()).await)
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_for_each(|()| ready(Ok(())))

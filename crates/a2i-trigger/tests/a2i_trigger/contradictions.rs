@@ -303,52 +303,58 @@ async fn of_a_forgotten_question_that_was_asked_anew_what_stands_beside_a_split_
 
 #[tokio::test]
 async fn a_further_round_about_a_tie_that_a_merge_has_settled_is_stopped_and_twice_is_once() {
-    let services = Services::start();
-    let first = format!("review-{}", "a".repeat(40));
-    let further = format!("{first}-again-1");
-    let votes = vec![review("w1", "World"), review("w2", "Sports")];
-    let mut question = Question::asked(text(), &first, 1);
-    question.answer_with(&votes);
-    // Another loop asked it before: the second run finds the one that left it open all the same.
-    let before = format!("review-{}", "b".repeat(40));
-    question.asked_in.insert(0, before.clone());
-    question.first_loop = Some(before);
-    let key = keys::question(&question.record.id);
-    services.store(BUCKET, &key, question.to_json()).await;
-    let input = json!({
-        "comprehendPredictions": [question.record], "labels": ["World", "Sports"], "rowCount": 1,
-        "bucketName": BUCKET, "keyName": "feedback/a", "excludedWorkers": ["w1", "w2"], "taskCount": 1,
-    });
-    let asked = format!("{}{further}.json", keys::ASKED_FOLDER);
-    services
-        .store(BUCKET, &asked, input.to_string().into_bytes())
-        .await;
-    let labelled = LabelledRecord {
-        consensus: Consensus::Agreed {
-            answer: Answer::labels(["World"]),
-            confidence: 1.0,
-        },
-        votes,
-        ..LabelledRecord::new(text(), Vec::new(), "", "")
-    };
-    let merge = |set: &mut LabelSet| set.merge("Sports", "World");
-    let at = "2026-11-21T10:00:00.000Z";
-    let event = services
-        .delivered_by(at, merge, labelled, keys::decisions_of)
-        .await;
+    // The round follows a loop that has left it open, or a change of the label set that has made the tie.
+    for is_opened_again in [false, true] {
+        let services = Services::start();
+        let first = format!("review-{}", "a".repeat(40));
+        let further = format!("{first}-again-1");
+        let votes = vec![review("w1", "World"), review("w2", "Sports")];
+        let mut question = Question::asked(text(), &first, 1);
+        question.answer_with(&votes);
+        // Another loop asked it before: the second run finds the one that left it open all the same.
+        let before = format!("review-{}", "b".repeat(40));
+        question.asked_in.insert(0, before.clone());
+        question.first_loop = Some(before);
+        if is_opened_again {
+            question.human_loop = Some(further.clone());
+        }
+        let key = keys::question(&question.record.id);
+        services.store(BUCKET, &key, question.to_json()).await;
+        let input = json!({
+            "comprehendPredictions": [question.record], "labels": ["World", "Sports"], "rowCount": 1,
+            "bucketName": BUCKET, "keyName": "feedback/a", "excludedWorkers": ["w1", "w2"], "taskCount": 1,
+        });
+        let asked = format!("{}{further}.json", keys::ASKED_FOLDER);
+        services
+            .store(BUCKET, &asked, input.to_string().into_bytes())
+            .await;
+        let labelled = LabelledRecord {
+            consensus: Consensus::Agreed {
+                answer: Answer::labels(["World"]),
+                confidence: 1.0,
+            },
+            votes,
+            ..LabelledRecord::new(text(), Vec::new(), "", "")
+        };
+        let merge = |set: &mut LabelSet| set.merge("Sports", "World");
+        let at = "2026-11-21T10:00:00.000Z";
+        let event = services
+            .delivered_by(at, merge, labelled, keys::decisions_of)
+            .await;
 
-    for _ in 0..2 {
-        let script = services.work_off(&event).await;
+        for _ in 0..2 {
+            let script = services.work_off(&event).await;
 
-        let question = services.asked_question().await;
-        assert_eq!(question.state, State::Answered);
-        assert_eq!(question.answer(), Some(&Answer::labels(["World"])));
-        assert!(question.is_taken_off(&further), "its page leaves it out");
-        assert!(loops(&script).is_empty());
-        let stops = script.calls("POST /human-loops/stop");
-        let stopped: Vec<Value> = (stops.iter())
-            .map(|call| serde_json::from_slice(call).expect("JSON"))
-            .collect();
-        assert_eq!(stopped, [json!({ "HumanLoopName": further })]);
+            let question = services.asked_question().await;
+            assert_eq!(question.state, State::Answered);
+            assert_eq!(question.answer(), Some(&Answer::labels(["World"])));
+            assert!(question.is_taken_off(&further), "its page leaves it out");
+            assert!(loops(&script).is_empty());
+            let stops = script.calls("POST /human-loops/stop");
+            let stopped: Vec<Value> = (stops.iter())
+                .map(|call| serde_json::from_slice(call).expect("JSON"))
+                .collect();
+            assert_eq!(stopped, [json!({ "HumanLoopName": further })]);
+        }
     }
 }

@@ -331,8 +331,8 @@ impl Question {
     }
 
     /// Takes in that its votes, which are those of now, tie no more by a change of the label set: the further round that was to
-    /// settle that need not be answered. Returns the loop that has left it open, and forgets that people are asked; `None` where
-    /// it stays as it is. Who has the page open and answers all the same is heard.
+    /// settle that need not be answered. Returns the latest loop, which has left it open or asks about the tie, and forgets that
+    /// people are asked; `None` where it stays as it is. Who has the page open and answers all the same is heard.
     pub fn settle_tie(&mut self, labels: &LabelSet) -> Option<String> {
         if self.state != State::Asked || self.consensus != Some(Consensus::Tie) || self.is_asked_anew() {
             return None;
@@ -343,7 +343,12 @@ impl Question {
             *self = before;
             return None;
         }
-        self.human_loop.take()
+        let asking = self.human_loop.take()?;
+        // A run that is broken off before the loop is stopped finds it by this.
+        if !self.was_asked_in(&asking) {
+            self.asked_in.push(asking.clone());
+        }
+        Some(asking)
     }
 
     /// Decides an answer anew by a label set that is newer than the one by which it was decided. Returns whether votes

@@ -58,9 +58,10 @@ impl LoopName {
         })
     }
 
-    /// Returns the names of all loops that may ask for one more opinion on what this one leaves open, with their repetitions.
-    pub fn further_rounds(&self) -> Vec<Self> {
-        let rounds = std::iter::successors(self.next_round(), Self::next_round);
+    /// Returns the names of all loops that may ask what this one asks or leaves open: this one, its further rounds, and the
+    /// repetitions of each.
+    pub fn with_further_rounds(&self) -> Vec<Self> {
+        let rounds = std::iter::successors(Some(self.clone()), Self::next_round);
         rounds
             .flat_map(|round| std::iter::successors(Some(round), Self::next_retry))
             .collect()

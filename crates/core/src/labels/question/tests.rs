@@ -1008,6 +1008,22 @@ fn a_tie_that_there_is_no_more_since_labels_became_one_takes_the_further_round_b
 }
 
 #[test]
+fn a_question_whose_tie_is_settled_remembers_the_loop_that_asked_about_it() {
+    let mut question = Question::asked(dislike(), "review-1", 1);
+    question.votes.clear();
+    question.answer_with(&[review("w1", "World"), review("w2", "Biz")]);
+    question.human_loop = Some("review-9-again-1".to_owned());
+    let mut set = labels(&["World", "Biz"]);
+    set.merge("Biz", "World").expect("active");
+    set.use_own_names(&mut question);
+
+    let settled = question.settle_tie(&set);
+
+    assert_eq!(settled.as_deref(), Some("review-9-again-1"));
+    assert!(question.was_asked_in("review-9-again-1") && question.human_loop.is_none());
+}
+
+#[test]
 fn what_a_merge_has_settled_and_a_page_that_was_open_contradicts_is_on_the_page_of_the_next_round() {
     let mut set = labels(&["World", "Biz", "Sports"]);
     set.merge("Biz", "World").expect("active");
