@@ -358,3 +358,35 @@ async fn a_further_round_about_a_tie_that_a_merge_has_settled_is_stopped_and_twi
         }
     }
 }
+
+#[tokio::test]
+async fn a_review_that_is_kept_by_a_name_of_another_day_is_the_one_that_is_delivered_and_no_second() {
+    let services = Services::start();
+    let mut question = Question::asked(text(), &format!("review-{}", "a".repeat(40)), 1);
+    // The label was called Golf when it was chosen, and Sports later.
+    question.answer_with(&[review("w1", "Sports")]);
+    let key = keys::question(&question.record.id);
+    services.store(BUCKET, &key, question.to_json()).await;
+    let labelled = LabelledRecord {
+        consensus: Consensus::Agreed {
+            answer: Answer::labels(["Golf"]),
+            confidence: 1.0,
+        },
+        votes: vec![review("w1", "Golf")],
+        ..LabelledRecord::new(text(), Vec::new(), "", "")
+    };
+    let take_away = |set: &mut LabelSet| {
+        set.add_synonym("Sports", "Golf")?;
+        set.remove_synonym("Sports", "Golf")
+    };
+    let at = "2026-11-21T10:00:00.000Z";
+    let event = services
+        .delivered_by(at, take_away, labelled, keys::decisions_of)
+        .await;
+
+    services.work_off(&event).await;
+
+    let question = services.asked_question().await;
+    assert_eq!(question.answer(), Some(&Answer::labels(["Golf"])));
+    assert_eq!(question.votes, [review("w1", "Golf")]);
+}
