@@ -50,8 +50,9 @@ impl A2iTrigger {
         let loops = settled.iter().flatten().filter_map(|name| LoopName::parse(name));
         // Where a change had opened it again, the latest is the one that asks about the tie.
         let loops: BTreeSet<LoopName> = loops.flat_map(|name| name.with_further_rounds()).collect();
-        stream::iter(&loops)
-            .map(async |human_loop| self.take_off(&human_loop.to_string()).await)
+        let names = loops.iter().map(LoopName::to_string);
+        stream::iter(names.collect::<Vec<_>>())
+            .map(|human_loop| async move { self.take_off(&human_loop).await })
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_for_each(|()| ready(Ok(())))
             .await?;

@@ -215,9 +215,9 @@ impl Copies<'_> {
         }
         let own = format!("{folder}{}-", asked.id);
         let others: Vec<String> = texts.into_iter().filter(|text| *text != own).collect();
-        stream::iter(&others)
+        stream::iter(others)
             .map(async |text| {
-                let first = self.training.list_after(text, "", 1).await?;
+                let first = self.training.list_after(&text, "", 1).await?;
                 match first.first() {
                     Some(first) => self.read(&first.key).await,
                     None => Ok(None),
