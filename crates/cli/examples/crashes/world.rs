@@ -117,7 +117,8 @@ impl World {
         self.state().fate = Fate::Chosen(BTreeMap::new());
     }
 
-    /// Ends the processes of a function that wait for an invocation.
+    /// Ends the processes of a function that wait for an invocation. The example does not.
+    #[cfg(test)]
     pub fn end_idle(&self, function: &str) {
         self.state().idle.remove(function);
     }

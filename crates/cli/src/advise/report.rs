@@ -11,6 +11,10 @@ const PARAMETER: &str = "ComprehendClassificationScoreThreshold";
 const SEVERAL: &str = "There is no threshold for each label: predictions name several labels, and one threshold decides about \
                        all labels of a prediction together.";
 
+/// Why rows of the table have no bound.
+const NOT_TESTED: &str =
+    "Not tested: a safer threshold did not keep the promise, and the 5 % that all tests share are used up.";
+
 /// Writes the whole report.
 ///
 /// `is_doubtful` says that only predictions were judged of which the model was not sure.
@@ -53,6 +57,9 @@ pub fn write(advice: &Advice, is_doubtful: bool, target: f64, max_review: f64) -
     points
         .iter()
         .for_each(|point| line(point_row(&point.threshold.to_string(), point)));
+    if points.iter().any(|point| point.accuracy_at_least.is_none()) {
+        line(NOT_TESTED.to_owned());
+    }
     line(String::new());
     line(match &advice.per_class {
         Some(found) => per_class(found, target),
@@ -74,10 +81,16 @@ fn point_row(first: &str, point: &OperatingPoint) -> String {
         [
             &point.accepted.to_string(),
             &or_dash(point.accuracy),
-            &percent_at_least(point.accuracy_at_least),
+            &point
+                .accuracy_at_least
+                .map_or_else(|| "-".to_owned(), percent_at_least),
             &percent(point.review_share),
             &or_dash(point.errors_caught),
-            if point.keeps_promise { "kept" } else { "no" },
+            match point.accuracy_at_least {
+                None => "not tested",
+                Some(_) if point.keeps_promise => "kept",
+                Some(_) => "no",
+            },
         ],
     )
 }
@@ -226,6 +239,26 @@ mod tests {
     }
 
     #[test]
+    fn a_threshold_that_no_test_reaches_is_not_tested_and_has_no_bound() {
+        let report = report(&[(60, "World", 0.55, 0), (140, "World", 0.45, 0)], 0.95, 0.2);
+
+        let row = |threshold: &str| {
+            report
+                .lines()
+                .find(|line| line.starts_with(threshold))
+                .expect("a row")
+        };
+        assert!(row("0.5 ").ends_with("  no"), "{report}");
+        assert!(row("0.4 ").ends_with("  not tested"), "{report}");
+        assert!(row("0.4 ").contains("100.0 %         -      0.0 %"), "{report}");
+        assert!(report.contains("Not tested: a safer threshold"), "{report}");
+        assert!(
+            report.contains("about 377 judged predictions would show it, 200 are there"),
+            "{report}"
+        );
+    }
+
+    #[test]
     fn predictions_of_several_labels_have_one_threshold_and_it_is_said_why() {
         let report = report(
             &[(1_000, "World", 0.97, 20), (200, "Sports|World", 0.655, 100)],
@@ -264,7 +297,7 @@ mod tests {
             "{bad}"
         );
         assert!(
-            few.contains("Too little data: about 96 judged predictions would show it, 40 are there"),
+            few.contains("Too little data: about 86 judged predictions would show it, 40 are there"),
             "{few}"
         );
         assert!(useless.contains("no accuracy can be promised"), "{useless}");

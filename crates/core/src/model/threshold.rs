@@ -35,7 +35,7 @@ use sha2::{Digest, Sha256};
 use tally::{LARGEST_PART, Tallies, Tally};
 pub(crate) use tally::{Test, fallback, grid, threshold_of};
 
-use crate::{labels::labelled::LabelledRecord, model::audit::JudgedPrediction, statistics::normal_quantile};
+use crate::{labels::labelled::LabelledRecord, model::audit::JudgedPrediction};
 
 /// Confidence with which an advised threshold keeps the promise.
 pub const CONFIDENCE: f64 = 0.95;
@@ -109,8 +109,9 @@ pub struct OperatingPoint {
     pub wrong: u64,
     /// Estimated accuracy of what is accepted; `None` where nothing is.
     pub accuracy: Option<f64>,
-    /// Exact lower bound of that accuracy, at the significance with which the threshold was tested.
-    pub accuracy_at_least: f64,
+    /// Exact lower bound of that accuracy, at the significance with which the threshold was tested; `None` where
+    /// it was not: no search starts there, and the safer threshold before it did not pass.
+    pub accuracy_at_least: Option<f64>,
     /// Estimated share of the predictions that goes to people.
     pub review_share: f64,
     /// Estimated share of all errors that people would see; `None` without any error.
@@ -212,33 +213,39 @@ fn lowest(tests: &[Test]) -> Option<usize> {
 }
 
 fn not_met(tallies: &Tallies, target: f64, max_review: f64) -> Verdict {
-    let part = (1.0 - CONFIDENCE) * LARGEST_PART;
-    let z = normal_quantile(1.0 - part);
-    let sampled = tallies.all.sampled as f64;
-    let mut labelled = tallies
-        .above
-        .iter()
-        .filter(|above| above.left_out_of(&tallies.all) <= max_review && above.sampled >= MIN_HOPEFUL)
-        .map(|above| (above.sampled as f64, above.sampled_wrong as f64))
-        .filter(|(accepted, wrong)| 1.0 - wrong / accepted > target)
-        .map(|(accepted, wrong)| {
-            // The normal approximation of the test.
-            let lead = 1.0 - wrong / accepted - target;
-            z * z * target * (1.0 - target) / (lead * lead) * sampled / accepted
-        })
-        .fold(f64::INFINITY, f64::min);
-    let fewest = fewest(target, part);
-    if labelled > MAX_LABELLED && sampled < fewest && tallies.all.may_be_as_accurate_as(target) {
-        labelled = fewest;
+    let fewest = fewest_to_advise(target);
+    let labelled = enough(tallies, target, max_review).or_else(|| {
+        let is_open = tallies.all.sampled < fewest && tallies.all.may_be_as_accurate_as(target);
+        is_open.then_some(fewest)
+    });
+    match labelled {
+        Some(labelled) => Verdict::TooLittleData { labelled },
+        None => Verdict::NotGoodEnough {
+            reachable: reachable(tallies, target, max_review),
+        },
     }
-    if labelled <= MAX_LABELLED {
-        return Verdict::TooLittleData {
-            labelled: labelled.ceil() as u64,
-        };
+}
+
+/// Returns about how many predictions would pass the very tests that these do not, if they are right and sure as often;
+/// more than there are. `None` where [`MAX_LABELLED`] would not.
+fn enough(tallies: &Tallies, target: f64, max_review: f64) -> Option<u64> {
+    let would_do = |sampled: f64| {
+        let tests = tallies.test_of_more(sampled, target, 1.0 - CONFIDENCE, MIN_HOPEFUL);
+        lowest(&tests).is_some_and(|best| tallies.above[best].left_out_of(&tallies.all) <= max_review)
+    };
+    let (mut too_few, mut enough) = (tallies.all.sampled as f64, MAX_LABELLED);
+    if too_few >= enough || !would_do(enough) {
+        return None;
     }
-    Verdict::NotGoodEnough {
-        reachable: reachable(tallies, target, max_review),
+    while enough - too_few > 1.0 {
+        let middle = f64::midpoint(too_few, enough).floor();
+        if would_do(middle) {
+            enough = middle;
+        } else {
+            too_few = middle;
+        }
     }
+    Some(enough as u64)
 }
 
 /// Returns the highest accuracy below `target` that can be promised. What passes for a target passes for a lower one.

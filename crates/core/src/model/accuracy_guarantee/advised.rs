@@ -92,7 +92,7 @@ mod tests {
             (by_audits.audited, by_audits.wrong),
             (point.accepted, point.wrong)
         );
-        assert_eq!(by_audits.accuracy_at_least, point.accuracy_at_least);
+        assert_eq!(Some(by_audits.accuracy_at_least), point.accuracy_at_least);
         // Of what lies between 72 % and 96 % nothing is known.
         assert_eq!(by_audits.threshold, 0.96);
     }

@@ -17,7 +17,7 @@ const STARTS: [(u16, f64); 8] = [
     (7_000, 0.0625),
     (5_000, 0.0625),
 ];
-/// The largest of these parts.
+/// The largest of these parts: with it the fewest predictions show a target.
 pub(super) const LARGEST_PART: f64 = 0.25;
 
 /// Returns the thresholds that are tried, in ten-thousandths, the safest first.
@@ -114,6 +114,27 @@ impl Tallies {
         })
     }
 
+    /// Returns the tests of so many sampled predictions in all, if they are right and sure as often as these.
+    ///
+    /// Errors are rounded up. What is seen in fewer than `min_hopeful` predictions passes no test: it may be luck.
+    pub(super) fn test_of_more(
+        &self,
+        sampled: f64,
+        target: f64,
+        significance: f64,
+        min_hopeful: u64,
+    ) -> Vec<Test> {
+        let scaled = |count: u64| count as f64 * sampled / self.all.sampled as f64;
+        fallback(significance, |number| {
+            let above = &self.above[number];
+            if above.sampled < min_hopeful {
+                return 1.0;
+            }
+            let (accepted, wrong) = (scaled(above.sampled).floor(), scaled(above.sampled_wrong).ceil());
+            binomial_at_most(wrong as u64, accepted as u64, 1.0 - target)
+        })
+    }
+
     pub(super) fn point(&self, number: usize, test: Test) -> OperatingPoint {
         let above = &self.above[number];
         OperatingPoint {
@@ -121,7 +142,9 @@ impl Tallies {
             accepted: above.sampled,
             wrong: above.sampled_wrong,
             accuracy: above.accuracy(),
-            accuracy_at_least: clopper_pearson_low(above.sampled_wrong, above.sampled, test.level),
+            accuracy_at_least: test
+                .is_tested()
+                .then(|| clopper_pearson_low(above.sampled_wrong, above.sampled, test.level)),
             review_share: above.left_out_of(&self.all),
             errors_caught: above.errors_left_out_of(&self.all),
             keeps_promise: test.passes,
@@ -132,9 +155,16 @@ impl Tallies {
 /// What became of a threshold.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Test {
-    /// Significance with which it was tested; where nothing was left to test it with, the largest part.
+    /// Significance with which it was tested; 0 where nothing was left to test it with.
     pub(crate) level: f64,
     pub(crate) passes: bool,
+}
+
+impl Test {
+    /// Returns whether anything was left to test it with: it is where a search starts, or the one before passed.
+    pub(crate) fn is_tested(self) -> bool {
+        self.level > 0.0
+    }
 }
 
 /// Tests every threshold of the grid by the fallback procedure; `p_value` is given the number of a threshold.
@@ -145,11 +175,6 @@ pub(crate) fn fallback(significance: f64, p_value: impl Fn(usize) -> f64) -> Vec
         let level = handed_on + start.map_or(0.0, |(_, part)| significance * part);
         let passes = level > 0.0 && p_value(number) <= level;
         handed_on = if passes { level } else { 0.0 };
-        let level = if level > 0.0 {
-            level
-        } else {
-            significance * LARGEST_PART
-        };
         Test { level, passes }
     };
     grid().enumerate().map(test_one).collect()
