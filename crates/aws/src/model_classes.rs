@@ -7,7 +7,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::bucket::{Bucket, BucketError};
+use crate::{
+    bucket::{Bucket, BucketError},
+    label_set::LabelSets,
+};
 
 /// How the resource of an ARN begins that is a model of Comprehend.
 pub(crate) const OF_COMPREHEND: &str = "document-classifier/";
@@ -88,6 +91,67 @@ pub async fn classes_of(training: &Bucket, model_arn: &str) -> Result<Option<BTr
     let state: Option<Value> = training.read_document(&keys::classifier_state(resource)).await?;
     let labels = state.and_then(|state| BTreeSet::deserialize(&state["trained"]["labels"]).ok());
     Ok(labels)
+}
+
+/// Returns what is to be said where the label set and the serving model differ; nothing where they do not, or where
+/// one of them is not known.
+///
+/// # Errors
+///
+/// [`BucketError`].
+pub async fn label_differences(training: &Bucket, model_arn: &str) -> Result<Vec<String>, BucketError> {
+    let Some(set) = LabelSets::new(training.clone()).current().await? else {
+        return Ok(Vec::new());
+    };
+    let Some(classes) = classes_of(training, model_arn).await? else {
+        return Ok(Vec::new());
+    };
+    let difference = set.difference(classes.iter().map(String::as_str));
+    let became = |pairs: &[(String, String)]| -> Vec<String> {
+        let became = pairs
+            .iter()
+            .map(|(class, label)| format!("{class} (now {label})"));
+        became.collect()
+    };
+    let said =
+        |names: &[String], what: &str| (!names.is_empty()).then(|| format!("{what}: {}", shown(names)));
+    let said = [
+        said(
+            &difference.not_in_model,
+            "labels that the serving model does not know yet (choices, but never predicted)",
+        ),
+        said(
+            &difference.not_in_set,
+            "classes of the serving model that the label set does not have (choices as long as it serves)",
+        ),
+        said(
+            &became(&difference.renamed),
+            "classes of the serving model that are called otherwise now",
+        ),
+        said(
+            &became(&difference.merged),
+            "classes of the serving model that were merged into others since",
+        ),
+        said(
+            &difference.retired,
+            "classes of the serving model that were retired since (what it predicts so goes to people)",
+        ),
+        said(
+            &difference.split,
+            "classes of the serving model that were split since (what it predicts so goes to people)",
+        ),
+    ];
+    Ok(said.into_iter().flatten().collect())
+}
+
+/// Names the first few of many.
+fn shown(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let some = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => some,
+        more => format!("{some} and {more} more"),
+    }
 }
 
 #[cfg(test)]

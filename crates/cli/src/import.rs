@@ -25,6 +25,7 @@ use active_learning_core::{
 };
 use clap::Args;
 use known::Known;
+pub(crate) use known::are_asked;
 use plan::Plan;
 use serde_json::{Value, json};
 use text_import::{Import, LabelDelimiter, Rejected, Summary};

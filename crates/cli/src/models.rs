@@ -7,6 +7,7 @@ use active_learning_aws::{
     encoder_in_use::{encoder_in_use, encoder_of_model},
     human_loops::without_room,
     label_set::LabelSets,
+    model_classes::label_differences,
     overview::{self, Overview, Places},
     predictions,
     unknown_classes::{self, UnknownClass},
@@ -313,7 +314,7 @@ impl Models {
     /// When the bucket cannot be read.
     pub async fn label_differences(&self, serving: Option<String>) -> Result<Vec<String>, Failure> {
         match serving {
-            Some(model) => Ok(model_building::differences(&self.bucket, &model).await?),
+            Some(model) => Ok(label_differences(&self.bucket, &model).await?),
             None => Ok(Vec::new()),
         }
     }

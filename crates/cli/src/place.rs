@@ -16,7 +16,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 const SEVERAL_LABELS: &str = "ReviewSeveralLabelsInUse";
 
 /// Template output that names the classifier where none is named.
-const DEFAULT_CLASSIFIER: &str = "DefaultClassifierNameInUse";
+pub(crate) const DEFAULT_CLASSIFIER: &str = "DefaultClassifierNameInUse";
 
 /// The buckets that hold labels and questions.
 #[derive(Clone, Debug)]

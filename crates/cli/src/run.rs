@@ -17,11 +17,12 @@ use local_stack::{
 use active_learning_aws::bucket::Bucket;
 
 use crate::{
-    beginning::{self, Beginning},
+    beginning::{self, Beginning, TextPlaces},
     fault_run,
     models::Models,
     outputs::StackOutputs,
     personal_data,
+    place::DEFAULT_CLASSIFIER,
     portal_function::PortalError,
     sign_in, take_over,
     training::{self, HasModel},
@@ -142,12 +143,16 @@ pub async fn make_ready(
     if !has_model {
         beginning::begin_progress(stack, &training).await?;
     }
-    beginning
-        .hand_in_texts(
-            &bucket(stack, "BatchUploadS3Bucket"),
-            &personal_data::of_starting(stack)?,
-        )
-        .await?;
+    let places = TextPlaces {
+        uploads: bucket(stack, "BatchUploadS3Bucket"),
+        feedback: bucket(stack, "FeedbackS3Bucket"),
+        classifier: (stack.outputs.get(DEFAULT_CLASSIFIER))
+            .cloned()
+            .unwrap_or_default(),
+        training,
+    };
+    let masking = personal_data::of_starting(stack)?;
+    beginning.hand_in_texts(&places, &masking).await?;
     let mut outputs = StackOutputs {
         endpoint_url: stack.endpoint_url.clone(),
         api_key_value: (stack.plan.api_keys.first()).map_or_else(String::new, |key| key.value.clone()),

@@ -155,6 +155,8 @@ const PREDICTIONS_OF_FOLDER: &str = "predictions-of/";
 pub const DAMAGED_QUESTIONS_FOLDER: &str = "questions/damaged/";
 /// What came for review on each of the last days, in the feedback bucket.
 pub const ARRIVALS: &str = "stats/arrivals.json";
+/// Folder of the claims, in the feedback bucket.
+pub const CLAIMS_FOLDER: &str = "claims/";
 /// Folder of the classes that a hosted model gave and the label set does not know, in the feedback bucket.
 pub const UNKNOWN_CLASSES_FOLDER: &str = "claims/unknown-class/";
 /// Folder of what people are to be told, in the training bucket.
@@ -356,7 +358,7 @@ pub fn redriven_feedback(set_aside: &str) -> String {
 
 /// Returns the key of a claim.
 pub fn claim(name: &str) -> String {
-    format!("claims/{name}")
+    format!("{CLAIMS_FOLDER}{name}")
 }
 
 /// Returns the key of the likes of a text of this form that came before people were asked about it. It expires as claims do.

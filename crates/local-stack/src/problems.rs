@@ -1,6 +1,6 @@
 //! What is wrong with a template: collected, so that one start reports all of it.
 
-use std::{cell::RefCell, fmt};
+use std::{cell::RefCell, collections::BTreeSet, fmt};
 
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,7 +22,11 @@ impl fmt::Display for Problem {
 
 /// Collects problems; shared by everything that reads one template.
 #[derive(Debug, Default)]
-pub struct Problems(RefCell<Vec<Problem>>);
+pub struct Problems {
+    all: RefCell<Vec<Problem>>,
+    /// Parameters whose value is refused.
+    parameters: RefCell<BTreeSet<String>>,
+}
 
 /// The refusal of a template, one line for each problem.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,10 +40,21 @@ impl Problems {
             path: path.into(),
             message: message.into(),
         };
-        let mut problems = self.0.borrow_mut();
+        let mut problems = self.all.borrow_mut();
         if !problems.contains(&problem) {
             problems.push(problem);
         }
+    }
+
+    /// Adds that the value of a parameter is refused.
+    pub fn refuse_parameter(&self, name: &str, message: impl Into<String>) {
+        self.parameters.borrow_mut().insert(name.to_owned());
+        self.report("", message);
+    }
+
+    /// Returns whether the value of a parameter is refused already: what reads it need not say so again.
+    pub fn is_parameter_refused(&self, name: &str) -> bool {
+        self.parameters.borrow().contains(name)
     }
 
     /// Returns `value`, or everything that was reported.
@@ -48,7 +63,7 @@ impl Problems {
     ///
     /// [`Refused`] when at least one problem was reported.
     pub fn or<T>(self, value: T) -> Result<T, Refused> {
-        let problems = self.0.into_inner();
+        let problems = self.all.into_inner();
         if problems.is_empty() {
             Ok(value)
         } else {

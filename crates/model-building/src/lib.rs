@@ -62,7 +62,6 @@ pub use error::StepError;
 pub use executions::{ExecutionError, Followed, follow, start_build, start_roll_back};
 pub use export::newest_mode;
 pub use hosted::{DATASET_READY, SOURCE};
-pub use label_set::differences;
 pub use tick::BuildPolicy;
 pub use training_files::{describe as describe_training_file, training_files};
 pub use versions::{Scores, VersionSummary, versions};

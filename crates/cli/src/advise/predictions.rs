@@ -23,7 +23,7 @@ struct Predicted {
     confidence: f32,
 }
 
-/// Reads a file of predictions with a header line that names [`COLUMNS`], in any order and among others; `None`
+/// Reads a file of predictions with a header line that names [`COLUMNS`], in any case and order and among others; `None`
 /// where the first line does not. One label in several spellings is joined, and a row whose label says that there is none is
 /// left out, as in training data.
 ///
@@ -35,9 +35,18 @@ pub fn judge(file: impl Read) -> Result<Option<Evidence>, Failure> {
     let Ok(headers) = reader.headers() else {
         return Ok(None);
     };
-    let column = |name: &str| headers.iter().position(|header| header.trim() == name);
-    let [Some(label), Some(prediction), Some(confidence)] = COLUMNS.map(column) else {
-        return Ok(None);
+    let column = |name: &str| {
+        let is_named = |header: &str| header.trim().eq_ignore_ascii_case(name);
+        headers.iter().position(is_named)
+    };
+    let places = COLUMNS.map(column);
+    let [Some(label), Some(prediction), Some(confidence)] = places else {
+        // Labelled texts have two columns.
+        let is_of_predictions = headers.len() > 2 && places[1..].iter().any(Option::is_some);
+        return match is_of_predictions {
+            true => Err(no_column(&places).into()),
+            false => Ok(None),
+        };
     };
     let mut all = Vec::new();
     let (mut missing, mut spellings) = (MissingLabels::default(), Spellings::default());
@@ -77,6 +86,16 @@ pub fn judge(file: impl Read) -> Result<Option<Evidence>, Failure> {
         repairs: missing.told().into_iter().chain(joined).collect(),
         ..Evidence::default()
     }))
+}
+
+fn no_column(places: &[Option<usize>]) -> String {
+    let missing = COLUMNS.iter().zip(places).filter(|(_, place)| place.is_none());
+    let missing: Vec<String> = missing.map(|(name, _)| format!("`{name}`")).collect();
+    format!(
+        "line 1: a file of predictions has a header line that names {}; this one lacks {}",
+        COLUMNS.join(", "),
+        missing.join(" and ")
+    )
 }
 
 fn judged(predicted: &Predicted, spelling: &Spelling) -> Judged {
@@ -123,6 +142,31 @@ mod tests {
             ]
         );
         assert_eq!(judge("World,a text\n".as_bytes()).expect("readable"), None);
+    }
+
+    #[test]
+    fn column_names_are_read_in_any_case() {
+        let file = "Label,Prediction,CONFIDENCE\nWorld,World,0.9\n";
+
+        let evidence = judge(file.as_bytes()).expect("usable").expect("predictions");
+
+        assert_eq!(evidence.judged.len(), 1);
+        assert!(evidence.judged[0].right);
+    }
+
+    #[test]
+    fn a_header_that_names_a_part_of_the_columns_is_told_which_it_lacks() {
+        let refused = judge("label,prediction,score\nA,A,0.9\n".as_bytes()).expect_err("no confidence");
+
+        assert_eq!(
+            refused.to_string(),
+            "line 1: a file of predictions has a header line that names label, prediction, confidence; this one lacks \
+             `confidence`"
+        );
+        assert_eq!(
+            judge("prediction,a text\n".as_bytes()).expect("two columns"),
+            None
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use active_learning_aws::{claims::Claims, questions::Questions};
+use active_learning_aws::{bucket::Bucket, claims::Claims, questions::Questions};
 use active_learning_core::{
     feedback::record_id,
     labels::{
@@ -132,29 +132,16 @@ impl Known {
 
     /// Looks up what is known of each text.
     pub(super) async fn of(place: &Place, set: &LabelSet, plan: &Plan) -> Result<Self, Failure> {
-        let questions = &Questions::new("import", place.feedback.clone(), place.training.clone());
-        let claims = &Claims::new(place.feedback.clone(), NEVER);
         let labelled = stream::iter(&plan.labelled)
             .map(|labelled| Found::of(place, set, labelled))
             .buffered(TEXTS_IN_FLIGHT)
             .try_collect()
             .await?;
-        let pool = stream::iter(&plan.pool)
-            .map(async |(classifier, text)| {
-                let id = record_id(classifier, text);
-                let form = format!("text-{}", form_of(classifier, text));
-                // Another spelling of it may have been asked, or have a label.
-                let (question, holder, form_holder) =
-                    tokio::join!(questions.read(&id), claims.holder(&id), claims.holder(&form));
-                let is_open =
-                    |question: Question| !matches!(question.state, State::Withdrawn | State::Abandoned);
-                let is_asked =
-                    question?.is_some_and(|question| question.human_loop.is_some() && is_open(question));
-                Ok::<_, Failure>(is_asked || holder?.is_some() || form_holder?.is_some())
-            })
-            .buffered(TEXTS_IN_FLIGHT)
-            .try_collect()
-            .await?;
+        let pool = plan
+            .pool
+            .iter()
+            .map(|(classifier, text)| (&classifier[..], &text[..]));
+        let pool = are_asked(&place.training, &place.feedback, pool).await?;
         Ok(Self { labelled, pool })
     }
 
@@ -196,6 +183,35 @@ impl Known {
     pub(super) fn asked(&self) -> usize {
         self.pool.iter().filter(|is_known| **is_known).count()
     }
+}
+
+/// Returns of each text, given with its classifier, whether it was asked or answered or waits already, in any spelling.
+///
+/// # Errors
+///
+/// When a bucket fails.
+pub(crate) async fn are_asked<'a>(
+    training: &Bucket,
+    feedback: &Bucket,
+    texts: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<Vec<bool>, Failure> {
+    let questions = &Questions::new("import", feedback.clone(), training.clone());
+    let claims = &Claims::new(feedback.clone(), NEVER);
+    stream::iter(texts)
+        .map(async |(classifier, text)| {
+            let id = record_id(classifier, text);
+            let form = format!("text-{}", form_of(classifier, text));
+            // Another spelling of it may have been asked, or have a label.
+            let (question, holder, form_holder) =
+                tokio::join!(questions.read(&id), claims.holder(&id), claims.holder(&form));
+            let is_open = |question: Question| !matches!(question.state, State::Withdrawn | State::Abandoned);
+            let is_asked =
+                question?.is_some_and(|question| question.human_loop.is_some() && is_open(question));
+            Ok::<_, Failure>(is_asked || holder?.is_some() || form_holder?.is_some())
+        })
+        .buffered(TEXTS_IN_FLIGHT)
+        .try_collect()
+        .await
 }
 
 /// Returns what a question knows of what is said of a text. A label that counts only by now is no news, but is done.

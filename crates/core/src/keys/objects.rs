@@ -1161,7 +1161,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         key: "text-classifier/document-classifier/<model>.json",
         bucket: Training,
         writers: &[TEXT_CLASSIFIER],
-        readers: &[TEXT_CLASSIFIER, A2I_TRIGGER, MODEL_BUILDING],
+        readers: &[TEXT_CLASSIFIER, A2I_TRIGGER, MODEL_BUILDING, HUMAN_REVIEW],
         shape: "JSON: classifier",
         lifetime: Kept,
         description: "The state of a model of the built-in classifier: its classes among it.",

@@ -1,5 +1,6 @@
 //! How the stack is doing.
 
+use active_learning_aws::model_classes::label_differences;
 use active_learning_aws::overview::{Activity, ActivityDay, ActivityHour, Overview, Places};
 
 use super::chart::{Chart, Line, share_of_day};
@@ -24,6 +25,10 @@ impl Console<'_> {
         let mut blocks = vec![Block::Figures(figures.collect())];
         blocks.extend(overview.missing_figures().into_iter().map(Block::text));
         blocks.extend(overview.template_problems().into_iter().map(Block::text));
+        if let Some(serving) = &overview.serving {
+            let differences = label_differences(self.training, &serving.model_arn).await?;
+            blocks.extend(differences.into_iter().map(Block::text));
+        }
         for file in &overview.refused_files {
             blocks.push(Block::text(format!("{} was refused: {}", file.key, file.reason)));
         }

@@ -74,6 +74,15 @@ async fn an_admin_sees_the_figures_of_the_stack_as_a_page_and_as_json() {
         put(&review, FEEDBACK_BUCKET, &key, &json!({})).await;
     }
 
+    let of_model = json!({ "trained": { "labels": ["Sports", "World"] } });
+    let state = "text-classifier/document-classifier/c/version/v2.json";
+    put(&review, TRAINING_BUCKET, state, &of_model).await;
+    let set = json!({
+        "schemaVersion": 1, "version": 1, "origin": "edited", "updatedAt": "2026-11-01T00:00:00.000Z",
+        "labels": [{ "name": "Sports" }, { "name": "World" }, { "name": "Weather" }],
+    });
+    put(&review, TRAINING_BUCKET, "label-set.json", &set).await;
+
     let page = admin.get("overview").await;
     let figures = admin.get("overview.json").await;
 
@@ -84,6 +93,7 @@ async fn an_admin_sees_the_figures_of_the_stack_as_a_page_and_as_json() {
         "90.0 %",
         "12 answers since 2026-11-02",
         "2 objects under rejected/ of the feedback bucket",
+        "labels that the serving model does not know yet (choices, but never predicted): Weather",
     ] {
         assert!(page.body().contains(text), "{text}: {}", page.body());
     }

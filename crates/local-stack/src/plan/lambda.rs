@@ -106,9 +106,10 @@ fn check_environment(
         .pointer(&format!("/Environment/Variables/{name}/Ref"));
     let parameter = written.and_then(|name| name.as_str());
     match parameter.filter(|name| !resource.dependencies.contains(*name)) {
+        Some(parameter) if properties.problems.is_parameter_refused(parameter) => {}
         Some(parameter) => properties
             .problems
-            .report("", parameters::refused(parameter, &reason)),
+            .refuse_parameter(parameter, parameters::refused(parameter, &reason)),
         None => properties.report(&format!("Environment.Variables.{name}"), &reason),
     }
 }

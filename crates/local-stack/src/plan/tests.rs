@@ -487,6 +487,17 @@ fn a_value_that_a_function_cannot_use_is_refused_by_its_parameter_or_where_it_st
 }
 
 #[test]
+fn a_value_that_the_template_refuses_is_not_refused_again_by_the_functions_that_read_it() {
+    let with_parameter = format!("Parameters: {{ Rate: {{ Type: Number, Default: never }} }}\n{TEMPLATE}");
+    let with_parameter = with_parameter.replacen("RATE: 0.10", "RATE: !Ref Rate", 1);
+
+    let refused = plan_of(&with_parameter).expect_err("no number");
+
+    let said: Vec<String> = refused.0.iter().map(ToString::to_string).collect();
+    assert_eq!(said, ["Parameter 'Rate' must be a number, got `never`"]);
+}
+
+#[test]
 fn what_has_no_effect_on_one_machine_is_said_once_each() {
     let quiet = plan_of(TEMPLATE).expect("the template is sound");
     let traced = TEMPLATE.replacen(

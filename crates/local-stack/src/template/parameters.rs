@@ -90,22 +90,15 @@ impl Parameter<'_> {
             return Value::from("");
         };
         match self.setting("Type").as_deref() {
-            Some("Number") => {
-                if given.parse::<f64>().is_err() {
-                    self.refuse(&given, "must be a number");
-                }
-                self.check(&given, true);
-                Value::from(given)
-            }
             Some("CommaDelimitedList") => {
                 let items: Vec<_> = given.split(',').map(str::trim).collect();
                 for item in &items {
-                    self.check(item, false);
+                    self.check(item);
                 }
                 Value::from(items)
             }
             _ => {
-                self.check(&given, false);
+                self.check(&given);
                 Value::from(given)
             }
         }
@@ -144,70 +137,78 @@ impl Parameter<'_> {
         }
     }
 
-    fn check(&self, value: &str, is_number: bool) {
-        if let Some(Value::Array(allowed)) = self.declaration.get("AllowedValues")
-            && !allowed.iter().filter_map(text).any(|item| item == value)
-        {
-            let allowed: Vec<String> = allowed
-                .iter()
-                .filter_map(text)
-                .map(|item| format!("`{item}`"))
-                .collect();
-            self.refuse(value, &format!("must be one of {}", allowed.join(", ")));
-        }
-        if let Some(pattern) = self.setting("AllowedPattern") {
-            match Regex::new(&format!("^(?:{pattern})$")) {
-                Ok(regex) if regex.is_match(value) => {}
-                Ok(_) => self.refuse(value, &format!("must match pattern {pattern}")),
-                Err(_) => self.problems.report(
-                    join(&self.path, "AllowedPattern"),
-                    "the pattern is not a regular expression that local-stack can check",
-                ),
-            }
-        }
-        let length = value.chars().count() as f64;
-        self.check_bound(
-            value,
-            "MinLength",
-            |least| length >= least,
-            |least| format!("must contain at least {least} characters"),
-        );
-        self.check_bound(
-            value,
-            "MaxLength",
-            |most| length <= most,
-            |most| format!("must contain at most {most} characters"),
-        );
-        if is_number && let Ok(number) = value.parse::<f64>() {
-            self.check_bound(
-                value,
-                "MinValue",
-                |least| number >= least,
-                |least| format!("must be a number not less than {least}"),
-            );
-            self.check_bound(
-                value,
-                "MaxValue",
-                |most| number <= most,
-                |most| format!("must be a number not greater than {most}"),
-            );
+    /// Refuses a value by the first rule that it breaks.
+    fn check(&self, value: &str) {
+        let rules = [
+            self.of_number(value),
+            self.of_allowed_values(value),
+            self.of_pattern(value),
+            self.of_length(value),
+        ];
+        if let Some(rule) = rules.into_iter().flatten().next() {
+            self.refuse(value, &rule);
         }
     }
 
-    fn check_bound(
-        &self,
-        value: &str,
-        key: &str,
-        holds: impl Fn(f64) -> bool,
-        message: impl Fn(&str) -> String,
-    ) {
-        let Some(bound) = self.setting(key) else {
-            return;
+    fn of_number(&self, value: &str) -> Option<String> {
+        if self.setting("Type").as_deref() != Some("Number") {
+            return None;
+        }
+        let Ok(number) = value.parse::<f64>() else {
+            return Some("must be a number".to_owned());
         };
+        let below = self.of_bound(
+            "MinValue",
+            |least| number >= least,
+            "must be a number not less than",
+        );
+        let above = self.of_bound(
+            "MaxValue",
+            |most| number <= most,
+            "must be a number not greater than",
+        );
+        below.or(above)
+    }
+
+    fn of_allowed_values(&self, value: &str) -> Option<String> {
+        let Some(Value::Array(allowed)) = self.declaration.get("AllowedValues") else {
+            return None;
+        };
+        let allowed: Vec<String> = allowed.iter().filter_map(text).collect();
+        let shown: Vec<String> = allowed.iter().map(|item| format!("`{item}`")).collect();
+        (!allowed.iter().any(|item| item == value)).then(|| format!("must be one of {}", shown.join(", ")))
+    }
+
+    fn of_pattern(&self, value: &str) -> Option<String> {
+        let pattern = self.setting("AllowedPattern")?;
+        match Regex::new(&format!("^(?:{pattern})$")) {
+            Ok(regex) => (!regex.is_match(value)).then(|| format!("must match pattern {pattern}")),
+            Err(_) => {
+                self.problems.report(
+                    join(&self.path, "AllowedPattern"),
+                    "the pattern is not a regular expression that local-stack can check",
+                );
+                None
+            }
+        }
+    }
+
+    fn of_length(&self, value: &str) -> Option<String> {
+        let length = value.chars().count() as f64;
+        let short = self.of_bound("MinLength", |least| length >= least, "must contain at least");
+        let long = self.of_bound("MaxLength", |most| length <= most, "must contain at most");
+        short.or(long).map(|rule| rule + " characters")
+    }
+
+    /// Returns the rule of a bound that does not hold, with the bound after `words`.
+    fn of_bound(&self, key: &str, holds: impl Fn(f64) -> bool, words: &str) -> Option<String> {
+        let bound = self.setting(key)?;
         match bound.parse() {
-            Ok(limit) if holds(limit) => {}
-            Ok(_) => self.refuse(value, &message(&bound)),
-            Err(_) => self.problems.report(join(&self.path, key), "must be a number"),
+            Ok(limit) => (!holds(limit)).then(|| format!("{words} {bound}")),
+            Err(_) => {
+                self.problems.report(join(&self.path, key), "must be a number");
+                None
+            }
         }
     }
 
@@ -226,6 +227,6 @@ impl Parameter<'_> {
             true => String::new(),
             false => format!(", got `{value}`"),
         };
-        self.problems.report("", message + &got);
+        self.problems.refuse_parameter(name, message + &got);
     }
 }

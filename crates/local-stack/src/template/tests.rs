@@ -436,6 +436,11 @@ fn a_parameter_value_is_checked_against_its_declaration() {
         ),
         ("{Type: Number}", "50%", Some("must be a number")),
         (
+            "{Type: Number, MinLength: 5, AllowedPattern: '[0-9]+'}",
+            "0,3",
+            Some("must be a number"),
+        ),
+        (
             "{Type: CommaDelimitedList, AllowedPattern: '[a-z]+'}",
             "a, b",
             None,
