@@ -7,6 +7,7 @@ use active_learning_aws::{
     label_set::LabelSets,
 };
 use active_learning_core::{
+    feedback::prediction::for_people,
     keys,
     labels::{
         consolidation::tied_labels,
@@ -231,7 +232,7 @@ fn in_words(answer: &Answer) -> String {
     match answer {
         Answer::Labels { labels } => labels.join(", "),
         Answer::NoneFits => "none fits".to_owned(),
-        Answer::NewLabel { label } => format!("a new label: {label}"),
+        Answer::NewLabel { label } => format!("a new label: {}", for_people(label)),
         Answer::Unsure => "unsure".to_owned(),
     }
 }

@@ -42,6 +42,12 @@ pub enum AnswerError {
     /// One field names a label, and says that none fits or that its reviewer cannot tell.
     #[error("an answer names a label and says that none can be told")]
     Contradiction,
+    /// Without the page's script, the text of this number is answered by what the page does not offer.
+    #[error("the answer to text {0} is none of the labels")]
+    NotOfList(usize),
+    /// The name of a new label joins labels of the set with others, so that it could not be accepted.
+    #[error("a new label joins labels")]
+    JoinsLabels,
     /// Several fields say different things about one item.
     #[error("several fields of the answer say different things")]
     Ambiguous,
@@ -188,7 +194,8 @@ fn each(value: &Value) -> &[Value] {
     }
 }
 
-fn field_of(item: &Value, number: usize) -> String {
+/// Returns the name of the field with the answer to an item.
+pub(crate) fn field_of(item: &Value, number: usize) -> String {
     item["id"]
         .as_str()
         .map_or_else(|| format!("item-{number}"), str::to_owned)

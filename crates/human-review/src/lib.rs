@@ -60,6 +60,7 @@ pub mod trial;
 pub mod validation;
 mod worker;
 pub mod worker_template;
+pub mod written;
 
 use std::sync::Arc;
 

@@ -170,7 +170,15 @@ impl Reviewer {
                     prediction
                 })
             });
-            form.extend(items.into_iter().zip(labels));
+            // As the page's script does: without it no label can be proposed.
+            let answer: serde_json::Map<String, serde_json::Value> = items
+                .into_iter()
+                .zip(labels.map(serde_json::Value::from))
+                .collect();
+            form.push((
+                "portal:answer".to_owned(),
+                serde_json::Value::Object(answer).to_string(),
+            ));
             "submit"
         } else {
             "release"
@@ -210,7 +218,7 @@ fn values<'a>(page: &'a str, attribute: &'a str) -> impl Iterator<Item = String>
 fn offered(page: &str) -> Vec<String> {
     let list = page.split_once("<datalist id=\"review-labels\">");
     let list = list.and_then(|(_, rest)| rest.split_once("</datalist>"));
-    list.map_or_else(Vec::new, |(list, _)| values(list, "value=\"").collect())
+    list.map_or_else(Vec::new, |(list, _)| values(list, "<option value=\"").collect())
 }
 
 fn unescape(text: &str) -> String {

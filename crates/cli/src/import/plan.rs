@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use active_learning_aws as aws;
 use active_learning_core::{
     dataset::{Spellings, TextId, one_line},
+    feedback::prediction::for_people,
     labels::{
         consolidation::Consensus,
         human_loop::Answer,
@@ -294,7 +295,7 @@ fn fate(set: &LabelSet, votes: &[Vote]) -> Fate {
     });
     let other = || match names.len() > 1 {
         true => Fate::Several(proposed.clone()),
-        false => Fate::Waits(proposed.clone()),
+        false => Fate::Waits(for_people(proposed)),
     };
     split.or(retired).unwrap_or_else(other)
 }
@@ -366,7 +367,8 @@ fn worker(tool: Option<Tool>, by: &str) -> String {
 /// Makes the vote of a file, which says when it was given, if it does. A label that was refused since is proposed here by
 /// the import: who refused it had not seen it.
 fn vote(set: &LabelSet, worker: &str, (at, now): (&str, &str), answer: Answer) -> Vote {
-    let is_refused = matches!(&answer, Answer::NewLabel { label } if set.was_refused_since(label, at));
+    let is_refused =
+        matches!(&answer, Answer::NewLabel { label } if set.was_refused_since(&for_people(label), at));
     let is_known = !at.is_empty() && at <= now && !is_refused;
     Vote {
         worker: worker.to_owned(),
@@ -400,6 +402,6 @@ fn answer<'a>(set: &LabelSet, labels: impl Iterator<Item = &'a str>) -> Option<A
     match is_known && names.iter().all(is_in_use) && set.allows(&names) {
         _ if names.is_empty() => None,
         true => Some(Answer::labels(names)),
-        false => Some(Answer::proposal(names)),
+        false => Some(set.proposal(names)),
     }
 }

@@ -134,6 +134,22 @@ pub fn unknown_names(text: &str, known: impl Fn(&str) -> Option<String>) -> Vec<
     unknown.map(|part| part.name.trim().to_owned()).collect()
 }
 
+/// Cuts a text into names as [`cut_labels`] does; what means nothing stays, part by part, without the backslashes before its
+/// bars and without white space at its ends.
+pub fn apart(text: &str, known: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let pieces = cut(text, known).into_iter();
+    let names = pieces.map(|piece| piece.unwrap_or_else(|part| part.name.trim().to_owned()));
+    names.collect()
+}
+
+/// Writes names that were joined for people: one name as it is called, several as they are joined.
+pub fn for_people(joined: &str) -> String {
+    match split_labels(joined).as_slice() {
+        [name] => name.clone(),
+        _ => joined.to_owned(),
+    }
+}
+
 /// Cuts a text into names that are known, and parts that are not: as few of these as there can be, then of all.
 fn cut(text: &str, known: impl Fn(&str) -> Option<String>) -> Vec<Result<String, Part>> {
     let parts = parts(text);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use active_learning_aws::rfc3339;
+use active_learning_core::feedback::prediction::for_people;
 use active_learning_core::keys::DISPUTED_FOLDER;
 use active_learning_core::labels::agreement::{Agreement, AgreementReport, ReviewerReport};
 use active_learning_core::labels::consolidation::tied_labels;
@@ -322,7 +323,7 @@ pub(super) fn in_words(answer: &Answer) -> String {
     match answer {
         Answer::Labels { labels } => labels.join(", "),
         Answer::NoneFits => "none fits".to_owned(),
-        Answer::NewLabel { label } => format!("a new label: {label}"),
+        Answer::NewLabel { label } => format!("a new label: {}", for_people(label)),
         Answer::Unsure => "unsure".to_owned(),
     }
 }

@@ -3,6 +3,7 @@
 //! Read as the answers to the stack's own tasks are: names are labels however they are spelt, and of several fields those
 //! count that choose.
 
+use active_learning_core::feedback::prediction::for_people;
 use active_learning_core::labels::human_loop::{
     Answer, ExclusionCategories, NONE_FITS, OfferedLabels, UNSURE, answer_of_one, is_comment_name,
 };
@@ -62,7 +63,7 @@ pub fn labels_in(
             Err(Unread::NoLabel(shortened(word)))
         }
         Some(Answer::Unsure) => Err(Unread::NoLabel(UNSURE.to_owned())),
-        Some(Answer::NewLabel { label }) => Err(Unread::NoLabel(shortened(&label))),
+        Some(Answer::NewLabel { label }) => Err(Unread::NoLabel(shortened(&for_people(&label)))),
         None if several
             && answer
                 .iter()

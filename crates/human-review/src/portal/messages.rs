@@ -27,6 +27,11 @@ pub(super) fn own_words(error: &PortalError) -> Option<String> {
         PortalError::NoLabelOfJob(why) => Some(format!(
             "{why}. Nothing was saved: please go back and choose. The task is still yours."
         )),
+        PortalError::Answer(AnswerError::NotOfList(number)) => Some(format!(
+            "What is written for text {number} is no label of the list. Nothing was saved. Please go back and write a label as \
+             the list has it, “None of these fits” or “I cannot tell”; where several labels fit, with a comma between them. \
+             A new label needs JavaScript. The task is still yours."
+        )),
         PortalError::LabelNotInUse(fate) => Some(format!(
             "{fate} since this page was opened. Nothing was saved: please open the task again, it offers the labels of \
              today. The task is still yours."
@@ -131,6 +136,19 @@ const DAMAGED: Message = (
 /// Returns what is said of an answer that is not taken.
 fn of_answer(error: &AnswerError) -> Message {
     match error {
+        AnswerError::NotOfList(_) => (
+            400,
+            "not_of_list",
+            "This answer was not taken",
+            "What is written is no label of the list. Please go back and choose one. The task is still yours.",
+        ),
+        AnswerError::JoinsLabels => (
+            400,
+            "joins_labels",
+            "A new label cannot be used",
+            "It has a label and a bar in its name, so that it would be several labels. The answer was not taken. Please go back and \
+             write another sign in place of the bar. The task is still yours.",
+        ),
         AnswerError::Incomplete => (
             400,
             "answer_incomplete",

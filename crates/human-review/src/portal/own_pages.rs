@@ -1,6 +1,7 @@
 //! A reviewer's own pages: what they answered last, and the guideline.
 
 use active_learning_core::erasure::is_erased_item;
+use active_learning_core::feedback::prediction::for_people;
 use active_learning_core::labels::agreement::ReviewerReport;
 use active_learning_core::labels::human_loop::{
     Answer, ExclusionCategories, HumanLoopOutput, NONE_FITS, UNSURE,
@@ -239,7 +240,7 @@ fn said(answer: &Answer) -> String {
     match answer {
         Answer::Labels { labels } => labels.join(", "),
         Answer::NoneFits => in_words(&NONE_FITS.into()),
-        Answer::NewLabel { label } => label.clone(),
+        Answer::NewLabel { label } => for_people(label),
         Answer::Unsure => in_words(&UNSURE.into()),
     }
 }

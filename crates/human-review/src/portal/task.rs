@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use active_learning_aws::{metrics, overview::first_model};
 use active_learning_core::labels::human_loop::{ExclusionCategories, chosen_exclusions};
+use active_learning_core::labels::label_set::LabelSet;
 use chrono::Duration;
 use futures::future::join;
 use serde_json::{Map, Value, json};
@@ -32,6 +33,7 @@ use crate::suggestions::{leave_out_withdrawn, notice_of_withdrawn, show_question
 use crate::task_template::TaskError;
 use crate::trial::{Trial, check_answer, with_marks};
 use crate::worker_template::TemplateError;
+use crate::written::Written;
 
 /// Longest time that a page may say it has shown a task.
 const MAX_SPENT_SECONDS: f64 = 86_400.0;
@@ -285,6 +287,9 @@ impl Portal<'_> {
             false => self.label_sets.current().await?,
         };
         if self.template_of(&human_loop).is_shipped() {
+            let is_by_script = is_by_script(&request.fields());
+            let reading = self.read_written(&human_loop, &input, set.as_deref(), &mut answer, is_by_script);
+            Box::pin(reading).await?;
             check_shipped_answer(&input, &answer)?;
         } else {
             let by_page = self.by_page(request, &human_loop, &input, answer);
@@ -332,6 +337,24 @@ impl Portal<'_> {
         let mut saved = json!({ "saved": true, "doneToday": done_today });
         add(&mut saved, next);
         Ok(self.with_carried(document(200, &saved), carried.as_ref(), request))
+    }
+
+    /// Writes an answer to the shipped page by the words and labels of the page; see [`Written`].
+    async fn read_written(
+        &self,
+        human_loop: &HumanLoop,
+        input: &Value,
+        set: Option<&LabelSet>,
+        answer: &mut Map<String, Value>,
+        is_by_script: bool,
+    ) -> Result<(), PortalError> {
+        let written = Written::new(input, set, is_by_script);
+        if human_loop.is_opaque() || !written.may_be_suggested(answer) {
+            return Ok(written.read(answer)?);
+        }
+        let mut shown = input.clone();
+        show_questions(&mut shown, &human_loop.name, self.feedback, set).await;
+        Ok(Written::new(&shown, set, is_by_script).read(answer)?)
     }
 
     /// Returns an answer to a page of another template in the shapes of the page's elements, with the choices in it that say

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    feedback::prediction::{join_as_written, split_labels},
+    feedback::prediction::{join_labels, split_labels},
     labels::label_key::label_key,
 };
 
@@ -18,6 +18,42 @@ pub const UNSURE: &str = "__unsure__";
 pub fn is_answer_word(name: &str) -> bool {
     let key = label_key(name);
     [NONE_FITS, UNSURE].iter().any(|word| label_key(word) == key)
+}
+
+/// What people and templates write for "none of the labels fits", as label keys.
+pub(super) const NONE_WORDS: [&str; 6] = [
+    "none",
+    "none fits",
+    "none of these",
+    "none of these fits",
+    "none of the above",
+    "no label fits",
+];
+
+/// What people and templates write for "I cannot tell", as label keys.
+const UNSURE_WORDS: [&str; 9] = [
+    "i cannot tell",
+    "cannot tell",
+    "i can't tell",
+    "can't tell",
+    "i can’t tell",
+    "can’t tell",
+    "unsure",
+    "i am unsure",
+    "not sure",
+];
+
+/// Returns the word of the pages, [`NONE_FITS`] or [`UNSURE`], that says what a text says; `None` where it says neither.
+///
+/// A label may be called so: where a text is a label of the task, it is that label.
+pub fn answer_word(text: &str) -> Option<&'static str> {
+    let key = label_key(text);
+    let says = |word: &str, others: &[&str]| key == label_key(word) || others.contains(&key.as_str());
+    match () {
+        () if says(NONE_FITS, &NONE_WORDS) => Some(NONE_FITS),
+        () if says(UNSURE, &UNSURE_WORDS) => Some(UNSURE),
+        () => None,
+    }
 }
 
 /// By name of a field, the choice in it that says that no label fits: what a `crowd-classifier` calls its exclusion category.
@@ -44,7 +80,9 @@ pub enum Answer {
     /// A label that was not offered: it may become a class, but is none yet.
     NewLabel {
         /// The proposed label; several are joined by
-        /// [`LABEL_DELIMITER`](crate::feedback::prediction::LABEL_DELIMITER), in the order of [`Answer::proposal`].
+        /// [`LABEL_DELIMITER`](crate::feedback::prediction::LABEL_DELIMITER), in the order of [`Answer::proposal`]. Where a
+        /// text may have several labels, a bar within a name is written `\|`: see
+        /// [`join_labels`](crate::feedback::prediction::join_labels).
         label: String,
     },
     /// The reviewer could not tell.
@@ -77,13 +115,14 @@ impl Answer {
 
     /// Makes the answer that proposes these names, in any order: several of a text are a set.
     ///
-    /// The order is that of the names as they are compared, so that spelling changes it as little as place does.
+    /// The order is that of the names as they are compared, so that spelling changes it as little as place does. A bar within
+    /// a name does not cut it: see [`join_labels`].
     pub fn proposal(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let mut names: Vec<String> = names.into_iter().map(Into::into).collect();
         names.sort_by_cached_key(|name| (label_key(name), name.clone()));
         names.dedup_by_key(|name| label_key(name));
         Self::NewLabel {
-            label: join_as_written(names),
+            label: join_labels(names),
         }
     }
 
@@ -132,8 +171,8 @@ mod tests {
         assert_eq!(Answer::proposal(["Refund", "refund"]), proposed("Refund"));
         assert_eq!(
             Answer::proposal(["Sci|Art"]),
-            proposed("Sci|Art"),
-            "one name is as it is"
+            proposed(r"Sci\|Art"),
+            "one name stays one"
         );
     }
 

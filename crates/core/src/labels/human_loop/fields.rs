@@ -12,24 +12,20 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::answer::{Answer, COMMENT_OF, ExclusionCategories, FLAG_OF, NONE_FITS, UNSURE, is_answer_word};
-use crate::{feedback::prediction::LABEL_DELIMITER, labels::label_key::label_key};
+use super::answer::{
+    Answer, COMMENT_OF, ExclusionCategories, FLAG_OF, NONE_FITS, NONE_WORDS, UNSURE, answer_word,
+    is_answer_word,
+};
+use crate::{
+    feedback::prediction::{LABEL_DELIMITER, cut_labels},
+    labels::label_key::label_key,
+};
 
 /// Deepest nesting that is looked into; deeper values are no answers.
 const MAX_DEPTH: usize = 8;
 
 /// What boxes and buttons without a value send in its place.
 const NAMELESS_VALUES: [&str; 4] = ["on", "true", "yes", "1"];
-
-/// What templates call the choice that no label fits, as label keys.
-const NONE_WORDS: [&str; 6] = [
-    "none",
-    "none fits",
-    "none of these",
-    "none of these fits",
-    "none of the above",
-    "no label fits",
-];
 
 /// A word in the names of fields in which people explain themselves; part of others, such as `Notebook`.
 const NOTE: &str = "note";
@@ -215,9 +211,7 @@ impl Field {
             return Some(Answer::labels(labels));
         }
         match given {
-            [word] if self.shape == Shape::Text && word.contains(LABEL_DELIMITER) => {
-                all_labels(word.split(LABEL_DELIMITER), resolve).map(Answer::labels)
-            }
+            [word] if word.contains(LABEL_DELIMITER) => cut_labels(word, resolve).map(Answer::labels),
             [_] if self.stands_for_its_name() && NONE_WORDS.contains(&label_key(self.name()).as_str()) => {
                 Some(Answer::NoneFits)
             }
@@ -246,11 +240,23 @@ impl Field {
         if self.is_blank() || self.contradicts_itself() {
             return None;
         }
-        let proposal = || match self.stands_for_its_name() {
-            true => Answer::proposal([self.name()]),
-            false => Answer::proposal(&self.given),
-        };
-        self.answer(resolve).or_else(|| Some(proposal()))
+        self.answer(resolve).or_else(|| self.proposal(resolve))
+    }
+
+    /// Returns what it says, which is no label, as a proposal. A bar within what is chosen or added is part of the name; in
+    /// what is typed as one text it stands between several, unless a backslash is before it. What people write for "I cannot
+    /// tell" is that, and no label's name.
+    fn proposal(&self, resolve: Resolve<'_>) -> Option<Answer> {
+        if self.stands_for_its_name() {
+            return Some(Answer::proposal([self.name()]));
+        }
+        let says = |word: &String| answer_word(word).filter(|_| resolve(word).is_none());
+        match self.given.as_slice() {
+            [word] if says(word) == Some(UNSURE) => Some(Answer::Unsure),
+            [word] if self.shape == Shape::Text => Some(Answer::NewLabel { label: word.clone() }),
+            given if given.iter().any(|word| says(word).is_some()) => None,
+            given => Some(Answer::proposal(given)),
+        }
     }
 }
 
@@ -421,6 +427,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::feedback::prediction::split_labels;
 
     fn resolve(name: &str) -> Option<String> {
         ["World", "Sports"]
@@ -507,6 +514,52 @@ mod tests {
                 "{shape}"
             );
         }
+    }
+
+    #[test]
+    fn a_bar_within_what_is_added_to_a_list_cuts_no_name_and_in_a_typed_text_it_stands_between_names() {
+        let proposed = |value: Value| {
+            let content = json!({ "item-1": value });
+            let all = fields(content.as_object().expect("an object"));
+            match all[0].answer_or_proposal(&resolve) {
+                Some(Answer::NewLabel { label }) => split_labels(&label),
+                other => panic!("no proposal: {other:?}"),
+            }
+        };
+
+        assert_eq!(proposed(json!(["AC|DC"])), ["AC|DC"]);
+        assert_eq!(proposed(json!(["World", "rock|roll"])), ["rock|roll", "World"]);
+        assert_eq!(proposed(json!({"label": "AC|DC"})), ["AC|DC"]);
+        assert_eq!(proposed(json!({"AC|DC": true, "World": false})), ["AC|DC"]);
+        assert_eq!(proposed(json!("AC|DC")), ["AC", "DC"]);
+        assert_eq!(proposed(json!(r"AC\|DC")), ["AC|DC"]);
+    }
+
+    #[test]
+    fn what_people_write_for_i_cannot_tell_is_no_new_label_unless_it_is_a_label() {
+        let answer = |value: Value, resolve: Resolve<'_>| {
+            let content = json!({ "item-1": value });
+            let all = fields(content.as_object().expect("an object"));
+            all[0].answer_or_proposal(resolve)
+        };
+
+        for word in [
+            "I cannot tell",
+            " CANNOT  tell",
+            "can’t tell",
+            "I can't tell",
+            "Unsure",
+            "not sure",
+        ] {
+            assert_eq!(answer(json!(word), &resolve), Some(Answer::Unsure), "{word}");
+            assert_eq!(answer(json!([word]), &resolve), Some(Answer::Unsure), "{word}");
+            assert_eq!(answer(json!([word, "World"]), &resolve), None, "{word}");
+        }
+        let has_unsure = |name: &str| (name == "Unsure").then(|| name.to_owned());
+        assert_eq!(
+            answer(json!("Unsure"), &has_unsure),
+            Some(Answer::labels(["Unsure"]))
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{
     feedback::{
         FeedbackRecord, Signal,
         prediction::{
-            ClassScore, LABEL_DELIMITER, cut_labels, cut_names, join_as_written, merged, single_label,
+            ClassScore, LABEL_DELIMITER, apart, cut_labels, join_as_written, merged, single_label,
             split_labels, unknown_names,
         },
     },
@@ -77,15 +77,13 @@ impl LabelSet {
     ///
     /// A label whose name holds the delimiter is one label. A text with a part that means nothing is one proposal; so is
     /// one that names several where a text has one label. The order of several does not matter. A proposal of one name is
-    /// that name, without the backslashes before its bars.
+    /// that name; where a text may have several, with a backslash before each of its bars, and else without.
     pub fn read(&self, text: &str) -> Answer {
         let is_one_name = || !self.several || split_labels(text).len() == 1;
         match self.names(text) {
             Some(names) if self.allows(&names) => Answer::labels(names),
             Some(_) => self.proposal_of(text),
-            None if is_one_name() => Answer::NewLabel {
-                label: single_label(text),
-            },
+            None if is_one_name() => self.proposal([single_label(text)]),
             None => self.proposal_of(text),
         }
     }
@@ -93,11 +91,11 @@ impl LabelSet {
     /// Returns the proposal of a text that names several, in their order: as it is written where that order would make one
     /// name of two.
     fn proposal_of(&self, text: &str) -> Answer {
-        let cut = |text: &str| cut_names(text, |name| self.known(name));
+        let cut = |text: &str| apart(text, |name| self.known(name));
         let keys =
             |names: &[String]| -> BTreeSet<String> { names.iter().map(|name| label_key(name)).collect() };
         let names = cut(text);
-        let proposal = Answer::proposal(&names);
+        let proposal = self.proposal(&names);
         match &proposal {
             Answer::NewLabel { label } if keys(&cut(label)) == keys(&names) => proposal,
             _ => Answer::NewLabel {
@@ -106,12 +104,23 @@ impl LabelSet {
         }
     }
 
+    /// Returns the proposal of names: where a text may have several labels, a bar within one of them does not cut it.
+    pub fn proposal(&self, names: impl IntoIterator<Item = impl Into<String>>) -> Answer {
+        match (self.several, Answer::proposal(names)) {
+            (false, Answer::NewLabel { label }) => Answer::NewLabel {
+                label: join_as_written(split_labels(&label)),
+            },
+            (_, proposal) => proposal,
+        }
+    }
+
     /// Returns the names of a proposal that are no labels, each once: these are what is proposed. Where a text may have
     /// several labels, a bar stands between them; else a proposal is one name, whatever it holds.
     pub fn proposed_names(&self, proposal: &str) -> Vec<String> {
         let mut names = match self.several {
             true => unknown_names(proposal, |name| self.known(name)),
-            false => vec![proposal.trim().to_owned()],
+            false if self.find(proposal).is_some() => Vec::new(),
+            false => vec![single_label(proposal)],
         };
         let mut seen = BTreeSet::new();
         names.retain(|name| self.find(name).is_none() && seen.insert(label_key(name)));
@@ -266,7 +275,7 @@ impl LabelSet {
     pub fn as_imported(&self, answer: &Answer) -> Answer {
         match self.names_in_use(answer.clone()) {
             now @ Answer::Labels { .. } if self.is_in_use(&now) => now,
-            Answer::Labels { labels } => Answer::proposal(labels),
+            Answer::Labels { labels } => self.proposal(labels),
             other => other,
         }
     }
@@ -482,7 +491,7 @@ impl LabelSet {
             false => labels,
         };
         if !self.allows(&labels) {
-            return Mapped::Answer(Answer::proposal(labels));
+            return Mapped::Answer(self.proposal(labels));
         }
 
         let mut names = Vec::new();
@@ -492,7 +501,7 @@ impl LabelSet {
                 Resolution::Retired(_) => return Mapped::Retired,
                 Resolution::Split(_) => return Mapped::Split,
                 Resolution::Proposed(name) if vote.source.is_review() => names.push(name.to_owned()),
-                Resolution::Proposed(_) => return Mapped::Answer(Answer::proposal(&labels)),
+                Resolution::Proposed(_) => return Mapped::Answer(self.proposal(&labels)),
             }
         }
         Mapped::Answer(Answer::labels(names))

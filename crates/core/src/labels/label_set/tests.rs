@@ -460,7 +460,7 @@ fn a_proposed_name_with_a_bar_is_the_name_itself_and_its_votes_count_once_it_is_
     set.add("Bills|fees", "").expect("free");
 
     let name = |label: &str| Answer::NewLabel { label: label.into() };
-    assert_eq!(proposed, name("Bills|fees"));
+    assert_eq!(proposed, name(r"Bills\|fees"));
     assert_eq!(of_single_labels, name("Bills|fees|more"));
     for said in [
         vote(proposed, VoteSource::Feedback),
@@ -473,6 +473,30 @@ fn a_proposed_name_with_a_bar_is_the_name_itself_and_its_votes_count_once_it_is_
         );
     }
     assert_eq!(set.read(r"Bills\|fees|A"), Answer::labels(["A", "Bills|fees"]));
+}
+
+#[test]
+fn a_new_name_with_a_bar_is_proposed_as_one_also_beside_labels_and_what_was_cut_before_stays_cut() {
+    let several = set(&["A", "B"]);
+    let one = several.clone().with_several_labels(false);
+    let of = |set: &LabelSet, names: &[&str]| {
+        let said = vote(Answer::proposal(names.iter().copied()), VoteSource::HumanReview);
+        match set.map_vote(&said) {
+            Mapped::Answer(Answer::NewLabel { label }) => (set.proposed_names(&label), label),
+            other => panic!("no proposal: {other:?}"),
+        }
+    };
+
+    let (names, written) = of(&several, &["AC|DC"]);
+    assert_eq!((names, written.as_str()), (vec!["AC|DC".to_owned()], r"AC\|DC"));
+    assert_eq!(of(&several, &["A", "x|y", r"p\|q"]).0, [r"p\|q", "x|y"]);
+    assert_eq!(
+        of(&one, &["AC|DC"]),
+        (vec!["AC|DC".to_owned()], "AC|DC".to_owned())
+    );
+    // As a vote was written before.
+    assert_eq!(several.proposed_names("AC|DC"), ["AC", "DC"]);
+    assert_eq!(one.proposed_names("AC|DC"), ["AC|DC"]);
 }
 
 #[test]
