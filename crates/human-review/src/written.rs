@@ -63,7 +63,13 @@ impl<'a> Written<'a> {
             let Some(given) = texts(value) else { continue };
             let mut read = Vec::with_capacity(given.len());
             for text in &given {
-                read.extend(self.names(item, number, text)?);
+                let names = self.names(item, number, text)?;
+                // In a list a bar is part of a name; in one text it stands between several.
+                let joins = |name: &String| self.set.is_some_and(|set| set.joins_labels(name));
+                if value.is_array() && self.has_several && names.iter().any(joins) {
+                    return Err(AnswerError::JoinsLabels);
+                }
+                read.extend(names);
             }
             if read != given {
                 *value = match (read.as_slice(), value.is_array()) {
@@ -101,12 +107,9 @@ impl<'a> Written<'a> {
         if let Some(labels) = labels.filter(|_| !self.is_by_script || text.contains(LABEL_DELIMITER)) {
             return Ok(labels);
         }
-        if !self.is_by_script {
-            return Err(AnswerError::NotOfList(number));
-        }
-        match self.has_several && self.set.is_some_and(|set| set.joins_labels(text)) {
-            true => Err(AnswerError::JoinsLabels),
-            false => Ok(vec![text.to_owned()]),
+        match self.is_by_script {
+            true => Ok(vec![text.to_owned()]),
+            false => Err(AnswerError::NotOfList(number)),
         }
     }
 

@@ -244,7 +244,7 @@ async fn without_a_script_several_of_many_labels_are_written_in_one_field() {
 
     assert!(
         task.body()
-            .contains("write\n        several labels with <kbd>|</kbd> between them")
+            .contains("write\n        several labels with a comma or <kbd>|</kbd> between them")
     );
     assert_eq!(submitted.status(), 303, "{}", submitted.body());
     let key = "tc-review/2026/11/20/09/59/00/tc-1/output.json";
@@ -262,4 +262,97 @@ async fn without_a_script_several_of_many_labels_are_written_in_one_field() {
             Answer::labels([&labels[500]])
         ]
     );
+}
+
+#[tokio::test]
+async fn without_a_script_and_with_many_labels_what_is_no_label_is_refused_and_i_cannot_tell_is_that() {
+    let review = Review::new();
+    let labels = thousand();
+    let names: Vec<&str> = labels.iter().map(String::as_str).collect();
+    put_set(&review, &set_of(&names)).await;
+    review.start("tc-1", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tc-1").await;
+    let fields = ["portal:csrf", "portal:loop", "portal:loop-id"].map(|name| (name, task.field(name)));
+    let submit = async |first: &str, second: &str| {
+        let hidden = fields.iter().map(|(name, value)| (*name, value.as_str()));
+        let form: Vec<(&str, &str)> = hidden.chain([("r-2", first), ("r-10", second)]).collect();
+        ann.post("submit", &form).await
+    };
+
+    let words = ["None of these fits", "I cannot tell"];
+    for word in words {
+        assert!(
+            task.body()
+                .contains(&format!("<option data-word value=\"{word}\">")),
+            "{word}"
+        );
+    }
+    let two = format!("{}, {}", labels[0], labels[1]);
+    for wrong in ["clas 5", two.as_str()] {
+        let refused = submit(&labels[3], wrong).await;
+        assert_eq!(
+            (refused.status(), refused.code()),
+            (400, "not_of_list"),
+            "{wrong}"
+        );
+        assert!(refused.body().contains("text 2"), "{}", refused.body());
+        assert!(
+            refused.body().contains("The task is still yours"),
+            "{}",
+            refused.body()
+        );
+    }
+    assert_eq!(submit(" none of these FITS", "i cannot tell").await.status(), 303);
+
+    let given = &output(&review).await["humanAnswers"][0]["answerContent"];
+    assert_eq!(given, &json!({ "r-2": "__none__", "r-10": "__unsure__" }));
+}
+
+#[tokio::test]
+async fn with_several_labels_a_new_label_with_a_bar_is_proposed_as_one_and_none_joins_a_label_with_it() {
+    let review = Review::with(human_review::Config {
+        show_rules: human_review::portal::ShowRules {
+            several_labels: true,
+            ..Default::default()
+        },
+        ..config()
+    });
+    let set = set_of(&["World", "Sports", "Business"]).with_several_labels(true);
+    put_set(&review, &set).await;
+    review.start("tc-1", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tc-1").await;
+
+    let joins = ann
+        .submit(&task, &json!({ "r-2": ["World|new"], "r-10": ["World"] }))
+        .await;
+    let unsure = ann
+        .submit(&task, &json!({ "r-2": ["World", "unsure"], "r-10": ["World"] }))
+        .await;
+    let taken = ann
+        .submit(
+            &task,
+            &json!({ "r-2": ["AC|DC"], "r-10": ["World", "rock|roll"] }),
+        )
+        .await;
+
+    assert_eq!((joins.status(), joins.code()), (400, "joins_labels"));
+    assert_eq!(
+        (unsure.status(), unsure.code()),
+        (400, "answer_contradicts_itself")
+    );
+    assert_eq!(taken.status(), 303, "{}", taken.body());
+    let history = ann.get("history").await;
+    assert!(history.body().contains("AC|DC"), "{}", history.body());
+    let output = HumanLoopOutput::parse(output(&review).await.to_string().as_bytes()).expect("an output");
+    let items = output.reviewed_by(&|name| set.find(name).map(|label| label.name.clone()));
+    let proposed = items.into_iter().map(|item| {
+        let vote = set.canonical(&item.record, item.votes[0].clone());
+        match vote.answer {
+            Answer::NewLabel { label } => set.proposed_names(&label),
+            other => panic!("no proposal: {other:?}"),
+        }
+    });
+    assert_eq!(proposed.collect::<Vec<_>>(), [["AC|DC"], ["rock|roll"]]);
 }
