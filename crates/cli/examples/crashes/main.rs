@@ -34,7 +34,6 @@ mod wire;
 mod wording {
     pub use active_learning_core::text::counted;
 }
-#[expect(dead_code, reason = "the test of a full queue takes more of it")]
 mod world;
 
 use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
