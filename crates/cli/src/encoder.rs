@@ -422,7 +422,7 @@ mod tests {
 
         assert_eq!(built_in.identity, Encoder::built_in_identity());
         assert!(built_in.to_string().contains(&built_in.identity), "{built_in}");
-        assert_eq!(refusal, "the encoder has no config.json");
+        assert!(refusal.starts_with("the encoder has no config.json"), "{refusal}");
     }
 
     #[test]

@@ -473,7 +473,9 @@ mod tests {
 
     #[test]
     fn no_client_contradicts_what_a_reviewer_answers_by_mistake() {
-        for ledger in [ledger_of(2_000), Ledger::new(1, 2_000, 1).with_changes()] {
+        // Where labels change in the middle, two of three would not be wrong until the end.
+        let changing = Ledger::new(1, 2_000, 1).with_changes();
+        for (ledger, least) in [(ledger_of(2_000), 50), (changing, 20)] {
             (0..2_000).for_each(|number| ledger.will_send(number));
             let mistakes: Vec<(usize, &str)> = (0..2_000)
                 .filter_map(|number| {
@@ -482,7 +484,7 @@ mod tests {
                 })
                 .collect();
 
-            assert!(mistakes.len() > 50);
+            assert!(mistakes.len() > least, "{}", mistakes.len());
             for (number, wrong) in mistakes {
                 assert_ne!(wrong, ledger.label(number));
                 assert_ne!(wrong, ledger.disliked(number));
