@@ -265,7 +265,7 @@ impl Backend {
             let source = match &record.blob {
                 None => Source::Inline(inline.into()),
                 Some(blob) => match tokio::fs::File::open(self.folder().join(blob)).await {
-                    Ok(file) => Source::File(file, self.suspect((bucket, key), blob)),
+                    Ok(file) => Source::File(file, Box::new(self.suspect((bucket, key), blob))),
                     Err(error) if missing.as_ref() == Some(blob) => {
                         return Err(match error.kind() {
                             io::ErrorKind::NotFound => self.suspect((bucket, key), blob).refuse(),

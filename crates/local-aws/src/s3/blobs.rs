@@ -272,7 +272,7 @@ impl Seen {
 /// An object's data, open for reading even if the object is replaced meanwhile.
 pub(super) enum Source {
     Inline(Bytes),
-    File(tokio::fs::File, Suspect),
+    File(tokio::fs::File, Box<Suspect>),
 }
 
 impl Source {
@@ -309,7 +309,7 @@ impl Source {
                 let part = file.take(range.end - range.start);
                 let data = ReaderStream::with_capacity(part, BUFFER_BYTES);
                 Ok(match expected.filter(|_| !is_part) {
-                    Some(expected) => StreamingBlob::wrap(verified(data, expected, suspect)),
+                    Some(expected) => StreamingBlob::wrap(verified(data, expected, *suspect)),
                     None => StreamingBlob::wrap(data),
                 })
             }
