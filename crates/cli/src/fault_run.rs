@@ -95,6 +95,9 @@ pub struct Options {
     /// (libfaketimeMT.so.1 of Debian's package libfaketime)
     #[arg(long, value_name = "LIBRARY")]
     clock: Option<PathBuf>,
+    /// Merges, splits and retires labels in the middle too, not only renames one
+    #[arg(long)]
+    label_changes: bool,
     /// Fills the disk of the state folder now and then, for two seconds; only one with less than 4 GB free
     #[arg(long)]
     full_disk: bool,
@@ -128,12 +131,17 @@ async fn run_piece(options: &Options, seed: u64, folder: &Path) -> Result<Table,
     }
     fs::create_dir_all(folder)?;
     let begin = Instant::now();
-    let ledger = Ledger::new(seed, options.records.get(), options.opinions).with_changes();
-    let ledger = Arc::new(ledger);
+    let ledger = Ledger::new(seed, options.records.get(), options.opinions);
+    let ledger = Arc::new(match options.label_changes {
+        true => ledger.with_changes(),
+        false => ledger,
+    });
     let stack = Arc::new(Stack::new(folder, seed, options)?);
     let troubles = Troubles::new(options, seed, folder)?;
     stack.start(true).await?;
-    label_changes::prepare(&stack).await;
+    if options.label_changes {
+        label_changes::prepare(&stack).await;
+    }
 
     let (sent, troubles) = send_under_faults(options, troubles, &stack, &ledger).await;
     eprintln!("all is sent; the stack goes on without faults");
@@ -181,6 +189,7 @@ impl Options {
         let values = numbers.into_iter().chain(minutes).chain(clock);
         let mut words: Vec<String> = values.map(|(name, value)| format!("--{name} {value}")).collect();
         words.extend(self.full_disk.then(|| "--full-disk".to_owned()));
+        words.extend(self.label_changes.then(|| "--label-changes".to_owned()));
         words.extend(self.slow_disk.then(|| "--slow-disk".to_owned()));
         format!("active-learning fault-run {}", words.join(" "))
     }

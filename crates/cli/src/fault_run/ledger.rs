@@ -157,6 +157,11 @@ impl Ledger {
         }
     }
 
+    /// Returns whether texts have labels that are merged, split or retired in the middle.
+    pub(super) fn has_changes(&self) -> bool {
+        self.has_changes
+    }
+
     pub(super) fn records(&self) -> usize {
         self.records
     }

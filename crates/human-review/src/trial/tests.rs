@@ -314,7 +314,7 @@ fn what_is_collected_of_an_answer_is_taken_and_what_is_not_is_refused() {
         (json!({ "meta": item, "category": "Sports" }), Ok(())),
         (
             json!({ "meta": item, "is_correct": { "yes": false, "no": true } }),
-            Err(AnswerError::Unreadable),
+            Err(AnswerError::Ambiguous),
         ),
         (
             json!({ "prediction": "World", "correct": "nein" }),

@@ -72,6 +72,15 @@ fn by_page(offset: u64, length: usize) -> impl Iterator<Item = (u64, usize, std:
     })
 }
 
+/// A process that is being started has the file open too, for a moment: closed here alone, it would stay locked.
+impl Drop for Trial {
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, "the index of the state folder stays locked until its file is closed");
+        }
+    }
+}
+
 impl StorageBackend for Trial {
     fn len(&self) -> io::Result<u64> {
         Ok(self.written().length)

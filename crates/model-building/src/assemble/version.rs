@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io};
 
-use active_learning_aws::bucket::{BINARY, Bucket, CSV, Created};
+use active_learning_aws::bucket::{BINARY, Bucket, CSV};
 use active_learning_core::{
     dataset::{
         DatasetFile, DatasetManifest, FileSummary, HeldOut, Mode, NearCopies, dataset_version, one_line,
@@ -93,7 +93,7 @@ impl Files {
     }
 
     /// Uploads what a version is made of, last its manifest. What is there already is the same: its name stands for its
-    /// rows. How they were selected it does not stand for: what is known of that now is written over what is there.
+    /// content.
     async fn upload(
         self,
         bucket: &Bucket,
@@ -103,15 +103,11 @@ impl Files {
     ) -> Result<DatasetManifest, AssembleError> {
         let key = |name: &str| format!("datasets/{version}/{name}");
         let (train, test) = (self.train.0.path(), self.test.0.path());
-        let is_new = bucket.put_file(&key("train.csv"), CSV, train).await? == Created::Created;
+        let _ = bucket.put_file(&key("train.csv"), CSV, train).await?;
         let _ = bucket.put_file(&key("test.csv"), CSV, test).await?;
         let _ = bucket
             .create_document(&key("agreement.json"), &self.report)
             .await?;
-        if !self.selected.is_empty() || !is_new {
-            let key = keys::selected_texts(version);
-            bucket.put(&key, BINARY, self.selected.to_bytes()).await?;
-        }
         let machine_labelled = match &self.machine {
             Some(machine) => Some(machine.upload(bucket, key).await?),
             None => None,
@@ -230,6 +226,11 @@ pub(super) async fn publish(
     let left_out = files.left_out.clone();
     let manifest = format!("datasets/{version}/manifest.json");
     let known: Option<DatasetManifest> = bucket.read_document(&manifest).await?;
+    // The name of a version stands for its rows, not for how they were selected: what is known of that now counts.
+    if known.is_some() || !files.selected.is_empty() {
+        let key = keys::selected_texts(&version);
+        bucket.put(&key, BINARY, files.selected.to_bytes()).await?;
+    }
     let manifest = match known {
         Some(manifest) => manifest,
         None => files.upload(bucket, &version, newest.clone(), now).await?,

@@ -141,7 +141,11 @@ async fn a_synonym_has_the_same_effects_as_a_label_of_its_own_and_agrees_with_th
 async fn rows_that_are_called_by_a_synonym_that_is_taken_away_are_counted_before() {
     let bucket = said(
         &[],
-        &[("old", &[("ada", "Payments")]), ("sure", &[("ada", "Billing")])],
+        &[
+            ("old", &[("ada", "Payments")]),
+            ("proposed", &[("ada", "+Payments")]),
+            ("sure", &[("ada", "Billing")]),
+        ],
     )
     .await;
     let mut with = set();
