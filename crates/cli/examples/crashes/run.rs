@@ -195,7 +195,7 @@ pub async fn has_labels(world: &World) {
 }
 
 /// Renames a label, as an operator does; tries until it is done.
-async fn rename(world: &World) {
+pub async fn rename(world: &World) {
     let (old, new) = RENAMED;
     loop {
         let sets = LabelSets::new(world.bucket("training"));
