@@ -1,6 +1,6 @@
 //! Changes of the label set, by command, through the whole stack.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
 use active_learning_cli::{demo::reviewer::Reviewer, sign_in};
 use active_learning_core::{feedback::record_id, labels::human_loop::NONE_FITS};
@@ -193,6 +193,8 @@ async fn the_queue_asks_the_rows_of_a_split_label_again_from_the_least_to_the_mo
         page.expect("listed").contents().len() == waiting
     })
     .await;
+    // The portal lists the head of the queue once in three seconds: it may have done so before all were there.
+    tokio::time::sleep(Duration::from_secs(4)).await;
     let asked = RefCell::new(Vec::new());
     let link = sign_in::create_link(&stack.outputs, "test")
         .await
