@@ -318,7 +318,7 @@ fn what_is_collected_of_an_answer_is_taken_and_what_is_not_is_refused() {
         ),
         (
             json!({ "prediction": "World", "correct": "nein" }),
-            Err(AnswerError::Unreadable),
+            Err(AnswerError::Ambiguous),
         ),
         (json!({ "category": "" }), Err(AnswerError::Incomplete)),
     ] {
