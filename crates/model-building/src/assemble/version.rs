@@ -108,6 +108,10 @@ impl Files {
         let _ = bucket
             .create_document(&key("agreement.json"), &self.report)
             .await?;
+        if !self.selected.is_empty() {
+            let key = keys::selected_texts(version);
+            let _ = bucket.create(&key, BINARY, self.selected.to_bytes()).await?;
+        }
         let machine_labelled = match &self.machine {
             Some(machine) => Some(machine.upload(bucket, key).await?),
             None => None,
@@ -226,11 +230,6 @@ pub(super) async fn publish(
     let left_out = files.left_out.clone();
     let manifest = format!("datasets/{version}/manifest.json");
     let known: Option<DatasetManifest> = bucket.read_document(&manifest).await?;
-    // The name of a version stands for its rows, not for how they were selected: what is known of that now counts.
-    if known.is_some() || !files.selected.is_empty() {
-        let key = keys::selected_texts(&version);
-        bucket.put(&key, BINARY, files.selected.to_bytes()).await?;
-    }
     let manifest = match known {
         Some(manifest) => manifest,
         None => files.upload(bucket, &version, newest.clone(), now).await?,

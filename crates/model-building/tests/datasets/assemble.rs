@@ -99,30 +99,6 @@ async fn a_version_says_with_what_probability_its_training_rows_were_selected() 
 }
 
 #[tokio::test]
-async fn a_version_that_is_built_again_says_anew_how_its_rows_were_selected() {
-    let bucket = Bucket::new();
-    bucket.put("initial/a.csv", initial(40)).await;
-    bucket
-        .answer("loop-1", 0, &[doubted("a doubtful text", "World")])
-        .await;
-    let first = bucket.assemble(&POLICY).await;
-    let key = selected_texts(&first.version);
-    let said = bucket.get(&key).await;
-    // As releases before wrote it: chosen, with no probability.
-    bucket.put(&key, vector_id("a doubtful text").to_vec()).await;
-
-    let again = bucket.assemble(&POLICY).await;
-
-    assert_eq!(again.version, first.version);
-    assert_eq!(bucket.get(&key).await, said);
-    bucket
-        .put("initial/b.csv", "Sports,one more text of a file\n")
-        .await;
-    let next = bucket.assemble(&POLICY).await;
-    assert_ne!(next.version, first.version);
-}
-
-#[tokio::test]
 async fn initial_rows_and_answers_become_one_version() {
     let bucket = Bucket::new();
     bucket.put("initial/a.csv", initial(40)).await;
