@@ -11,7 +11,6 @@ use active_learning_core::{
         vote::Vote,
     },
 };
-use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
 
 use crate::harness::{Services, TRAINING_BUCKET, asked, line, loops};
@@ -166,11 +165,5 @@ async fn a_like_by_the_name_that_a_label_had_is_a_vote_for_it_and_is_taken_back_
 }
 
 async fn put_set(services: &Services, set: &LabelSet) {
-    let put = services
-        .s3
-        .put_object()
-        .bucket(TRAINING_BUCKET)
-        .key(LABEL_SET_KEY);
-    let put = put.body(ByteStream::from(set.to_json())).send().await;
-    put.expect("an upload");
+    services.put_training(LABEL_SET_KEY, set.to_json()).await;
 }

@@ -109,6 +109,15 @@ impl Services {
         script
     }
 
+    /// Puts an object into the training bucket.
+    pub async fn put_training(&self, key: &str, content: Vec<u8>) {
+        let put = self.s3.put_object().bucket(TRAINING_BUCKET).key(key);
+        put.body(ByteStream::from(content))
+            .send()
+            .await
+            .expect("an upload");
+    }
+
     /// Stores an object and returns the event that S3 sends.
     pub async fn deliver(&self, key: &str, content: impl Into<Vec<u8>>) -> Value {
         let content = content.into();

@@ -65,14 +65,6 @@ impl Services {
         put.body(body).send().await.expect("an upload");
     }
 
-    async fn put_training(&self, key: &str, content: Vec<u8>) {
-        let put = self.s3.put_object().bucket(TRAINING_BUCKET).key(key);
-        put.body(ByteStream::from(content))
-            .send()
-            .await
-            .expect("an upload");
-    }
-
     /// Delivers lines and has them worked off; returns what the review service was told.
     async fn delivered(&self, key: &str, lines: &str) -> Script {
         let event = self.deliver(key, lines).await;

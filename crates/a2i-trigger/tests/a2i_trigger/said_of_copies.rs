@@ -205,13 +205,7 @@ async fn a_vote_for_a_label_that_is_retired_sets_no_near_duplicate_apart() {
     let services = delivered().await;
     let mut set = LabelSet::seed(["World", "Old"], Origin::Edited, "2026-11-20T09:00:00.000Z");
     set.retire("Old").expect("active");
-    let put = services
-        .s3
-        .put_object()
-        .bucket(TRAINING_BUCKET)
-        .key(LABEL_SET_KEY);
-    let put = put.body(ByteStream::from(set.to_json())).send().await;
-    put.expect("an upload");
+    services.put_training(LABEL_SET_KEY, set.to_json()).await;
     let line = feedback(STORY, json!({ "suggestedLabel": "Old" }));
 
     let event = services.deliver("feedback/4", line).await;
