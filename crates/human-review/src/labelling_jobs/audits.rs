@@ -198,3 +198,23 @@ pub fn note(content: &mut Map<String, Value>, line: &Line, job: &Job) {
         }
     };
 }
+
+/// Returns the labels, by number, that a job which adjusts labels finds at an object; none of another job.
+pub fn adjusted_labels(line: &Line, job: &Job) -> Vec<usize> {
+    let Some(Audit {
+        kind: AuditKind::Adjustment,
+        attribute,
+    }) = &job.settings.audit
+    else {
+        return Vec::new();
+    };
+    let so_far: BTreeSet<_> = classes(line, attribute)
+        .iter()
+        .map(|name| label_key(name))
+        .collect();
+    let labels = job.categories.labels.iter().enumerate();
+    labels
+        .filter(|(_, name)| so_far.contains(&label_key(name)))
+        .map(|(number, _)| number)
+        .collect()
+}

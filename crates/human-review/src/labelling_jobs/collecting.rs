@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::access::AccessError;
 use super::answers::labels_in;
-use super::audits::{name_workers, note};
+use super::audits::{adjusted_labels, name_workers, note};
 use super::consolidation::{Given, common_metadata, consolidate, content};
 use super::drive::{Drive, DriveError};
 use super::functions::{Answered, consolidated, consolidation_request, payload};
@@ -267,7 +267,7 @@ pub(super) fn majority(job: &Job, answered: &Answered, now: DateTime<Utc>) -> Op
         Some(chosen.into_iter().map(|place| offered[place]).collect())
     };
     let given: Vec<Given> = answered.answers.iter().map(read).collect();
-    let found = consolidate(&given, task)?;
+    let found = consolidate(&given, task, &adjusted_labels(&answered.line, job))?;
     let mut content = content(job, &found, true, now);
     note(&mut content, &answered.line, job);
     name_workers(&mut content, answered, job);

@@ -18,10 +18,11 @@ pub struct Consolidated {
 
 /// Consolidates by majority; `None` where no answer names a label of the job.
 ///
-/// Of several labels with as many votes the first in the order of the label category file counts. A label of a
-/// multi-label job needs more than half of the votes. As in Ground Truth one answer alone has confidence 0; else
-/// it is the share of the votes.
-pub fn consolidate(given: &[Given], task: Task) -> Option<Consolidated> {
+/// Of several labels with as many votes one that the object has already counts, as far as the job adjusts labels (`so_far`,
+/// empty in others): a label is wrong where more people say so than not. Then the first in the order of the label category
+/// file does. A label of a multi-label job needs more than half of the votes, or half where the object has it already. As
+/// in Ground Truth one answer alone has confidence 0; else it is the share of the votes.
+pub fn consolidate(given: &[Given], task: Task, so_far: &[usize]) -> Option<Consolidated> {
     let answers: Vec<&Vec<usize>> = given.iter().flatten().collect();
     if answers.is_empty() {
         return None;
@@ -37,11 +38,11 @@ pub fn consolidate(given: &[Given], task: Task) -> Option<Consolidated> {
         // The later one of equals is the maximum: so from behind.
         Task::SingleLabel => candidates
             .rev()
-            .max_by_key(|label| votes(*label))
+            .max_by_key(|label| (votes(*label), so_far.contains(label)))
             .into_iter()
             .collect(),
         Task::MultiLabel => candidates
-            .filter(|label| votes(*label) * 2 > answers.len())
+            .filter(|label| votes(*label) * 2 + usize::from(so_far.contains(label)) > answers.len())
             .collect(),
     };
     let labels = chosen.into_iter().map(|label| (label, share(label))).collect();
@@ -129,24 +130,41 @@ mod tests {
     fn the_majority_counts_and_of_equals_the_first_in_the_file() {
         let single = |given: &[usize]| {
             let given: Vec<Given> = given.iter().map(|label| Some(vec![*label])).collect();
-            consolidate(&given, Task::SingleLabel).map(|all| all.labels)
+            consolidate(&given, Task::SingleLabel, &[]).map(|all| all.labels)
         };
 
         assert_eq!(single(&[2, 1, 2, 2]), Some(vec![(2, 0.75)]));
         assert_eq!(single(&[2, 1]), Some(vec![(1, 0.5)]));
         assert_eq!(single(&[2]), Some(vec![(2, 0.0)]), "one answer has no confidence");
         assert_eq!(single(&[]), None);
-        assert_eq!(consolidate(&[None], Task::SingleLabel), None);
+        assert_eq!(consolidate(&[None], Task::SingleLabel, &[]), None);
     }
 
     #[test]
     fn each_of_several_labels_needs_more_than_half_of_the_votes() {
         let given = [Some(vec![0, 2]), Some(vec![2]), Some(vec![1])];
 
-        let all = consolidate(&given, Task::MultiLabel).expect("answers");
+        let all = consolidate(&given, Task::MultiLabel, &[]).expect("answers");
 
         assert_eq!(all.labels, [(2, 2.0 / 3.0)]);
-        let none = consolidate(&[Some(vec![]), Some(vec![])], Task::MultiLabel).expect("answers");
+        let none = consolidate(&[Some(vec![]), Some(vec![])], Task::MultiLabel, &[]).expect("answers");
         assert!(none.labels.is_empty());
+    }
+
+    #[test]
+    fn of_divided_reviewers_the_label_that_is_looked_at_again_stays() {
+        let divided = [Some(vec![0]), Some(vec![2])];
+
+        let labels =
+            |so_far: &[usize]| consolidate(&divided, Task::SingleLabel, so_far).map(|all| all.labels);
+        assert_eq!(labels(&[2]), Some(vec![(2, 0.5)]));
+        assert_eq!(labels(&[0]), Some(vec![(0, 0.5)]));
+        assert_eq!(labels(&[1]), Some(vec![(0, 0.5)]), "neither says what was there");
+        let outvoted = [Some(vec![0]), Some(vec![0]), Some(vec![2])];
+        let found = consolidate(&outvoted, Task::SingleLabel, &[2]).expect("answers");
+        assert_eq!(found.labels, [(0, 2.0 / 3.0)]);
+        let several = [Some(vec![0, 2]), Some(vec![0])];
+        let found = consolidate(&several, Task::MultiLabel, &[2]).expect("answers");
+        assert_eq!(found.labels, [(0, 1.0), (2, 0.5)]);
     }
 }
