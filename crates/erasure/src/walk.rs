@@ -9,7 +9,7 @@ use active_learning_aws::{
 };
 use active_learning_core::{
     dataset::{TrainingFileReport, TrainingFileState, report_key},
-    erasure::ERASED,
+    erasure::{ERASED, LEFT_BY_ERASURE, REWRITTEN_BY_ERASURE},
     keys::{self, BucketName},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -219,7 +219,8 @@ impl Erase<'_> {
 
     fn is_in_metadata(&self, object: &Object) -> bool {
         let wanted = &self.wanted;
-        let mut metadata = object.metadata.iter();
+        let is_own = |name: &String| [LEFT_BY_ERASURE, REWRITTEN_BY_ERASURE].contains(&name.as_str());
+        let mut metadata = object.metadata.iter().filter(|(name, _)| !is_own(name));
         metadata.any(|(name, value)| wanted.is_value(Some(name), value) || wanted.is_within(value))
     }
 

@@ -159,6 +159,15 @@ impl Wanted {
         }
     }
 
+    /// Returns whether a number is what is to be erased, written as such: a user's, or a text where the field's name says so.
+    /// In others it is a class, a count or a score.
+    pub(crate) fn is_number(&self, name: Option<&str>, number: &str) -> bool {
+        match name.map(field) {
+            Some(None) => self.is_user(number),
+            Some(Some(_)) | None => self.is_value(name, number),
+        }
+    }
+
     /// Returns whether a name of a field that nobody knows is a text, or a user: of a list by texts.
     pub(crate) fn is_own_name(&self, name: &str) -> bool {
         let is_known = || field(name).is_some() || OF_FEW_WORDS.contains(&name.to_lowercase().as_str());
@@ -254,6 +263,19 @@ mod tests {
             Some("user:erased-1")
         );
         assert_eq!(wanted.alias_of_voter("jane"), None);
+    }
+
+    #[test]
+    fn a_number_is_a_text_only_where_its_field_says_so() {
+        let wanted = Wanted::new(&["1".to_owned()], ErasedTexts::default());
+        let wanted = wanted.of_users(&["4711".to_owned()], "erased");
+
+        assert!(wanted.is_number(Some("text"), "1") && wanted.is_number(None, "1"));
+        assert!(
+            !wanted.is_number(Some("topic"), "1"),
+            "the class of a labelling job"
+        );
+        assert!(wanted.is_number(Some("customer"), "4711"));
     }
 
     #[test]

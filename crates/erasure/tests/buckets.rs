@@ -104,6 +104,23 @@ async fn what_was_worked_off_is_marked_and_what_was_not_is_delivered_again() {
 }
 
 #[tokio::test]
+async fn marks_of_an_earlier_erasure_are_no_text_of_a_later_one() {
+    let world = World::new();
+    let training = &world.buckets.training;
+    let rows = format!("World,\"{TEXT}\"\nSports,\"{OTHER}\"\n");
+    put(training, "initial/a.csv", rows).await;
+    world.erase().await;
+
+    let found = erase::find(&world.buckets, &["true".to_owned()], &[], Utc::now()).await;
+    let later = erase::erase(&world.buckets, found.expect("looked through")).await;
+
+    let later = later.expect("erased");
+    assert!(later.is_complete(), "{later:?}");
+    let left = content(training, "initial/a.csv").await;
+    assert_eq!(left, Some(format!("Sports,\"{OTHER}\"\n")));
+}
+
+#[tokio::test]
 async fn uploads_that_are_not_completed_and_metadata_with_the_text_are_named() {
     let world = World::new();
     let batch = &world.buckets.batch;

@@ -73,7 +73,7 @@ impl Scrubber<'_> {
     fn has_field(self, name: Option<&str>, value: &Value) -> bool {
         match value {
             Value::Null | Value::Bool(_) => false,
-            Value::Number(number) => self.wanted.is_value(name, &number.to_string()),
+            Value::Number(number) => self.wanted.is_number(name, &number.to_string()),
             Value::String(text) => self.wanted.is_value(name, text) || is_in_printed(text, self.wanted),
             Value::Array(values) => {
                 let has_records = values.iter().any(|value| value.is_object() || value.is_array());
