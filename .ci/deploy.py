@@ -432,6 +432,15 @@ def backup(aws):
     s3.delete_object(Bucket=bucket, Key="erased/texts.bin")
     equal(notifications(aws), told, "notifications")
     is_served_as_before(aws, versions)
+
+    said = aws.shell(block.replace("/training", "/trianing") + " --yes", code=1)
+    assert "is there a copy of a training bucket? Nothing was changed." in said, said
+    # Changes of the label set since the copy are undone by a version of its own.
+    s3.put_object(Bucket=bucket, Key="label-sets/00000099.json", Body=b'{"version":99}')
+    said = aws.shell(f"{block} --yes")
+    assert "as version 100: later changes, up to version 99, are" in said, said
+    for key in ["label-set.json", "label-sets/00000100.json"]:
+        equal(json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())["version"], 100, key)
     aws.shell("aws s3 rb --force s3://backup-of-ci")
 
 

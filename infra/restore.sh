@@ -104,7 +104,10 @@ if [ -n "$at" ]; then
         }' "$work/versions" | sort >"$work/wanted"
     what="$(wc -l <"$work/wanted") objects as they were at $at"
 else
-    what="what is under $from"
+    aws s3 cp --only-show-errors "$from/label-set.json" "$work/label-set" ||
+        fail "$from/label-set.json cannot be read: is there a copy of a training bucket? Nothing was changed."
+    objects=$(aws s3 ls --recursive --summarize "$from/" | sed -n 's/.*Total Objects: *//p')
+    what="$objects objects that are under $from"
 fi
 
 echo "This brings back into $bucket of the stack $stack: $what"
@@ -148,8 +151,18 @@ notify_again() {
     }
     rm -rf "$work" "$bucket.notifications.json"
 }
+aws s3api put-bucket-notification-configuration --bucket "$bucket" --notification-configuration '{}' ||
+    fail "the notifications cannot be taken off: nothing was brought back"
 trap notify_again EXIT
-aws s3api put-bucket-notification-configuration --bucket "$bucket" --notification-configuration '{}'
+
+# Returns the version of a label set.
+version_of() {
+    grep -o '"version" *: *[0-9]*' "$1" | sed -n '1s/[^0-9]*//p'
+}
+newest_label_set() {
+    aws s3api list-objects-v2 --bucket "$bucket" --prefix label-sets/ --output text --query 'Contents[].Key' |
+        tr '\t' '\n' | sed -n 's/^label-sets\/0*\([1-9][0-9]*\)\.json$/\1/p' | sort -n | tail -1
+}
 
 if [ -n "$at" ]; then
     # Eight at a time: each waits for S3 most of its time.
@@ -168,6 +181,19 @@ else
             aws s3 cp --only-show-errors "$from/$key" "s3://$bucket/$key"
         fi
     done
+fi
+# Versions of the label set count on: a number names one set for good.
+if aws s3 cp --only-show-errors "s3://$bucket/label-set.json" "$work/label-set" 2>/dev/null; then
+    restored=$(version_of "$work/label-set") newest=$(newest_label_set)
+    if [ "${newest:-0}" -gt "${restored:-0}" ] && [ -n "$restored" ]; then
+        next=$((newest + 1))
+        sed "s/\"version\" *: *$restored\([^0-9]\)/\"version\":$next\1/" "$work/label-set" >"$work/label-set.next"
+        for key in label-set.json "label-sets/$(printf %08d "$next").json"; do
+            aws s3 cp --only-show-errors --content-type application/json "$work/label-set.next" "s3://$bucket/$key"
+        done
+        echo "The label set is that of version $restored again, as version $next: later changes, up to version $newest, are"
+        echo "undone. They are kept under label-sets/. Labels by names that came with them are proposals until you add them."
+    fi
 fi
 echo "Brought back. Texts that were erased since then are in it again: take them out by"
 echo "  active-learning erase --again --bucket $bucket --yes"
