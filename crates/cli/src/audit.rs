@@ -13,7 +13,7 @@ use active_learning_aws::bucket::{Bucket, BucketError, Created, JSON, JSON_LINES
 use active_learning_aws::label_set::LabelSets;
 use clap::{Args, Subcommand};
 use human_review::operations::Operation;
-use human_review::stack_audit::{AFTER, AuditJob, BEFORE, LOCAL_ROLE, categories, draw};
+use human_review::stack_audit::{AFTER, AuditJob, BEFORE, LOCAL_ROLE, categories, draw, unreadable_lines};
 use serde_json::{Value, json};
 
 use crate::{outputs::StackOutputs, place::Place, portal_function::PortalFunction, wording::counted};
@@ -179,7 +179,11 @@ async fn begin(place: &Place, portal: &PortalFunction, is_local: bool, start: St
     let set = LabelSets::new(place.training.clone()).current().await?;
     let set = set.ok_or("there are no labels yet")?;
     let only = start.only.into();
-    let all = rows::labelled(&place.training, (&set, place.several_labels), &only).await?;
+    let stack = (&*set, place.several_labels);
+    let (all, unreadable) = rows::labelled(&place.training, stack, &only).await?;
+    if let Some(told) = unreadable_lines(unreadable) {
+        eprintln!("{told}");
+    }
     let drawn = draw(&all, start.share, &start.name);
     if drawn.is_empty() {
         return Err("no text with a label of people was found".into());
@@ -195,15 +199,14 @@ async fn begin(place: &Place, portal: &PortalFunction, is_local: bool, start: St
         team: &team,
         reviewers: start.reviewers,
         several: place.several_labels,
+        unreadable,
     };
     let input = (job.manifest(&drawn, &labels), categories(&labels));
     let written = write_input(&folder, &start.name, input).await?;
     let answer = call(portal, "CreateLabelingJob", job.request()).await?;
     if answer["status"] != 200 {
-        for key in written {
-            folder.bucket.delete(&key).await?;
-        }
-        return Err(refusal(&answer).into());
+        let stays = take_back(&folder, &written).await;
+        return Err(format!("{}{stays}", refusal(&answer)).into());
     }
     println!(
         "{} of {} wait for another reviewer in the portal. When they are done:\n  \
@@ -255,6 +258,18 @@ async fn write_input(
     match created {
         Created::Created => Ok(vec![key, labels_key]),
         Created::Exists => Ok(Vec::new()),
+    }
+}
+
+/// Removes the input that was written for a job that is none; says what stays.
+async fn take_back(folder: &Folder, written: &[String]) -> String {
+    let mut is_gone = !written.is_empty();
+    for key in written {
+        is_gone &= folder.bucket.delete(key).await.is_ok();
+    }
+    match is_gone {
+        true => String::new(),
+        false => format!("; the input stays below {}", folder.uri("audit/")),
     }
 }
 

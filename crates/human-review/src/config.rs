@@ -47,6 +47,9 @@ pub struct Config {
     pub show_rules: ShowRules,
     /// From where the portal may be reached (`ALLOWED_NETWORKS`).
     pub allowed_networks: AllowedNetworks,
+    /// ARNs of the roles with whose rights admins may start audits in the portal, where nothing else says which they may use
+    /// (`AUDIT_ROLE_ARNS`).
+    pub audit_roles: Vec<String>,
     /// The provider that signs people in beside the links (`OIDC_…`).
     pub oidc: Option<OidcSettings>,
     /// Key of the worker task template in the bucket; empty for the shipped one (`WORKER_TASK_TEMPLATE_KEY`).
@@ -92,10 +95,17 @@ impl Config {
                 several_labels: env.required("SEVERAL_LABELS")?,
             },
             allowed_networks: env.optional("ALLOWED_NETWORKS")?.unwrap_or_default(),
+            audit_roles: list(&env.optional::<String>("AUDIT_ROLE_ARNS")?.unwrap_or_default()),
             oidc: OidcSettings::from_env(env)?,
             template_key: env.optional("WORKER_TASK_TEMPLATE_KEY")?.unwrap_or_default(),
             items_per_task: env.required("ITEMS_PER_TASK")?,
             confidence_threshold: env.required("CONFIDENCE_THRESHOLD")?,
         })
     }
+}
+
+/// Reads names with commas between.
+fn list(text: &str) -> Vec<String> {
+    let names = text.split(',').map(str::trim);
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }

@@ -197,8 +197,9 @@ impl Console<'_> {
             return Ok(document(200, &view.json));
         }
         let done = request.query.get("done").and_then(|action| actions::done(action));
+        let done = done.map(|done| audit_start::started_without(done, &request.query));
         let json = json_address(address, &request.query);
-        Ok(self.show(address, view, done.map(str::to_owned), Some(json)))
+        Ok(self.show(address, view, done, Some(json)))
     }
 
     /// Begins the page at an address. Boxed here: an unoptimised build keeps a place on the stack for each of them.
@@ -253,7 +254,8 @@ impl Console<'_> {
 
 /// Returns the address of a page as JSON: of what is shown, not of what is shown without these words of its address.
 fn json_address(address: &str, query: &BTreeMap<String, String>) -> String {
-    let shown = query.iter().filter(|(name, _)| *name != "done");
+    let is_shown = |name: &str| name != "done" && name != audit_start::UNREADABLE;
+    let shown = query.iter().filter(|(name, _)| is_shown(name));
     let words = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs(shown)
         .finish();

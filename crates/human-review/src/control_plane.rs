@@ -103,6 +103,8 @@ pub struct ControlPlane<'a> {
     pub own_role: &'a str,
     /// Public URL of the portal.
     pub portal_url: &'a str,
+    /// Roles with whose rights admins may start audits in the portal.
+    pub audit_roles: &'a [String],
     /// Who signs people in, beside links.
     pub oidc: Option<&'a OidcSettings>,
     /// For how long texts are kept.
@@ -114,6 +116,15 @@ pub struct ControlPlane<'a> {
 }
 
 impl ControlPlane<'_> {
+    /// Says whether `CreateLabelingJob` would take a request now, and creates nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError`].
+    pub async fn check_labelling_job(&self, request: Value) -> Result<(), ControlError> {
+        self.new_job(request).await.map(drop)
+    }
+
     /// Creates a labelling job, as `CreateLabelingJob` does.
     ///
     /// # Errors
@@ -143,6 +154,7 @@ impl HumanReview {
             own_rules: self.rules.clone(),
             own_role: &self.config.role_arn,
             portal_url: &self.config.portal_url,
+            audit_roles: &self.config.audit_roles,
             oidc: self.config.oidc.as_ref(),
             retention: self.config.text_retention,
             sdk: self.sdk.as_ref(),

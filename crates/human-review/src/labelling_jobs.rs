@@ -18,7 +18,7 @@
 
 mod access;
 pub mod answers;
-mod audit_results;
+pub mod audit_results;
 pub mod audits;
 pub mod automation;
 mod beginning;
@@ -251,10 +251,29 @@ impl Jobs<'_> {
     ///
     /// [`BucketError`] where the jobs cannot be listed or read.
     pub async fn have_all_driven(&self, now: DateTime<Utc>) -> Result<(), BucketError> {
+        self.have_driven_where(now, |_| true).await
+    }
+
+    /// Has every job driven of which a task's time is over, or a pause: for every minute. What it misses
+    /// [`have_all_driven`](Self::have_all_driven) finds.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`] where the jobs cannot be listed or read.
+    pub async fn have_due_driven(&self, now: DateTime<Utc>) -> Result<(), BucketError> {
+        self.have_driven_where(now, |job| job.has_due(now)).await
+    }
+
+    async fn have_driven_where(
+        &self,
+        now: DateTime<Utc>,
+        is_due: impl Fn(&Job) -> bool,
+    ) -> Result<(), BucketError> {
         let clock = Clock::starting(now);
         for name in self.open_names().await? {
             // A mark without its job is passed over.
             if let Some(job) = self.readable(&name).await?
+                && is_due(&job)
                 && !self.have_driven(&job).await
             {
                 self.drive_and_go_on(&name, clock).await;

@@ -39,7 +39,8 @@ pub enum Operation {
     },
     /// Counts what waits, as metrics, and tells reviewers where there is work again.
     Measure {},
-    /// Ends the tasks that nobody answered in time, as far as their time came lately; called every minute.
+    /// Ends the tasks that nobody answered in time, as far as their time came lately, also those of labelling jobs; called
+    /// every minute.
     EndOverdue {},
     /// Answers a call of SageMaker's API as the function's URL does: `{"status", "body"}`.
     ControlPlane {
@@ -137,6 +138,12 @@ impl HumanReview {
                     warn!(
                         error = chain(&error),
                         "tasks whose time is over could not be ended"
+                    );
+                }
+                if let Err(error) = Box::pin(self.jobs().have_due_driven(now)).await {
+                    warn!(
+                        error = chain(&error),
+                        "tasks of labelling jobs whose time is over could not be ended"
                     );
                 }
                 Ok(Value::Null)

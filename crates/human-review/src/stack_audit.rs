@@ -8,7 +8,7 @@ mod rows;
 use serde_json::{Value, json};
 
 pub use only::Only;
-pub use rows::{Row, SEPARATOR, draw, rows_of};
+pub use rows::{Labelled, Row, SEPARATOR, draw, rows_of};
 
 /// Label attribute of what is looked at.
 pub const BEFORE: &str = "label";
@@ -16,6 +16,8 @@ pub const BEFORE: &str = "label";
 pub const AFTER: &str = "audited";
 /// Role that a job takes on one machine, where roles that no template made may do what the user may.
 pub const LOCAL_ROLE: &str = "arn:aws:iam::000000000000:role/audit";
+/// Tag of the job of an audit: how many lines of labels could not be read when it began, where there were any.
+pub const UNREADABLE_TAG: &str = "unreadable-label-lines";
 /// Seconds for which a task belongs to the reviewer who opened it.
 const TIME_LIMIT_SECONDS: u32 = 3_600;
 /// The functions of Ground Truth that stand for the built-in behaviour; the account does not matter.
@@ -36,6 +38,8 @@ pub struct AuditJob<'a> {
     pub reviewers: u8,
     /// Whether texts may have several labels.
     pub several: bool,
+    /// Lines of labels that could not be read: their texts may be missing, or have an older label.
+    pub unreadable: usize,
 }
 
 impl AuditJob<'_> {
@@ -61,6 +65,8 @@ impl AuditJob<'_> {
 
     /// Returns the request of `CreateLabelingJob`.
     pub fn request(&self) -> Value {
+        let tags = (self.unreadable > 0)
+            .then(|| json!({ "Key": UNREADABLE_TAG, "Value": self.unreadable.to_string() }));
         let (kind, description) = match self.several {
             true => (
                 "TextMultiClassMultiLabel",
@@ -78,6 +84,7 @@ impl AuditJob<'_> {
             "OutputConfig": { "S3OutputPath": self.output },
             "RoleArn": self.role_arn,
             "LabelCategoryConfigS3Uri": self.categories_uri(),
+            "Tags": tags.into_iter().collect::<Vec<Value>>(),
             "HumanTaskConfig": {
                 "WorkteamArn": self.team,
                 "UiConfig": {},
@@ -91,6 +98,27 @@ impl AuditJob<'_> {
             },
         })
     }
+}
+
+/// Says of an audit how many lines of labels it has left out, if any; `tags` are those of its job.
+pub fn left_out(tags: &Value) -> Option<String> {
+    let tags = tags.as_array().into_iter().flatten();
+    let count = tags
+        .filter(|tag| tag["Key"] == UNREADABLE_TAG)
+        .find_map(|tag| tag["Value"].as_str()?.parse().ok())?;
+    unreadable_lines(count)
+}
+
+/// Says how many lines of labels could not be read, if any.
+pub fn unreadable_lines(count: usize) -> Option<String> {
+    let lines = match count {
+        0 => return None,
+        1 => "1 line of labels could not be read and was left out".to_owned(),
+        _ => format!("{count} lines of labels could not be read and were left out"),
+    };
+    Some(format!(
+        "{lines}: their texts are not in the audit, or with the label before. The log of the next build names them."
+    ))
 }
 
 /// Returns the label category file of an audit of these labels.

@@ -188,7 +188,7 @@ fn name_of(audit: &str, record: &str) -> String {
 /// Returns the newest word on each text of the stack, by record id.
 async fn newest(place: &Place) -> Result<BTreeMap<String, LabelledRecord>, BucketError> {
     let mut newest: BTreeMap<String, LabelledRecord> = BTreeMap::new();
-    for labelled in rows::read(&place.training).await? {
+    for labelled in rows::read(&place.training).await?.records {
         match newest.get(&labelled.record.id) {
             Some(known) if !labelled.supersedes(known) => {}
             _ => {

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 
 use active_learning_aws::{bucket::MAX_DOCUMENT_BYTES, label_set::LabelSets};
-use active_learning_core::labels::label_audit::{ErrorRate, LabelAudit};
+use active_learning_core::labels::{
+    label_audit::{ErrorRate, LabelAudit, SecondLooks},
+    label_set::LabelSet,
+};
 use human_review::members::MemberPage;
 use human_review::operations::Operation;
+use human_review::stack_audit::left_out;
 use serde_json::{Value, json};
 
 use super::append::{Adjusted, Appended, adjusted, append, appended_before, name_as_now};
@@ -28,18 +32,18 @@ pub(super) async fn print(
     name: &str,
     how: How,
 ) -> Result<(), Failure> {
-    let content = output(folder, portal, name).await?;
+    let (content, left_out) = output(folder, portal, name).await?;
     let lines = content
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty());
     let mut lines: Vec<Value> = lines.map(serde_json::from_slice).collect::<Result<_, _>>()?;
     let sets = LabelSets::new(place.training.clone()).with_several_labels(place.several_labels);
     let set = sets.current().await?;
+    let names = names(portal).await?;
+    let audit = audit_of(&lines, set.as_deref(), &told_apart(names.clone()));
     if let Some(set) = &set {
         name_as_now(&mut lines, set);
     }
-    let names = names(portal).await?;
-    let audit = audit_of(&lines, &told_apart(names.clone()));
     let adjusted = adjusted(&lines);
     let appended = match how.appends {
         true => Box::pin(append((place, set.as_deref()), name, &adjusted, &names)).await?,
@@ -51,12 +55,19 @@ pub(super) async fn print(
         return Ok(());
     }
     print!("{}{}", text(name, lines.len(), &audit), changes(&adjusted));
+    if let Some(left_out) = left_out {
+        println!("\n{left_out}");
+    }
     print!("{}", of_labels(appended));
     Ok(())
 }
 
-/// Reads the output of an audit.
-async fn output(folder: &Folder, portal: &PortalFunction, name: &str) -> Result<Vec<u8>, Failure> {
+/// Reads the output of an audit; says what was left out when it began, if anything was.
+async fn output(
+    folder: &Folder,
+    portal: &PortalFunction,
+    name: &str,
+) -> Result<(Vec<u8>, Option<String>), Failure> {
     let job = control_plane(portal, "DescribeLabelingJob", json!({ "LabelingJobName": name })).await?;
     let status = job["LabelingJobStatus"].as_str().unwrap_or_default();
     let object = folder
@@ -67,7 +78,7 @@ async fn output(folder: &Folder, portal: &PortalFunction, name: &str) -> Result<
         )
         .await?;
     if let Some(object) = object {
-        return Ok(object.bytes);
+        return Ok((object.bytes, left_out(&job["Tags"])));
     }
     let reason = job["FailureReason"]
         .as_str()
@@ -113,13 +124,14 @@ fn told_apart(mut names: BTreeMap<String, String>) -> BTreeMap<String, String> {
     names
 }
 
-fn audit_of(lines: &[Value], names: &BTreeMap<String, String>) -> LabelAudit {
-    let mut audit = LabelAudit::default();
-    let name = |worker: &str| names.get(worker).map_or_else(|| worker.to_owned(), String::clone);
-    for line in lines {
-        audit.add_line(line, BEFORE, AFTER, name);
-    }
-    audit
+/// Counts as the console does.
+fn audit_of(lines: &[Value], set: Option<&LabelSet>, names: &BTreeMap<String, String>) -> LabelAudit {
+    let mut looks = SecondLooks::default();
+    lines.iter().for_each(|line| looks.add_line(line, BEFORE, AFTER));
+    looks.audit(
+        |label| set.map_or(label, |set| set.own_name(label)).to_owned(),
+        |worker| names.get(worker).map_or(worker, String::as_str).to_owned(),
+    )
 }
 
 fn document(name: &str, audit: &LabelAudit, adjusted: &[Adjusted], appended: Appended) -> Value {
@@ -205,7 +217,11 @@ mod tests {
         lines.extend(vec![line("World", "Sports"); 4]);
         lines.push(json!({ "label-metadata": { "class-name": "World" } }));
 
-        let audit = audit_of(&lines, &BTreeMap::from([("w-1".to_owned(), "ann".to_owned())]));
+        let audit = audit_of(
+            &lines,
+            None,
+            &BTreeMap::from([("w-1".to_owned(), "ann".to_owned())]),
+        );
 
         let text = text("spring", lines.len(), &audit);
         assert!(
@@ -231,7 +247,7 @@ mod tests {
         let names = [("w-1", "ann"), ("w-2", "ann"), ("w-3", "bob")];
         let names = names.map(|(id, name)| (id.to_owned(), name.to_owned()));
 
-        let audit = audit_of(&lines, &told_apart(names.into()));
+        let audit = audit_of(&lines, None, &told_apart(names.into()));
 
         let wrong = audit.by_reviewer.iter();
         let wrong: Vec<_> = wrong.map(|(name, rate)| (name.as_str(), rate.wrong)).collect();

@@ -446,7 +446,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         bucket: Review,
         writers: &[HUMAN_REVIEW],
         readers: &[HUMAN_REVIEW],
-        shape: "JSON: LabelAudit",
+        shape: "JSON: SecondLooks; by a version before LabelAudit",
         lifetime: Kept,
         description: "What a labelling job that adjusts labels has found.",
     },

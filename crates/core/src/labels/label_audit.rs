@@ -24,9 +24,9 @@ pub struct ErrorRate {
 }
 
 impl ErrorRate {
-    fn add(&mut self, is_wrong: bool) {
-        self.audited += 1;
-        self.wrong += u64::from(is_wrong);
+    fn add(&mut self, is_wrong: bool, count: u64) {
+        self.audited += count;
+        self.wrong += if is_wrong { count } else { 0 };
     }
 
     /// Returns the share that was wrong; none where nothing was looked at.
@@ -59,54 +59,92 @@ pub struct LabelAudit {
 mod in_a_list {
     use std::collections::BTreeMap;
 
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    type Changes = BTreeMap<(String, String), u64>;
-
-    pub(super) fn serialize<S: Serializer>(changes: &Changes, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(changes)
+    pub(super) fn serialize<K: Serialize, S: Serializer>(
+        counts: &BTreeMap<K, u64>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(counts)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Changes, D::Error> {
+    pub(super) fn deserialize<'de, K: Deserialize<'de> + Ord, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<K, u64>, D::Error> {
         Ok(Vec::deserialize(deserializer)?.into_iter().collect())
     }
 }
 
-impl LabelAudit {
-    /// Adds a label that was looked at again: what it was, what it should be, and who gave it.
-    pub fn add<'a>(&mut self, before: &str, after: &str, reviewers: impl IntoIterator<Item = &'a str>) {
-        let of = |label: &str| Classes(BTreeSet::from([label.to_owned()]));
-        self.note(&of(before), &of(after), reviewers);
-    }
+/// Labels that were looked at again, by the names that they had then: [`audit`](Self::audit) counts them by others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondLooks {
+    #[serde(with = "in_a_list")]
+    looks: BTreeMap<Look, u64>,
+}
 
+/// A second look at the labels of a text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Look {
+    before: BTreeSet<String>,
+    after: BTreeSet<String>,
+    /// Who gave what was there before.
+    reviewers: BTreeSet<String>,
+}
+
+impl SecondLooks {
     /// Adds a line of the output of a labelling job that adjusted the label of one attribute into that of another. Who gave
-    /// it is in its `reviewers`, and is called as `name` says. A line that has not both labels was not looked at. Several
-    /// labels of a text are right together, or wrong; by label, each of them is that was taken off.
-    pub fn add_line(&mut self, line: &Value, before: &str, after: &str, name: impl Fn(&str) -> String) {
-        let (Some(was), Some(is)) = (Classes::of(line, before), Classes::of(line, after)) else {
+    /// it is in its `reviewers`. A line that has not both labels was not looked at.
+    pub fn add_line(&mut self, line: &Value, before: &str, after: &str) {
+        let (Some(before), Some(after)) = (classes_of(line, before), classes_of(line, after)) else {
             return;
         };
         let reviewers = line["reviewers"].as_array().into_iter().flatten();
-        let named: Vec<String> = reviewers.filter_map(Value::as_str).map(name).collect();
-        self.note(&was, &is, named.iter().map(String::as_str));
+        let reviewers = reviewers.filter_map(Value::as_str).map(str::to_owned).collect();
+        let look = Look {
+            before,
+            after,
+            reviewers,
+        };
+        *self.looks.entry(look).or_default() += 1;
     }
 
-    fn note<'a>(&mut self, was: &Classes, is: &Classes, reviewers: impl IntoIterator<Item = &'a str>) {
+    /// Returns who gave labels that were looked at.
+    pub fn reviewers(&self) -> BTreeSet<&str> {
+        let all = self.looks.keys().flat_map(|look| &look.reviewers);
+        all.map(String::as_str).collect()
+    }
+
+    /// Counts them by what labels and reviewers are called: labels of one name are one. Several labels of a text are right
+    /// together, or wrong; by label, each of them is that was taken off.
+    pub fn audit(&self, label: impl Fn(&str) -> String, reviewer: impl Fn(&str) -> String) -> LabelAudit {
+        let mut audit = LabelAudit::default();
+        for (look, count) in &self.looks {
+            let named =
+                |classes: &BTreeSet<String>| Classes(classes.iter().map(|name| label(name)).collect());
+            let reviewers = look.reviewers.iter().map(|id| reviewer(id));
+            audit.note(&named(&look.before), &named(&look.after), reviewers, *count);
+        }
+        audit
+    }
+}
+
+impl LabelAudit {
+    fn note(&mut self, was: &Classes, is: &Classes, reviewers: impl Iterator<Item = String>, count: u64) {
         let is_wrong = was != is;
-        self.all.add(is_wrong);
+        self.all.add(is_wrong, count);
         for label in was.by_label() {
             let is_off = !is.by_label().contains(&label);
-            self.by_label.entry(label.to_owned()).or_default().add(is_off);
+            self.by_label
+                .entry(label.to_owned())
+                .or_default()
+                .add(is_off, count);
         }
         for reviewer in reviewers {
-            self.by_reviewer
-                .entry(reviewer.to_owned())
-                .or_default()
-                .add(is_wrong);
+            self.by_reviewer.entry(reviewer).or_default().add(is_wrong, count);
         }
         if is_wrong {
             let change = (was.in_words(), is.in_words());
-            *self.changes.entry(change).or_default() += 1;
+            *self.changes.entry(change).or_default() += count;
         }
     }
 
@@ -136,22 +174,21 @@ impl LabelAudit {
     }
 }
 
-/// The labels that an attribute of a manifest's line names.
+/// Returns the labels that an attribute of a manifest's line names; none where it names no label, nor that none applies.
+fn classes_of(line: &Value, attribute: &str) -> Option<BTreeSet<String>> {
+    let metadata = &line[format!("{attribute}-metadata")];
+    if let Some(one) = metadata["class-name"].as_str() {
+        return Some(BTreeSet::from([one.to_owned()]));
+    }
+    let several = metadata["class-map"].as_object()?.values();
+    Some(several.filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+/// The labels of a text.
 #[derive(PartialEq, Eq)]
 struct Classes(BTreeSet<String>);
 
 impl Classes {
-    fn of(line: &Value, attribute: &str) -> Option<Self> {
-        let metadata = &line[format!("{attribute}-metadata")];
-        if let Some(one) = metadata["class-name"].as_str() {
-            return Some(Self(BTreeSet::from([one.to_owned()])));
-        }
-        let several = metadata["class-map"].as_object()?.values();
-        Some(Self(
-            several.filter_map(Value::as_str).map(str::to_owned).collect(),
-        ))
-    }
-
     /// Returns each of them; where there is none, that none applies.
     fn by_label(&self) -> Vec<&str> {
         match self.0.is_empty() {
@@ -169,26 +206,29 @@ impl Classes {
 mod tests {
     use super::*;
 
+    fn counted(looks: &SecondLooks) -> LabelAudit {
+        let kept = serde_json::to_string(looks).expect("a document");
+        let kept: SecondLooks = serde_json::from_str(&kept).expect("as it was kept");
+        assert_eq!(&kept, looks);
+        kept.audit(str::to_owned, |worker| format!("<{worker}>"))
+    }
+
+    fn one(before: &str, after: Option<&str>, reviewers: &[&str]) -> Value {
+        json!({
+            "label-metadata": { "class-name": before }, "again-metadata": { "class-name": after },
+            "reviewers": reviewers,
+        })
+    }
+
     #[test]
     fn lines_of_a_manifest_count_where_they_have_both_labels() {
-        let line = |after: Option<&str>| {
-            json!({
-                "label-metadata": { "class-name": "World" }, "again-metadata": { "class-name": after },
-                "reviewers": ["w-1"],
-            })
-        };
-        let mut audit = LabelAudit::default();
+        let mut looks = SecondLooks::default();
 
         for after in [Some("World"), Some("Sports"), None] {
-            audit.add_line(&line(after), "label", "again", |worker| format!("<{worker}>"));
+            looks.add_line(&one("World", after, &["w-1"]), "label", "again");
         }
 
-        let kept = serde_json::to_string(&audit).expect("a document");
-        assert_eq!(
-            serde_json::from_str::<LabelAudit>(&kept).ok(),
-            Some(audit.clone())
-        );
-        let report = audit.to_json();
+        let report = counted(&looks).to_json();
         assert_eq!(
             (&report["all"]["audited"], &report["all"]["wrong"]),
             (&json!(2), &json!(1))
@@ -202,35 +242,22 @@ mod tests {
 
     #[test]
     fn several_labels_are_compared_whatever_their_order() {
-        let line = |before: Value, after: Value| {
-            json!({
-                "tone-metadata": { "class-map": before }, "again-metadata": { "class-map": after },
-                "reviewers": ["w-1"],
-            })
-        };
-        let mut audit = LabelAudit::default();
-
+        let mut looks = SecondLooks::default();
         let both = json!({ "0": "glad", "2": "loud" });
-        audit.add_line(
-            &line(both.clone(), json!({ "0": "loud", "1": "glad" })),
-            "tone",
-            "again",
-            str::to_owned,
-        );
-        audit.add_line(
-            &line(both.clone(), json!({ "0": "glad" })),
-            "tone",
-            "again",
-            str::to_owned,
-        );
-        audit.add_line(&line(both, json!({})), "tone", "again", str::to_owned);
 
-        let kept = serde_json::to_string(&audit).expect("a document");
-        assert_eq!(
-            serde_json::from_str::<LabelAudit>(&kept).ok(),
-            Some(audit.clone())
-        );
-        let report = audit.to_json();
+        for after in [
+            json!({ "0": "loud", "1": "glad" }),
+            json!({ "0": "glad" }),
+            json!({}),
+        ] {
+            let line = json!({
+                "tone-metadata": { "class-map": both }, "again-metadata": { "class-map": after },
+                "reviewers": ["w-1"],
+            });
+            looks.add_line(&line, "tone", "again");
+        }
+
+        let report = counted(&looks).to_json();
         assert_eq!(
             (&report["all"]["audited"], &report["all"]["wrong"]),
             (&json!(3), &json!(2))
@@ -252,17 +279,48 @@ mod tests {
 
     #[test]
     fn errors_are_counted_in_all_by_label_and_by_reviewer() {
-        let mut audit = LabelAudit::default();
-        audit.add("World", "World", ["ann"]);
-        audit.add("World", "Sports", ["ann", "bob"]);
-        audit.add("Sports", "Sports", []);
+        let mut looks = SecondLooks::default();
+        let lines = [
+            one("World", Some("World"), &["ann"]),
+            one("World", Some("Sports"), &["ann", "bob"]),
+            one("Sports", Some("Sports"), &[]),
+        ];
+        lines
+            .iter()
+            .for_each(|line| looks.add_line(line, "label", "again"));
+
+        let audit = counted(&looks);
 
         assert_eq!(audit.all, ErrorRate { audited: 3, wrong: 1 });
         assert_eq!(audit.by_label["World"], ErrorRate { audited: 2, wrong: 1 });
-        assert_eq!(audit.by_reviewer["ann"], ErrorRate { audited: 2, wrong: 1 });
-        assert_eq!(audit.by_reviewer["bob"], ErrorRate { audited: 1, wrong: 1 });
+        assert_eq!(audit.by_reviewer["<ann>"], ErrorRate { audited: 2, wrong: 1 });
+        assert_eq!(audit.by_reviewer["<bob>"], ErrorRate { audited: 1, wrong: 1 });
         assert_eq!(audit.changes[&("World".to_owned(), "Sports".to_owned())], 1);
         assert_eq!(ErrorRate::default().rate(), None);
         assert_eq!(ErrorRate::default().interval(), Interval { low: 0.0, high: 1.0 });
+    }
+
+    #[test]
+    fn labels_that_have_one_name_by_now_are_one_and_were_not_wrong() {
+        let mut looks = SecondLooks::default();
+        let lines = [
+            one("Football", Some("Sports"), &["ann"]),
+            one("Football", Some("Sports"), &["ann"]),
+            one("World", Some("Football"), &["ann"]),
+        ];
+        lines
+            .iter()
+            .for_each(|line| looks.add_line(line, "label", "again"));
+
+        let audit = looks.audit(
+            |label| label.replace("Football", "Sports").replace("World", "Welt"),
+            str::to_owned,
+        );
+
+        assert_eq!(audit.all, ErrorRate { audited: 3, wrong: 1 });
+        assert_eq!(audit.by_label["Sports"], ErrorRate { audited: 2, wrong: 0 });
+        assert_eq!(audit.by_reviewer["ann"], ErrorRate { audited: 3, wrong: 1 });
+        let changes: Vec<_> = audit.changes.into_iter().collect();
+        assert_eq!(changes, [(("Welt".to_owned(), "Sports".to_owned()), 1)]);
     }
 }

@@ -287,6 +287,7 @@ fn config() -> Config {
         task_time_limit_seconds: 3_600,
         show_rules: human_review::portal::ShowRules::default(),
         allowed_networks: Default::default(),
+        audit_roles: Vec::new(),
         oidc: None,
         items_per_task: 2,
         confidence_threshold: "0.7".parse().expect("a share"),

@@ -5,8 +5,6 @@ use std::pin::pin;
 
 use active_learning_aws::bucket::{Created, JSON, JSON_LINES, MAX_DOCUMENT_BYTES};
 use active_learning_core::keys::LABELLED_FOLDER;
-use active_learning_core::labels::label_set::LabelSet;
-use active_learning_core::labels::labelled::LabelledRecord;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::actions::CONFIRMED;
@@ -17,14 +15,17 @@ use crate::audit_log::{AuditLog, Deed};
 use crate::control_plane::{ControlError, PRIVATE_TEAM, checked_role};
 use crate::event::HttpReply;
 use crate::labelling_jobs::{AccessError, split_uri};
-use crate::stack_audit::{AuditJob, LOCAL_ROLE, Only, Row, categories, draw, rows_of};
+use crate::stack_audit::{AuditJob, LOCAL_ROLE, Labelled, Only, categories, draw, rows_of, unreadable_lines};
 use crate::validation::is_name;
 
 /// Address of the form.
 pub(super) const START_AUDIT: &str = "start-audit";
+/// Names in an address how many lines of labels could not be read.
+pub(super) const UNREADABLE: &str = "unreadable";
 /// What is said above it.
 pub(super) const HOW: &str = "A random share of the texts that people have labelled is looked at again by others. Input and \
-    output lie in a bucket of your own, with the rights of a role of yours: on AWS it needs one, as a labelling job does.";
+    output lie in a bucket of your own, with the rights of a role of yours: on AWS it needs one, of those that the \
+    parameter AuditRoleArns names.";
 /// Labelled objects that are read for it: a request has half a minute.
 const MOST_OBJECTS: usize = 5_000;
 /// Objects on a full page of a listing. Source: Amazon S3, `ListObjectsV2`.
@@ -110,10 +111,13 @@ impl Console<'_> {
             subject: wanted.name,
             value: &value,
         };
-        AuditLog::of_session(self.review, &self.session.reviewer, self.now)
+        let unreadable = AuditLog::of_session(self.review, &self.session.reviewer, self.now)
             .record(deed, Box::pin(self.begin_audit(&wanted)))
             .await?;
-        Ok(done_redirect("audits", START_AUDIT))
+        Ok(match unreadable {
+            0 => done_redirect("audits", START_AUDIT),
+            lines => done_redirect("audits", &format!("{START_AUDIT}&{UNREADABLE}={lines}")),
+        })
     }
 
     fn wanted<'f>(&self, form: &'f BTreeMap<String, String>) -> Result<Wanted<'f>, ConsoleError> {
@@ -152,6 +156,7 @@ impl Console<'_> {
             role => role,
         };
         checked_role(Some(role.to_owned())).map_err(|error| ConsoleError::Invalid(error.to_string()))?;
+        self.check_may_use(role, is_local)?;
         Ok(Wanted {
             name,
             output,
@@ -159,6 +164,20 @@ impl Console<'_> {
             label,
             role,
         })
+    }
+
+    /// Refuses a role that nobody has said the portal may use: of who is signed in no policy says which they may pass, as IAM
+    /// says it of the callers of AWS by `iam:PassRole`.
+    fn check_may_use(&self, role: &str, is_local: bool) -> Result<(), ConsoleError> {
+        let roles = self.control.audit_roles;
+        if is_local && role == LOCAL_ROLE || roles.iter().any(|named| named == role) {
+            return Ok(());
+        }
+        let text = format!(
+            "the portal may not use the role {role}: the parameter AuditRoleArns of the stack names those that it may. The \
+             command `active-learning audit start` takes any, by the rights of who runs it"
+        );
+        Err(ConsoleError::Invalid(text))
     }
 
     fn confirm_audit(&self, wanted: &Wanted<'_>) -> HttpReply {
@@ -193,8 +212,9 @@ impl Console<'_> {
         self.show("", view, None, None)
     }
 
-    /// Writes the input of the job with the rights of its role, and creates it.
-    async fn begin_audit(&self, wanted: &Wanted<'_>) -> Result<(), ConsoleError> {
+    /// Writes the input of the job with the rights of its role, and creates it. Nothing is written for a job that would be
+    /// refused. Returns how many lines of labels could not be read.
+    async fn begin_audit(&self, wanted: &Wanted<'_>) -> Result<usize, ConsoleError> {
         let invalid = |text: &str| ConsoleError::Invalid(text.to_owned());
         let set = self.label_sets.current().await?;
         let set = set.ok_or_else(|| invalid("there are no labels yet"))?;
@@ -206,7 +226,8 @@ impl Console<'_> {
                 .collect(),
             ..Only::default()
         };
-        let mut rows = self.labelled_rows(&set, several).await?;
+        let Labelled { records, unreadable } = self.labels_of_stack().await?;
+        let mut rows = rows_of(records.into_iter(), &set, several);
         rows.retain(|row| only.takes(row, &set));
         let drawn = draw(&rows, wanted.share, wanted.name);
         if drawn.is_empty() {
@@ -221,7 +242,10 @@ impl Console<'_> {
             team: &team,
             reviewers: 1,
             several,
+            unreadable,
         };
+        let check = Box::pin(self.control.check_labelling_job(job.request())).await;
+        check.map_err(not_created)?;
         let labels: Vec<&str> = set.active().collect();
         let files = [
             (job.manifest_uri(), JSON_LINES, job.manifest(&drawn, &labels)),
@@ -247,29 +271,29 @@ impl Console<'_> {
         let written = access
             .write(&categories_uri, categories_kind, categories.into_bytes())
             .await;
-        written.map_err(refused)?;
+        written.map_err(|error| input_stays(&error.to_string(), &job))?;
         let created = Box::pin(self.control.create_labelling_job(job.request())).await;
         created.map_err(|error| match error {
             ControlError::Storage(error) => error.into(),
-            error => ConsoleError::Invalid(error.to_string()),
-        })
+            // Something else has come in between.
+            error => input_stays(&error.to_string(), &job),
+        })?;
+        Ok(unreadable)
     }
 
-    /// Reads the labelled texts of the stack; what cannot be read is told by whoever builds.
-    async fn labelled_rows(&self, set: &LabelSet, several: bool) -> Result<Vec<Row>, ConsoleError> {
+    /// Reads the labels of the stack.
+    async fn labels_of_stack(&self) -> Result<Labelled, ConsoleError> {
         let keys = self.labelled_keys().await?;
         let reads: Vec<_> = keys
             .iter()
             .map(|key| self.training.read(key, MAX_DOCUMENT_BYTES))
             .collect();
         let mut objects = pin!(stream::iter(reads).buffered(READS_IN_FLIGHT));
-        let mut records = Vec::new();
+        let mut labelled = Labelled::default();
         while let Some(object) = objects.try_next().await? {
-            let bytes = object.map(|object| object.bytes).unwrap_or_default();
-            let lines = bytes.split(|byte| *byte == b'\n');
-            records.extend(lines.filter_map(|line| LabelledRecord::parse(line).ok()));
+            labelled.add(&object.map(|object| object.bytes).unwrap_or_default());
         }
-        Ok(rows_of(records.into_iter(), set, several))
+        Ok(labelled)
     }
 
     async fn labelled_keys(&self) -> Result<Vec<String>, ConsoleError> {
@@ -305,6 +329,30 @@ fn in_words(wanted: &Wanted<'_>) -> String {
         "{} of {of}, in {}, with the rights of {}",
         wanted.share, wanted.output, wanted.role
     )
+}
+
+/// Says what was done, beside how many lines of labels were left out, where the address names them.
+pub(super) fn started_without(done: &str, query: &BTreeMap<String, String>) -> String {
+    let lines = query.get(UNREADABLE).and_then(|lines| lines.parse().ok());
+    match lines.and_then(unreadable_lines) {
+        Some(told) => format!("{done} {told}"),
+        None => done.to_owned(),
+    }
+}
+
+fn not_created(error: ControlError) -> ConsoleError {
+    match error {
+        ControlError::Storage(error) => error.into(),
+        error => ConsoleError::Invalid(error.to_string()),
+    }
+}
+
+/// Says that an audit was not started, and what there is of it.
+fn input_stays(error: &str, job: &AuditJob<'_>) -> ConsoleError {
+    let folder = format!("{}/{}/audit/", job.output, job.name);
+    ConsoleError::Invalid(format!(
+        "{error}. The input of the audit stays below {folder}: remove it, or start the same again"
+    ))
 }
 
 fn refused(error: AccessError) -> ConsoleError {

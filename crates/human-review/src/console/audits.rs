@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use active_learning_core::labels::label_audit::{ErrorRate, LabelAudit};
+use active_learning_core::labels::label_audit::{ErrorRate, LabelAudit, SecondLooks};
 use serde_json::{Value, json};
 
 use super::audit_start::{HOW, start_form};
@@ -11,12 +11,17 @@ use super::page::Block;
 use super::table::{Cell, Table};
 use super::{AUDIT, Console, ConsoleError, View};
 use crate::flows::Resource;
+use crate::labelling_jobs::audit_results::{Audited, label_name};
 use crate::labelling_jobs::exclusions::lacking;
 use crate::labelling_jobs::record::Job;
+use crate::stack_audit::left_out;
 use crate::validation::is_name;
 
 /// Labelling jobs that the page looks at.
 const PAGE: usize = 100;
+/// What is said of an audit that an earlier version has counted, where its output cannot be read any more.
+const NAMES_OF_THEN: &str = "An earlier version has counted this, and the output of the audit cannot be read any more: labels \
+    are named as they were when it ended, also those that were renamed or merged since.";
 /// What is said above the list.
 const ABOUT: &str = "Labels that other reviewers looked at again. An audit asks about a random share of the labels \
     of the stack, and a labelling job with the functions of Adjustment about those of any manifest. Shown \
@@ -71,9 +76,10 @@ impl Console<'_> {
                 (counts.waiting + counts.asked + counts.same).to_string(),
             ),
         ])];
-        blocks.extend(job.failure.clone().map(Block::Text));
+        blocks.extend(job.notice().map(Block::Text));
         let lacking = lacking(&job, self.members, self.flows, self.now).await?;
         blocks.extend(lacking.map(Block::Text));
+        blocks.extend(left_out(&job.request["Tags"]).map(Block::Text));
 
         if !job.status.is_final() {
             blocks.push(Block::text(
@@ -81,8 +87,15 @@ impl Console<'_> {
             ));
         } else {
             match self.jobs.audited(&job).await {
-                Ok(Some(audit)) => {
-                    let audit = self.with_names(audit).await?;
+                Ok(Some(audited)) => {
+                    let audit = match audited {
+                        Audited::Looks(looks) => self.counted(&job, &looks).await?,
+                        Audited::Counted(audit) => {
+                            json["problem"] = json!(NAMES_OF_THEN);
+                            blocks.push(Block::text(NAMES_OF_THEN));
+                            audit
+                        }
+                    };
                     json["result"] = audit.to_json();
                     result(&audit, &mut blocks);
                 }
@@ -100,15 +113,22 @@ impl Console<'_> {
         })
     }
 
-    /// Names the reviewers who are known.
-    async fn with_names(&self, audit: LabelAudit) -> Result<LabelAudit, ConsoleError> {
-        let mut by_reviewer = BTreeMap::new();
-        for (worker, rate) in audit.by_reviewer {
-            let name = self.members.name_of(&worker, self.now).await?.unwrap_or_default();
-            let is_free = !name.is_empty() && !by_reviewer.contains_key(&name);
-            by_reviewer.insert(if is_free { name } else { worker }, rate);
+    /// Counts what an audit has found by the names that labels and reviewers have now. Names that several have are left out:
+    /// by their ids they are told apart.
+    async fn counted(&self, job: &Job, looks: &SecondLooks) -> Result<LabelAudit, ConsoleError> {
+        let set = self.label_sets.current().await?;
+        let mut names: BTreeMap<&str, String> = BTreeMap::new();
+        let mut times: BTreeMap<String, usize> = BTreeMap::new();
+        for worker in looks.reviewers() {
+            let name = self.members.name_of(worker, self.now).await?.unwrap_or_default();
+            *times.entry(name.clone()).or_default() += 1;
+            names.insert(worker, name);
         }
-        Ok(LabelAudit { by_reviewer, ..audit })
+        names.retain(|_, name| !name.is_empty() && times[name] == 1);
+        Ok(looks.audit(
+            |label| label_name(job, set.as_deref(), label).to_owned(),
+            |worker| names.get(worker).map_or(worker, String::as_str).to_owned(),
+        ))
     }
 }
 

@@ -82,7 +82,9 @@ fn named(arn: &str, built_in: &str, member: &str) -> Result<Named, ControlError>
     if !partition.starts_with("aws") || region.is_empty() || !is_account || name.is_empty() {
         return Err(not_an_arn(arn, member));
     }
-    let Some(rest) = name.strip_prefix(built_in) else {
+    let rest = name.strip_prefix(built_in);
+    // A function of that name in any other account is called, as Ground Truth calls it.
+    let Some(rest) = rest.filter(|_| GROUND_TRUTH.contains(&account)) else {
         return Ok(Named::Own(arn.to_owned()));
     };
     let (rest, audit) = match (rest.strip_prefix("Verification"), rest.strip_prefix("Adjustment")) {
@@ -97,7 +99,6 @@ fn named(arn: &str, built_in: &str, member: &str) -> Result<Named, ControlError>
             Ok(Named::BuiltIn((Task::SingleLabel, audit)))
         }
         ("TextMultiClassMultiLabel", audit) => Ok(Named::BuiltIn((Task::MultiLabel, audit))),
-        _ if !GROUND_TRUTH.contains(&account) => Ok(Named::Own(arn.to_owned())),
         _ => {
             let rule = format!(
                 "Member must be a function of your own, {built_in}TextMultiClass or {built_in}TextMultiClassMultiLabel, \
@@ -162,9 +163,12 @@ mod tests {
             (Some(own), Task::MultiLabel)
         );
         assert_eq!(functions.consolidation, None);
-        let own = "arn:aws:lambda:eu-west-1:111122223333:function:PRE-mytask";
-        let functions = checked_functions(Some(own), None).expect("good");
-        assert_eq!(functions.pre_annotation.as_deref(), Some(own));
+        for name in ["PRE-mytask", "PRE-TextMultiClass", "PRE-AdjustmentTextMultiClass"] {
+            let own = format!("arn:aws:lambda:eu-west-1:111122223333:function:{name}");
+            let functions = checked_functions(Some(&own), None).expect("good");
+            assert_eq!(functions.pre_annotation, Some(own));
+            assert_eq!(functions.audit, None, "{name}");
+        }
         assert!(checked_functions(Some("mine"), None).is_err());
     }
 }

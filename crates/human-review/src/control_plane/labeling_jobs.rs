@@ -68,6 +68,15 @@ struct OfTeam {
 
 impl ControlPlane<'_> {
     pub(super) async fn create_job(&self, request: Value) -> Result<Value, ControlError> {
+        let job = self.new_job(request).await?;
+        match self.jobs.create(&job).await? {
+            Created::Created => Ok(json!({ "LabelingJobArn": job.arn })),
+            Created::Exists => Err(taken(&job.name)),
+        }
+    }
+
+    /// Returns the job that a request asks for, where it may be created.
+    pub(super) async fn new_job(&self, request: Value) -> Result<Job, ControlError> {
         let checked: CreateJob =
             serde_json::from_value(request.clone()).map_err(ControlError::Serialization)?;
         let checked = checked.checked()?;
@@ -82,22 +91,22 @@ impl ControlPlane<'_> {
             };
         }
         let name = checked.name;
-        let taken = || ControlError::InUse(format!("A labeling job with the name {name} already exists."));
         if self.jobs.find(&name).await?.is_some() {
-            return Err(taken());
+            return Err(taken(&name));
         }
         if self.open_jobs().await? >= MAX_OPEN_JOBS {
             let message = format!("There are {MAX_OPEN_JOBS} labeling jobs in progress already.");
             return Err(ControlError::LimitExceeded(message));
         }
 
-        let job = Job {
+        Ok(Job {
             arn: self.flows.arn("labeling-job", &name),
-            name: name.clone(),
+            name,
             created_at: self.now,
             modified_at: self.now,
             status: JobStatus::Initializing,
             failure: None,
+            waits_for: None,
             request,
             settings,
             categories: Default::default(),
@@ -110,18 +119,16 @@ impl ControlPlane<'_> {
             exclusions: Default::default(),
             automation: None,
             lease: None,
-        };
-        match self.jobs.create(&job).await? {
-            Created::Created => Ok(json!({ "LabelingJobArn": job.arn })),
-            Created::Exists => Err(taken()),
-        }
+        })
     }
 
     pub(super) async fn describe_job(&self, request: OneJob) -> Result<Value, ControlError> {
         let job = self.job(request).await?;
         let mut description = summary(&job);
-        if let Some(lacking) = lacking(&job, self.members, self.flows, self.now).await? {
-            description["FailureReason"] = json!(lacking);
+        let lacking = lacking(&job, self.members, self.flows, self.now).await?;
+        let told: Vec<String> = job.notice().into_iter().chain(lacking).collect();
+        if !told.is_empty() {
+            description["FailureReason"] = json!(told.join(" "));
         }
         for member in [
             "LabelAttributeName",
@@ -366,6 +373,10 @@ fn status(name: &str) -> Result<JobStatus, ControlError> {
     })
 }
 
+fn taken(name: &str) -> ControlError {
+    ControlError::InUse(format!("A labeling job with the name {name} already exists."))
+}
+
 fn no_job(name: &str) -> ControlError {
     ControlError::NotFound(format!("Labeling job {name} does not exist."))
 }
@@ -394,7 +405,7 @@ fn summary(job: &Job) -> Value {
     for (member, value) in [
         ("PreHumanTaskLambdaArn", &config["PreHumanTaskLambdaArn"]),
         ("AnnotationConsolidationLambdaArn", consolidation),
-        ("FailureReason", &json!(job.failure)),
+        ("FailureReason", &json!(job.notice())),
     ] {
         if !value.is_null() {
             summary[member] = value.clone();

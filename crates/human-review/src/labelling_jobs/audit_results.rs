@@ -2,9 +2,11 @@
 
 use active_learning_aws::bucket::BucketError;
 use active_learning_aws::failure::chain;
-use active_learning_core::labels::label_audit::LabelAudit;
+use active_learning_core::labels::label_audit::{LabelAudit, SecondLooks};
+use active_learning_core::labels::label_set::LabelSet;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use lambda_runtime::tracing::warn;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::Jobs;
@@ -13,6 +15,7 @@ use super::listed::Start;
 use super::record::{Audit, AuditKind, Job};
 use crate::flows::Resource;
 use crate::marks::Order;
+use crate::stack_audit::{AFTER, BEFORE};
 
 /// Documents read at a time.
 const CONCURRENT_READS: usize = 16;
@@ -48,23 +51,30 @@ impl Jobs<'_> {
 
     /// Returns what a final job that adjusted labels has found; reviewers by worker id. None of a job that adjusts no labels.
     ///
-    /// Of a job that a version before has ended the output is read once, with the rights of the job's role.
+    /// Of a job that a version before has ended the output is read once, with the rights of the job's role: what that version
+    /// has kept is by the names that labels had then.
     ///
     /// # Errors
     ///
     /// [`AccessError`].
-    pub async fn audited(&self, job: &Job) -> Result<Option<LabelAudit>, AccessError> {
+    pub async fn audited(&self, job: &Job) -> Result<Option<Audited>, AccessError> {
         let Some(mut found) = Found::of(job) else {
             return Ok(None);
         };
         let kept = self.bucket.read_document(&found_key(&job.name)).await;
-        if let Some(kept) = kept.map_err(|error| AccessError::Passing(error.to_string()))? {
-            return Ok(Some(kept));
+        let kept = kept.map_err(|error| AccessError::Passing(error.to_string()))?;
+        if let Some(Audited::Looks(_)) = kept {
+            return Ok(kept);
         }
-        let access = Access::of(self.bucket, self.sdk, &job.settings.role_arn).await?;
-        let manifest = access
-            .read(&job.output_manifest(), super::manifest::MAX_BYTES)
-            .await?;
+        let manifest = match (self.output_of(job).await, kept) {
+            (Ok(manifest), _) => manifest,
+            (Err(error), Some(counted)) => {
+                let error = error.to_string();
+                warn!(job = job.name, error, "an audit is shown as it was counted");
+                return Ok(Some(counted));
+            }
+            (Err(error), None) => return Err(error),
+        };
         found.add(&manifest);
         if let Err(error) = self.keep_found(job, &found).await {
             warn!(
@@ -73,13 +83,19 @@ impl Jobs<'_> {
                 "what an audit has found is counted again the next time"
             );
         }
-        Ok(Some(found.audit))
+        Ok(Some(Audited::Looks(found.looks)))
+    }
+
+    async fn output_of(&self, job: &Job) -> Result<Vec<u8>, AccessError> {
+        let access = Access::of(self.bucket, self.sdk, &job.settings.role_arn).await?;
+        let limit = super::manifest::MAX_BYTES;
+        access.read(&job.output_manifest(), limit).await
     }
 
     /// Keeps what a job has found.
     pub(super) async fn keep_found(&self, job: &Job, found: &Found<'_>) -> Result<(), BucketError> {
         self.bucket
-            .put_document(&found_key(&job.name), &found.audit)
+            .put_document(&found_key(&job.name), &found.looks)
             .await
     }
 }
@@ -88,11 +104,31 @@ fn found_key(job: &str) -> String {
     format!("human-review/audit-results/{job}.json")
 }
 
+/// What an audit has found.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Audited {
+    /// Each second look, by the names that labels had when the job ended.
+    Looks(SecondLooks),
+    /// Counts by a version before, by these names.
+    Counted(LabelAudit),
+}
+
+/// Returns what a label of a job is called in a report: a label of the stack by the name that it has now, one of any other
+/// manifest as it is there.
+pub fn label_name<'l>(job: &Job, set: Option<&'l LabelSet>, label: &'l str) -> &'l str {
+    let is_of_stack = job.settings.attribute == AFTER && adjusted(job) == Some(BEFORE);
+    match set.filter(|_| is_of_stack) {
+        Some(set) => set.own_name(label),
+        None => label,
+    }
+}
+
 /// What a job that adjusts labels finds, counted from the lines of its output.
 pub(super) struct Found<'a> {
     before: &'a str,
     after: &'a str,
-    audit: LabelAudit,
+    looks: SecondLooks,
 }
 
 impl<'a> Found<'a> {
@@ -101,7 +137,7 @@ impl<'a> Found<'a> {
         adjusted(job).map(|before| Self {
             before,
             after: &job.settings.attribute,
-            audit: LabelAudit::default(),
+            looks: SecondLooks::default(),
         })
     }
 
@@ -110,7 +146,7 @@ impl<'a> Found<'a> {
         for line in lines.split(|byte| *byte == b'\n') {
             // A line whose other fields hold what is no value has labels all the same.
             if let Some(line) = looked_at(line, self.before, self.after) {
-                self.audit.add_line(&line, self.before, self.after, str::to_owned);
+                self.looks.add_line(&line, self.before, self.after);
             }
         }
     }

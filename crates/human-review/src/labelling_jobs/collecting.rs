@@ -1,7 +1,5 @@
 //! Collecting: what reviewers answered is written out, consolidated, and becomes the object's label.
 
-use std::sync::atomic::Ordering;
-
 use active_learning_aws::bucket::{BucketError, JSON};
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -192,14 +190,14 @@ impl Drive<'_> {
                     };
                 }
                 Err(Unlabelled::For(reason)) => *state = ObjectState::Failed { reason, tries: 0 },
-                Err(Unlabelled::Slower) => {
-                    self.has_failed.store(true, Ordering::Relaxed);
+                Err(Unlabelled::Slower(reason)) => {
+                    self.note_failure(&reason);
                     if let ObjectState::Asked { not_before, .. } = state {
                         *not_before = Some(slower(self.now));
                     }
                 }
                 Err(Unlabelled::Again(reason)) => {
-                    self.has_failed.store(true, Ordering::Relaxed);
+                    self.note_failure(&reason);
                     *state = again(state, reason, self.now);
                 }
             }
@@ -226,7 +224,8 @@ impl Drive<'_> {
             Err(AccessError::Definite(reason)) => return Err(DriveError::Job(reason)),
             Err(AccessError::Throttled(reason)) => {
                 warn!(job = self.job.name, reason, "answers are consolidated later");
-                return Ok(answered.iter().map(|_| Err(Unlabelled::Slower)).collect());
+                let slower = || Err(Unlabelled::Slower(reason.clone()));
+                return Ok(answered.iter().map(|_| slower()).collect());
             }
             Err(AccessError::Passing(reason)) => {
                 warn!(job = self.job.name, reason, "answers could not be consolidated");
@@ -284,7 +283,7 @@ enum Unlabelled {
     /// It is tried again.
     Again(String),
     /// The function asks to slow down.
-    Slower,
+    Slower(String),
 }
 
 fn again(state: &ObjectState, reason: String, now: DateTime<Utc>) -> ObjectState {

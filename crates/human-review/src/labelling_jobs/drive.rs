@@ -1,7 +1,7 @@
 //! One run of a job: what is due of it, as long as there is time.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration as Time, Instant};
 
 use active_learning_aws::bucket::BucketError;
@@ -82,8 +82,8 @@ pub(super) struct Drive<'a> {
     /// Objects whose tasks are in flight.
     pub in_flight: HashSet<usize>,
     pub now: DateTime<Utc>,
-    /// Whether a call for an object has failed that is made again.
-    pub has_failed: AtomicBool,
+    /// Why a call for an object has failed that is made again: that of the first one.
+    failed: Mutex<Option<String>>,
     until: Instant,
 }
 
@@ -150,6 +150,7 @@ impl Jobs<'_> {
             }
             Err(AccessError::Passing(reason) | AccessError::Throttled(reason)) => {
                 warn!(job = job.name, reason, "a labelling job waits");
+                job.waits_for = Some(reason);
                 return Ok((job, Left::Waits));
             }
         };
@@ -160,14 +161,22 @@ impl Jobs<'_> {
             access,
             in_flight,
             now,
-            has_failed: AtomicBool::new(false),
+            failed: Mutex::default(),
             until,
         };
         let outcome = drive.advance().await;
+        let failed = drive.failed.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let failed = failed.take();
         match outcome {
-            Ok(_) if drive.has_failed.load(Ordering::Relaxed) => {}
-            Ok(true) => return Ok((drive.job, Left::GoesOn)),
-            Ok(false) => return Ok((drive.job, Left::Nothing)),
+            Ok(_) if failed.is_some() => drive.job.waits_for = failed,
+            Ok(goes_on) => {
+                // What has failed before may not have been due again.
+                if !drive.job.has_paused() {
+                    drive.job.waits_for = None;
+                }
+                let left = if goes_on { Left::GoesOn } else { Left::Nothing };
+                return Ok((drive.job, left));
+            }
             Err(DriveError::Job(reason)) => {
                 let mut job = drive.job.clone();
                 let left = self.fail(&mut job, &reason, Some(&drive), now).await?;
@@ -177,6 +186,7 @@ impl Jobs<'_> {
             Err(error) => {
                 let reason = error.to_string();
                 warn!(job = drive.job.name, reason, "a labelling job waits");
+                drive.job.waits_for = Some(reason);
             }
         }
         Ok((drive.job, Left::Waits))
@@ -193,6 +203,13 @@ impl Drive<'_> {
     /// Returns whether no new work is taken up.
     pub(super) fn is_over(&self) -> bool {
         Instant::now() > self.until
+    }
+
+    /// Notes that a call for an object has failed, which is made again.
+    pub(super) fn note_failure(&self, reason: &str) {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let reason = reason.strip_suffix('.').unwrap_or(reason);
+        failed.get_or_insert_with(|| reason.to_owned());
     }
 
     /// Returns whether nothing more is asked.

@@ -211,6 +211,7 @@ impl Jobs<'_> {
             Err(error) => {
                 let error = error.to_string();
                 warn!(job = job.name, error, reason, "a labelling job that fails waits");
+                job.waits_for = Some(error);
                 return Ok(Left::Waits);
             }
         };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use active_learning_aws::failure::chain;
-use active_learning_aws::personal_data::Masking;
+use active_learning_aws::personal_data::{Masking, NotMasked};
 use active_learning_core::erasure::ErasedTexts;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Map;
@@ -99,13 +99,23 @@ async fn kept<'l>(
             "ManifestS3Uri: the text of object {object}, counted from 0: {}",
             chain(&error)
         )),
-        false => DriveError::Outside(chain(&error)),
+        false => DriveError::Outside(in_words(&error)),
     })?;
     if kinds.is_empty() {
         return Ok(Cow::Borrowed(line));
     }
     let source = Map::from_iter([("source".to_owned(), text.into())]);
     Ok(Cow::Owned(output_line(&parsed, &source).into_bytes()))
+}
+
+/// Says why a text could not be looked through now, for who waits for the job.
+pub(super) fn in_words(error: &NotMasked) -> String {
+    match error {
+        NotMasked::Comprehend(refusal) => {
+            format!("Comprehend did not look for personal data in a text: {refusal}")
+        }
+        NotMasked::OutOfPlace => "what Comprehend found in a text does not fit it".to_owned(),
+    }
 }
 
 /// Returns whether the text of a line was erased.

@@ -101,18 +101,21 @@ impl Part {
         let (mut expires_at, mut resumes_at) = (None, None);
         for object in &self.objects {
             match object {
-                ObjectState::Waiting { .. } => counts.waiting += 1,
+                ObjectState::Waiting { not_before, .. } => {
+                    counts.waiting += 1;
+                    resumes_at = earliest(resumes_at, *not_before);
+                }
                 ObjectState::Withheld => counts.withheld += 1,
                 ObjectState::Asked {
                     not_before: Some(next),
                     ..
                 } => {
                     (counts.asked, paused) = (counts.asked + 1, paused + 1);
-                    resumes_at = Some(resumes_at.map_or(*next, |first: DateTime<Utc>| first.min(*next)));
+                    resumes_at = earliest(resumes_at, Some(*next));
                 }
                 ObjectState::Asked { expires_at: end, .. } => {
                     counts.asked += 1;
-                    expires_at = Some(expires_at.map_or(*end, |first: DateTime<Utc>| first.min(*end)));
+                    expires_at = earliest(expires_at, Some(*end));
                 }
                 ObjectState::Labelled { by, .. } => match by {
                     LabelledBy::People => counts.human += 1,
@@ -138,4 +141,8 @@ impl Part {
             ..summary
         }
     }
+}
+
+fn earliest(first: Option<DateTime<Utc>>, other: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+    first.into_iter().chain(other).min()
 }

@@ -1,7 +1,5 @@
 //! Asking: each object becomes a human loop, prepared by the pre-annotation function or by the built-in rule.
 
-use std::sync::atomic::Ordering;
-
 use active_learning_aws::failure::chain;
 use active_learning_aws::personal_data::NotMasked;
 use active_learning_core::erasure::holds_erased;
@@ -15,6 +13,7 @@ use super::access::AccessError;
 use super::audits;
 use super::drive::{Drive, DriveError};
 use super::functions::{Prepared, pre_annotation_request, prepared};
+use super::kept_lines::in_words;
 use super::manifest::{Line, MAX_TEXT_CHARS, is_erased, parse};
 use super::record::{Job, ObjectState, Part, Task, Template};
 use super::room::Room;
@@ -151,13 +150,13 @@ impl Drive<'_> {
             Unprepared::Erased => Ok(ObjectState::Erased),
             Unprepared::Slower(reason) => {
                 warn!(job, object, reason, "an object is prepared later");
-                self.has_failed.store(true, Ordering::Relaxed);
+                self.note_failure(&reason);
                 let not_before = Some(slower(self.now));
                 Ok(ObjectState::Waiting { tries, not_before })
             }
             Unprepared::Again(reason) => {
                 warn!(job, object, reason, tries, "an object could not be prepared");
-                self.has_failed.store(true, Ordering::Relaxed);
+                self.note_failure(&reason);
                 Ok(again(reason, tries, self.now))
             }
         }
@@ -302,11 +301,11 @@ impl Drive<'_> {
         let mut text = text;
         if let Some(masking) = self.jobs.masking {
             masking.apply(&mut text).await.map_err(|error| match error {
-                NotMasked::Comprehend(refusal) if refusal.is_throttling() => {
-                    Unprepared::Slower(refusal.to_string())
+                NotMasked::Comprehend(ref refusal) if refusal.is_throttling() => {
+                    Unprepared::Slower(in_words(&error))
                 }
                 error if error.is_of_text() => Unprepared::Object(format!("ClientError: {}.", chain(&error))),
-                error => Unprepared::Again(format!("InternalError: {}.", chain(&error))),
+                error => Unprepared::Again(format!("InternalError: {}.", in_words(&error))),
             })?;
         }
         Ok(text)

@@ -183,7 +183,7 @@ pub struct PartSummary {
     /// How many of those asked are answered, and wait for another try to consolidate them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub paused: usize,
-    /// When the first of these is tried again.
+    /// When the first of these, or of those that could not be asked about, is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumes_at: Option<DateTime<Utc>>,
 }
@@ -225,6 +225,9 @@ pub struct Job {
     /// Why it has failed; of one that is completed, why nobody was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// Why the last run could not do all that was due: something outside the job has failed, and is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
     /// What is shown again of the request.
     pub request: Value,
     /// What the request says.
@@ -281,12 +284,34 @@ impl Job {
         counts
     }
 
+    /// Returns what is to be known of a job that is not, or not yet, as it was wanted: why it has failed, or waits.
+    pub fn notice(&self) -> Option<String> {
+        let waits = self.waits_for.as_ref();
+        let waits = waits.map(|reason| format!("The job waits, and tries again by itself: {reason}."));
+        self.failure.clone().or(waits)
+    }
+
+    /// Returns whether something that failed is tried again later.
+    pub fn has_paused(&self) -> bool {
+        self.parts.iter().any(|part| part.resumes_at.is_some())
+    }
+
+    /// Returns whether a task is over, or a pause, so that there is something to do.
+    pub fn has_due(&self, now: DateTime<Utc>) -> bool {
+        let times = self
+            .parts
+            .iter()
+            .flat_map(|part| [part.expires_at, part.resumes_at]);
+        times.flatten().any(|time| time <= now)
+    }
+
     /// Returns the job with the sum of its parts in their place.
     #[must_use]
     pub fn closed(self) -> Self {
         Self {
             totals: Some(self.counts()),
             parts: Vec::new(),
+            waits_for: None,
             ..self
         }
     }

@@ -72,6 +72,28 @@ impl Row {
     }
 }
 
+/// What the labelled objects of a stack hold.
+#[derive(Debug, Default)]
+pub struct Labelled {
+    /// Records, as far as they can be read.
+    pub records: Vec<LabelledRecord>,
+    /// How many lines cannot be.
+    pub unreadable: usize,
+}
+
+impl Labelled {
+    /// Adds the lines of an object; blank ones are none.
+    pub fn add(&mut self, content: &[u8]) {
+        let lines = content.split(|byte| *byte == b'\n');
+        for line in lines.filter(|line| !line.trim_ascii().is_empty()) {
+            match LabelledRecord::parse(line) {
+                Ok(labelled) => self.records.push(labelled),
+                Err(_) => self.unreadable += 1,
+            }
+        }
+    }
+}
+
 /// What is known of a text.
 struct Known {
     newest: LabelledRecord,

@@ -4,14 +4,17 @@ use std::sync::Mutex;
 
 use active_learning_core::feedback::FeedbackRecord;
 use active_learning_core::labels::human_loop::Answer;
+use active_learning_core::labels::label_set::{LabelSet, Origin};
 use active_learning_core::labels::labelled::LabelledRecord;
 use active_learning_core::labels::vote::{Vote, VoteSource};
 use human_review::worker_id;
 use serde_json::{Value, json};
 
 use crate::console::{log, put};
-use crate::harness::{FEEDBACK_BUCKET, Review, TRAINING_BUCKET, config};
-use crate::labelling_jobs::{answer_all, describe, drive, keys, read};
+use crate::harness::{FEEDBACK_BUCKET, Reply, Review, Session, TRAINING_BUCKET, config};
+use crate::labelling_jobs::{
+    answer_all, audit, create, describe, drive, keys, label, labelled, read, request, started,
+};
 
 /// Puts texts that ann has labelled.
 async fn put_labelled(review: &Review, texts: &[(&str, &[&str])]) {
@@ -257,4 +260,184 @@ async fn for_a_role_that_is_none_nothing_is_written() {
 
     assert_eq!(refused.status(), 400);
     assert_eq!(keys(&review, "audits/").await, Vec::<String>::new());
+}
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/audits";
+
+/// Asks for an audit of all texts with the rights of a role.
+async fn start(admin: &Session<'_>, name: &str, role: &str) -> Reply {
+    let token = admin.get("audits").await.field("portal:csrf");
+    let output = format!("s3://{FEEDBACK_BUCKET}/audits");
+    let form = [
+        ("portal:csrf", token.as_str()),
+        ("subject", name),
+        ("value", output.as_str()),
+        ("share", "1"),
+        ("role", role),
+        ("confirmed", "yes"),
+    ];
+    admin.post("start-audit", &form).await
+}
+
+#[tokio::test]
+async fn an_audit_counts_by_the_names_that_labels_have_now_also_one_that_a_version_before_has_counted() {
+    let review = Review::new();
+    let mut set = LabelSet::seed(
+        ["World", "Sports", "Football"],
+        Origin::Edited,
+        "2026-11-01T00:00:00Z",
+    );
+    let texts: [(&str, &[&str]); 2] = [("Cup final", &["Football"]), ("Summit ends", &["World"])];
+    put_labelled(&review, &texts).await;
+    let stored = |set: &LabelSet| serde_json::to_value(set).expect("JSON");
+    put(&review, TRAINING_BUCKET, "label-set.json", &stored(&set)).await;
+    start(&review.sign_in_admin("ada").await, "spring", ROLE).await;
+    drive(&review).await;
+    answer_all(&review.sign_in("bob").await, |_| label("Sports")).await;
+    drive(&review).await;
+    let kept = "human-review/audit-results/spring.json";
+    let counted = json!({
+        "all": { "audited": 2, "wrong": 2 }, "byLabel": { "Football": { "audited": 1, "wrong": 1 } },
+        "byReviewer": {}, "changes": [[["Football", "Sports"], 1]],
+    });
+    let page = async |review: &Review| {
+        let admin = review.sign_in_admin("ada").await;
+        admin.get("audits/spring.json").await.json()
+    };
+
+    let then = page(&review).await["result"]["all"].take();
+    set.merge("Football", "Sports").expect("both in use");
+    set.rename("World", "Welt").expect("free");
+    put(&review, TRAINING_BUCKET, "label-set.json", &stored(&set)).await;
+    let review = review.restarted(config());
+    let now = page(&review).await["result"].take();
+    review.put(kept, &counted.to_string()).await;
+    let again = page(&review).await["result"].take();
+    review.put(kept, &counted.to_string()).await;
+    let output = review.s3.delete_object().bucket(FEEDBACK_BUCKET);
+    let output = output.key("audits/spring/manifests/output/output.manifest");
+    output.send().await.expect("removed");
+    let without_output = page(&review).await;
+
+    assert_eq!((&then["audited"], &then["wrong"]), (&json!(2), &json!(2)));
+    assert_eq!(
+        (&now["all"]["audited"], &now["all"]["wrong"]),
+        (&json!(2), &json!(1)),
+        "{now}"
+    );
+    assert_eq!(now["byLabel"]["Sports"]["wrong"], 0, "{now}");
+    assert_eq!(
+        now["changes"],
+        json!([{ "before": "Welt", "after": "Sports", "count": 1 }])
+    );
+    assert_eq!(again, now);
+    assert_eq!(without_output["result"]["all"]["wrong"], 2, "{without_output}");
+    let problem = without_output["problem"].as_str().unwrap_or_default();
+    assert!(problem.contains("as they were when it ended"), "{without_output}");
+}
+
+#[tokio::test]
+async fn an_audit_of_another_manifest_keeps_the_names_of_that_whatever_the_stack_calls_its_own() {
+    let review = Review::new();
+    let mut set = LabelSet::seed(["World", "Sports"], Origin::Edited, "2026-11-01T00:00:00Z");
+    set.rename("World", "Welt").expect("free");
+    let stored = serde_json::to_value(&set).expect("JSON");
+    put(&review, TRAINING_BUCKET, "label-set.json", &stored).await;
+    let lines = [labelled("Summit ends", "World")];
+    let tags = json!([{ "Key": "active-learning:audit", "Value": "topic" }]);
+    let changes = json!({ "LabelAttributeName": "again", "Tags": tags });
+    started(&review, &lines, &audit("other", "Adjustment", changes)).await;
+    answer_all(&review.sign_in("bob").await, |_| label("Sports")).await;
+    drive(&review).await;
+
+    let found = review
+        .sign_in_admin("ada")
+        .await
+        .get("audits/other.json")
+        .await
+        .json();
+
+    assert_eq!(found["result"]["changes"][0]["before"], "World", "{found}");
+}
+
+#[tokio::test]
+async fn an_admin_may_name_only_roles_that_the_stack_lets_the_portal_use() {
+    let review = Review::new();
+    put_labelled(&review, &[("Summit ends", &["World"])]).await;
+    let admin = review.sign_in_admin("ada").await;
+
+    let refused = start(&admin, "spring", "arn:aws:iam::123456789012:role/labels").await;
+    let begins_alike = start(&admin, "spring", &format!("{ROLE}-of-others")).await;
+    let nothing = keys(&review, "audits/").await;
+    let taken = start(&admin, "spring", ROLE).await;
+
+    for refused in [refused, begins_alike] {
+        assert_eq!(refused.status(), 400);
+        assert!(refused.body().contains("AuditRoleArns"), "{}", refused.body());
+    }
+    assert_eq!(nothing, Vec::<String>::new());
+    assert_eq!(taken.header("location"), "audits?done=start-audit");
+}
+
+#[tokio::test]
+async fn of_an_audit_that_is_refused_nothing_is_left() {
+    let review = Review::new();
+    put_labelled(&review, &[("Summit ends", &["World"])]).await;
+    for number in 0..20 {
+        create(&review, &request(&format!("open-{number}"), json!({}))).await;
+    }
+    let admin = review.sign_in_admin("ada").await;
+
+    let refused = start(&admin, "spring", ROLE).await;
+
+    assert_eq!(refused.status(), 400);
+    assert!(
+        refused.body().contains("in progress already"),
+        "{}",
+        refused.body()
+    );
+    assert_eq!(keys(&review, "audits/").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn input_that_stays_of_an_audit_that_is_not_started_is_told() {
+    let review = Review::new();
+    put_labelled(&review, &[("Summit ends", &["World"])]).await;
+    let admin = review.sign_in_admin("ada").await;
+    review.deny_puts_to(Some("/audit/labels.json"));
+
+    let refused = start(&admin, "spring", ROLE).await;
+
+    assert_eq!(refused.status(), 400);
+    let told = format!("stays below s3://{FEEDBACK_BUCKET}/audits/spring/audit/");
+    assert!(refused.body().contains(&told), "{}", refused.body());
+    assert_eq!(
+        keys(&review, "audits/").await,
+        ["audits/spring/audit/in.manifest"],
+        "what is told is so"
+    );
+}
+
+#[tokio::test]
+async fn lines_of_labels_that_cannot_be_read_are_told_when_an_audit_starts_and_with_what_it_has_found() {
+    let review = Review::new();
+    put_labelled(&review, &[("Summit ends", &["World"])]).await;
+    put(
+        &review,
+        TRAINING_BUCKET,
+        "labelled/damaged.jsonl",
+        &json!({ "x": 1 }),
+    )
+    .await;
+    let admin = review.sign_in_admin("ada").await;
+
+    let started = start(&admin, "spring", ROLE).await;
+    let list = admin.get(started.header("location")).await;
+    let page = admin.get("audits/spring").await;
+
+    assert_eq!(started.header("location"), "audits?done=start-audit&unreadable=1");
+    for shown in [list, page] {
+        let body = shown.body();
+        assert!(body.contains("1 line of labels could not be read"), "{body}");
+    }
 }

@@ -90,6 +90,7 @@ pub fn config() -> Config {
         task_time_limit_seconds: 600,
         show_rules: human_review::portal::ShowRules::default(),
         allowed_networks: Default::default(),
+        audit_roles: vec!["arn:aws:iam::123456789012:role/audits".to_owned()],
         oidc: None,
         items_per_task: 2,
         confidence_threshold: "0.7".parse().expect("a share"),

@@ -48,6 +48,12 @@ async fn a_job_waits_while_sts_does_not_answer_and_fails_when_its_role_is_refuse
     drive(&review).await;
 
     assert_eq!(waiting["LabelingJobStatus"], "InProgress", "{waiting}");
+    let reason = waiting["FailureReason"].as_str().unwrap_or_default();
+    assert!(
+        reason.contains("waits") && reason.contains("could not be assumed"),
+        "{waiting}"
+    );
+    assert_eq!(counted.get("FailureReason"), None, "{counted}");
     assert_eq!(counted["LabelCounters"]["HumanLabeled"], 1, "{counted}");
     let failed = describe(&review, "role").await;
     assert_eq!(failed["LabelingJobStatus"], "Failed", "{failed}");
@@ -308,17 +314,22 @@ async fn a_function_that_fails_is_called_again_after_a_pause() {
     .await;
     let changes = json!({ "HumanTaskConfig.PreHumanTaskLambdaArn": format!("{FUNCTION}pre") });
 
-    let mut seen = Vec::new();
+    let (mut seen, mut reasons) = (Vec::new(), Vec::new());
     started(&review, &sources(&["One"]), &request("pause", changes)).await;
     for minutes in [0, 4, 1, 14, 1] {
         review.wait(Duration::minutes(minutes));
         drive(&review).await;
         drive(&review).await;
         seen.push(calls.load(Ordering::Relaxed));
+        let told = describe(&review, "pause").await["FailureReason"].take();
+        reasons.push(told.as_str().unwrap_or_default().to_owned());
     }
 
     assert_eq!(seen, [1, 1, 2, 2, 3]);
     let done = describe(&review, "pause").await;
+    let waits = |reason: &&String| reason.contains("waits") && reason.contains("has failed: see its log");
+    assert_eq!(reasons.iter().filter(waits).count(), 4, "{reasons:?}");
+    assert!(reasons[4].contains("no object was labelled"), "{reasons:?}");
     assert_eq!(done["LabelCounters"]["FailedNonRetryableError"], 1, "{done}");
 }
 
@@ -466,4 +477,24 @@ async fn a_function_of_ones_own_leaves_excluded_workers_excluded() {
     let others = answer_all(&review.sign_in("bob").await, |_| label("World")).await;
 
     assert_eq!((own, others), (0, 1));
+}
+
+#[tokio::test]
+async fn a_task_of_a_job_that_nobody_answered_in_time_ends_within_a_minute() {
+    let review = Review::new();
+    let changes = json!({ "HumanTaskConfig.TaskAvailabilityLifetimeInSeconds": 60 });
+    started(&review, &sources(&["One"]), &request("late", changes)).await;
+    let minute = json!({ "operation": "end-overdue" });
+
+    review.wait(Duration::seconds(59));
+    review.handle(minute.clone()).await;
+    let before = describe(&review, "late").await;
+    review.wait(Duration::seconds(1));
+    review.handle(minute).await;
+
+    assert_eq!(before["LabelingJobStatus"], "InProgress", "{before}");
+    let after = describe(&review, "late").await;
+    assert_eq!(after["LabelingJobStatus"], "Failed", "{after}");
+    let reason = after["FailureReason"].as_str().unwrap_or_default();
+    assert!(reason.contains("nobody answered within"), "{after}");
 }

@@ -1364,6 +1364,12 @@ async fn what_comprehend_finds_in_texts_of_a_job_is_masked_before_it_is_kept_or_
     drive(&review).await;
 
     assert_eq!(waiting["LabelingJobStatus"], "Initializing", "{waiting}");
+    let reason = waiting["FailureReason"].as_str().unwrap_or_default();
+    assert!(
+        reason.contains("Comprehend") && reason.contains("AccessDeniedException") && !reason.contains("Jane"),
+        "{waiting}"
+    );
+    assert_eq!(describe(&review, "asked").await.get("FailureReason"), None);
     assert_eq!(kept_before, Vec::<String>::new(), "nothing is kept unmasked");
     assert!(begun > 3, "once while it was shut, and once for each text");
     assert_eq!(answered, 3);
