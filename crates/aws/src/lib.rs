@@ -18,6 +18,7 @@ pub mod event_bus;
 pub mod failure;
 pub mod feedback_stream;
 pub mod hosted_model;
+pub mod http;
 mod http_client;
 pub mod human_loops;
 pub mod kept_predictions;

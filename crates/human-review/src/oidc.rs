@@ -174,7 +174,7 @@ impl Provider {
         Self {
             secrets: secrets.map(|_| aws_sdk_secretsmanager::Client::new(sdk)),
             settings,
-            http: Http::new(sdk),
+            http: Http::new(),
             known: Mutex::default(),
             secret: Mutex::default(),
         }

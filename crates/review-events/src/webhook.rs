@@ -6,15 +6,10 @@
 
 use std::time::Duration;
 
-use active_learning_aws::backoff::full_jitter;
+use active_learning_aws::{backoff::full_jitter, http::HttpClient};
 use aws_config::SdkConfig;
-use aws_smithy_http_client::default_connector;
-use aws_smithy_runtime_api::client::{
-    http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector},
-    orchestrator::{HttpRequest, HttpResponse},
-};
-use aws_smithy_types::body::SdkBody;
 use chrono::Utc;
+use http::{HeaderMap, Request, StatusCode, header::RETRY_AFTER};
 use lambda_runtime::tracing::warn;
 use tokio::time::{Instant, sleep};
 
@@ -58,7 +53,7 @@ pub enum WebhookError {
 /// A receiver of events.
 #[derive(Debug)]
 pub struct Webhook {
-    connector: SharedHttpConnector,
+    client: HttpClient,
     url: WebhookUrl,
     secret: Secret,
     /// Bound of the first pause; it doubles from try to try.
@@ -74,13 +69,8 @@ enum Tried {
 impl Webhook {
     /// Sends to a URL, signed with a secret of Secrets Manager.
     pub fn new(sdk: &SdkConfig, url: WebhookUrl, secret_arn: String) -> Self {
-        let settings = HttpConnectorSettings::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(ANSWER_TIMEOUT)
-            .build();
-        let connector = default_connector(&settings, sdk.sleep_impl());
         Self {
-            connector: connector.expect("the connector is compiled in"),
+            client: HttpClient::new(CONNECT_TIMEOUT, ANSWER_TIMEOUT),
             url,
             secret: Secret::new(sdk, secret_arn),
             first_pause: FIRST_PAUSE,
@@ -114,40 +104,23 @@ impl Webhook {
     }
 
     async fn try_to_send(&self, key: &SigningKey, id: &str, body: &str) -> Tried {
-        let request = match self.request(key, id, body) {
-            Ok(request) => request,
-            Err(why) => return Tried::NotNow { why, pause: None },
-        };
-        match self.connector.call(request).await {
-            Ok(response) => judge(&response),
-            Err(error) => Tried::NotNow {
-                why: if error.is_timeout() {
-                    "no answer in time"
-                } else {
-                    "no connection"
-                }
-                .to_owned(),
-                pause: None,
+        let timestamp = Utc::now().timestamp();
+        let request = Request::post(self.url.as_str())
+            .header("content-type", "application/json")
+            .header("user-agent", "active-learning")
+            .header("webhook-id", id)
+            .header("webhook-timestamp", timestamp)
+            .header("webhook-signature", key.sign(id, timestamp, body))
+            .body(body.to_owned().into());
+        let not_now = |why: String| Tried::NotNow { why, pause: None };
+        match request {
+            // Its message might quote the URL.
+            Err(_) => not_now("the request cannot be made".to_owned()),
+            Ok(request) => match self.client.send(request).await {
+                Ok(response) => judge(response.status(), response.headers()),
+                Err(why) => not_now(why.to_string()),
             },
         }
-    }
-
-    fn request(&self, key: &SigningKey, id: &str, body: &str) -> Result<HttpRequest, String> {
-        let timestamp = Utc::now().timestamp();
-        let mut request = HttpRequest::new(SdkBody::from(body));
-        // The messages of these might quote the URL.
-        let wrong = |_| "the request cannot be made".to_owned();
-        request.set_method("POST").map_err(wrong)?;
-        request
-            .set_uri(self.url.as_str())
-            .map_err(|_| "the request cannot be made".to_owned())?;
-        let headers = request.headers_mut();
-        headers.insert("content-type", "application/json");
-        headers.insert("user-agent", "active-learning");
-        headers.insert("webhook-id", id.to_owned());
-        headers.insert("webhook-timestamp", timestamp.to_string());
-        headers.insert("webhook-signature", key.sign(id, timestamp, body));
-        Ok(request)
     }
 }
 
@@ -158,13 +131,13 @@ fn pause_before(attempt: u32, first_pause: Duration, asked: Option<Duration>) ->
 }
 
 /// Says what an answer means; its body does not count.
-fn judge(response: &HttpResponse) -> Tried {
-    let status = response.status().as_u16();
+fn judge(status: StatusCode, headers: &HeaderMap) -> Tried {
+    let status = status.as_u16();
     match status {
         200..300 => Tried::Done(Delivered::Taken),
         408 | 425 | 429 | 500.. => Tried::NotNow {
             why: format!("HTTP {status}"),
-            pause: retry_after(response.headers().get("retry-after")),
+            pause: retry_after(headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok())),
         },
         _ => Tried::Done(Delivered::Refused(status)),
     }
@@ -186,9 +159,9 @@ mod tests {
             pauses.max().expect("some")
         };
         let asking = |seconds: &str| {
-            let mut answer = HttpResponse::new(503_u16.try_into().expect("a status"), SdkBody::empty());
-            answer.headers_mut().insert("retry-after", seconds.to_owned());
-            match judge(&answer) {
+            let value = seconds.parse().expect("a header's value");
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, value)]);
+            match judge(StatusCode::SERVICE_UNAVAILABLE, &headers) {
                 Tried::NotNow { pause, .. } => pause_before(1, FIRST_PAUSE, pause),
                 Tried::Done(_) => Duration::ZERO,
             }
