@@ -9,6 +9,7 @@ pub mod label_audit;
 pub mod label_key;
 pub mod label_set;
 pub mod labelled;
+pub mod manifest_classes;
 pub mod missing;
 pub mod prediction_result;
 pub mod question;

@@ -5,6 +5,7 @@
 
 use std::io::BufRead;
 
+use active_learning_core::labels::manifest_classes::classes_of_label;
 use serde_json::Value;
 
 use crate::training_data::{Collector, TrainingDataError};
@@ -44,9 +45,9 @@ impl Collector {
                 .ok_or(bad("no text in `source` (`source-ref` is not supported)"))?;
             let labels = attributes
                 .iter()
-                .find_map(|attribute| labels(&entry[format!("{attribute}-metadata")]))
+                .find_map(|attribute| labels(&entry[format!("{attribute}-metadata")], entry.get(attribute)))
                 .ok_or(bad("no attribute of the request labels it"))?;
-            self.push(labels, source, line)?;
+            self.push(labels.iter().map(String::as_str), source, line)?;
         }
         Ok(())
     }
@@ -65,16 +66,8 @@ fn no_json(error: &serde_json::Error) -> &'static str {
     }
 }
 
-fn labels(metadata: &Value) -> Option<Vec<&str>> {
-    if let Some(label) = metadata["class-name"].as_str() {
-        return Some(vec![label]);
-    }
-    let labels: Option<Vec<&str>> = metadata["class-map"]
-        .as_object()?
-        .values()
-        .map(Value::as_str)
-        .collect();
-    labels.filter(|labels| !labels.is_empty())
+fn labels(metadata: &Value, value: Option<&Value>) -> Option<Vec<String>> {
+    classes_of_label(metadata, value).filter(|labels| !labels.is_empty())
 }
 
 #[cfg(test)]

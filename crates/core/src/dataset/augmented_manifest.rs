@@ -7,7 +7,8 @@ use std::io::BufRead;
 use serde_json::{Map, Value, json};
 
 use super::{BadRow, Mode, Row};
-use crate::{labels::human_loop::LoopName, repeated_field::repeated_field};
+use crate::labels::{human_loop::LoopName, manifest_classes::classes_of_label};
+use crate::repeated_field::repeated_field;
 
 /// `type` of a multi-class label's metadata.
 const SINGLE: &str = "groundtruth/text-classification";
@@ -107,7 +108,7 @@ pub fn read_manifest<'a>(
     reader: impl BufRead + 'a,
     attribute: &str,
 ) -> impl Iterator<Item = Result<Row, BadRow>> + 'a {
-    let metadata = format!("{attribute}-metadata");
+    let (label, metadata) = (attribute.to_owned(), format!("{attribute}-metadata"));
     let mut failed = false;
     reader.split(b'\n').zip(1..).map_while(move |(line, number)| {
         let stop = std::mem::replace(&mut failed, line.is_err());
@@ -130,18 +131,8 @@ pub fn read_manifest<'a>(
             let metadata = line
                 .get(&metadata)
                 .ok_or_else(|| bad("the label's metadata is missing"))?;
-            let labels = match (metadata.get("class-name"), metadata.get("class-map")) {
-                (Some(Value::String(class)), _) => vec![class.clone()],
-                (_, Some(Value::Object(classes))) => {
-                    let mut classes: Vec<_> = classes
-                        .iter()
-                        .filter_map(|(n, class)| Some((n.parse::<usize>().ok()?, class.as_str()?)))
-                        .collect();
-                    classes.sort_unstable();
-                    classes.into_iter().map(|(_, class)| class.to_owned()).collect()
-                }
-                _ => return Err(bad("neither `class-name` nor `class-map` names a class")),
-            };
+            let labels = classes_of_label(metadata, line.get(&label))
+                .ok_or_else(|| bad("neither `class-name` nor `class-map` names a class"))?;
             Ok(Row {
                 labels,
                 text: text.to_owned(),

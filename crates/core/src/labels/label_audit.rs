@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::manifest_classes::classes_of_label;
 use crate::statistics::{Interval, clopper_pearson};
 
 /// Probability with which an interval holds the true error rate.
@@ -177,11 +178,8 @@ impl LabelAudit {
 /// Returns the labels that an attribute of a manifest's line names; none where it names no label, nor that none applies.
 fn classes_of(line: &Value, attribute: &str) -> Option<BTreeSet<String>> {
     let metadata = &line[format!("{attribute}-metadata")];
-    if let Some(one) = metadata["class-name"].as_str() {
-        return Some(BTreeSet::from([one.to_owned()]));
-    }
-    let several = metadata["class-map"].as_object()?.values();
-    Some(several.filter_map(Value::as_str).map(str::to_owned).collect())
+    let classes = classes_of_label(metadata, line.get(attribute))?;
+    Some(classes.into_iter().collect())
 }
 
 /// The labels of a text.

@@ -1,6 +1,7 @@
 //! Rules of single members of `CreateLabelingJob`.
 
 use super::{ControlError, invalid, required};
+use crate::labelling_jobs::audits::EXCLUDED;
 use crate::labelling_jobs::split_uri;
 
 /// Longest `LabelAttributeName`.
@@ -48,8 +49,9 @@ pub(super) fn checked_attribute(attribute: Option<String>) -> Result<String, Con
         let rule = "Member must satisfy regular expression pattern: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,126}";
         return Err(invalid(&attribute, MEMBER, rule));
     }
-    if attribute.ends_with("-metadata") || attribute.ends_with("-ref") || attribute == "source" {
-        let rule = "Member must not end with -metadata or -ref, and must not be source";
+    let is_taken = ["source", EXCLUDED].contains(&attribute.as_str());
+    if attribute.ends_with("-metadata") || attribute.ends_with("-ref") || is_taken {
+        let rule = "Member must not end with -metadata or -ref, and must not be source or excluded-workers";
         return Err(invalid(&attribute, MEMBER, rule));
     }
     Ok(attribute)

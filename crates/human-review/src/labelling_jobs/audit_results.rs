@@ -167,8 +167,8 @@ fn adjusted(job: &Job) -> Option<&str> {
 fn looked_at(line: &[u8], before: &str, after: &str) -> Option<Value> {
     let line = super::manifest::parse(line).ok()?;
     let names = [before, after].map(super::manifest::metadata_of);
-    let [before, after] = &names;
-    let members = [before.as_str(), after.as_str(), "reviewers"];
+    let [of_before, of_after] = &names;
+    let members = [before, after, of_before, of_after, "reviewers"];
     let found = members
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), line.get(name)?)));

@@ -110,7 +110,7 @@ fn words_of(line: &Line, attribute: &str) -> String {
 }
 
 /// Member of an input line that lists who is not asked about it.
-const EXCLUDED: &str = "excluded-workers";
+pub const EXCLUDED: &str = "excluded-workers";
 /// Begins a worker id where it names its workforce and Region too, as consolidation functions are given it.
 const PRIVATE: &str = "private.";
 

@@ -8,7 +8,8 @@ use active_learning_core::labels::human_loop::is_answer_word;
 use active_learning_core::labels::label_key::label_key;
 use active_learning_core::labels::label_set::MAX_NAME_BYTES;
 use active_learning_core::text::{counted, is_blank};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::census::PARENT_TAG;
@@ -32,10 +33,41 @@ struct File {
 
 #[derive(Deserialize)]
 struct Label {
+    #[serde(deserialize_with = "word")]
     label: String,
     /// Those of the level below.
     #[serde(default)]
     labels: Vec<Label>,
+}
+
+/// Reads a label, which may be written as a number.
+fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::String(text) => Ok(text),
+        Value::Number(number) => Ok(number.to_string()),
+        _ => Err(D::Error::custom("a label is a text")),
+    }
+}
+
+/// Members by which the tasks for images and videos ask about more than a label. Source: Ground Truth, "Labeling category
+/// configuration file with label category and frame attributes".
+const ATTRIBUTES: [&str; 4] = [
+    "attributes",
+    "categoryAttributes",
+    "categoryGlobalAttributes",
+    "frameAttributes",
+];
+
+/// Returns which of these members a file has, in it or in one of its labels, at any depth.
+fn asks_for_attributes(file: &Value) -> Option<&'static str> {
+    let has = |name: &&&str| match &file[**name] {
+        Value::Null => false,
+        Value::Array(attributes) => !attributes.is_empty(),
+        _ => true,
+    };
+    let below = file["labels"].as_array().into_iter().flatten();
+    let own = ATTRIBUTES.iter().find(has).copied();
+    own.or_else(|| below.into_iter().find_map(asks_for_attributes))
 }
 
 #[derive(Deserialize)]
@@ -61,6 +93,11 @@ pub fn read(file: &[u8], task: Task, is_below: bool) -> Result<Categories, Strin
         false => "is not JSON",
     };
     let file: Value = serde_json::from_slice(file).map_err(|_| no_json().to_owned())?;
+    if let Some(member) = asks_for_attributes(&file) {
+        return Err(format!(
+            "has `{member}`: a job about texts asks for labels alone, so leave them out or ask in a job of their own"
+        ));
+    }
     let file: File = serde_json::from_value(file)
         .map_err(|_| "has no list `labels` of objects with a `label`".to_owned())?;
     let (mut labels, mut parents, mut childless) = (Vec::new(), Vec::new(), Vec::new());
@@ -221,6 +258,33 @@ mod tests {
             let categories = read(file, Task::SingleLabel, false).expect("a good file");
 
             assert_eq!(categories.labels, ["b", "a"]);
+        }
+    }
+
+    #[test]
+    fn labels_that_are_written_as_numbers_are_labels() {
+        let file = br#"{"labels": [{"label": 1}, {"label": 2.5}], "frameAttributes": []}"#;
+
+        let categories = read(file, Task::SingleLabel, false).expect("a good file");
+
+        assert_eq!(categories.labels, ["1", "2.5"]);
+    }
+
+    #[test]
+    fn attributes_that_nobody_would_be_asked_for_are_refused_by_name() {
+        for (file, member) in [
+            (
+                r#"{"labels": [{"label": "a"}, {"label": "b", "attributes": [{"name": "x"}]}]}"#,
+                "attributes",
+            ),
+            (
+                r#"{"labels": [{"label": "a"}, {"label": "b"}], "categoryGlobalAttributes": [{"name": "x"}]}"#,
+                "categoryGlobalAttributes",
+            ),
+        ] {
+            let refused = read(file.as_bytes(), Task::SingleLabel, false).expect_err(member);
+
+            assert!(refused.starts_with(&format!("has `{member}`")), "{refused}");
         }
     }
 

@@ -134,8 +134,12 @@ pub fn consolidated(
         Value::String(text) => *text == id,
         number => number.as_u64() == u64::try_from(object).ok(),
     };
-    let found = answer.as_array().ok_or(MALFORMED)?.iter().find(is_it);
+    let mut all = answer.as_array().ok_or(MALFORMED)?.iter().filter(is_it);
+    let found = all.next();
     let found = found.ok_or("The annotation consolidation function has returned nothing for this object.")?;
+    if all.any(|other| other["consolidatedAnnotation"] != found["consolidatedAnnotation"]) {
+        return Err("The annotation consolidation function has returned different labels for this object.");
+    }
     let mut content = found["consolidatedAnnotation"]["content"]
         .as_object()
         .ok_or(MALFORMED)?
@@ -205,6 +209,15 @@ mod tests {
             "topic-metadata": {"confidence": 0.5, "job-name": "labeling-job/j", "type": "groundtruth/custom"},
         });
         assert_eq!(Value::Object(taken), expected);
+        let mut twice = answer.clone();
+        twice.as_array_mut().expect("a list").push(answer[0].clone());
+        assert!(
+            consolidated(&twice, 3, "topic", metadata.clone()).is_ok(),
+            "it says the same twice"
+        );
+        twice[1]["consolidatedAnnotation"]["content"]["topic"] = json!({"best": 2});
+        let refused = consolidated(&twice, 3, "topic", metadata.clone());
+        assert!(refused.expect_err("two labels").contains("different labels"));
         for (wrong, object) in [(json!({}), 3), (answer, 4), (json!([{"datasetObjectId": 3}]), 3)] {
             assert!(
                 consolidated(&wrong, object, "topic", metadata.clone()).is_err(),

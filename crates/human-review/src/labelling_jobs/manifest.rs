@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::Range;
 
 use active_learning_core::labels::label_key::label_key;
+use active_learning_core::labels::manifest_classes::classes_of_label;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -224,8 +225,7 @@ pub fn classes(line: &Line, attribute: &str) -> Vec<String> {
 
 /// Returns whether a line has a label of an attribute: classes, or that none applies, as a job of several labels says it.
 pub fn is_labelled(line: &Line, attribute: &str) -> bool {
-    let says_which =
-        |metadata: Value| metadata["class-name"].is_string() || metadata["class-map"].is_object();
+    let says_which = |metadata: Value| classes_of_label(&metadata, None).is_some();
     !classes(line, attribute).is_empty()
         || line.get(&metadata_of(attribute)).is_some_and(says_which)
         || matches!(line.get(attribute), Some(Value::Array(_)))
@@ -238,18 +238,10 @@ pub fn added_classes(added: &Map<String, Value>, attribute: &str) -> Vec<String>
     })
 }
 
-fn classes_in(metadata: Option<&Value>, value: impl Fn() -> Option<Value>) -> Vec<String> {
-    let named = metadata.and_then(
-        |metadata| match (metadata.get("class-name"), metadata.get("class-map")) {
-            (Some(Value::String(class)), _) => Some(vec![class.clone()]),
-            (_, Some(Value::Object(map))) => {
-                let names = map.values().filter_map(Value::as_str);
-                Some(names.map(str::to_owned).collect())
-            }
-            _ => None,
-        },
-    );
-    named.unwrap_or_else(|| match value() {
+fn classes_in(metadata: Option<&Value>, value: impl FnOnce() -> Option<Value>) -> Vec<String> {
+    let value = value();
+    let named = metadata.and_then(|metadata| classes_of_label(metadata, value.as_ref()));
+    named.unwrap_or_else(|| match value {
         Some(Value::String(text)) => vec![text],
         Some(Value::Array(texts)) => texts
             .iter()
@@ -401,12 +393,18 @@ mod tests {
             "source": "a", "topic": 1, "topic-metadata": {"class-name": "Sports"},
             "tone": [0, 2], "tone-metadata": {"class-map": {"0": "glad", "2": "loud"}},
             "plain": "World",
+            "one": 1, "one-metadata": {"class-map": {"0": "World", "1": "Sports"}},
+            "some": ["2", 0], "some-metadata": {"class-map": {"0": "glad", "1": "sad", "2": "loud"}},
+            "stars": 4, "stars-metadata": {"class-name": 5},
         });
         let chained = line(&chained.to_string());
 
         assert_eq!(classes(&chained, "topic"), ["Sports"]);
         assert_eq!(classes(&chained, "tone"), ["glad", "loud"]);
         assert_eq!(classes(&chained, "plain"), ["World"]);
+        assert_eq!(classes(&chained, "one"), ["Sports"], "not all classes of the map");
+        assert_eq!(classes(&chained, "some"), ["glad", "loud"]);
+        assert_eq!(classes(&chained, "stars"), ["5"]);
         assert!(classes(&chained, "none").is_empty());
     }
 

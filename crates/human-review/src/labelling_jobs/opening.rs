@@ -322,7 +322,11 @@ impl Drive<'_> {
                 AccessError::Throttled(reason) => Unprepared::Slower(reason),
             })?;
         let told = |what: &str| Unprepared::Object(format!("ClientError: {uri} {what}."));
-        let text = String::from_utf8(bytes).map_err(|_| told("is not UTF-8"))?;
+        let mut text = String::from_utf8(bytes).map_err(|_| told("is not UTF-8"))?;
+        // Some editors begin files with a byte order mark, which is no part of the text.
+        if text.starts_with('\u{feff}') {
+            text.remove(0);
+        }
         match text.chars().count() > MAX_TEXT_CHARS {
             true => Err(told("has more than 100,000 characters")),
             false => Ok(text),

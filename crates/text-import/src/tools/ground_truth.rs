@@ -3,7 +3,10 @@
 //! Source: Amazon SageMaker Ground Truth, "Input data", "Output data"; Amazon Comprehend, "Augmented manifest
 //! file".
 
-use active_learning_core::{dataset::is_own_manifest_line, labels::says_no::says_no};
+use active_learning_core::{
+    dataset::is_own_manifest_line,
+    labels::{manifest_classes::classes_of_label, says_no::says_no},
+};
 use serde_json::Value;
 
 use crate::{
@@ -121,7 +124,7 @@ fn vote(line: &Fields, attribute: &str, metadata: &Value) -> Result<DraftVote, &
     if metadata.get("failure-reason").is_some() {
         return Err(FAILED);
     }
-    let labels = labels(metadata);
+    let labels = labels(metadata, line.get(attribute));
     if labels.is_empty() {
         return Err("has no class name in its metadata");
     }
@@ -135,20 +138,11 @@ fn vote(line: &Fields, attribute: &str, metadata: &Value) -> Result<DraftVote, &
     })
 }
 
-/// Returns the classes that the metadata names: numbers are written as texts by some jobs.
-fn labels(metadata: &Value) -> Vec<String> {
-    match (metadata.get("class-name"), metadata.get("class-map")) {
-        (Some(class), _) => name(class).into_iter().collect(),
-        (_, Some(Value::Object(classes))) => {
-            let mut classes: Vec<(usize, String)> = classes
-                .iter()
-                .filter_map(|(number, class)| Some((number.parse().ok()?, name(class)?)))
-                .collect();
-            classes.sort_unstable();
-            classes.into_iter().map(|(_, class)| class).collect()
-        }
-        _ => Vec::new(),
-    }
+/// Returns the classes that the metadata of a label name.
+fn labels(metadata: &Value, value: Option<&Value>) -> Vec<String> {
+    let classes = classes_of_label(metadata, value).unwrap_or_default();
+    let names = classes.into_iter().map(Value::from);
+    names.filter_map(|class| name(&class)).collect()
 }
 
 #[cfg(test)]
