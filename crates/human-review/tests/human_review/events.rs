@@ -80,6 +80,10 @@ fn the_environment_is_read_by_name_and_out_of_range_values_are_named() {
             ("LANGUAGE_CODE", "en"),
             ("WORKER_TASK_TEMPLATE_KEY", ""),
             ("ALLOWED_NETWORKS", "203.0.113.0/24"),
+            (
+                "AUDIT_ROLE_ARNS",
+                "arn:aws:iam::123456789012:role/one, arn:aws:iam::123456789012:role/other",
+            ),
             ("BLIND_SHARE", "0.25"),
             ("ITEMS_PER_TASK", "10"),
             ("CONFIDENCE_THRESHOLD", "0.5"),
@@ -105,6 +109,8 @@ fn the_environment_is_read_by_name_and_out_of_range_values_are_named() {
         ),
         (2, "", "")
     );
+    let roles = ["one", "other"].map(|name| format!("arn:aws:iam::123456789012:role/{name}"));
+    assert_eq!(config.audit_roles, roles);
     assert_eq!(
         error.to_string(),
         "environment variable TASK_COUNT is invalid: expected a number from 1 to 3, got `4`"
