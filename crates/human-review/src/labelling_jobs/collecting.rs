@@ -12,7 +12,7 @@ use super::answers::labels_in;
 use super::audits::{adjusted_labels, name_workers, note};
 use super::consolidation::{Given, common_metadata, consolidate, content};
 use super::drive::{Drive, DriveError};
-use super::functions::{Answered, consolidated, consolidation_request, payload};
+use super::functions::{Answered, consolidated, consolidation_request, keep_fields, payload};
 use super::manifest::{is_erased, parse};
 use super::opening::{is_over, is_time, next_try, slower};
 use super::record::{Job, LabelledBy, ObjectState};
@@ -241,6 +241,8 @@ impl Drive<'_> {
             let metadata = common_metadata(&self.job, true, self.now);
             let found = consolidated(&answer, answered.object, attribute, metadata);
             let mut content = found.map_err(|reason| Unlabelled::Again(format!("ClientError: {reason}")))?;
+            let kept = keep_fields(&mut content, &answered.line, attribute);
+            kept.map_err(|reason| Unlabelled::Again(format!("ClientError: {reason}")))?;
             name_workers(&mut content, answered, &self.job);
             Ok(content)
         };

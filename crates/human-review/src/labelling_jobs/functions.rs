@@ -161,9 +161,47 @@ pub fn consolidated(
     Ok(content)
 }
 
+/// Takes out of a label what its input line has already, which stays as it is written.
+///
+/// # Errors
+///
+/// Which field a function would write over with another value: what earlier jobs have said stays.
+pub fn keep_fields(content: &mut Map<String, Value>, line: &Line, attribute: &str) -> Result<(), String> {
+    let own = [attribute.to_owned(), metadata_of(attribute)];
+    let is_there = |name: &String| !own.contains(name) && line.has(name);
+    if let Some((name, _)) =
+        (content.iter()).find(|(name, new)| is_there(name) && line.get(name).as_ref() != Some(new))
+    {
+        return Err(format!(
+            "The annotation consolidation function has returned another `{name}` than the input line has."
+        ));
+    }
+    content.retain(|name, _| !is_there(name));
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::labelling_jobs::manifest::parse;
+
+    #[test]
+    fn what_earlier_jobs_have_said_is_not_written_over_by_a_function() {
+        let line = parse(br#"{"source":"a","id":7.0,"tone":1,"topic":0}"#).expect("a line");
+        let content = |tone: u8| {
+            let all = json!({ "topic": 2, "topic-metadata": {}, "tone": tone, "id": 7.0, "note": "x" });
+            all.as_object().expect("an object").clone()
+        };
+
+        let mut kept = content(1);
+        let taken = keep_fields(&mut kept, &line, "topic");
+        let refused = keep_fields(&mut content(3), &line, "topic");
+
+        assert_eq!(taken, Ok(()));
+        let left = json!({ "topic": 2, "topic-metadata": {}, "note": "x" });
+        assert_eq!(Value::Object(kept), left);
+        assert!(refused.expect_err("another tone").contains("another `tone`"));
+    }
 
     #[test]
     fn a_flag_by_either_name_and_as_a_text_is_understood() {
