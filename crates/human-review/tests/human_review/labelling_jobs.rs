@@ -1384,6 +1384,51 @@ async fn what_comprehend_finds_in_texts_of_a_job_is_masked_before_it_is_kept_or_
     assert_eq!(all[1]["source"], "Nothing of anybody");
 }
 
+#[tokio::test]
+async fn a_job_says_that_comprehend_asks_to_slow_down_until_it_has_looked_through_the_text() {
+    let is_busy = Arc::new(AtomicBool::new(true));
+    let busy = is_busy.clone();
+    let throttling = Router::new().fallback(async move || match busy.load(Ordering::Relaxed) {
+        true => {
+            let error = json!({ "__type": "ThrottlingException", "Message": "Jane" });
+            (StatusCode::BAD_REQUEST, error.to_string())
+        }
+        false => (StatusCode::OK, json!({ "Entities": [] }).to_string()),
+    });
+    let review = Review::with_comprehend(asking_comprehend(), throttling);
+    put(&review, "texts/1.txt", "\u{feff}Cup final").await;
+    let line = json!({ "source-ref": format!("s3://{FEEDBACK_BUCKET}/texts/1.txt") });
+
+    started(&review, &[line], &request("slow", json!({}))).await;
+    let slow = describe(&review, "slow").await;
+    drive(&review).await;
+    let still = describe(&review, "slow").await;
+    is_busy.store(false, Ordering::Relaxed);
+    review.wait(Duration::minutes(1));
+    drive(&review).await;
+    let asked = describe(&review, "slow").await;
+
+    for told in [slow, still] {
+        let reason = told["FailureReason"].as_str().unwrap_or_default();
+        assert_eq!(told["LabelingJobStatus"], "InProgress", "{told}");
+        assert!(
+            reason.contains("Comprehend")
+                && reason.contains("ThrottlingException")
+                && !reason.contains("Jane"),
+            "{told}"
+        );
+    }
+    assert_eq!(asked.get("FailureReason"), None, "{asked}");
+    let shown = Mutex::new(String::new());
+    let answered = answer_all(&review.sign_in("ada").await, |page| {
+        shown.lock().expect("no panic").push_str(page);
+        label("Sports")
+    })
+    .await;
+    assert_eq!(answered, 1);
+    assert!(!shown.into_inner().expect("no panic").contains('\u{feff}'));
+}
+
 fn asking_comprehend() -> Config {
     Config {
         personal_data: Settings::new(Treatment::Comprehend, "en").expect("a language of Comprehend"),
