@@ -5,7 +5,7 @@
 //! selection itself: whoever comes next finishes asking it before selecting more. `backlog/asked-before.json` has the
 //! texts of the latest selections, so that the next one asks something else.
 
-use std::future::ready;
+use std::{collections::BTreeSet, future::ready};
 
 use active_learning_aws::{
     bucket::{BucketError, Change, JSON, Listed},
@@ -30,6 +30,7 @@ use lambda_runtime::tracing::{debug, error, info, warn};
 
 use crate::{
     A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, FUNCTION,
+    asking::ToAsk,
     plan::{answered_by, may_be_copy},
 };
 
@@ -142,7 +143,7 @@ impl A2iTrigger {
                 let pay = |budget: &mut ReviewBudget| {
                     if budget.next_number() == number && budget.remaining(today, limit) >= items.len() as u64
                     {
-                        budget.select(today, items.clone());
+                        budget.select(today, items.clone(), self.config.items_per_task);
                     }
                 };
                 self.change_budget(pay).await?;
@@ -199,7 +200,14 @@ impl A2iTrigger {
             .map(|item| (item.record.id.clone(), item.answered_by.clone()))
             .collect();
         let delivery = Delivery { bucket, key: &key };
-        let human_loops = self.ask(&records, &answered_by, delivery).await?;
+        let to_ask = ToAsk {
+            records: records.clone(),
+            answered_by,
+            left_out: BTreeSet::new(),
+            items_per_task: selection.items_per_task,
+            delivery,
+        };
+        let human_loops = self.ask(to_ask).await?;
         let owner = &format!("{bucket}/{key}");
         stream::iter(&selection.items)
             .map(async |item| {

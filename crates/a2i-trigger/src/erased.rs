@@ -1,6 +1,6 @@
 //! The end of a delivered object: it is noted that it was worked off, and texts that were erased are taken out of it.
 
-use std::future::ready;
+use std::{collections::BTreeSet, future::ready};
 
 use active_learning_aws::{
     bucket::{BucketError, Change, Leaving, MAX_DOCUMENT_BYTES},
@@ -16,21 +16,32 @@ use serde_json::Value;
 use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, sorter::Sorter};
 
 impl A2iTrigger {
-    /// Leaves out the records whose texts were erased, by the list as it is now: an object may take minutes to be worked off,
-    /// and a record may have waited for days.
+    /// Leaves out the records whose texts were erased: see [`A2iTrigger::erased_among`].
     pub(crate) async fn not_erased(
         &self,
         mut records: Vec<FeedbackRecord>,
     ) -> Result<Vec<FeedbackRecord>, A2iTriggerError> {
+        let erased = self.erased_among(&records, &BTreeSet::new()).await?;
+        records.retain(|record| !erased.contains(&record.id));
+        Ok(records)
+    }
+
+    /// Returns the ids of the records whose texts were erased, beside those that are known as such, and has clients told. By the
+    /// list as it is now: an object may take minutes to be worked off, and a record may have waited for days.
+    pub(crate) async fn erased_among(
+        &self,
+        records: &[FeedbackRecord],
+        known: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, A2iTriggerError> {
         if records.is_empty() {
-            return Ok(records);
+            return Ok(BTreeSet::new());
         }
         let erased = self.erased.current().await?;
-        let gone: Vec<FeedbackRecord> = records
-            .extract_if(.., |record| erased.contains(&record.utterance))
-            .collect();
+        let is_gone =
+            |record: &&FeedbackRecord| !known.contains(&record.id) && erased.contains(&record.utterance);
+        let gone: Vec<FeedbackRecord> = records.iter().filter(is_gone).cloned().collect();
         self.end_predictions(&gone).await?;
-        Ok(records)
+        Ok(gone.into_iter().map(|record| record.id).collect())
     }
 
     /// Has clients told that no answer will come about the predictions that led to records of erased texts: whoever erased
@@ -65,10 +76,13 @@ impl A2iTrigger {
         }
     }
 
-    /// Leaves the same out of what was read of an object, and counts it.
+    /// Leaves the same out of what was read of an object, and counts it. Questions keep their places: see [`Sorter::in_place`].
     pub(crate) async fn leave_out_erased(&self, sorter: &mut Sorter) -> Result<(), A2iTriggerError> {
         self.end_predictions(&std::mem::take(&mut sorter.to_end)).await?;
-        for records in [&mut sorter.records, &mut sorter.repeated, &mut sorter.likes] {
+        let erased = self.erased_among(&sorter.records, &sorter.in_place).await?;
+        sorter.counts.erased += erased.len() as u64;
+        sorter.in_place.extend(erased);
+        for records in [&mut sorter.repeated, &mut sorter.likes] {
             let before = records.len();
             *records = self.not_erased(std::mem::take(records)).await?;
             sorter.counts.erased += (before - records.len()) as u64;

@@ -11,6 +11,7 @@
 //! of other producers is masked: see `masking.rs`.
 
 mod arrivals;
+mod asking;
 mod at_once;
 mod backlog;
 mod config;
@@ -32,13 +33,7 @@ mod unknown_classes;
 mod vectors;
 mod words;
 
-use std::{
-    future::ready,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::sync::Arc;
 
 use active_learning_aws::{
     bucket::{Bucket, BucketError},
@@ -46,9 +41,9 @@ use active_learning_aws::{
     classifier::Classifier,
     clients,
     erased::ErasedList,
-    human_loops::{AskError, Asked, HumanLoops},
+    human_loops::{AskError, HumanLoops},
     label_set::LabelSets,
-    lambda, metrics,
+    lambda,
     model_arn::ModelArn,
     model_classes::ModelClasses,
     personal_data::Masking,
@@ -60,15 +55,15 @@ use active_learning_core::{
     feedback::{FeedbackRecord, Signal, batch::ReadError},
     keys,
     labels::{
-        human_loop::{AnsweredBy, Delivery, HumanLoop, Making, human_loops},
+        human_loop::{AnsweredBy, Delivery},
         label_set::LabelSet,
     },
 };
+use asking::ToAsk;
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::BoxError;
 use backlog::Waiting;
 use chrono::{DateTime, Utc};
-use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::{
     Diagnostic, LambdaEvent,
     tracing::{info, warn},
@@ -88,9 +83,6 @@ const FUNCTION: &str = "a2i-trigger";
 
 /// Calls that are under way to S3 at a time.
 const CALLS_IN_FLIGHT: usize = 16;
-
-/// Human loops that are started at a time; A2I does not publish its request rates.
-const LOOPS_IN_FLIGHT: usize = 4;
 
 /// What a schedule calls for.
 #[derive(Deserialize)]
@@ -301,38 +293,33 @@ impl A2iTrigger {
     ) -> Result<(), A2iTriggerError> {
         self.leave_out_erased(sorter).await?;
         let records = std::mem::take(&mut sorter.records);
-        self.note_unknown_classes(&records).await?;
+        let erased = std::mem::take(&mut sorter.in_place);
+        let known = records.iter().filter(|record| !erased.contains(&record.id));
+        self.note_unknown_classes(known).await?;
         let same_text = |record: FeedbackRecord| (record.id.clone(), record);
         let mut copies: Vec<_> = sorter.repeated.drain(..).map(same_text).collect();
         let mut plan = if records.is_empty() {
-            Plan::new()
+            Plan::default()
         } else {
-            Box::pin(self.plan(object, &records, today, &mut sorter.to_judge)).await?
+            Box::pin(self.plan(object, (&records, &erased), today, &mut sorter.to_judge)).await?
         };
-        let (mut asked, mut answered_by, mut waiting) = (Vec::new(), AnsweredBy::new(), Vec::new());
+        let (mut to_ask, mut answered_by, mut waiting) = (Vec::new(), AnsweredBy::new(), Vec::new());
         for mut record in records {
-            match plan.remove(&record.id) {
-                None => {
-                    sorter.counts.asked_before += 1;
-                    copies.push(same_text(record));
-                }
-                Some(Fate::Ask | Fate::AskOthers(_)) if self.is_doubt_taken_back(&record).await? => {}
-                Some(Fate::Ask | Fate::AskOthers(_))
-                    if self.joins_earlier_change(object, &record).await? =>
-                {
-                    sorter.counts.asked_before += 1;
-                }
+            match plan.fates.remove(&record.id) {
                 Some(Fate::AskOthers(workers)) => {
                     answered_by.insert(record.id.clone(), workers);
-                    sorter.came.count_asked(record.signal);
-                    asked.push(record);
+                    to_ask.push(record);
                 }
                 Some(Fate::Ask) => {
                     if record.is_unlabelled() && self.is_asked_without_choice(&record) {
                         record.selection_probability = Some(1.0);
                     }
-                    sorter.came.count_asked(record.signal);
-                    asked.push(record);
+                    to_ask.push(record);
+                }
+                _ if erased.contains(&record.id) => {}
+                None => {
+                    sorter.counts.asked_before += 1;
+                    copies.push(same_text(record));
                 }
                 Some(Fate::Wait {
                     explored,
@@ -354,11 +341,18 @@ impl A2iTrigger {
         sorter.counts.backlogged += waiting.len() as u64;
         self.keep_copies(copies.clone()).await?;
         self.put_in_backlog(waiting).await?;
-        let delivery = Delivery {
-            bucket: &object.bucket,
-            key: &object.key,
+        let left_out = self.left_out(object, &to_ask, erased, sorter).await?;
+        let to_ask = ToAsk {
+            records: to_ask,
+            answered_by,
+            left_out,
+            items_per_task: plan.items_per_task,
+            delivery: Delivery {
+                bucket: &object.bucket,
+                key: &object.key,
+            },
         };
-        sorter.counts.human_loops += Box::pin(self.ask(&asked, &answered_by, delivery)).await?;
+        sorter.counts.human_loops += Box::pin(self.ask(to_ask)).await?;
         self.hear_early_of_copies(&copies).await?;
 
         let likes = sorter.likes.drain(..).map(|record| Said {
@@ -374,61 +368,6 @@ impl A2iTrigger {
         let heard = self.hear(copies.chain(likes).collect()).await?;
         sorter.counts.heard = sorter.counts.heard.and(heard);
         Ok(())
-    }
-
-    /// Starts human loops for records that came with an object, or with a selection; returns their number.
-    async fn ask(
-        &self,
-        records: &[FeedbackRecord],
-        answered_by: &AnsweredBy,
-        delivery: Delivery<'_>,
-    ) -> Result<u64, A2iTriggerError> {
-        let items_per_task = self.config.items_per_task.get();
-        let records = &self.not_erased(records.to_vec()).await?;
-        if records.is_empty() {
-            return Ok(0);
-        }
-        let labels = self.labels_for(records).await?;
-        let classes = self.serving_classes().await;
-        let words = self.driving_words(records, &labels, &classes).await;
-        let making = Making {
-            labels: &labels,
-            classes: &classes,
-            words: &words,
-            answered_by,
-            delivery,
-        };
-        let loops = human_loops(records, items_per_task, &making);
-        let is_full = AtomicBool::new(false);
-        let asked: Vec<Asked> = stream::iter(&loops)
-            .map(async |human_loop| {
-                // What it asked is answered, or something else asks it by now: its event came again.
-                if !self.note_loop(human_loop, records).await? {
-                    return Ok(None);
-                }
-                self.ask_in(human_loop, &is_full).await.map(Some)
-            })
-            .buffer_unordered(LOOPS_IN_FLIGHT)
-            .try_filter_map(|asked| ready(Ok(asked)))
-            .try_collect()
-            .await?;
-        let kept = asked.iter().filter(|asked| **asked == Asked::Kept).count();
-        metrics::count(FUNCTION, &[("LoopsWithoutRoom", kept as u64)]);
-        Ok((asked.len() - kept) as u64)
-    }
-
-    /// Starts a human loop, or keeps its question where there was no room for one before it.
-    async fn ask_in(&self, human_loop: &HumanLoop, is_full: &AtomicBool) -> Result<Asked, A2iTriggerError> {
-        let (name, input) = (&human_loop.name, &human_loop.input_content);
-        if is_full.load(Ordering::Relaxed) {
-            self.human_loops.keep(name, input).await?;
-            return Ok(Asked::Kept);
-        }
-        let asked = self.human_loops.ask(name, input).await?;
-        if asked == Asked::Kept {
-            is_full.store(true, Ordering::Relaxed);
-        }
-        Ok(asked)
     }
 
     /// Returns the label set; where there is none yet, the configured classes make one.

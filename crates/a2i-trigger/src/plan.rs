@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     future::ready,
+    num::NonZeroUsize,
 };
 
 use active_learning_aws::{
@@ -34,8 +35,45 @@ use sha2::{Digest, Sha256};
 
 use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, opinions::without_corrected};
 
-/// Fate of each record that is the object's own, by id; the others are being asked already.
-pub(crate) type Plan = BTreeMap<String, Fate>;
+/// What becomes of the records that are the object's own; the others are being asked already.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Noted", rename_all = "camelCase")]
+pub(crate) struct Plan {
+    /// Fate of each record, by id.
+    pub(crate) fates: BTreeMap<String, Fate>,
+    /// Most records of a task by then: an operator may have changed the parameter when the object is delivered again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) items_per_task: Option<NonZeroUsize>,
+}
+
+/// A plan as it is read.
+#[derive(Deserialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum Noted {
+    Plan {
+        fates: BTreeMap<String, Fate>,
+        #[serde(default)]
+        items_per_task: Option<NonZeroUsize>,
+    },
+    /// Of the version before: the fates alone.
+    Fates(BTreeMap<String, Fate>),
+}
+
+impl From<Noted> for Plan {
+    fn from(noted: Noted) -> Self {
+        let (fates, items_per_task) = match noted {
+            Noted::Plan {
+                fates,
+                items_per_task,
+            } => (fates, items_per_task),
+            Noted::Fates(fates) => (fates, None),
+        };
+        Self {
+            fates,
+            items_per_task,
+        }
+    }
+}
 
 /// What becomes of a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,11 +105,12 @@ impl Fate {
 }
 
 impl A2iTrigger {
-    /// Returns the plan for some records of an object, the same whenever it is asked for.
+    /// Returns the plan for some records of an object, the same whenever it is asked for. Nothing is decided of those of these ids,
+    /// whose texts were erased.
     pub(crate) async fn plan(
         &self,
         object: &S3Object,
-        records: &[FeedbackRecord],
+        (records, erased): (&[FeedbackRecord], &BTreeSet<String>),
         today: &str,
         to_judge: &mut usize,
     ) -> Result<Plan, A2iTriggerError> {
@@ -82,7 +121,7 @@ impl A2iTrigger {
             if let Some(plan) = noted.map_err(A2iTriggerError::Store)? {
                 return Ok(plan);
             }
-            let plan = self.decide(object, records, today, to_judge).await?;
+            let plan = self.decide(object, (records, erased), today, to_judge).await?;
             let created = self.feedback.create_document(&key, &plan).await;
             if created.map_err(A2iTriggerError::Store)? == Created::Created {
                 return Ok(plan);
@@ -96,18 +135,19 @@ impl A2iTrigger {
     async fn decide(
         &self,
         object: &S3Object,
-        records: &[FeedbackRecord],
+        (records, erased): (&[FeedbackRecord], &BTreeSet<String>),
         today: &str,
         to_judge: &mut usize,
     ) -> Result<Plan, A2iTriggerError> {
-        let mut mine = self.claim(object, records).await?;
+        let left = records.iter().filter(|record| !erased.contains(&record.id));
+        let mut mine = self.claim(object, left).await?;
         let mut originals = self.originals_of_form(&mine).await?;
         let mut known = self.known_questions(&mine).await?;
-        let mut answered = HashSet::new();
+        let (mut answered, mut started) = (HashSet::new(), BTreeSet::new());
         // What a change of the label set asks is asked although it was answered.
         for record in mine.iter().filter(|record| record.signal != Signal::Relabel) {
             if let Some(question) = known.get(record.id.as_str())
-                && self.is_answered(object, question).await?
+                && self.is_answered(object, question, &mut started).await?
             {
                 answered.insert(record.id.clone());
             }
@@ -150,14 +190,17 @@ impl A2iTrigger {
             (fate, _) => fate,
         };
         let ids = mine.iter().map(|record| record.id.clone());
-        Ok(ids.zip(mine.iter().copied().map(fate)).collect())
+        Ok(Plan {
+            fates: ids.zip(mine.iter().copied().map(fate)).collect(),
+            items_per_task: Some(self.config.items_per_task),
+        })
     }
 
     /// Returns the records that are this object's to ask, in their order.
     async fn claim<'a>(
         &self,
         object: &S3Object,
-        records: &'a [FeedbackRecord],
+        records: impl Iterator<Item = &'a FeedbackRecord>,
     ) -> Result<Vec<&'a FeedbackRecord>, A2iTriggerError> {
         let owner = &format!("{}/{}", object.bucket, object.key);
         stream::iter(records)
@@ -190,18 +233,30 @@ impl A2iTrigger {
 
     /// Returns whether people have answered a question, or are still at it: a reviewer who had the page open answered after its
     /// complaint was taken back; or the object was written anew while it was worked off, without a text that was erased. What
-    /// is said of it is heard, as of every text that was asked before.
-    async fn is_answered(&self, object: &S3Object, question: &Question) -> Result<bool, A2iTriggerError> {
+    /// is said of it is heard, as of every text that was asked before. The loop that asks it is started where the run before has
+    /// only written it down, each once.
+    async fn is_answered(
+        &self,
+        object: &S3Object,
+        question: &Question,
+        started: &mut BTreeSet<String>,
+    ) -> Result<bool, A2iTriggerError> {
         let Some(human_loop) = &question.human_loop else {
             return Ok(matches!(question.state, State::Answered | State::Disputed));
         };
         Ok(match question.state {
             State::Answered | State::Disputed => true,
             State::Asked if question.reviewers().is_empty() => {
-                let input = self.human_loops.input(human_loop).await?;
-                let asked: Option<HumanLoopInput> =
-                    input.as_deref().and_then(|text| serde_json::from_str(text).ok());
-                asked.is_some_and(|asked| asked.bucket_name == object.bucket && asked.key_name == object.key)
+                let Some(input) = self.human_loops.input(human_loop).await? else {
+                    return Ok(false);
+                };
+                let asked: Option<HumanLoopInput> = serde_json::from_str(&input).ok();
+                let is_own = asked
+                    .is_some_and(|asked| asked.bucket_name == object.bucket && asked.key_name == object.key);
+                if is_own && started.insert(human_loop.clone()) {
+                    self.human_loops.start_kept(human_loop, &input).await?;
+                }
+                is_own
             }
             State::Asked => true,
             State::Withdrawn | State::Abandoned => false,

@@ -1,6 +1,9 @@
 //! Sorts the lines of a delivered object, and counts what was found.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use active_learning_aws::{
     metrics,
@@ -39,6 +42,9 @@ pub(crate) struct Counts {
 pub(crate) struct Sorter {
     /// Questions that wait to be asked.
     pub(crate) records: Vec<FeedbackRecord>,
+    /// Ids of those of them whose texts were erased. Nobody is asked; but their places stay, so that the pages of the others are
+    /// the same as when this object was delivered before.
+    pub(crate) in_place: BTreeSet<String>,
     /// Questions that this object has asked already.
     pub(crate) repeated: Vec<FeedbackRecord>,
     /// Likes of a prediction, or with a label: votes, where people were asked.
@@ -84,17 +90,20 @@ impl Sorter {
         self.counts.records += 1;
         if self.erased.contains(&record.utterance) {
             self.counts.erased += 1;
-            self.to_end.push(record);
+            self.to_end.push(record.clone());
+            if record.signal.needs_review() && self.seen.insert(number_of(&record)) {
+                self.in_place.insert(record.id.clone());
+                self.records.push(record);
+            }
             return;
         }
         self.came.count_prediction(&record);
-        let id = u128::from_str_radix(&record.id, 16).expect("an id is 32 hex digits");
         if record.signal == Signal::Accepted {
             self.machine_labels.push(&record);
         } else if !record.signal.needs_review() {
             self.counts.likes += 1;
             self.likes.push(record);
-        } else if self.seen.insert(id) {
+        } else if self.seen.insert(number_of(&record)) {
             self.records.push(record);
         } else {
             self.counts.duplicates += 1;
@@ -128,4 +137,9 @@ impl Sorter {
             ],
         );
     }
+}
+
+/// Returns the id of a record as a number.
+fn number_of(record: &FeedbackRecord) -> u128 {
+    u128::from_str_radix(&record.id, 16).expect("an id is 32 hex digits")
 }

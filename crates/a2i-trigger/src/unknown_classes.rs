@@ -16,14 +16,16 @@ impl A2iTrigger {
     /// Notes which classes the label set does not know of those that were predicted. Idempotent.
     pub(crate) async fn note_unknown_classes(
         &self,
-        records: &[FeedbackRecord],
+        records: impl Iterator<Item = &FeedbackRecord>,
     ) -> Result<(), A2iTriggerError> {
-        let of_unknown = |record: &&FeedbackRecord| record.signal == Signal::UnknownLabel;
-        if !records.iter().any(|record| of_unknown(&record)) {
+        let of_unknown: Vec<&FeedbackRecord> = records
+            .filter(|record| record.signal == Signal::UnknownLabel)
+            .collect();
+        if of_unknown.is_empty() {
             return Ok(());
         }
         let set = self.labels().await?;
-        let classes = records.iter().filter(of_unknown).flat_map(|record| {
+        let classes = of_unknown.into_iter().flat_map(|record| {
             let labels = record.predicted_labels().into_iter();
             labels.map(|label| (label, record.id.as_str()))
         });

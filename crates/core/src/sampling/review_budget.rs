@@ -16,6 +16,8 @@
 //! is chosen by rank has none, and says nothing of others. A probability for ranks would be wrong as soon as the
 //! rest is reconsidered: who is passed over today may be asked tomorrow, and would then be counted twice.
 
+use std::num::NonZeroUsize;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -185,6 +187,9 @@ pub struct Selection {
     pub number: u64,
     /// The items.
     pub items: Vec<Selected>,
+    /// Most items of a task when they were selected; none in selections of the version before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items_per_task: Option<NonZeroUsize>,
 }
 
 /// What of the budget is spent. Whoever changes it must be sure that nobody else has since it was read.
@@ -238,13 +243,14 @@ impl ReviewBudget {
     }
 
     /// Pays for items and selects them; the selection before must be closed.
-    pub fn select(&mut self, today: &str, items: Vec<Selected>) {
+    pub fn select(&mut self, today: &str, items: Vec<Selected>, items_per_task: NonZeroUsize) {
         self.turn_to(today);
         self.spent += items.len() as u64;
         self.selections = self.next_number();
         self.selection = Some(Selection {
             number: self.selections,
             items,
+            items_per_task: Some(items_per_task),
         });
     }
 

@@ -1,6 +1,6 @@
 //! What a human loop shows its reviewers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::Value;
@@ -17,6 +17,10 @@ use crate::{
 ///
 /// Source: Amazon A2I Runtime API, `HumanLoopInput`.
 pub const MAX_INPUT_CONTENT_BYTES: usize = 3_145_728;
+
+/// Largest size of a page's records, as lines. The rest is for labels and for words that drove predictions, which may be others
+/// when the same records are delivered again.
+const MAX_RECORDS_BYTES: usize = MAX_INPUT_CONTENT_BYTES / 2;
 
 /// What a reviewer is shown: `task.input` of the worker task template.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,12 +101,16 @@ pub struct HumanLoop {
 /// not know, is shown with its own item only: it is a proposal, and no choice of others. Names do not depend on the
 /// words that drove the predictions. A text that somebody has answered before is alone in its loop, which asks somebody
 /// else for one more opinion.
+///
+/// Records that are left out ([`Making::left_out`]) keep their place: loops are cut and named as if they were asked too, and
+/// shown without them. So the others stay in the loop of the same name, whatever is left out by the time of the next delivery.
+/// There is no loop in which nothing is left.
 pub fn human_loops(records: &[FeedbackRecord], items_per_task: usize, making: &Making<'_>) -> Vec<HumanLoop> {
     let mut by_classifier: BTreeMap<&str, Vec<&FeedbackRecord>> = BTreeMap::new();
     let mut loops = Vec::new();
     for record in records {
         match making.answered_by.get(&record.id) {
-            Some(workers) => loops.push(making.one_more_opinion(record, workers)),
+            Some(workers) => loops.extend(making.one_more_opinion(record, workers)),
             None => by_classifier.entry(&record.classifier).or_default().push(record),
         }
     }
@@ -174,44 +182,55 @@ pub struct Making<'a> {
     pub words: &'a DrivingWords,
     /// Who has answered before.
     pub answered_by: &'a AnsweredBy,
+    /// Ids of the records that nobody is asked about any more: they were taken back or erased, or are asked elsewhere.
+    pub left_out: &'a BTreeSet<String>,
     /// Where the records were delivered.
     pub delivery: Delivery<'a>,
 }
 
 impl Making<'_> {
-    /// Halves a chunk until its content fits; a single record always fits, since utterances are bounded.
+    /// Halves a chunk until its content fits, also with what is left out; a single record always fits, since utterances are
+    /// bounded.
     fn split_to_size(&self, chunk: &[&FeedbackRecord], loops: &mut Vec<HumanLoop>) {
-        let human_loop = self.human_loop(chunk);
-        if human_loop.input_content.len() > MAX_INPUT_CONTENT_BYTES && chunk.len() > 1 {
+        if chunk.len() > 1 && self.is_too_large(chunk) {
             let (first, second) = chunk.split_at(chunk.len() / 2);
             self.split_to_size(first, loops);
             self.split_to_size(second, loops);
         } else {
-            loops.push(human_loop);
+            loops.extend(self.human_loop(chunk));
         }
     }
 
-    fn human_loop(&self, chunk: &[&FeedbackRecord]) -> HumanLoop {
-        HumanLoop {
+    fn is_too_large(&self, chunk: &[&FeedbackRecord]) -> bool {
+        let records: usize = chunk.iter().map(|record| record.to_line().len()).sum();
+        records > MAX_RECORDS_BYTES || self.input(chunk).to_json().len() > MAX_INPUT_CONTENT_BYTES
+    }
+
+    /// Returns the loop of a chunk; none where all of it is left out.
+    fn human_loop(&self, chunk: &[&FeedbackRecord]) -> Option<HumanLoop> {
+        let is_asked = |record: &&FeedbackRecord| !self.left_out.contains(&record.id);
+        let asked: Vec<&FeedbackRecord> = chunk.iter().copied().filter(is_asked).collect();
+        (!asked.is_empty()).then(|| HumanLoop {
             name: self.name(chunk),
-            input_content: self.input(chunk).to_json(),
-            record_ids: chunk.iter().map(|record| record.id.clone()).collect(),
-        }
+            input_content: self.input(&asked).to_json(),
+            record_ids: asked.iter().map(|record| record.id.clone()).collect(),
+        })
     }
 
     /// Asks somebody who has not answered. Its name is that of a further round, which an adjudicator ends where nobody else
     /// comes in time.
-    fn one_more_opinion(&self, record: &FeedbackRecord, workers: &[String]) -> HumanLoop {
+    fn one_more_opinion(&self, record: &FeedbackRecord, workers: &[String]) -> Option<HumanLoop> {
+        let first = self.human_loop(&[record])?;
         let input = HumanLoopInput {
             excluded_workers: workers.to_vec(),
             task_count: Some(1),
             ..self.input(&[record])
         };
-        HumanLoop {
-            name: format!("{}-again-1", self.name(&[record])),
+        Some(HumanLoop {
+            name: format!("{}-again-1", first.name),
             input_content: input.to_json(),
-            record_ids: vec![record.id.clone()],
-        }
+            ..first
+        })
     }
 
     fn name(&self, chunk: &[&FeedbackRecord]) -> String {
@@ -302,6 +321,7 @@ mod tests {
             classes,
             words,
             answered_by,
+            left_out: &BTreeSet::new(),
             delivery: DELIVERY,
         };
         human_loops(records, items_per_task, &making)

@@ -3,6 +3,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::random::Random;
 
+const TASK: NonZeroUsize = NonZeroUsize::MIN;
+
 #[test]
 fn a_record_says_with_what_probability_it_was_selected() {
     let of = |signal: &str, more: serde_json::Value| {
@@ -90,13 +92,13 @@ fn a_new_day_has_a_new_budget_and_a_slow_clock_spends_of_today() {
     let mut budget = ReviewBudget::default();
     let items = |count| vec![Selected::new("k".into(), record("audit", 0.5)); count];
 
-    budget.select(DAY, items(7));
+    budget.select(DAY, items(7), TASK);
     assert_eq!(
         (budget.remaining(DAY, 10), budget.remaining(NEXT_DAY, 10)),
         (3, 10)
     );
     budget.close();
-    budget.select(NEXT_DAY, items(9));
+    budget.select(NEXT_DAY, items(9), TASK);
 
     assert_eq!(
         (budget.remaining(NEXT_DAY, 10), budget.remaining(DAY, 10)),
@@ -124,7 +126,11 @@ fn the_drawn_ones_take_their_share_of_the_budget() {
 fn the_state_survives_its_file() {
     let mut budget = ReviewBudget::default();
     budget.arrive(DAY, 3, 10);
-    budget.select(DAY, vec![Selected::new("k".into(), record("low-margin", 0.5))]);
+    budget.select(
+        DAY,
+        vec![Selected::new("k".into(), record("low-margin", 0.5))],
+        TASK,
+    );
 
     let json = serde_json::to_string(&budget).expect("JSON");
 
@@ -181,7 +187,7 @@ proptest! {
             let count = wanted.min(budget.remaining(today, limit));
             if count > 0 {
                 latest = latest.max(day);
-                budget.select(today, vec![Selected::new("k".into(), record("audit", 0.5)); count as usize]);
+                budget.select(today, vec![Selected::new("k".into(), record("audit", 0.5)); count as usize], TASK);
                 spent[latest] += count;
             }
         }
