@@ -100,17 +100,17 @@ impl A2iTrigger {
         Ok(asked)
     }
 
-    /// Returns the ids of the records that nobody is asked about any more, those of erased texts among them. The others are
+    /// Returns the ids of those of these records that nobody is asked about any more, beside those that are known. The others are
     /// counted as asked.
     pub(crate) async fn left_out(
         &self,
         object: &S3Object,
         records: &[FeedbackRecord],
-        mut left_out: BTreeSet<String>,
+        known: &BTreeSet<String>,
         sorter: &mut Sorter,
     ) -> Result<BTreeSet<String>, A2iTriggerError> {
         let found: Vec<(&FeedbackRecord, Option<Why>)> = stream::iter(records)
-            .filter(|record| ready(!left_out.contains(&record.id)))
+            .filter(|record| ready(!known.contains(&record.id)))
             .map(async |record| {
                 let why = self.why_left_out(object, record).await?;
                 Ok::<_, A2iTriggerError>((record, why))
@@ -118,6 +118,7 @@ impl A2iTrigger {
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_collect()
             .await?;
+        let mut left_out = BTreeSet::new();
         for (record, why) in found {
             match why {
                 None => sorter.came.count_asked(record.signal),

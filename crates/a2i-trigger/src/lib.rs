@@ -296,6 +296,7 @@ impl A2iTrigger {
         let erased = std::mem::take(&mut sorter.in_place);
         let known = records.iter().filter(|record| !erased.contains(&record.id));
         self.note_unknown_classes(known).await?;
+        let plan_key = plan::plan_key(object, &records);
         let same_text = |record: FeedbackRecord| (record.id.clone(), record);
         let mut copies: Vec<_> = sorter.repeated.drain(..).map(same_text).collect();
         let mut plan = if records.is_empty() {
@@ -341,11 +342,16 @@ impl A2iTrigger {
         sorter.counts.backlogged += waiting.len() as u64;
         self.keep_copies(copies.clone()).await?;
         self.put_in_backlog(waiting).await?;
-        let left_out = self.left_out(object, &to_ask, erased, sorter).await?;
+        let mut known = std::mem::take(&mut plan.left_out);
+        known.extend(erased);
+        let left_out = self.left_out(object, &to_ask, &known, sorter).await?;
+        if !left_out.is_empty() {
+            self.note_left_out(&plan_key, &left_out).await?;
+        }
         let to_ask = ToAsk {
             records: to_ask,
             answered_by,
-            left_out,
+            left_out: &known | &left_out,
             items_per_task: plan.items_per_task,
             delivery: Delivery {
                 bucket: &object.bucket,

@@ -12,7 +12,7 @@ use std::{
 
 use active_learning_aws::{
     backoff::Tries,
-    bucket::{BucketError, Created, JSON},
+    bucket::{BucketError, Change, Created, JSON},
     s3_event::S3Object,
 };
 use active_learning_core::{
@@ -44,6 +44,9 @@ pub(crate) struct Plan {
     /// Most records of a task by then: an operator may have changed the parameter when the object is delivered again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) items_per_task: Option<NonZeroUsize>,
+    /// Ids of the records that an earlier run has left out of their pages: they stay out, since these pages may be there.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) left_out: BTreeSet<String>,
 }
 
 /// A plan as it is read.
@@ -54,6 +57,8 @@ enum Noted {
         fates: BTreeMap<String, Fate>,
         #[serde(default)]
         items_per_task: Option<NonZeroUsize>,
+        #[serde(default)]
+        left_out: BTreeSet<String>,
     },
     /// Of the version before: the fates alone.
     Fates(BTreeMap<String, Fate>),
@@ -61,16 +66,20 @@ enum Noted {
 
 impl From<Noted> for Plan {
     fn from(noted: Noted) -> Self {
-        let (fates, items_per_task) = match noted {
+        match noted {
             Noted::Plan {
                 fates,
                 items_per_task,
-            } => (fates, items_per_task),
-            Noted::Fates(fates) => (fates, None),
-        };
-        Self {
-            fates,
-            items_per_task,
+                left_out,
+            } => Self {
+                fates,
+                items_per_task,
+                left_out,
+            },
+            Noted::Fates(fates) => Self {
+                fates,
+                ..Self::default()
+            },
         }
     }
 }
@@ -130,6 +139,23 @@ impl A2iTrigger {
         }
         let uri = self.feedback.uri(&key);
         Err(A2iTriggerError::Store(BucketError::Contended { uri }))
+    }
+
+    /// Notes in a plan what is left out of its pages, before any of them is made.
+    pub(crate) async fn note_left_out(
+        &self,
+        key: &str,
+        left_out: &BTreeSet<String>,
+    ) -> Result<(), A2iTriggerError> {
+        let note = |plan: Option<Plan>| {
+            let after = plan.map(|mut plan| {
+                plan.left_out.extend(left_out.iter().cloned());
+                plan
+            });
+            Change::to(after, ())
+        };
+        let noted = self.feedback.change(key, note).await;
+        noted.map_err(A2iTriggerError::Store)
     }
 
     async fn decide(
@@ -193,6 +219,7 @@ impl A2iTrigger {
         Ok(Plan {
             fates: ids.zip(mine.iter().copied().map(fate)).collect(),
             items_per_task: Some(self.config.items_per_task),
+            left_out: BTreeSet::new(),
         })
     }
 
@@ -251,12 +278,20 @@ impl A2iTrigger {
                     return Ok(false);
                 };
                 let asked: Option<HumanLoopInput> = serde_json::from_str(&input).ok();
-                let is_own = asked
-                    .is_some_and(|asked| asked.bucket_name == object.bucket && asked.key_name == object.key);
-                if is_own && started.insert(human_loop.clone()) {
+                let is_own = |asked: &HumanLoopInput| {
+                    asked.bucket_name == object.bucket && asked.key_name == object.key
+                };
+                let Some(asked) = asked.filter(is_own) else {
+                    return Ok(false);
+                };
+                let erased = self
+                    .erased_among(&asked.comprehend_predictions, &BTreeSet::new())
+                    .await?;
+                // Who erases a text takes it out of what is asked too; the sweep starts the rest.
+                if erased.is_empty() && started.insert(human_loop.clone()) {
                     self.human_loops.start_kept(human_loop, &input).await?;
                 }
-                is_own
+                true
             }
             State::Asked => true,
             State::Withdrawn | State::Abandoned => false,
@@ -335,7 +370,7 @@ pub(crate) fn may_be_copy(record: &FeedbackRecord) -> bool {
 /// Names the plan for these records of this object, however the object is cut into parts.
 ///
 /// Among the claims, since it expires with them.
-fn plan_key(object: &S3Object, records: &[FeedbackRecord]) -> String {
+pub(crate) fn plan_key(object: &S3Object, records: &[FeedbackRecord]) -> String {
     let ids = records.iter().map(|record| record.id.as_str());
     keys::claim(&format!("plan-{}", hex::encode(&digest(object, ids)[..16])))
 }

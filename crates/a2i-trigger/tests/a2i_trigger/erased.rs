@@ -1,7 +1,7 @@
 //! Texts that are erased while they are on their way.
 
 use active_learning_core::{
-    erasure::ErasedTexts,
+    erasure::{ErasedTexts, erased_item},
     feedback::Signal,
     keys,
     labels::prediction_result::{KeptPrediction, Status},
@@ -51,6 +51,35 @@ async fn an_object_that_is_rewritten_while_it_is_worked_off_asks_nobody_twice() 
 
     assert_eq!(again.calls(START).len(), 0);
     assert_eq!(services.keys("asked/").await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_object_that_is_rewritten_before_its_loops_are_started_has_them_started() {
+    let services = Services::start();
+    let lines = TEXTS.map(line);
+    let event = services.deliver("feedback/a", lines.concat()).await;
+    let refused = refusing(usize::MAX, 403, "AccessDeniedException");
+    let outcome = services.function(&refused).handle(event).await;
+    assert!(outcome.is_err());
+    let key = services.keys("asked/").await.remove(0);
+    // As an erasure leaves it.
+    erase(&services, TEXTS[0]).await;
+    let mut asked: serde_json::Value = serde_json::from_str(&services.get(&key).await).expect("JSON");
+    let item = &mut asked["comprehendPredictions"][0];
+    *item = erased_item(item);
+    let put = services.s3.put_object().bucket(BUCKET).key(&key);
+    put.body(asked.to_string().into_bytes().into())
+        .send()
+        .await
+        .expect("stored");
+
+    let event = services.deliver("feedback/a", lines[1..].concat()).await;
+    let again = services.work_off(&event).await;
+
+    let (name, input) = loops(&again).pop_first().expect("a loop");
+    assert_eq!(key, format!("asked/{name}.json"));
+    assert_eq!(input, asked.to_string());
+    assert_eq!(again.calls(START).len(), 1);
 }
 
 /// Keeps a prediction of a text that people are asked about.

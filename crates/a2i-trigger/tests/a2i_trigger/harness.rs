@@ -50,23 +50,28 @@ impl Services {
     }
 
     pub fn function_with(&self, script: &Script, budget: &str, in_review: &str) -> A2iTrigger {
-        self.function_of(script, [budget, in_review, "", "keep"])
+        self.function_of(script, [budget, in_review, "", "keep", "3"])
     }
 
     /// The function where the built-in classifier serves.
     pub fn function_with_classifier(&self, script: &Script) -> A2iTrigger {
-        self.function_of(script, ["0", "0", "http://classifier.test", "keep"])
+        self.function_of(script, ["0", "0", "http://classifier.test", "keep", "3"])
     }
 
     /// The function of a stack that does so with personal data.
     pub fn function_with_personal_data(&self, script: &Script, treatment: &str) -> A2iTrigger {
-        self.function_of(script, ["0", "0", "", treatment])
+        self.function_of(script, ["0", "0", "", treatment, "3"])
+    }
+
+    /// The function with so many texts a task at most, where it is 3 for the others.
+    pub fn function_with_items(&self, script: &Script, budget: &str, items: &str) -> A2iTrigger {
+        self.function_of(script, [budget, "0", "", "keep", items])
     }
 
     fn function_of(
         &self,
         script: &Script,
-        [budget, in_review, classifier_url, personal_data]: [&str; 4],
+        [budget, in_review, classifier_url, personal_data, items]: [&str; 5],
     ) -> A2iTrigger {
         let env = Env::from([
             (
@@ -76,7 +81,7 @@ impl Services {
             ("HUMAN_REVIEW_URL", ""),
             ("FEEDBACK_BUCKET_NAME", BUCKET),
             ("TRAINING_BUCKET_NAME", TRAINING_BUCKET),
-            ("ITEMS_PER_TASK", "3"),
+            ("ITEMS_PER_TASK", items),
             ("CLASSES", "World,Sports,Business,SciTech"),
             ("CLAIM_RETENTION_DAYS", "90"),
             ("REVIEW_BUDGET_PER_DAY", budget),

@@ -15,23 +15,23 @@ use serde_json::{Value, json};
 
 use crate::harness::{BUCKET, Services, TRAINING_BUCKET, asked, line, loops, starting};
 
-const AT: &str = "2026-11-28T07:00:00.000Z";
-const LATER: &str = "2026-11-29T07:00:00.000Z";
+pub(crate) const AT: &str = "2026-11-28T07:00:00.000Z";
+pub(crate) const LATER: &str = "2026-11-29T07:00:00.000Z";
 
 impl Services {
-    async fn put_set(&self, set: &LabelSet) {
+    pub(crate) async fn put_set(&self, set: &LabelSet) {
         let put = self.s3.put_object().bucket(TRAINING_BUCKET).key(LABEL_SET_KEY);
         let body = ByteStream::from(set.to_json());
         put.body(body).send().await.expect("an upload");
     }
 
-    async fn question_about(&self, text: &str) -> Question {
+    pub(crate) async fn question_about(&self, text: &str) -> Question {
         let key = keys::question(&record_id("news", text));
         Question::parse(self.get(&key).await.as_bytes()).expect("a question")
     }
 
     /// Has a reviewer say that no label fits.
-    async fn nothing_fits(&self, text: &str, at: &str) {
+    pub(crate) async fn nothing_fits(&self, text: &str, at: &str) {
         let mut question = self.question_about(text).await;
         question.answer_with(&[Vote {
             worker: "w1".to_owned(),
@@ -49,7 +49,7 @@ impl Services {
 }
 
 /// The line by which a change of the label set at this time asks about a text anew.
-fn anew(text: &str, at: &str) -> String {
+pub(crate) fn anew(text: &str, at: &str) -> String {
     let mut line: Value = serde_json::from_str(&line(text, "relabel", 0.2)).expect("JSON");
     line["receivedAt"] = at.into();
     format!("{line}\n")

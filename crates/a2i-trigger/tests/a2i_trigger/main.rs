@@ -13,5 +13,6 @@ mod machine_labels;
 mod opinions;
 mod personal_data;
 mod pool;
+mod redelivery;
 mod said_of_copies;
 mod words;

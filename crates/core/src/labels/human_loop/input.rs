@@ -535,7 +535,93 @@ mod tests {
         assert_eq!(loops.iter().map(|l| l.record_ids.len()).sum::<usize>(), 400);
     }
 
+    /// Name of the page that shows each record, by its id; each is on one page.
+    fn pages(loops: &[HumanLoop]) -> BTreeMap<String, String> {
+        let mut pages = BTreeMap::new();
+        for human_loop in loops {
+            let input: HumanLoopInput = serde_json::from_str(&human_loop.input_content).expect("an input");
+            let shown: Vec<String> = (input.comprehend_predictions.into_iter())
+                .map(|item| item.id)
+                .collect();
+            assert!(!shown.is_empty() && input.row_count == shown.len());
+            assert_eq!(shown, human_loop.record_ids);
+            for id in shown {
+                let before = pages.insert(id, human_loop.name.clone());
+                assert_eq!(before, None, "on two pages");
+            }
+        }
+        pages
+    }
+
+    #[test]
+    fn pages_that_are_cut_by_their_size_stay_whatever_is_left_out_and_whatever_the_labels_are() {
+        let records: Vec<_> = (0..100)
+            .map(|number| record("news", &format!("{number:04}{}", "\u{1}".repeat(5_000))))
+            .collect();
+        let left_out: BTreeSet<String> = (records.iter().step_by(3))
+            .map(|record| record.id.clone())
+            .collect();
+        let many: Vec<String> = (0..1_000)
+            .map(|number| format!("{number} {}", "x".repeat(1_000)))
+            .collect();
+        let many = LabelSet::seed(&many, Origin::Edited, "2026-11-20T10:00:00Z");
+
+        let before = made_of(&records, 100, &labels());
+        let after = human_loops(
+            &records,
+            100,
+            &Making {
+                labels: &many,
+                classes: &[],
+                words: &DrivingWords::new(),
+                answered_by: &AnsweredBy::new(),
+                left_out: &left_out,
+                delivery: DELIVERY,
+            },
+        );
+
+        let mut expected = pages(&before);
+        expected.retain(|id, _| !left_out.contains(id));
+        assert!(before.len() > 1);
+        assert_eq!(pages(&after), expected);
+    }
+
     proptest! {
+        #[test]
+        fn whatever_is_left_out_the_others_stay_on_the_page_of_the_same_name(
+            sizes in proptest::collection::vec(("[a-c]", 1usize..400, 0u8..3, 0u8..5), 0..40), items_per_task in 0usize..12,
+        ) {
+            let records: Vec<_> = sizes
+                .iter()
+                .enumerate()
+                .map(|(number, (classifier, size, ..))| record(classifier, &format!("{number} {}", "x".repeat(*size))))
+                .collect();
+            let ids = || records.iter().map(|record| record.id.clone()).zip(&sizes);
+            let left_out: BTreeSet<String> = ids().filter(|(_, of)| of.2 == 0).map(|(id, _)| id).collect();
+            let answered_by: AnsweredBy =
+                ids().filter(|(_, of)| of.3 == 0).map(|(id, _)| (id, vec!["w-1".to_owned()])).collect();
+            let (labels, words) = (labels(), DrivingWords::new());
+            let made = |left_out: &BTreeSet<String>| {
+                let making = Making {
+                    labels: &labels,
+                    classes: &[],
+                    words: &words,
+                    answered_by: &answered_by,
+                    left_out,
+                    delivery: DELIVERY,
+                };
+                pages(&human_loops(&records, items_per_task, &making))
+            };
+
+            let all = made(&BTreeSet::new());
+            let left = made(&left_out);
+
+            prop_assert_eq!(all.len(), records.len());
+            let mut expected = all;
+            expected.retain(|id, _| !left_out.contains(id));
+            prop_assert_eq!(left, expected);
+        }
+
         #[test]
         fn no_record_is_lost_or_doubled_and_names_fit_the_service(
             sizes in proptest::collection::vec(("[a-c]", 1usize..400), 0..40), items_per_task in 0usize..12,
