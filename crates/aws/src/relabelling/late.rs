@@ -12,7 +12,7 @@ use std::{
 };
 
 use active_learning_core::{
-    feedback::{FeedbackRecord, Signal},
+    feedback::{FeedbackRecord, Signal, record_id},
     keys,
     labels::{
         human_loop::Answer,
@@ -158,10 +158,14 @@ impl Relabelling {
         Ok((contradicted.len(), ids))
     }
 
+    /// Delivers lines by a name and by what they say. So what was delivered stays as it is where a run after one that broke off
+    /// finds others: their pages are being made, and no other object asks about those texts.
     pub(super) async fn deliver_lines(&self, name: &str, lines: &[String]) -> Result<(), BucketError> {
         for (part, lines) in lines.chunks(RECORDS_PER_OBJECT).enumerate() {
-            let key = keys::relabelled_feedback(name, part);
-            self.feedback.put(&key, JSON_LINES, lines.concat()).await?;
+            let lines = lines.concat();
+            let name = format!("{name}-{}", &record_id("lines", &lines)[..16]);
+            let key = keys::relabelled_feedback(&name, part);
+            self.feedback.create(&key, JSON_LINES, lines).await?;
         }
         Ok(())
     }
