@@ -158,7 +158,7 @@ fn with_votes<'a>(
     // What was kept by the name of another day is the same vote: a name that was taken away may be none of its label's now.
     question.votes.retain(|kept| {
         let mut same = votes.iter().filter(|vote| is_same(vote, kept)).peekable();
-        !kept.source.is_review() || same.peek().is_none() || same.any(|vote| vote.answer == kept.answer)
+        same.peek().is_none() || same.any(|vote| vote.answer == kept.answer)
     });
     question.add(&votes.into_iter().cloned().collect::<Vec<_>>());
     labels.use_own_names(question);

@@ -44,6 +44,9 @@ pub struct Effects {
     /// Texts whose answer is another one by it, with all votes that count, and what these come to: their questions are to be
     /// decided anew.
     pub decided_anew: Vec<LabelledRecord>,
+    /// Texts on whose answer a user or a file spoke against it, and does no more by the change: where somebody else is asked
+    /// because of that, they need not be. With all votes that count.
+    pub agreed: Vec<LabelledRecord>,
     /// Texts whose votes contradict one another by it: one more reviewer is to be asked.
     pub contradicted: Vec<Contradicted>,
 }
@@ -144,6 +147,8 @@ struct State<'a> {
     proposals: usize,
     /// Labels that files proposed.
     proposed: Vec<&'a Answer>,
+    /// Whether a user or a file names another label than people agree on.
+    is_contradicted: bool,
 }
 
 impl<'a> Decided<'a> {
@@ -166,6 +171,10 @@ impl<'a> Decided<'a> {
             outcome: Outcome::of(record, consensus, self.mode, set),
             consensus,
             decided_by: self.consolidated.decided_by(id),
+            is_contradicted: match consensus {
+                Consensus::Agreed { answer, .. } => self.labels.votes.contradict(id, answer),
+                Consensus::Tie | Consensus::Unanswered => false,
+            },
             proposals: self.labels.votes.proposals(id),
             proposed: self.labels.votes.proposed(id).filter(is_in_use).collect(),
         }
@@ -191,7 +200,10 @@ impl Effects {
                 is_another = matches!(was.outcome, Outcome::Open("tie"));
             }
             (Outcome::Labels(_), Outcome::NoClass(Mapped::RETIRED)) => self.left_out += 1,
-            (Outcome::Labels(_), Outcome::NoClass(NEW_LABEL)) => self.unnamed += 1,
+            (Outcome::Labels(_), Outcome::NoClass(NEW_LABEL)) => {
+                self.unnamed += 1;
+                is_another = true;
+            }
             _ => {}
         }
 
@@ -201,12 +213,10 @@ impl Effects {
                 labelled: with_votes(labels, is.record, set)?,
                 is_left_out: is_tie,
             });
+        } else if !is_another && was.is_contradicted && is.outcome.counts() && !is.is_contradicted {
+            self.agreed.push(with_decision(labels, &is, set)?);
         } else if is_another {
-            self.decided_anew.push(LabelledRecord {
-                consensus: is.consensus.cloned(),
-                decided_by: is.decided_by,
-                ..with_votes(labels, is.record, set)?
-            });
+            self.decided_anew.push(with_decision(labels, &is, set)?);
         }
         Ok(())
     }
@@ -224,6 +234,15 @@ impl State<'_> {
         let mut new = self.proposed.iter().filter(|label| !before.contains(label));
         is_answered && is_in_use && new.any(|label| *label != answer)
     }
+}
+
+/// Returns a record with all votes on it that count, and what these come to.
+fn with_decision(labels: &Labels, is: &State<'_>, set: &LabelSet) -> Result<LabelledRecord, Failure> {
+    Ok(LabelledRecord {
+        consensus: is.consensus.cloned(),
+        decided_by: is.decided_by,
+        ..with_votes(labels, is.record, set)?
+    })
 }
 
 /// Returns the record of some lines with all votes on it that count.

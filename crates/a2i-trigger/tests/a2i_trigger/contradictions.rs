@@ -390,3 +390,81 @@ async fn a_review_that_is_kept_by_a_name_of_another_day_is_the_one_that_is_deliv
     assert_eq!(question.answer(), Some(&Answer::labels(["Golf"])));
     assert_eq!(question.votes, [review("w1", "Golf")]);
 }
+
+#[tokio::test]
+async fn what_a_user_said_is_a_proposal_again_once_its_name_is_taken_away_from_a_label() {
+    let services = Services::start();
+    let said = |answer: Answer| vote("user:ada", VoteSource::Feedback, answer);
+    let proposal = Answer::NewLabel {
+        label: "Golf".to_owned(),
+    };
+    let mut question = Question::asked(text(), &format!("review-{}", "a".repeat(40)), 1);
+    // The version before kept it by the name of its day alone.
+    question.answer_with(&[review("w1", "Sports"), said(Answer::labels(["Sports"]))]);
+    let key = keys::question(&question.record.id);
+    services.store(BUCKET, &key, question.to_json()).await;
+    let labelled = LabelledRecord {
+        consensus: Consensus::Agreed {
+            answer: Answer::labels(["Sports"]),
+            confidence: 1.0,
+        },
+        votes: vec![review("w1", "Sports"), said(proposal.clone())],
+        ..LabelledRecord::new(text(), Vec::new(), "", "")
+    };
+    let at = "2026-11-21T10:00:00.000Z";
+    let event = services
+        .delivered_by(at, |_| Ok(()), labelled, keys::decisions_of)
+        .await;
+
+    services.work_off(&event).await;
+
+    let question = services.asked_question().await;
+    assert_eq!(question.votes, [review("w1", "Sports"), said(proposal)]);
+}
+
+#[tokio::test]
+async fn a_round_that_a_user_s_contradiction_has_opened_is_stopped_where_a_merge_takes_the_contradiction_away()
+ {
+    let services = Services::start();
+    let first = format!("review-{}", "a".repeat(40));
+    let further = format!("{first}-again-1");
+    let user = vote("user:ada", VoteSource::Feedback, Answer::labels(["Sports"]));
+    let votes = vec![review("w1", "World"), user];
+    let mut question = Question::asked(text(), &first, 1);
+    question.answer_with(&votes);
+    (question.state, question.reopened) = (State::Asked, 1);
+    question.human_loop = Some(further.clone());
+    let key = keys::question(&question.record.id);
+    services.store(BUCKET, &key, question.to_json()).await;
+    let input = json!({
+        "comprehendPredictions": [question.record], "labels": ["World", "Sports"], "rowCount": 1,
+        "bucketName": BUCKET, "keyName": "feedback/a", "excludedWorkers": ["w1"], "taskCount": 1,
+    });
+    let asked = format!("{}{further}.json", keys::ASKED_FOLDER);
+    services
+        .store(BUCKET, &asked, input.to_string().into_bytes())
+        .await;
+    let labelled = LabelledRecord {
+        consensus: Consensus::Agreed {
+            answer: Answer::labels(["World"]),
+            confidence: 1.0,
+        },
+        votes,
+        ..LabelledRecord::new(text(), Vec::new(), "", "")
+    };
+    let merge = |set: &mut LabelSet| set.merge("Sports", "World");
+    let at = "2026-11-21T10:00:00.000Z";
+    let event = services
+        .delivered_by(at, merge, labelled, keys::decisions_of)
+        .await;
+
+    for _ in 0..2 {
+        let script = services.work_off(&event).await;
+
+        let question = services.asked_question().await;
+        assert_eq!(question.answer(), Some(&Answer::labels(["World"])));
+        assert!(question.is_taken_off(&further), "its page leaves it out");
+        assert!(loops(&script).is_empty());
+        assert_eq!(script.calls("POST /human-loops/stop").len(), 1);
+    }
+}

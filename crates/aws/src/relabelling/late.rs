@@ -363,7 +363,7 @@ fn changed(mut question: Question, set: &LabelSet, changed_at: &str) -> Option<(
     let is_contradicted = question.is_contradicted_by(set);
     if question.state == State::Asked && !is_contradicted {
         set.use_own_names(&mut question);
-        question.settle_tie(set);
+        question.settle(set);
     }
     if !is_contradicted && question.answer() == before.as_ref() {
         return None;

@@ -308,7 +308,7 @@ impl Question {
 
     /// Takes in that its votes, which are those of now, come to another answer by a change of the label set, as `decided` says
     /// of all of them: nobody is asked. Where its own votes alone do not say, that is the answer: error rates are known there.
-    /// Returns the loop that has left it open, where a further round was to settle a tie that there is no more.
+    /// Returns the loop that has left it open, where somebody else was to settle a contradiction that there is no more.
     pub fn decide_anew(
         &mut self,
         labels: &LabelSet,
@@ -317,7 +317,7 @@ impl Question {
     ) -> Option<String> {
         let is_being_asked = self.state == State::Asked && self.human_loop.is_some();
         if is_being_asked {
-            return self.settle_tie(labels);
+            return self.settle(labels);
         }
         if self.state == State::Disputed {
             return None;
@@ -330,16 +330,19 @@ impl Question {
         None
     }
 
-    /// Takes in that its votes, which are those of now, tie no more by a change of the label set: the further round that was to
-    /// settle that need not be answered. Returns the latest loop, which has left it open or asks about the tie, and forgets that
-    /// people are asked; `None` where it stays as it is. Who has the page open and answers all the same is heard.
-    pub fn settle_tie(&mut self, labels: &LabelSet) -> Option<String> {
-        if self.state != State::Asked || self.consensus != Some(Consensus::Tie) || self.is_asked_anew() {
+    /// Takes in that its votes, which are those of now, contradict one another no more by a change of the label set: neither
+    /// reviewers, who tied, nor a user or a file, by whose word the answer was opened again. Nobody need answer what somebody else
+    /// was to settle. Returns the latest loop, which has left it open or asks about it, and forgets that people are asked; `None`
+    /// where it stays as it is. Who has the page open and answers all the same is heard.
+    pub fn settle(&mut self, labels: &LabelSet) -> Option<String> {
+        let is_tie = self.consensus == Some(Consensus::Tie);
+        let was_opened_again = self.reopened > 0 && self.was_doubted_by_other_names();
+        if self.state != State::Asked || !(is_tie || was_opened_again) || self.is_asked_anew() {
             return None;
         }
         let before = self.clone();
         self.decide(Some(labels));
-        if self.state != State::Answered {
+        if self.state != State::Answered || !is_tie && self.is_doubted(labels) {
             *self = before;
             return None;
         }
@@ -349,6 +352,26 @@ impl Question {
             self.asked_in.push(asking.clone());
         }
         Some(asking)
+    }
+
+    /// Returns whether somebody who was not asked has named another label than reviewers did, as both were called then.
+    fn was_doubted_by_other_names(&self) -> bool {
+        let is_doubt = |vote: &&Vote| !vote.source.is_review() || vote.note.proposed;
+        let (doubts, answers): (Vec<&Vote>, Vec<&Vote>) =
+            last_votes(&self.votes).into_iter().partition(is_doubt);
+        let is_other =
+            |doubt: &&Vote| (answers.iter()).any(|answer| !answer.said().says_the_same(doubt.said()));
+        doubts.iter().any(is_other)
+    }
+
+    /// Returns whether a user or a file speaks against the answer.
+    fn is_doubted(&self, labels: &LabelSet) -> bool {
+        let Some(answer) = self.answer() else { return false };
+        let is_wrong = |complaint: &Vote| match &complaint.answer {
+            Answer::Unsure => self.was_predicted(answer),
+            wrong => wrong.says_the_same(answer),
+        };
+        self.contradicts(answer, labels) || self.complaints.iter().any(is_wrong)
     }
 
     /// Decides an answer anew by a label set that is newer than the one by which it was decided. Returns whether votes

@@ -60,8 +60,8 @@ pub struct Vote {
     pub note: Note,
 }
 
-/// What is known of a vote beside the answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What is known of a vote beside the answer. By which name the answer was given does not tell two of them apart.
+#[derive(Clone, Debug, Default, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// A comment; it may quote the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,6 +72,10 @@ pub struct Note {
     /// Whether an imported file proposed the label, which was none yet: it binds nobody who is asked here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub proposed: bool,
+    /// The answer as it was given, where it is kept by the names of another day: a name that is taken away may be none of its
+    /// label's again. None in votes of the version before, and where the names are the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Answer>,
     /// Labels of which the vote says nothing, neither that they fit nor that they do not: one that its answer named was split,
     /// and this is what stands of the answer. None of a whole answer.
     /// It is found anew each time, and never stored.
@@ -86,6 +90,13 @@ pub struct Standing {
     pub answer: Answer,
     /// Labels of which it says nothing, as in [`Note::silent_on`]; none where all of it stands.
     pub silent_on: Vec<String>,
+}
+
+impl PartialEq for Note {
+    fn eq(&self, other: &Self) -> bool {
+        let of = |note: &Self| (note.flagged, note.proposed);
+        of(self) == of(other) && self.comment == other.comment && self.silent_on == other.silent_on
+    }
 }
 
 impl Note {
@@ -120,13 +131,13 @@ impl Vote {
     }
 
     /// Returns the same vote with its answer written otherwise, by the names that labels have now. Of an imported proposal that
-    /// is a label by now it stays known that nobody could choose it.
+    /// is a label by now it stays known that nobody could choose it; one that is a proposal again is one as before.
     #[must_use]
     pub fn written_as(self, answer: Answer) -> Self {
-        let was_proposal = |before: &Answer| matches!(before, Answer::NewLabel { .. });
+        let is_proposal = |answer: &Answer| matches!(answer, Answer::NewLabel { .. });
         let is_label = matches!(answer, Answer::Labels { .. });
-        let becomes_label = self.source == VoteSource::Import && was_proposal(&self.answer) && is_label;
-        let proposed = self.note.proposed || becomes_label;
+        let becomes_label = self.source == VoteSource::Import && is_proposal(&self.answer) && is_label;
+        let proposed = !is_proposal(&answer) && (self.note.proposed || becomes_label);
         Self {
             note: Note {
                 proposed,
@@ -135,6 +146,24 @@ impl Vote {
             answer,
             ..self
         }
+    }
+
+    /// Remembers how the answer was given, where it is kept by other names.
+    #[must_use]
+    pub(crate) fn remembering(self, said: Answer) -> Self {
+        let is_other = !said.says_the_same(&self.answer);
+        Self {
+            note: Note {
+                said: is_other.then_some(said),
+                ..self.note
+            },
+            ..self
+        }
+    }
+
+    /// Returns the answer as it was given, by whatever names it is kept.
+    pub fn said(&self) -> &Answer {
+        self.note.said.as_ref().unwrap_or(&self.answer)
     }
 
     /// Returns the last word of somebody who does not vote: it names no label, and binds nobody.

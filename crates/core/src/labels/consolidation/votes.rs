@@ -211,6 +211,14 @@ impl Votes {
         self.of_record(id).filter(is_proposal).count()
     }
 
+    /// Returns whether a user or a file holds something else right than the answer to a record.
+    pub fn contradict(&self, id: u128, answer: &Answer) -> bool {
+        let mut doubts = (self.of_record(id))
+            .filter(|ballot| ballot.proposed || ballot.source == VoteSource::Feedback)
+            .map(|ballot| self.answer(ballot));
+        doubts.any(|doubt| *doubt != Answer::Unsure && !doubt.says_the_same(answer))
+    }
+
     fn of_record(&self, id: u128) -> impl Iterator<Item = &Ballot> {
         let first = self.ballots.partition_point(|ballot| ballot.id < id);
         self.ballots[first..]

@@ -280,11 +280,13 @@ impl LabelSet {
         }
     }
 
-    /// Writes votes on a record with the labels' own names, each once.
+    /// Writes votes on a record with the labels' own names, each once. They remember how they were given: what a name means may
+    /// change once more.
     pub fn canonical_votes(&self, record: &FeedbackRecord, votes: &mut Vec<Vote>) {
         let mut canonical: Vec<Vote> = Vec::with_capacity(votes.len());
         for vote in votes.drain(..) {
-            let vote = self.canonical(record, vote);
+            let said = vote.said().clone();
+            let vote = self.canonical(record, vote).remembering(said);
             if !canonical.contains(&vote) {
                 canonical.push(vote);
             }
@@ -320,7 +322,9 @@ impl LabelSet {
         self.canonical_votes(&question.record, &mut question.votes);
         question.record = self.with_own_names(question.record.clone());
         for complaint in &mut question.complaints {
-            complaint.answer = self.answer_now(&complaint.answer);
+            let said = complaint.said().clone();
+            complaint.answer = self.answer_now(&said);
+            *complaint = complaint.clone().remembering(said);
         }
         if let Some(Consensus::Agreed { answer, .. }) = &mut question.consensus {
             *answer = self.answer_now(answer);
@@ -461,14 +465,14 @@ impl LabelSet {
         })
     }
 
-    /// Returns what a vote says. What the record itself said is read anew, whole.
+    /// Returns what a vote says, as it was given. What the record itself said is read anew, whole.
     fn said(&self, record: &FeedbackRecord, vote: &Vote) -> Answer {
         let is_of_record =
             vote.source == VoteSource::Feedback && Vote::of_feedback(record).as_ref() == Some(vote);
         let said = record.suggested_label.as_ref().or(record.prediction.as_ref());
         match said.filter(|_| is_of_record) {
             Some(said) => self.read(said),
-            None => vote.answer.clone(),
+            None => vote.said().clone(),
         }
     }
 

@@ -1017,7 +1017,7 @@ fn a_question_whose_tie_is_settled_remembers_the_loop_that_asked_about_it() {
     set.merge("Biz", "World").expect("active");
     set.use_own_names(&mut question);
 
-    let settled = question.settle_tie(&set);
+    let settled = question.settle(&set);
 
     assert_eq!(settled.as_deref(), Some("review-9-again-1"));
     assert!(question.was_asked_in("review-9-again-1") && question.human_loop.is_none());
@@ -1274,4 +1274,131 @@ fn what_a_reviewer_took_back_comes_back_by_no_later_change() {
     answered.decide(Some(&set));
     assert_eq!(answered.counted(Some(&set)).len(), 1, "w1 counts for nothing");
     assert_eq!(answered.answer(), Some(&Answer::labels(["D1"])));
+}
+
+fn billing(change: impl FnOnce(&mut LabelSet)) -> LabelSet {
+    let mut set = labels(&["Billing", "Login"]);
+    change(&mut set);
+    set
+}
+
+fn proposes(vote: Vote, name: &str) -> Vote {
+    Vote {
+        answer: Answer::NewLabel {
+            label: name.to_owned(),
+        },
+        ..vote
+    }
+}
+
+#[test]
+fn an_answer_that_was_a_synonym_is_a_proposal_again_once_the_synonym_is_taken_away() {
+    let with_synonym = billing(|set| set.add_synonym("Billing", "Payments").expect("free"));
+    let without = billing(|_| {});
+    let by_user = Vote {
+        source: VoteSource::Feedback,
+        ..proposes(review("user:ada", ""), "Payments")
+    };
+    let by_file = Vote {
+        source: VoteSource::Import,
+        ..proposes(review("csv:annotator", ""), "Payments")
+    };
+    for vote in [proposes(review("w1", ""), "payments"), by_user, by_file] {
+        let mut question = Question::asked(dislike(), "review-1", 1);
+        question.answer_with(std::slice::from_ref(&vote));
+        with_synonym.use_own_names(&mut question);
+        question.decide(Some(&with_synonym));
+        let stored = Question::parse(&question.to_json()).expect("a question");
+        let mut after = stored.clone();
+
+        without.use_own_names(&mut after);
+        after.decide(Some(&without));
+
+        let answers = [&stored, &after].map(|question| question.votes[0].answer.clone());
+        assert_eq!(answers, [Answer::labels(["Billing"]), vote.answer.clone()]);
+        assert_eq!(after.votes, [vote.clone()]);
+        // A user alone answers nothing.
+        let is_answer = vote.source == VoteSource::HumanReview;
+        assert_eq!(after.answer(), is_answer.then_some(&vote.answer));
+        let mut again = stored;
+        again.add(&[vote]);
+        with_synonym.use_own_names(&mut again);
+        assert_eq!(again.votes.len(), 1, "the same vote, by whatever name it is kept");
+    }
+}
+
+#[test]
+fn what_a_reviewer_chose_by_the_name_of_before_is_a_class_of_that_name_once_that_is_taken_away() {
+    let mut set = labels(&["Golf", "Login"]);
+    set.rename("Golf", "Sports").expect("free");
+    let mut question = Question::asked(dislike(), "review-1", 1);
+    question.answer_with(&[review("w1", "Golf")]);
+    set.use_own_names(&mut question);
+    question.decide(Some(&set));
+    let before = question.answer().cloned();
+
+    set.remove_synonym("Sports", "Golf").expect("it has it");
+    set.use_own_names(&mut question);
+    question.decide(Some(&set));
+
+    assert_eq!(before, Some(Answer::labels(["Sports"])));
+    assert_eq!(question.answer(), Some(&Answer::labels(["Golf"])));
+}
+
+/// A question that a user's `B` has opened again, after a reviewer had answered `A`.
+fn opened_again() -> Question {
+    let mut question = answered("A");
+    question.complaints.clear();
+    let effect = question.hear(&Opinion::of(&with(r#""label": "B", "user": "bob""#)));
+    assert_eq!((effect, question.state), (Effect::Reopens, State::Asked));
+    question.human_loop = Some("review-1-again-1".to_owned());
+    question
+}
+
+#[test]
+fn what_a_user_s_contradiction_has_opened_again_is_settled_by_a_merge_that_takes_the_contradiction_away() {
+    for (from, into) in [("A", "B"), ("B", "A")] {
+        let mut set = labels(&["A", "B", "C"]);
+        set.merge(from, into).expect("active");
+        let mut question = opened_again();
+        // Something else may have written it by the names of now before.
+        set.use_own_names(&mut question);
+
+        let asking = question.settle(&set);
+
+        assert_eq!(asking.as_deref(), Some("review-1-again-1"));
+        assert_eq!(question.answer(), Some(&Answer::labels([into])));
+        assert!(question.is_taken_off("review-1-again-1"));
+    }
+}
+
+#[test]
+fn what_a_user_s_contradiction_has_opened_again_stays_open_where_somebody_still_speaks_against_the_answer() {
+    let mut merged = labels(&["A", "B", "C"]);
+    merged.merge("B", "A").expect("active");
+    let mut other = labels(&["A", "B", "C"]);
+    other.merge("C", "A").expect("active");
+    let mut called_wrong = opened_again();
+    called_wrong.remember_complaints(&[Vote {
+        source: VoteSource::Feedback,
+        ..review("user:cy", "A")
+    }]);
+    let mut of_another = opened_again();
+    of_another.hear(&Opinion::of(&with(r#""label": "C", "user": "cy""#)));
+    let mut only_complained = answered("A");
+    only_complained.complaints.clear();
+    only_complained.hear(&Opinion::of(&with(r#""user": "bob""#)));
+
+    for (mut question, set) in [
+        (opened_again(), &other),
+        (called_wrong, &merged),
+        (of_another, &merged),
+        (only_complained, &merged),
+    ] {
+        set.use_own_names(&mut question);
+
+        assert_eq!(question.settle(set), None);
+        assert_eq!(question.state, State::Asked);
+        assert!(question.human_loop.is_some());
+    }
 }
