@@ -51,6 +51,9 @@ pub enum AnswerError {
     /// Several fields say different things about one item.
     #[error("several fields of the answer say different things")]
     Ambiguous,
+    /// It says that the prediction is not right, and not which label is.
+    #[error("the answer denies the prediction and names no other label")]
+    Denied,
 }
 
 /// Returns the answer that the page's script put together or, without a script, the plain form fields: several of one

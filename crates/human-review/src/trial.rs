@@ -182,7 +182,8 @@ pub(crate) fn why_unreadable(html: &str, labels: &[String]) -> Option<String> {
 /// # Errors
 ///
 /// [`AnswerError::Unreadable`] when something was entered that cannot be matched, [`AnswerError::Ambiguous`] when several
-/// fields say different things, [`AnswerError::Incomplete`] when nothing was entered; those of [`check_proposal`].
+/// fields say different things, [`AnswerError::Denied`] when it only says that the prediction is not right,
+/// [`AnswerError::Incomplete`] when nothing was entered; those of [`check_proposal`].
 pub fn check_answer(
     answer: &Map<String, Value>,
     exclusions: &ExclusionCategories,
@@ -193,6 +194,9 @@ pub fn check_answer(
         return Ok(());
     };
     let reading = task.read_form(answer, exclusions, set);
+    if reading.is_denial {
+        return Err(AnswerError::Denied);
+    }
     if reading.is_unreadable {
         let is_read = |(name, value): &(&String, &Value)| {
             let alone = Map::from_iter([((*name).clone(), (*value).clone())]);

@@ -188,6 +188,13 @@ fn of_answer(error: &AnswerError) -> Message {
             "Several of its fields name different labels, and it cannot be told which one counts. The task stays in the queue; \
              please tell the operator.",
         ),
+        AnswerError::Denied => (
+            400,
+            "answer_denied",
+            "This answer was not taken",
+            "It says that the label that was predicted is not right, and not which one is. Please go back and choose the right label, or \
+             that none fits: the task is still yours. If the page offers no such choice, please tell the operator: it must ask for the label.",
+        ),
         AnswerError::Contradiction => (
             400,
             "answer_contradicts_itself",

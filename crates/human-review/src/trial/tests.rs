@@ -314,10 +314,14 @@ fn what_is_collected_of_an_answer_is_taken_and_what_is_not_is_refused() {
         (json!({ "meta": item, "category": "Sports" }), Ok(())),
         (
             json!({ "meta": item, "is_correct": { "yes": false, "no": true } }),
-            Err(AnswerError::Ambiguous),
+            Err(AnswerError::Denied),
         ),
         (
             json!({ "prediction": "World", "correct": "nein" }),
+            Err(AnswerError::Denied),
+        ),
+        (
+            json!({ "meta": item, "category": "Sports", "topic": "World" }),
             Err(AnswerError::Ambiguous),
         ),
         (json!({ "category": "" }), Err(AnswerError::Incomplete)),

@@ -26,6 +26,8 @@ pub(crate) struct Reading {
     pub read: BTreeSet<String>,
     /// Whether something was entered.
     pub is_filled: bool,
+    /// Whether all that it says is that the prediction, which it repeats, is not right.
+    pub is_denial: bool,
 }
 
 impl Reading {
@@ -68,6 +70,7 @@ pub(crate) fn read(
         answers: Vec::new(),
         read: BTreeSet::new(),
         is_filled: !filled.is_empty(),
+        is_denial: false,
     };
     for (place, mut fields) in by_id.into_iter().enumerate() {
         let shown = match items.len() {

@@ -163,6 +163,8 @@ pub struct FormReading {
     pub answers: BTreeMap<usize, Option<Answer>>,
     /// Whether something was entered of which no answer to any item could be read.
     pub is_unreadable: bool,
+    /// Whether all that it says is that the prediction, which it repeats, is not right: no label is read of that.
+    pub is_denial: bool,
 }
 
 impl FormReading {
@@ -392,6 +394,7 @@ impl HumanLoopOutput {
         FormReading {
             answers: answers.map(|(number, (_, answer))| (number, answer)).collect(),
             is_unreadable,
+            is_denial: reading.is_denial,
         }
     }
 
@@ -416,6 +419,7 @@ impl HumanLoopOutput {
             && denies(&content, given, resolve)
         {
             reading.answers = vec![None];
+            reading.is_denial = true;
         }
         reading
     }
