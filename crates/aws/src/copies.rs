@@ -80,7 +80,7 @@ impl Copies<'_> {
         self.forget_text(record).await?;
         // Who has taken a complaint back waits for no answer.
         if question.state != State::Withdrawn {
-            self.carry_predictions(record).await?;
+            self.carry_predictions(question).await?;
         }
 
         let next = |copy: &FeedbackRecord| match question.takes_back(copy) {
@@ -167,14 +167,26 @@ impl Copies<'_> {
     }
 
     /// Marks that the first copy in another spelling, which people may be asked about now, is asked for the predictions of its
-    /// original too: their clients are told what people answer then.
-    async fn carry_predictions(&self, record: &FeedbackRecord) -> Result<(), BucketError> {
+    /// original too: their clients are told what people answer then. Where all copies differ by a small change, so is the first of
+    /// them, and it is noted whose answer the original gets; not where somebody has said something of it, which may be another
+    /// thing than what is said of the copy.
+    async fn carry_predictions(&self, question: &Question) -> Result<(), BucketError> {
+        let record = &question.record;
         let others = self.other_texts(record).await?;
         let spelt_otherwise = others.iter().find(|copy| same_form(copy) == same_form(record));
-        match spelt_otherwise {
-            Some(copy) => self.mark_predictions(&record.id, &copy.id).await,
-            None => Ok(()),
+        if let Some(copy) = spelt_otherwise {
+            return self.mark_predictions(&record.id, &copy.id).await;
         }
+        let is_silent = question.votes.is_empty() && question.complaints.is_empty();
+        let Some(near) = others.first().filter(|_| is_silent) else {
+            return Ok(());
+        };
+        let original = near.id.clone();
+        let of_near = &Duplicate { original };
+        self.feedback
+            .put_document(&keys::duplicate(&record.id), of_near)
+            .await?;
+        self.mark_predictions(&record.id, &near.id).await
     }
 
     async fn mark_predictions(&self, original: &str, copy: &str) -> Result<(), BucketError> {

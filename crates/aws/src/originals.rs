@@ -47,9 +47,9 @@ pub async fn question_of(
     let original = match &own {
         None => original_of(feedback, record_id, form_owner).await?,
         Some(own) if has_votes_alone(own) || says_nothing(own) => duplicate_of(feedback, record_id).await?,
-        Some(own) if is_of_files_alone(own) || own.state == State::Abandoned => {
-            form_owner.await?.filter(|owner| owner != record_id)
-        }
+        // A copy by a small change that went on is noted where it is the only one.
+        Some(own) if own.state == State::Abandoned => original_of(feedback, record_id, form_owner).await?,
+        Some(own) if is_of_files_alone(own) => form_owner.await?.filter(|owner| owner != record_id),
         Some(_) => None,
     };
     let end = match original {

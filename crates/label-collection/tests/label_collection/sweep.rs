@@ -1,5 +1,6 @@
 //! What became of the loops that are not done with.
 
+use active_learning_aws::{bucket::Bucket, originals};
 use active_learning_core::{
     feedback::{FeedbackRecord, record_id},
     keys,
@@ -331,6 +332,62 @@ async fn a_copy_that_is_spelt_otherwise_is_released_and_goes_on_with_its_own_cop
         (TRAINING, "copies/"),
     ] {
         assert!(services.keys(bucket, prefix).await.is_empty(), "{prefix}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_for_an_answer_gets_that_to_a_near_duplicate_which_goes_on_unless_something_was_said_of_the_text()
+ {
+    for is_silent in [true, false] {
+        let services = Services::start();
+        services.asked_and(LOOP, "Stopped").await;
+        let first = &input()["comprehendPredictions"][0];
+        let first = FeedbackRecord::parse(first.to_string().as_bytes()).expect("a record");
+        let utterance = format!("{} today", first.utterance);
+        let near = FeedbackRecord {
+            id: record_id(&first.classifier, &utterance),
+            utterance,
+            ..first.clone()
+        };
+        let key = format!("copies/{}/{}-0123456789abcdef.json", first.id, near.id);
+        services.put(TRAINING, &key, near.to_line()).await;
+        let duplicate = json!({"original": first.id}).to_string();
+        services
+            .put(FEEDBACK, &keys::duplicate(&near.id), duplicate)
+            .await;
+        let prediction = keys::prediction_of(&first.id, "p-1");
+        services.put(FEEDBACK, &prediction, "").await;
+        if !is_silent {
+            let mut question = Question::asked(first.clone(), LOOP, 6);
+            question.add(&[Vote::of_user(&first, Answer::labels(["Sports"]))]);
+            services
+                .put(FEEDBACK, &keys::question(&first.id), question.to_json())
+                .await;
+        }
+
+        services.sweep().await;
+
+        // People answer the near duplicate, which went on as a question of its own.
+        let mut question = Question::asked(near.clone(), "review-2", 1);
+        question.answer_with(&[Vote {
+            source: VoteSource::HumanReview,
+            ..Vote::of_user(&near, Answer::labels(["World"]))
+        }]);
+        services
+            .put(FEEDBACK, &keys::question(&near.id), question.to_json())
+            .await;
+        let feedback = Bucket::new(services.s3.clone(), FEEDBACK);
+        let nobody_s = async { Ok(None) };
+        let asked = originals::question_of(&feedback, &first.id, nobody_s).await;
+        let asked = asked.expect("S3 answers");
+        let marks = services.keys(FEEDBACK, &keys::predictions_of(&near.id)).await;
+        if is_silent {
+            assert_eq!(marks, [keys::prediction_of(&near.id, "p-1")]);
+            assert_eq!(asked.id, near.id, "the prediction has the answer of the copy");
+        } else {
+            assert_eq!(marks, [""; 0]);
+            assert_eq!(asked.id, first.id);
+        }
     }
 }
 
