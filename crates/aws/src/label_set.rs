@@ -43,6 +43,17 @@ pub enum ChangeError {
     /// The change is not allowed; nothing was written.
     #[error(transparent)]
     Refused(#[from] LabelSetError),
+    /// Somebody else has changed the set since it was said what the change does; nothing was written.
+    #[error(
+        "somebody else has changed the label set since it was said what this does (it was version {counted}, and is {now} now): \
+         nothing was changed; do it again to see what it does now"
+    )]
+    ChangedSince {
+        /// The version of which it was said.
+        counted: u64,
+        /// The version of now.
+        now: u64,
+    },
     /// The bucket failed.
     #[error(transparent)]
     Bucket(#[from] BucketError),
@@ -65,8 +76,25 @@ fn taken(written: Result<LabelSet, ChangeError>) -> Result<LabelSet, BucketError
     match written {
         Ok(set) => Ok(set),
         Err(ChangeError::Bucket(error)) => Err(error),
-        Err(ChangeError::Refused(_)) => unreachable!("taking in data refuses nothing"),
+        Err(ChangeError::Refused(_) | ChangeError::ChangedSince { .. }) => {
+            unreachable!("taking in data refuses nothing")
+        }
     }
+}
+
+/// Makes a change; returns whether anything is another one by it.
+fn edited(
+    set: &mut LabelSet,
+    at: &str,
+    change: &mut impl FnMut(&mut LabelSet) -> Result<(), LabelSetError>,
+) -> Result<bool, ChangeError> {
+    let before = set.clone();
+    change(set)?;
+    let is_new = *set != before;
+    if is_new {
+        set.edited(at);
+    }
+    Ok(is_new)
 }
 
 impl LabelSets {
@@ -174,14 +202,33 @@ impl LabelSets {
         at: &str,
         mut change: impl FnMut(&mut LabelSet) -> Result<(), LabelSetError>,
     ) -> Result<LabelSet, ChangeError> {
+        self.write(LabelSet::none, |set| edited(set, at, &mut change))
+            .await
+    }
+
+    /// Changes the set as [`LabelSets::edit`] does, if it still is the one of which it was said what the change does: by
+    /// another one, rows may be mapped or asked again that nobody has counted.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError`].
+    pub async fn edit_counted(
+        &self,
+        counted: &LabelSet,
+        at: &str,
+        mut change: impl FnMut(&mut LabelSet) -> Result<(), LabelSetError>,
+    ) -> Result<LabelSet, ChangeError> {
+        let (counted, newer) = (counted.version(), counted.version() + 1);
         let edit = |set: &mut LabelSet| {
-            let before = set.clone();
-            change(set)?;
-            let is_new = *set != before;
-            if is_new {
-                set.edited(at);
+            if set.version() == newer && set.was_made_at(at) {
+                // An answer of S3 was lost: it is made.
+                return Ok(false);
             }
-            Ok(is_new)
+            if set.version() != counted {
+                let now = set.version();
+                return Err(ChangeError::ChangedSince { counted, now });
+            }
+            edited(set, at, &mut change)
         };
         self.write(LabelSet::none, edit).await
     }
@@ -190,7 +237,7 @@ impl LabelSets {
     async fn write(
         &self,
         new: impl Fn() -> LabelSet,
-        mut change: impl FnMut(&mut LabelSet) -> Result<bool, LabelSetError>,
+        mut change: impl FnMut(&mut LabelSet) -> Result<bool, ChangeError>,
     ) -> Result<LabelSet, ChangeError> {
         let mut tries = Tries::default();
         while tries.again().await {

@@ -81,6 +81,29 @@ async fn of_two_who_add_the_same_label_at_once_one_is_told_that_it_is_there() {
     assert_eq!((newest.version(), newest.active().count()), (2, 2));
 }
 
+#[tokio::test]
+async fn a_change_that_was_counted_is_refused_where_somebody_else_has_changed_the_set_since() {
+    let bucket = bucket();
+    let sets = LabelSets::new(bucket.clone());
+    let names = ["Billing", "Invoice", "Login"].map(str::to_owned);
+    let counted = sets.current_or_seed(&names, AT).await.expect("a set");
+    let split = |set: &mut LabelSet| set.split("Billing", &["Refund", "Payment"]);
+    let merge = |set: &mut LabelSet| set.merge("Invoice", "Billing");
+    let (earlier, later) = ("2026-11-28T10:01:00.000Z", "2026-11-28T10:02:00.000Z");
+
+    // The rows of the merged label would be left out by the split, and no one would be asked about them.
+    let other = LabelSets::new(bucket.clone());
+    other.edit(earlier, merge).await.expect("merged");
+    let refused = sets.edit_counted(&counted, later, split).await;
+    let now = other.newest().await.expect("read").expect("a set");
+    let made = sets.edit_counted(&now, later, split).await.expect("split");
+    let again = sets.edit_counted(&now, later, split).await.expect("known");
+
+    let refused = refused.expect_err("the set is another one").to_string();
+    assert!(refused.contains("it was version 1, and is 2 now"), "{refused}");
+    assert_eq!((now.version(), made.version(), again.version()), (2, 3, 3));
+}
+
 #[test]
 fn a_change_is_made_after_the_one_before_it_whatever_the_clock_says() {
     let set = LabelSet::seed(["World"], Origin::Edited, "2026-11-28T10:00:05.000Z");
