@@ -3,11 +3,8 @@
 //! Every change says first what it will do, with numbers, and asks.
 
 mod added;
-mod effects;
 mod listing;
 mod made;
-mod plan;
-mod words;
 
 use std::collections::HashMap;
 
@@ -18,20 +15,18 @@ use active_learning_aws::{
 };
 use active_learning_core::labels::{
     label_key::label_key,
-    label_set::{LabelSet, LabelSetError},
+    label_set::{LabelChange, LabelSet, LabelSetError},
 };
 use clap::{Args, Subcommand};
 use model_building::{
+    label_change::{LabelChanges, Plan},
     proposals::{Proposal, proposals},
     relabel,
 };
 use serde::Serialize;
 
+use self::listing::{listed, proposed};
 pub(crate) use self::{added::Added, made::Made};
-use self::{
-    listing::{listed, proposed},
-    plan::Plan,
-};
 use crate::{confirm::confirmed, outputs::StackOutputs, place::Place, wording::counted};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -58,7 +53,7 @@ pub struct Options {
     action: Option<Action>,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Action {
     /// Shows the labels with their synonyms and states (the default)
     #[command(after_help = "Example: active-learning labels list")]
@@ -156,6 +151,7 @@ struct Labels {
     place: Place,
     sets: LabelSets,
     relabelling: Relabelling,
+    changes: LabelChanges,
 }
 
 /// Does what was asked; `stack` finds the running stack. Returns whether it was done.
@@ -173,6 +169,11 @@ pub async fn execute(
         sets: LabelSets::new(place.training.clone()).with_several_labels(place.several_labels),
         relabelling: Relabelling::new(place.feedback.clone(), place.training.clone())
             .with_several_labels(place.several_labels),
+        changes: LabelChanges::new(
+            place.training.clone(),
+            place.feedback.clone(),
+            place.several_labels,
+        ),
         place,
     };
     labels.go_on_with_earlier_changes().await?;
@@ -232,7 +233,10 @@ impl Labels {
         Asking { yes, json }: Asking,
     ) -> Result<bool, Failure> {
         // What cannot be done is said before anything is counted.
-        apply(&mut set.clone(), &action)?;
+        let Some(change) = action.change() else {
+            return Ok(false);
+        };
+        set.clone().apply(&change)?;
         let or_else = match &action {
             Action::Accept { .. } => "`labels add` makes a label of your own",
             _ => "`labels proposed` lists all of them",
@@ -242,7 +246,8 @@ impl Labels {
         {
             *name = proposed;
         }
-        let plan = self.plan(set, &action).await?;
+        let change = action.change().unwrap_or(change);
+        let plan = self.changes.plan(set, &change).await?;
         let mut text = plan.text.clone();
         if set.labels().is_empty() {
             text = format!(
@@ -258,7 +263,7 @@ impl Labels {
                 contradicted: plan.contradicted.len(),
             };
             if yes {
-                let made = self.make(set, &plan, |set| apply(set, &action)).await?;
+                let made = self.make(set, &plan, |set| set.apply(&change)).await?;
                 changed.version = Some(made.version);
                 (changed.asked_again, changed.withdrawn) = (made.asked_again, made.withdrawn);
                 changed.contradicted = made.contradicted;
@@ -272,7 +277,7 @@ impl Labels {
             return Ok(false);
         }
 
-        let made = self.make(set, &plan, |set| apply(set, &action)).await?;
+        let made = self.make(set, &plan, |set| set.apply(&change)).await?;
         println!("Label set version {}.", made.version);
         print!("{}", made.in_words());
         Ok(true)
@@ -312,8 +317,8 @@ impl Labels {
             let decisions = self.relabelling.plan_decisions(set, &at, &plan.decided_anew);
             planned.push(decisions.await?);
         }
-        let changed = self.sets.edit(&at, change).await;
-        if let Err(ChangeError::Refused(_)) = &changed {
+        let changed = self.sets.edit_counted(set, &at, change).await;
+        if let Err(ChangeError::Refused(_) | ChangeError::ChangedSince { .. }) = &changed {
             for planned in &planned {
                 self.relabelling.drop_plan(planned).await?;
             }
@@ -381,19 +386,25 @@ impl Labels {
     }
 }
 
-fn apply(set: &mut LabelSet, action: &Action) -> Result<(), LabelSetError> {
-    match action {
-        Action::Add { name, description } => set.add(name, description),
-        Action::Accept { name } => set.add(name, ""),
-        Action::Rename { old, new } => set.rename(old, new),
-        Action::Merge { from, into } => set.merge(from, into),
-        Action::Retire { name } => set.retire(name),
-        Action::Split { name, into } => set.split(name, into),
-        Action::Describe { name, description } => set.describe(name, description),
-        Action::Order { names } => set.order(names),
-        Action::Synonym { name, synonym } => set.add_synonym(name, synonym),
-        Action::RemoveSynonym { name, synonym } => set.remove_synonym(name, synonym),
-        Action::Refuse { name } => set.refuse(name),
-        Action::List | Action::Proposed => Ok(()),
+impl Action {
+    /// Returns the change of the label set that it makes; what only shows something makes none.
+    fn change(&self) -> Option<LabelChange> {
+        Some(match self.clone() {
+            Self::Add { name, description } => LabelChange::Add { name, description },
+            Self::Accept { name } => LabelChange::Add {
+                name,
+                description: String::new(),
+            },
+            Self::Rename { old, new } => LabelChange::Rename { old, new },
+            Self::Merge { from, into } => LabelChange::Merge { from, into },
+            Self::Retire { name } => LabelChange::Retire { name },
+            Self::Split { name, into } => LabelChange::Split { name, into },
+            Self::Describe { name, description } => LabelChange::Describe { name, description },
+            Self::Order { names } => LabelChange::Order { names },
+            Self::Synonym { name, synonym } => LabelChange::Synonym { name, synonym },
+            Self::RemoveSynonym { name, synonym } => LabelChange::RemoveSynonym { name, synonym },
+            Self::Refuse { name } => LabelChange::Refuse { name },
+            Self::List | Self::Proposed => return None,
+        })
     }
 }

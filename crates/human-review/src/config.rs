@@ -25,6 +25,9 @@ pub struct Config {
     pub feedback_bucket: String,
     /// State machine that builds models, which the console tells what an operator decides (`STATE_MACHINE_ARN`).
     pub state_machine_arn: String,
+    /// Function that builds models, which counts what a change of the label set does; empty where nothing is counted
+    /// (`MODEL_BUILDING_FUNCTION_NAME`).
+    pub model_building_function: String,
     /// Bus that is told when a loop has ended (`EVENT_BUS_NAME`).
     pub event_bus: String,
     /// Topic at which reviewers are told of new work (`REVIEW_TOPIC_ARN`).
@@ -81,6 +84,7 @@ impl Config {
             training_bucket: env.required("TRAINING_BUCKET_NAME")?,
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
             state_machine_arn: env.required("STATE_MACHINE_ARN")?,
+            model_building_function: env.optional("MODEL_BUILDING_FUNCTION_NAME")?.unwrap_or_default(),
             event_bus: env.required("EVENT_BUS_NAME")?,
             review_topic_arn: env.required("REVIEW_TOPIC_ARN")?,
             portal_url: env.optional("PORTAL_URL")?.unwrap_or_default(),

@@ -11,6 +11,7 @@ mod audit_start;
 mod audits;
 mod chart;
 mod confusion;
+mod counting;
 mod data;
 mod data_search;
 mod dataset_of;
@@ -43,6 +44,7 @@ use futures::future::{BoxFuture, FutureExt, ready};
 use serde_json::Value;
 
 pub use self::actions::{confirmed_actions, is_action, searches};
+pub use self::counting::ChangeCounter;
 use self::page::{Block, ConsolePage, NavigationItem};
 use crate::control_plane::ControlPlane;
 use crate::event::{HttpReply, HttpRequest};
@@ -101,6 +103,8 @@ pub struct Console<'a> {
     pub label_sets: &'a LabelSets,
     /// Step Functions, and the state machine that builds models.
     pub models: Option<(&'a aws_sdk_sfn::Client, &'a str)>,
+    /// Counts what a change of the label set does; none where nobody is to be asked.
+    pub counter: Option<ChangeCounter<'a>>,
     /// Signs links.
     pub key: &'a SigningKey,
     /// Who is signed in.

@@ -77,6 +77,7 @@ use serde_json::Value;
 
 use crate::api::Api;
 pub use crate::config::Config;
+use crate::console::ChangeCounter;
 pub use crate::error::HumanReviewError;
 use crate::event::{HttpReply, HttpRequest, Invocation};
 use crate::flows::Flows;
@@ -123,7 +124,8 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
     let function = function
         .with_masking(masking)
         .with_topics(aws_sdk_sns::Client::new(&sdk));
-    let function = &function.with_state_machine(aws_sdk_sfn::Client::new(&sdk));
+    let function = function.with_state_machine(aws_sdk_sfn::Client::new(&sdk));
+    let function = &function.with_counts(aws_sdk_lambda::Client::new(&sdk));
     lambda::run_events(|event: LambdaEvent<Value>| async move {
         let request_id = &event.context.request_id;
         function
@@ -142,6 +144,8 @@ pub struct HumanReview {
     feedback: Bucket,
     erased: ErasedList,
     sfn: Option<aws_sdk_sfn::Client>,
+    /// Asks what a change of the label set does.
+    lambda: Option<aws_sdk_lambda::Client>,
     sns: Option<aws_sdk_sns::Client>,
     members: Members,
     provider: Option<Provider>,
@@ -186,6 +190,7 @@ impl HumanReview {
             masking: None,
             bus: None,
             sfn: None,
+            lambda: None,
             provider: None,
             sns: None,
             members: Members::new(bucket.clone()),
@@ -208,6 +213,25 @@ impl HumanReview {
             sfn: Some(sfn),
             ..self
         }
+    }
+
+    /// Lets the console say with numbers what a change of the label set does.
+    #[must_use]
+    pub fn with_counts(self, lambda: aws_sdk_lambda::Client) -> Self {
+        Self {
+            lambda: Some(lambda),
+            ..self
+        }
+    }
+
+    fn counter(&self) -> Option<ChangeCounter<'_>> {
+        let function = self.config.model_building_function.as_str();
+        let lambda = self.lambda.as_ref().filter(|_| !function.is_empty())?;
+        Some(ChangeCounter {
+            lambda,
+            function,
+            feedback_bucket: &self.config.feedback_bucket,
+        })
     }
 
     /// Signs people in by the provider of the configuration, if it names one.
@@ -344,6 +368,7 @@ impl HumanReview {
             training: &self.training,
             feedback: &self.feedback,
             models: models.map(|sfn| (sfn, self.config.state_machine_arn.as_str())),
+            counter: self.counter(),
             members: &self.members,
             flows: &self.flows,
             provider: self.provider.as_ref(),

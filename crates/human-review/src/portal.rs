@@ -23,7 +23,7 @@ use serde_json::json;
 use self::messages::{answered_task, message, own_words};
 use crate::answer::AnswerError;
 use crate::blind::BlindShare;
-use crate::console;
+use crate::console::{self, ChangeCounter};
 use crate::control_plane::ControlPlane;
 use crate::event::{HttpReply, HttpRequest};
 use crate::flows::Flows;
@@ -83,6 +83,8 @@ pub struct Portal<'a> {
     pub feedback: &'a Bucket,
     /// Step Functions, and the state machine that builds models, for the console.
     pub models: Option<(&'a aws_sdk_sfn::Client, &'a str)>,
+    /// Counts what a change of the label set does, for the console.
+    pub counter: Option<ChangeCounter<'a>>,
     /// Who may sign in.
     pub members: &'a Members,
     /// The work teams.

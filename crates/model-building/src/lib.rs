@@ -24,6 +24,7 @@ pub mod export;
 mod first_model;
 mod flywheel;
 mod hosted;
+pub mod label_change;
 mod label_set;
 mod labels;
 mod message;
@@ -42,7 +43,7 @@ mod verify;
 mod versions;
 
 use active_learning_aws::{bucket::Bucket, clients, event_bus::EventBus, failure::chain, lambda, s3_event};
-use active_learning_core::keys;
+use active_learning_core::{keys, labels::label_set::LabelChange};
 use aws_config::SdkConfig;
 use chrono::Utc;
 use futures::future::{FutureExt, LocalBoxFuture};
@@ -62,6 +63,7 @@ pub use error::StepError;
 pub use executions::{ExecutionError, Followed, follow, start_build, start_roll_back};
 pub use export::newest_mode;
 pub use hosted::{DATASET_READY, SOURCE};
+use label_change::{ChangeCounted, LabelChanges};
 pub use tick::BuildPolicy;
 pub use training_files::{describe as describe_training_file, training_files};
 pub use versions::{Scores, VersionSummary, versions};
@@ -94,6 +96,15 @@ struct Step {
     build: Build,
     /// Of `request-approval`.
     task_token: Option<String>,
+}
+
+/// Asks what a change of the label set will do.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CountLabelChange {
+    /// Bucket of the questions.
+    feedback_bucket: String,
+    change: LabelChange,
 }
 
 /// The function.
@@ -130,6 +141,10 @@ impl ModelBuilding {
                 Box::pin(self.tick(Utc::now())).await?;
                 Ok(json!({}))
             }
+            Some("count-label-change") => {
+                let counted = Box::pin(self.count_label_change(payload)).await?;
+                Ok(serde_json::to_value(counted).expect("a count has only string keys"))
+            }
             Some(_) => {
                 let step = Step::deserialize(payload).map_err(StepError::invalid_payload)?;
                 let build = self.step(step).await?;
@@ -146,6 +161,16 @@ impl ModelBuilding {
                 Ok(json!({}))
             }
         }
+    }
+
+    /// Says what a change of the label set will do, for the console of the review service.
+    async fn count_label_change(&self, payload: Value) -> Result<ChangeCounted, StepError> {
+        let asked = CountLabelChange::deserialize(payload).map_err(StepError::invalid_payload)?;
+        let feedback = self.bucket.other(&asked.feedback_bucket);
+        let several = self.config.several_labels;
+        let changes = LabelChanges::new(self.bucket.clone(), feedback, several);
+        let counted = changes.count(several, &asked.change).await;
+        counted.map_err(|error| StepError::NotNow(format!("the change was not counted: {error}")))
     }
 
     async fn step(&self, step: Step) -> Result<Build, StepError> {

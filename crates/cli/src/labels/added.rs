@@ -7,7 +7,9 @@ use active_learning_aws::{
 };
 use active_learning_core::labels::label_set::{LabelSet, LabelSetError};
 
-use super::{Failure, Labels, Made, effects::Said, plan::Plan};
+use model_building::label_change::{LabelChanges, Plan, Said};
+
+use super::{Failure, Labels, Made};
 use crate::place::Place;
 
 /// New labels of a set, with what they do to the votes that there are.
@@ -30,10 +32,16 @@ impl Added {
             place: place.clone(),
             sets: sets.clone(),
             relabelling: relabelling.with_several_labels(after.has_several_labels()),
+            changes: LabelChanges::new(
+                place.training.clone(),
+                place.feedback.clone(),
+                after.has_several_labels(),
+            ),
         };
-        let counted = labels.count_begins(Some(Doubt::NoneFits)).await?;
-        let plan = labels.plan_none_fitted(after).await?;
+        let counted = labels.changes.count_begins(Some(Doubt::NoneFits)).await?;
+        let plan = labels.changes.plan_none_fitted(after).await?;
         let plan = labels
+            .changes
             .with_effects(plan, [before, after], Said::default())
             .await?;
         let plan = Plan {

@@ -4,11 +4,13 @@
 //! [`version_key`] each one there ever was. Names are compared by [`label_key`], so that spelling never makes another
 //! label; no key belongs to two labels.
 
+mod change;
 mod changes;
 mod mapping;
 #[cfg(test)]
 mod tests;
 
+pub use change::LabelChange;
 pub use changes::{LabelSetError, can_be_label, can_be_proposed, check_suggestion, is_written_as_others};
 pub use mapping::{Difference, Mapped, delimiter};
 

@@ -276,6 +276,7 @@ fn config() -> Config {
         bucket: BUCKET.to_owned(),
         training_bucket: "training".to_owned(),
         feedback_bucket: "feedback".to_owned(),
+        model_building_function: String::new(),
         state_machine_arn: "arn:aws:states:us-east-1:123456789012:stateMachine:model-building".to_owned(),
         event_bus: "active-learning".to_owned(),
         review_topic_arn: String::new(),

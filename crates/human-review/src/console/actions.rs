@@ -350,7 +350,7 @@ impl Console<'_> {
         }
         let mut hidden = vec![("subject", subject.to_owned()), (CONFIRMED, "yes".to_owned())];
         hidden.extend(values.into_iter().map(|value| ("value", value)));
-        let known = self.known_of_proposal(action.address, subject).await?;
+        let known = Box::pin(self.known_of_proposal(action.address, subject, value)).await?;
         blocks.extend(known.map(Block::text));
         blocks.push(Block::Form(Form {
             action: action.address,

@@ -7,7 +7,7 @@ use active_learning_aws::overview::Tally;
 use active_learning_aws::relabelling::{ANSWERS_PER_SWEEP, Doubt, Relabelling};
 use active_learning_aws::rfc3339;
 use active_learning_core::labels::label_key::label_key;
-use active_learning_core::labels::label_set::{LabelSet, LabelSetError, can_be_label};
+use active_learning_core::labels::label_set::{LabelChange, LabelSet, LabelSetError, can_be_label};
 use active_learning_core::text::{counted, counted_as};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -20,11 +20,14 @@ use super::{Console, ConsoleError};
 /// Proposals that are shown.
 const SHOWN: usize = 50;
 
+/// Says that no exact number is known.
+const NOT_COUNTED: &str = "How many rows this changes, and how many texts are asked again, was not counted in time: go back and try \
+    again, or use `active-learning labels`, which counts before.";
+
 /// What it does to take another name of a label away.
 const WITHOUT_SYNONYM: &str = "What is proposed by that name is a proposal again, and its rows are left out. What reviewers chose while \
     it was the label's own name, and rows of training files that are called so, are of a class of that name, until it is a label \
-    or another name of one. A name that only writes the label's own in other digits means it all the same. \
-    `active-learning labels remove-synonym` counts the rows before.";
+    or another name of one. A name that only writes the label's own in other digits means it all the same.";
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,9 +78,9 @@ impl Console<'_> {
         blocks.push(Block::text(
             "What reviewers proposed, as of the last look of the function that builds models. To accept makes the proposal a \
              label of its own; a merge makes it another name of one. Votes that proposed it count for that then, and what \
-             contradicts itself by it is asked. Whatever a file proposed, the answers of reviewers stay. `labels accept` and \
-             `labels merge` do the same at the command line, and count exactly before; `labels proposed` counts what users \
-             suggested as well. To refuse has texts asked again that were answered by what is refused.",
+             contradicts itself by it is asked. Whatever a file proposed, the answers of reviewers stay. What a change does is \
+             counted before it is confirmed, as `labels accept` and `labels merge` do at the command line; `labels proposed` counts \
+             what users suggested as well. To refuse has texts asked again that were answered by what is refused.",
         ));
         if proposals.is_empty() {
             blocks.push(Block::text("Nothing is proposed."));
@@ -94,19 +97,34 @@ impl Console<'_> {
         Ok(())
     }
 
-    /// Says what is known of a proposal before it is merged or refused, and what the console does not do then; nothing
-    /// of other actions.
+    /// Says what a change of the label set will do before it is made, and what the console does not do then; nothing of other
+    /// actions. It is counted as by the command; where no count comes, it is said what is known without one.
     pub(super) async fn known_of_proposal(
         &self,
         address: &str,
         name: &str,
+        value: &str,
     ) -> Result<Option<String>, ConsoleError> {
+        let Some(change) = change_of(address, name, value) else {
+            return Ok(None);
+        };
+        let counted = match &self.counter {
+            Some(counter) => counter.count(&change).await,
+            None => None,
+        };
+        Ok(Some(match counted {
+            Some(counted) => format!("{counted} {}", asked_when()),
+            None => format!("{NOT_COUNTED} {}", self.known_uncounted(address, name).await?),
+        }))
+    }
+
+    /// Says what is known of a change of which no count came.
+    async fn known_uncounted(&self, address: &str, name: &str) -> Result<String, ConsoleError> {
         let then = match address {
             "merge-label" => "They count for the label that is chosen.",
             "accept-label" => "They count for it.",
             "refuse-label" => "It is proposed no more.",
-            "remove-synonym" => return Ok(Some(WITHOUT_SYNONYM.to_owned())),
-            _ => return Ok(None),
+            _ => return Ok(WITHOUT_SYNONYM.to_owned()),
         };
         let tally = Tally::read(self.training).await?;
         let set = self.label_sets.current().await?;
@@ -124,9 +142,9 @@ impl Console<'_> {
             _ => asked_by_refusal(votes),
         };
         let votes = counted_as(votes, "vote proposes it", "votes propose it");
-        Ok(Some(format!(
+        Ok(format!(
             "{votes}, as of the last look of the function that builds models. {then}{asked}"
-        )))
+        ))
     }
 
     /// Makes a proposal a label of its own, if somebody proposes it.
@@ -140,22 +158,21 @@ impl Console<'_> {
         {
             return Err(ConsoleError::Invalid(format!("nobody proposes `{name}`")));
         }
-        let accept = |set: &mut LabelSet| set.add(name, "");
-        self.change_and_ask(&set, Some(Doubt::NoneFits), accept).await
+        self.change_and_ask(&set, Some(Doubt::NoneFits), &accepted(name))
+            .await
     }
 
     /// Makes a proposal another name of the label `into`.
     pub(super) async fn merge_label(&self, name: &str, into: &str) -> Result<(), ConsoleError> {
         let set = self.label_set().await?;
-        let merge = |set: &mut LabelSet| set.add_synonym(into, name);
-        self.change_and_ask(&set, None, merge).await
+        self.change_and_ask(&set, None, &merged(name, into)).await
     }
 
     /// Takes another name of a label away.
     pub(super) async fn remove_synonym(&self, label: &str, synonym: &str) -> Result<(), ConsoleError> {
         let set = self.label_set().await?;
-        let remove = |set: &mut LabelSet| set.remove_synonym(label, synonym);
-        self.change_and_ask(&set, None, remove).await
+        self.change_and_ask(&set, None, &without_synonym(label, synonym))
+            .await
     }
 
     /// Shows a label one place earlier where all are listed.
@@ -175,13 +192,14 @@ impl Console<'_> {
         &self,
         set: &LabelSet,
         doubt: Option<Doubt>,
-        mut change: impl FnMut(&mut LabelSet) -> Result<(), LabelSetError>,
+        change: &LabelChange,
     ) -> Result<(), ConsoleError> {
-        change(&mut set.clone()).map_err(|refused| ConsoleError::Invalid(refused.to_string()))?;
+        let checked = set.clone().apply(change);
+        checked.map_err(|refused| ConsoleError::Invalid(refused.to_string()))?;
         let at = time_of_change(set, &rfc3339(self.now));
         let relabelling = Relabelling::new(self.feedback.clone(), self.training.clone());
         let planned = relabelling.plan_uncounted(set, &at, doubt).await?;
-        let changed = self.change_labels(&at, change).await;
+        let changed = self.change_labels(&at, |set| set.apply(change)).await;
         if let Err(ConsoleError::Invalid(_)) = &changed {
             relabelling.drop_plan(&planned).await?;
         }
@@ -191,8 +209,7 @@ impl Console<'_> {
     /// Refuses a proposal: it is proposed no more, and texts that were answered by it are asked again.
     pub(super) async fn refuse_label(&self, name: &str) -> Result<(), ConsoleError> {
         let set = self.label_set().await?;
-        let refuse = |set: &mut LabelSet| set.refuse(name);
-        self.change_and_ask(&set, Some(Doubt::RefusedProposal), refuse)
+        self.change_and_ask(&set, Some(Doubt::RefusedProposal), &refused(name))
             .await
     }
 
@@ -203,9 +220,49 @@ impl Console<'_> {
     ) -> Result<(), ConsoleError> {
         match self.label_sets.edit(at, change).await {
             Ok(_) => Ok(()),
-            Err(ChangeError::Refused(refused)) => Err(ConsoleError::Invalid(refused.to_string())),
+            Err(refused @ (ChangeError::Refused(_) | ChangeError::ChangedSince { .. })) => {
+                Err(ConsoleError::Invalid(refused.to_string()))
+            }
             Err(ChangeError::Bucket(error)) => Err(error.into()),
         }
+    }
+}
+
+/// Returns the change of the label set that an action makes of which it is said before what it does.
+fn change_of(address: &str, name: &str, value: &str) -> Option<LabelChange> {
+    match address {
+        "accept-label" => Some(accepted(name)),
+        "merge-label" => Some(merged(name, value)),
+        "refuse-label" => Some(refused(name)),
+        "remove-synonym" => Some(without_synonym(name, value)),
+        _ => None,
+    }
+}
+
+fn accepted(name: &str) -> LabelChange {
+    LabelChange::Add {
+        name: name.to_owned(),
+        description: String::new(),
+    }
+}
+
+fn merged(name: &str, into: &str) -> LabelChange {
+    LabelChange::Synonym {
+        name: into.to_owned(),
+        synonym: name.to_owned(),
+    }
+}
+
+fn refused(name: &str) -> LabelChange {
+    LabelChange::Refuse {
+        name: name.to_owned(),
+    }
+}
+
+fn without_synonym(name: &str, synonym: &str) -> LabelChange {
+    LabelChange::RemoveSynonym {
+        name: name.to_owned(),
+        synonym: synonym.to_owned(),
     }
 }
 

@@ -106,6 +106,7 @@ impl Portal<'_> {
             flows: self.flows,
             label_sets: self.label_sets,
             models: self.models,
+            counter: self.counter,
             key: self.key,
             session,
             view: self.view(session),

@@ -1,7 +1,11 @@
 //! The console's pages on quality, model, versions and data, and what is decided there.
 
+use std::sync::{Arc, Mutex};
+
 use active_learning_core::feedback::record_id;
 use active_learning_core::labels::label_set::{LabelSet, Origin};
+use axum::Router;
+use axum::body::{Body, to_bytes};
 use chrono::Duration;
 use serde_json::{Value, json};
 
@@ -1048,6 +1052,73 @@ async fn another_name_of_a_label_is_taken_away_once_it_is_said_what_that_does() 
     let set: Value =
         serde_json::from_str(&read(&review, TRAINING_BUCKET, "label-set.json").await).expect("JSON");
     assert!(!set.to_string().contains("Football"), "{set}");
+}
+
+#[tokio::test]
+async fn a_change_of_the_labels_is_counted_before_it_is_confirmed_and_without_a_count_that_is_said() {
+    let asked: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let requests = asked.clone();
+    let functions = Router::new().fallback(move |request: http::Request<Body>| {
+        let requests = requests.clone();
+        async move {
+            assert_eq!(
+                request.uri().path(),
+                "/2015-03-31/functions/model-building/invocations"
+            );
+            let body = to_bytes(request.into_body(), 1 << 20).await.expect("a body");
+            let request: Value = serde_json::from_slice(&body).expect("JSON");
+            let is_refusal = request["change"]["kind"] == "refuse";
+            requests.lock().expect("not poisoned").push(request);
+            let reply = http::Response::builder();
+            match is_refusal {
+                true => reply
+                    .header("x-amz-function-error", "Unhandled")
+                    .body(Body::from("{}")),
+                false => reply.body(Body::from(
+                    json!({ "text": "3 rows get another label." }).to_string(),
+                )),
+            }
+            .expect("a response")
+        }
+    });
+    let review = Review::with_counts(functions);
+    let admin = review.sign_in_admin("ada").await;
+    dispute(&review, "Cup final tonight").await;
+    let token = admin.get("quality").await.field("portal:csrf");
+    let confirm = async |action: &str, subject: &str, value: &str| {
+        let form = [
+            ("portal:csrf", token.as_str()),
+            ("subject", subject),
+            ("value", value),
+        ];
+        admin.post(action, &form).await.body().to_owned()
+    };
+
+    let merged = confirm("merge-label", "Football", "Sports").await;
+    let removed = confirm("remove-synonym", "Sports", "Football").await;
+    let refused = confirm("refuse-label", "Nonsense", "").await;
+    let moved = confirm("label-up", "Sports", "").await;
+
+    for page in [&merged, &removed] {
+        assert!(page.contains("3 rows get another label."), "{page}");
+        assert!(!page.contains("was not counted"), "{page}");
+    }
+    assert!(refused.contains("was not counted in time"), "{refused}");
+    assert!(
+        refused.contains("value=\"yes\""),
+        "it can be done all the same: {refused}"
+    );
+    assert!(!moved.contains("counted"), "{moved}");
+    let asked = asked.lock().expect("not poisoned").clone();
+    let change = |change: Value| json!({ "operation": "count-label-change", "feedbackBucket": FEEDBACK_BUCKET, "change": change });
+    assert_eq!(
+        asked,
+        [
+            change(json!({ "kind": "synonym", "name": "Sports", "synonym": "Football" })),
+            change(json!({ "kind": "remove-synonym", "name": "Sports", "synonym": "Football" })),
+            change(json!({ "kind": "refuse", "name": "Nonsense" })),
+        ]
+    );
 }
 
 #[tokio::test]

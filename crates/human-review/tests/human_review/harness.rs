@@ -78,6 +78,7 @@ pub fn config() -> Config {
         bucket: BUCKET.to_owned(),
         training_bucket: TRAINING_BUCKET.to_owned(),
         feedback_bucket: FEEDBACK_BUCKET.to_owned(),
+        model_building_function: "model-building".to_owned(),
         state_machine_arn: "arn:aws:states:us-east-1:123456789012:stateMachine:model-building".to_owned(),
         event_bus: "active-learning".to_owned(),
         review_topic_arn: TOPIC.to_owned(),
@@ -333,6 +334,17 @@ impl Review {
         let function = HumanReview::new(config, review.s3.clone(), b"a secret of the test");
         Self {
             function: Arc::new(function.with_topics(aws_sdk_sns::Client::new(sdk))),
+            ..review
+        }
+    }
+
+    /// A service that has changes of the label set counted by functions behind this router.
+    pub fn with_counts(functions: Router) -> Self {
+        let review = Self::new();
+        let function = HumanReview::new(config(), review.s3.clone(), b"a secret of the test");
+        let lambda = aws_sdk_lambda::Client::new(&sdk(functions));
+        Self {
+            function: Arc::new(function.with_counts(lambda)),
             ..review
         }
     }

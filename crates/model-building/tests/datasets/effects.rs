@@ -3,8 +3,9 @@
 use active_learning_core::{
     feedback::{Signal, Source},
     labels::{
+        consolidation::Consensus,
         human_loop::Answer,
-        label_set::{LABEL_SET_KEY, LabelSet, LabelSetError, Origin},
+        label_set::{LABEL_SET_KEY, LabelChange, LabelSet, LabelSetError, Origin},
         labelled::LabelledRecord,
         vote::{Vote, VoteSource},
     },
@@ -13,6 +14,7 @@ use active_learning_core::{
 use model_building::{
     effects::{Effects, effects},
     export::{Format, export},
+    label_change::LabelChanges,
     relabel::{Doubt, rows},
 };
 use serde_json::json;
@@ -92,6 +94,13 @@ fn contradicted(effects: &Effects) -> Vec<(&str, bool)> {
         .collect()
 }
 
+fn answer_of(labelled: &LabelledRecord) -> Option<Answer> {
+    match &labelled.consensus {
+        Consensus::Agreed { answer, .. } => Some(answer.clone()),
+        Consensus::Tie | Consensus::Unanswered => None,
+    }
+}
+
 const FILES: [(&str, &str); 4] = [
     ("alone", "+Refund"),
     ("contradicted", "+refund"),
@@ -161,6 +170,21 @@ async fn rows_that_are_called_by_a_synonym_that_is_taken_away_are_counted_before
 
     assert_eq!(before, ["Billing,old", "Billing,proposed", "Billing,sure"]);
     assert_eq!((effects.unnamed, effects.left_out, effects.changed), (1, 0, 1));
+    let mut decided: Vec<(&str, Option<Answer>)> = (effects.decided_anew.iter())
+        .map(|labelled| (labelled.record.utterance.as_str(), answer_of(labelled)))
+        .collect();
+    decided.sort_by_key(|(text, _)| *text);
+    let proposal = Answer::NewLabel {
+        label: "Payments".to_owned(),
+    };
+    assert_eq!(
+        decided,
+        [
+            ("old", Some(Answer::labels(["Payments"]))),
+            ("proposed", Some(proposal))
+        ],
+        "their questions are told"
+    );
     // What a reviewer chose was a label's name then.
     assert_eq!(exported(&bucket).await, ["Billing,sure", "Payments,old"]);
 }
@@ -415,4 +439,69 @@ async fn votes_of_users_on_texts_that_nobody_has_answered_yet_are_counted_and_ea
         "that of the file, and of `asked`, `asked and voted` and `waits`"
     );
     assert_eq!(unknown.votes, 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_a_user_spoke_against_is_named_where_a_merge_makes_both_say_the_same() {
+    let user = |label: &str| Vote {
+        source: VoteSource::Feedback,
+        ..vote("user:ada", label, 3)
+    };
+    let answers = [("told", &[("ada", "Old")][..]), ("other", &[("ada", "Old")])];
+    let bucket = said(&[], &answers).await;
+    let spoken = [("told", "Billing"), ("other", "Login")];
+    let spoken = spoken
+        .map(|(text, label)| LabelledRecord::new(record(text, Signal::Dislike), vec![user(label)], text, ""));
+    bucket.label("vote-1", &spoken).await;
+
+    let (effects, rows) = after(&bucket, |set| set.merge("Old", "Billing")).await;
+
+    assert_eq!(rows, ["Billing,other", "Billing,told"]);
+    let agreed: Vec<(&str, Option<Answer>)> = (effects.agreed.iter())
+        .map(|labelled| (labelled.record.utterance.as_str(), answer_of(labelled)))
+        .collect();
+    assert_eq!(agreed, [("told", Some(Answer::labels(["Billing"])))]);
+    assert!(effects.decided_anew.is_empty() && effects.contradicted.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_change_does_is_said_with_the_numbers_of_its_rows_before_it_is_made() {
+    let answers = [
+        ("old", &[("ada", "Old")][..]),
+        ("proposed", &[("ada", "+Payments")]),
+        ("sure", &[("ada", "Billing")]),
+    ];
+    let bucket = said(&[], &answers).await;
+    let changes = LabelChanges::new(bucket.bucket(), bucket.feedback(), false);
+    let count = async |change: LabelChange| {
+        let counted = changes.count(false, &change).await;
+        counted.expect("counted").text
+    };
+    let merge = |from: &str| LabelChange::Merge {
+        from: from.to_owned(),
+        into: "Billing".to_owned(),
+    };
+    let (name, synonym) = ("Billing".to_owned(), "Payments".to_owned());
+    let add = LabelChange::Synonym {
+        name: name.clone(),
+        synonym: synonym.clone(),
+    };
+
+    let merged = count(merge("Old")).await;
+    let unknown = count(merge("Billing")).await;
+    let added = count(add.clone()).await;
+    let mut set = set();
+    set.apply(&add).expect("free");
+    bucket.put(LABEL_SET_KEY, set.to_json()).await;
+    let removed = count(LabelChange::RemoveSynonym { name, synonym }).await;
+
+    let starts =
+        "`Old` becomes `Billing`: 1 answer and 0 rows of training files are mapped, nobody is asked.";
+    assert!(merged.starts_with(starts), "{merged}");
+    assert!(unknown.starts_with("It cannot be done: "), "{unknown}");
+    assert!(
+        added.contains("1 row is new, 0 rows get another label."),
+        "{added}"
+    );
+    assert!(removed.contains(" 1 row is left out by this"), "{removed}");
 }

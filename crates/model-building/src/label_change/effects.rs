@@ -1,21 +1,24 @@
 //! What a change of the label set does to the votes that there are, in words, and of whom it asks one more.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, future::ready};
 
 use active_learning_aws::questions;
-use active_learning_core::labels::{
-    human_loop::MAX_ROUNDS,
-    label_set::LabelSet,
-    question::{Question, State},
+use active_learning_core::{
+    labels::{
+        human_loop::MAX_ROUNDS,
+        label_set::LabelSet,
+        labelled::LabelledRecord,
+        question::{Question, State},
+    },
+    text::counted,
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use model_building::effects::{Contradicted, Effects, effects};
 
 use super::{
-    Failure, Labels,
+    Failure, LabelChanges,
     plan::{Plan, READS_AT_ONCE, texts},
 };
-use crate::wording::counted;
+use crate::effects::{Contradicted, Effects, effects};
 
 /// What becomes of a text whose votes contradict one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +39,13 @@ struct Fates {
     left_out: usize,
     disputed: usize,
     open: usize,
+    /// Texts on which somebody need not be asked any more, since what spoke against the answer is the same label now.
+    settled: usize,
 }
 
 /// How it is said what a change does to votes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Said {
+pub struct Said {
     /// What votes are for by it.
     pub for_what: &'static str,
     /// Whether it is said also where there is no such vote.
@@ -56,9 +61,13 @@ impl Default for Said {
     }
 }
 
-impl Labels {
+impl LabelChanges {
     /// Adds to a plan what the change from the one set to the other does to the votes that there are.
-    pub(super) async fn with_effects(
+    ///
+    /// # Errors
+    ///
+    /// As [`LabelChanges::plan`].
+    pub async fn with_effects(
         &self,
         mut plan: Plan,
         sets: [&LabelSet; 2],
@@ -88,7 +97,7 @@ impl Labels {
         plan: &mut Plan,
         [before, after]: [&LabelSet; 2],
     ) -> Result<(Effects, Fates), Failure> {
-        let mut effects = effects(&self.place.training, &self.place.feedback, before, after).await?;
+        let mut effects = effects(&self.training, &self.feedback, before, after).await?;
         let asked_or_not = plan.again.answers.iter().chain(&plan.taken_back.answers);
         let elsewhere: HashSet<String> = asked_or_not.map(|record| record.id.clone()).collect();
         let found = std::mem::take(&mut effects.contradicted).into_iter();
@@ -96,7 +105,7 @@ impl Labels {
             .filter(|text| !elsewhere.contains(text.labelled.record.id.as_str()))
             .collect();
         let asked: Vec<Option<Question>> = stream::iter(&found)
-            .map(|text| questions::read(&self.place.feedback, &text.labelled.record.id))
+            .map(|text| questions::read(&self.feedback, &text.labelled.record.id))
             .buffered(READS_AT_ONCE)
             .try_collect()
             .await?;
@@ -112,7 +121,34 @@ impl Labels {
         plan.decided_anew = std::mem::take(&mut effects.decided_anew);
         plan.decided_anew
             .retain(|labelled| !elsewhere.contains(labelled.record.id.as_str()));
+        let agreed = std::mem::take(&mut effects.agreed).into_iter();
+        let agreed = agreed.filter(|labelled| !elsewhere.contains(labelled.record.id.as_str()));
+        let settled = self.settled(agreed.collect(), after).await?;
+        fates.settled = settled.len();
+        plan.decided_anew.extend(settled);
         Ok((effects, fates))
+    }
+
+    /// Returns those of texts that nobody need be asked about by a set: their questions are open only since somebody spoke
+    /// against the answer.
+    async fn settled(
+        &self,
+        agreed: Vec<LabelledRecord>,
+        after: &LabelSet,
+    ) -> Result<Vec<LabelledRecord>, Failure> {
+        let settled = stream::iter(agreed).map(async |labelled| {
+            let question = questions::read(&self.feedback, &labelled.record.id).await?;
+            let is_settled = question.is_some_and(|mut question| {
+                after.use_own_names(&mut question);
+                question.settle(after).is_some()
+            });
+            Ok::<_, Failure>(is_settled.then_some(labelled))
+        });
+        let settled = settled.buffered(READS_AT_ONCE);
+        settled
+            .try_filter_map(|labelled| ready(Ok(labelled)))
+            .try_collect()
+            .await
     }
 }
 
@@ -212,6 +248,13 @@ fn contradictions_in_words(fates: Fates) -> String {
             texts(fates.open)
         );
     }
+    if fates.settled > 0 {
+        text += &format!(
+            " In {} what spoke against the answer is the same label then: somebody else is being asked because of that, \
+             and is asked no more.",
+            texts(fates.settled)
+        );
+    }
     text
 }
 
@@ -269,6 +312,7 @@ mod tests {
             left_out: 1,
             disputed: 1,
             open: 1,
+            settled: 1,
         };
         let contradicted = in_words(&effects(4, 0, 1), contradicted, said(false));
 
@@ -290,6 +334,7 @@ mod tests {
             " Until then 1 row of them is left out.",
             " In 1 text votes contradict one another then, of which others were asked as often as may be",
             " In 1 text votes contradict one another then, about which somebody is being asked",
+            " In 1 text what spoke against the answer is the same label then: somebody else is being asked",
         ] {
             assert!(contradicted.contains(said), "{said}: {contradicted}");
         }

@@ -1,10 +1,12 @@
 //! What the plan of a change of the label set says.
 
-use active_learning_core::labels::label_set::{LabelSet, Resolution, State as LabelState};
-use model_building::relabel::Rows;
+use active_learning_core::{
+    labels::label_set::{LabelSet, Resolution, State as LabelState},
+    text::counted,
+};
 
 use super::plan::texts;
-use crate::wording::counted;
+use crate::relabel::Rows;
 
 /// Says that a label has lost another name, by which this many rows of training files are called.
 pub(super) fn without_synonym(name: &str, synonym: &str, initial: usize) -> String {

@@ -7,26 +7,27 @@ use active_learning_aws::{
 use active_learning_core::{
     feedback::Signal,
     labels::{
-        label_set::{Label, LabelSet, State as LabelState},
+        label_set::{Label, LabelChange, LabelSet, State as LabelState},
         labelled::LabelledRecord,
         question::{Question, State as QuestionState},
     },
+    text::counted,
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use model_building::relabel::{self, Doubt, Rows};
 
 use super::{
-    Action, Failure, Labels, apply,
+    Failure, LabelChanges,
     effects::Said,
     words::{becomes, made_synonym, mapped, none_fitted, still_means, taken_over, without_synonym},
 };
-use crate::wording::counted;
+use crate::relabel::{self, Doubt, Rows};
 
 /// Questions that are read at a time.
 pub(super) const READS_AT_ONCE: usize = 32;
 
 /// What a change will do.
-pub(super) struct Plan {
+#[derive(Debug)]
+pub struct Plan {
     /// In words.
     pub text: String,
     /// What is asked again.
@@ -56,39 +57,39 @@ impl Plan {
     }
 }
 
-impl Labels {
+impl LabelChanges {
     /// Says what a change will do.
-    pub(super) async fn plan(&self, set: &LabelSet, action: &Action) -> Result<Plan, Failure> {
-        let doubt = match action {
-            Action::Refuse { .. }
-            | Action::Describe { .. }
-            | Action::Order { .. }
-            | Action::List
-            | Action::Proposed => {
-                return self.plan_rows(set, action).await;
+    ///
+    /// # Errors
+    ///
+    /// What the label set refuses; a bucket or a training file cannot be read.
+    pub async fn plan(&self, set: &LabelSet, change: &LabelChange) -> Result<Plan, Failure> {
+        let doubt = match change {
+            LabelChange::Refuse { .. } | LabelChange::Describe { .. } | LabelChange::Order { .. } => {
+                return self.plan_rows(set, change).await;
             }
-            Action::Split { .. } => Some(relabelling::Doubt::SplitLabel),
-            Action::Add { .. } | Action::Accept { .. } => Some(relabelling::Doubt::NoneFits),
-            Action::Retire { .. }
-            | Action::Rename { .. }
-            | Action::Merge { .. }
-            | Action::Synonym { .. }
-            | Action::RemoveSynonym { .. } => None,
+            LabelChange::Split { .. } => Some(relabelling::Doubt::SplitLabel),
+            LabelChange::Add { .. } => Some(relabelling::Doubt::NoneFits),
+            LabelChange::Retire { .. }
+            | LabelChange::Rename { .. }
+            | LabelChange::Merge { .. }
+            | LabelChange::Synonym { .. }
+            | LabelChange::RemoveSynonym { .. } => None,
         };
         let counted = self.count_begins(doubt).await?;
-        let plan = self.plan_rows(set, action).await?;
-        let plan = match action {
+        let plan = self.plan_rows(set, change).await?;
+        let plan = match change {
             // Retiring says all that it does.
-            Action::Retire { .. } => plan,
+            LabelChange::Retire { .. } => plan,
             _ => {
                 let mut after = set.clone();
-                apply(&mut after, action)?;
+                after.apply(change)?;
                 let said = Said {
-                    for_what: match action {
-                        Action::Split { .. } => "a part of it",
+                    for_what: match change {
+                        LabelChange::Split { .. } => "a part of it",
                         _ => "it",
                     },
-                    always: names_a_label_otherwise(set, action),
+                    always: names_a_label_otherwise(set, change),
                 };
                 self.with_effects(plan, [set, &after], said).await?
             }
@@ -100,19 +101,23 @@ impl Labels {
     }
 
     /// Notes when a count begins, and what it will see of what is new, so that what comes later is looked for.
-    pub(super) async fn count_begins(&self, doubt: Option<relabelling::Doubt>) -> Result<Counted, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// S3 does not answer.
+    pub async fn count_begins(&self, doubt: Option<relabelling::Doubt>) -> Result<Counted, Failure> {
         let at = aws::now();
         let seen = self.relabelling.seen_at(&at).await?;
         Ok(Counted { doubt, at, seen })
     }
 
     /// Says which rows are mapped, asked again or left out.
-    async fn plan_rows(&self, set: &LabelSet, action: &Action) -> Result<Plan, Failure> {
-        let text = match action {
-            Action::Rename { old, new } => {
+    async fn plan_rows(&self, set: &LabelSet, change: &LabelChange) -> Result<Plan, Failure> {
+        let text = match change {
+            LabelChange::Rename { old, new } => {
                 let rows = self.rows(set, &Doubt::Label(name_of(set, old))).await?;
                 let called_so = self
-                    .called_so(set, action, (name_of(set, old), &rows), new)
+                    .called_so(set, change, (name_of(set, old), &rows), new)
                     .await?;
                 format!(
                     "`{}` becomes `{}`: {}. What the serving model predicts has the new name from now on.{called_so}",
@@ -121,36 +126,36 @@ impl Labels {
                     mapped(&rows)
                 )
             }
-            Action::Merge { from, into } if !set.has_name(from) => {
+            LabelChange::Merge { from, into } if !set.has_name(from) => {
                 let label = name_of(set, into);
                 let rows = self.rows(set, &Doubt::Label(label)).await?;
-                let called_so = self.called_so(set, action, (label, &rows), from).await?;
+                let called_so = self.called_so(set, change, (label, &rows), from).await?;
                 made_synonym(from, label) + &called_so
             }
-            Action::Merge { from, into } => {
+            LabelChange::Merge { from, into } => {
                 let (from, into) = (name_of(set, from), name_of(set, into));
                 let rows = self.rows(set, &Doubt::Label(from)).await?;
                 format!("`{from}` becomes `{into}`: {}.", mapped(&rows))
             }
-            Action::Retire { name } => {
+            LabelChange::Retire { name } => {
                 let name = name_of(set, name);
                 let rows = self.rows(set, &Doubt::Label(name)).await?;
                 let mut after = set.clone();
-                apply(&mut after, action)?;
+                after.apply(change)?;
                 return self
                     .plan_retirement(name, rows.initial.len(), [set, &after])
                     .await;
             }
-            Action::Synonym { name, synonym } => {
+            LabelChange::Synonym { name, synonym } => {
                 let label = name_of(set, name);
                 let rows = self.rows(set, &Doubt::Label(label)).await?;
-                let called_so = self.called_so(set, action, (label, &rows), synonym).await?;
+                let called_so = self.called_so(set, change, (label, &rows), synonym).await?;
                 format!("`{}` means `{label}` too.{called_so}", synonym.trim())
             }
-            Action::RemoveSynonym { name, synonym } => {
+            LabelChange::RemoveSynonym { name, synonym } => {
                 let name = name_of(set, name);
                 let mut after = set.clone();
-                apply(&mut after, action)?;
+                after.apply(change)?;
                 let before = self.rows(set, &Doubt::Label(name)).await?;
                 let left = self.rows(&after, &Doubt::Label(name)).await?;
                 let moved = before.initial.len().saturating_sub(left.initial.len());
@@ -159,17 +164,18 @@ impl Labels {
                     None => without_synonym(name, synonym, moved),
                 }
             }
-            Action::Describe { name, .. } => format!("`{}` gets another description.", name_of(set, name)),
-            Action::Order { .. } => {
+            LabelChange::Describe { name, .. } => {
+                format!("`{}` gets another description.", name_of(set, name))
+            }
+            LabelChange::Order { .. } => {
                 let mut after = set.clone();
-                apply(&mut after, action)?;
+                after.apply(change)?;
                 let names: Vec<&str> = after.active().collect();
                 format!("The labels stand in this order: `{}`.", names.join("`, `"))
             }
-            Action::Split { name, into } => return self.plan_split(set, name, into).await,
-            Action::Add { name, .. } | Action::Accept { name } => return self.plan_new(set, name).await,
-            Action::Refuse { name } => return self.plan_refusal(set, name).await,
-            Action::List | Action::Proposed => String::new(),
+            LabelChange::Split { name, into } => return self.plan_split(set, name, into).await,
+            LabelChange::Add { name, .. } => return self.plan_new(set, name).await,
+            LabelChange::Refuse { name } => return self.plan_refusal(set, name).await,
         };
         Ok(Plan::without_questions(text))
     }
@@ -193,7 +199,7 @@ impl Labels {
         let mut after = set.clone();
         after.add(name, "")?;
         let kinds = [Doubt::NoneFits, Doubt::Label(name_of(&after, name))];
-        let rows = relabel::rows_of_each(&self.place.training, Some(&after), &kinds).await?;
+        let rows = relabel::rows_of_each(&self.training, Some(&after), &kinds).await?;
         let [mut again, own]: [Rows; 2] = rows.try_into().unwrap_or_default();
         let open = self.leave_out_open(&mut again).await?;
         let becomes = becomes(set, name, &own);
@@ -216,7 +222,11 @@ impl Labels {
     }
 
     /// Says which texts that no label fitted are asked again by the new labels of a set.
-    pub(super) async fn plan_none_fitted(&self, after: &LabelSet) -> Result<Plan, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// As [`LabelChanges::plan`].
+    pub async fn plan_none_fitted(&self, after: &LabelSet) -> Result<Plan, Failure> {
         let mut again = self.rows(after, &Doubt::NoneFits).await?;
         let open = self.leave_out_open(&mut again).await?;
         let text = match again.count() + open {
@@ -282,7 +292,7 @@ impl Labels {
         let before = rows.answers.len();
         let answers = std::mem::take(&mut rows.answers);
         let asked: Vec<Option<Question>> = stream::iter(&answers)
-            .map(|record| questions::read(&self.place.feedback, &record.id))
+            .map(|record| questions::read(&self.feedback, &record.id))
             .buffered(READS_AT_ONCE)
             .try_collect()
             .await?;
@@ -298,14 +308,14 @@ impl Labels {
     async fn called_so(
         &self,
         set: &LabelSet,
-        action: &Action,
+        change: &LabelChange,
         (label, before): (&str, &Rows),
         name: &str,
     ) -> Result<String, Failure> {
         let mut after = set.clone();
-        apply(&mut after, action)?;
-        let label = match action {
-            Action::Rename { .. } => name_of(&after, name),
+        after.apply(change)?;
+        let label = match change {
+            LabelChange::Rename { .. } => name_of(&after, name),
             _ => label,
         };
         let rows = self.rows(&after, &Doubt::Label(label)).await?;
@@ -313,15 +323,15 @@ impl Labels {
     }
 
     async fn rows(&self, set: &LabelSet, doubt: &Doubt<'_>) -> Result<Rows, Failure> {
-        relabel::rows(&self.place.training, Some(set), doubt).await
+        relabel::rows(&self.training, Some(set), doubt).await
     }
 }
 
 /// Returns whether a change gives a label one more name, by which votes may have proposed it.
-fn names_a_label_otherwise(set: &LabelSet, action: &Action) -> bool {
-    match action {
-        Action::Synonym { .. } => true,
-        Action::Merge { from, .. } => !set.has_name(from),
+fn names_a_label_otherwise(set: &LabelSet, change: &LabelChange) -> bool {
+    match change {
+        LabelChange::Synonym { .. } => true,
+        LabelChange::Merge { from, .. } => !set.has_name(from),
         _ => false,
     }
 }

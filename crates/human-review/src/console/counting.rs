@@ -1,0 +1,59 @@
+//! What a change of the label set will do, counted before it is confirmed: by the function that builds models, which reads all
+//! answers as the command does.
+
+use std::time::Duration;
+
+use active_learning_core::labels::label_set::LabelChange;
+use aws_sdk_lambda::primitives::Blob;
+use serde::Deserialize;
+use serde_json::json;
+use tracing::warn;
+
+/// How long a page waits for a count: API Gateway ends a request after 29 seconds.
+const LONGEST_COUNT: Duration = Duration::from_secs(20);
+
+/// Asks for counts.
+#[derive(Clone, Copy, Debug)]
+pub struct ChangeCounter<'a> {
+    /// Invokes the function.
+    pub lambda: &'a aws_sdk_lambda::Client,
+    /// Name of the function that builds models.
+    pub function: &'a str,
+    /// Bucket of the questions.
+    pub feedback_bucket: &'a str,
+}
+
+/// What a change does.
+#[derive(Deserialize)]
+struct ChangeCounted {
+    text: String,
+}
+
+impl ChangeCounter<'_> {
+    /// Returns what a change will do, in words; `None` where the count does not come in time, or fails, as the log says.
+    pub(super) async fn count(&self, change: &LabelChange) -> Option<String> {
+        let request = json!({
+            "operation": "count-label-change",
+            "feedbackBucket": self.feedback_bucket,
+            "change": change,
+        });
+        let request = Blob::new(request.to_string());
+        let call = self.lambda.invoke().function_name(self.function).payload(request);
+        let answer = match tokio::time::timeout(LONGEST_COUNT, call.send()).await {
+            Ok(Ok(answer)) if answer.function_error.is_none() => answer,
+            Ok(Ok(_)) => return not_counted("the function has failed: see its log"),
+            Ok(Err(error)) => return not_counted(&error.into_service_error().to_string()),
+            Err(_) => return not_counted("it takes longer than a page may wait"),
+        };
+        let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
+        match serde_json::from_slice::<ChangeCounted>(&payload) {
+            Ok(counted) => Some(counted.text),
+            Err(_) => not_counted("the function did not answer with a count"),
+        }
+    }
+}
+
+fn not_counted(reason: &str) -> Option<String> {
+    warn!(reason, "what a change of the label set does was not counted");
+    None
+}
