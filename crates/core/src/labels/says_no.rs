@@ -36,9 +36,39 @@ pub fn says_no(word: &str) -> bool {
     WORDS.contains(&label_key(word).as_str())
 }
 
+/// Words that call something wrong wherever they stand, as label keys: who says one of them need not have been asked.
+const WRONG: [&str; 11] = [
+    "incorrect",
+    "not correct",
+    "wrong",
+    "not right",
+    "disagree",
+    "reject",
+    "rejected",
+    "falsch",
+    "faux",
+    "falso",
+    "incorrecto",
+];
+
+/// Returns whether a word, however it is spelt, calls something wrong, whatever is asked.
+pub fn calls_wrong(word: &str) -> bool {
+    WRONG.contains(&label_key(word).as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_calls_something_wrong_says_no_too_and_a_bare_no_calls_nothing_wrong() {
+        for word in WRONG {
+            assert!(calls_wrong(word) && says_no(word), "{word}");
+        }
+        for word in ["no", "false", "0", "nein", "right", ""] {
+            assert!(!calls_wrong(word), "{word:?}");
+        }
+    }
 
     #[test]
     fn a_no_is_one_in_any_language_and_spelling_and_nothing_else_is() {

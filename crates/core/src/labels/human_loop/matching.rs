@@ -100,6 +100,25 @@ pub(crate) fn read(
     reading
 }
 
+/// Returns the fields about the item of a place, from 0: all of them where there is no other item; else those that are named
+/// by one of its ids, or by its number, from 1, or from 0 where a field has that.
+pub(super) fn fields_about<'a>(items: &[Vec<&str>], place: usize, fields: &'a [Field]) -> Vec<&'a Field> {
+    let all: Vec<&Field> = fields.iter().collect();
+    if items.len() == 1 {
+        return all;
+    }
+    let is_id = |field: &Field| items.iter().any(|ids| !named_by(ids, &[field]).is_empty());
+    let numbered: Vec<(usize, &Field)> = (all.iter().filter(|field| !is_id(field)))
+        .filter_map(|field| Some((cut_number(&field.path.join("."))?.1, *field)))
+        .collect();
+    let first = usize::from(numbered.iter().all(|(number, _)| *number > 0));
+    let of_number = numbered
+        .into_iter()
+        .filter(|(number, _)| *number == first + place);
+    let by_id = named_by(&items[place], &all).into_iter();
+    by_id.chain(of_number.map(|(_, field)| field)).collect()
+}
+
 /// Returns whether labels could be chosen and none was.
 fn is_left_blank(fields: &[&Field], resolve: Resolve<'_>) -> bool {
     let mut choices = fields.iter().filter(|field| field.is_choice_of_labels(resolve));

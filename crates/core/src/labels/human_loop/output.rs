@@ -414,13 +414,20 @@ impl HumanLoopOutput {
             false => Cow::Borrowed(given),
         };
         let mut reading = matching::read(&ids, &content, exclusions, resolve);
-        if let ([item], [Some(given)]) = (self.items.as_slice(), reading.answers.as_slice())
-            && item.predicts(given, resolve)
-            && denies(&content, given, resolve)
-        {
-            reading.answers = vec![None];
-            reading.is_denial = true;
+        let said = fields(&content);
+        let items = self.items.iter().zip(&mut reading.answers).enumerate();
+        let mut is_denied = false;
+        for (place, (item, answer)) in items {
+            let denies_it = |given: &Answer| {
+                let about = matching::fields_about(&ids, place, &said);
+                item.predicts(given, resolve) && denies(&about, given, resolve)
+            };
+            if answer.as_ref().is_some_and(denies_it) {
+                *answer = None;
+                is_denied = true;
+            }
         }
+        reading.is_denial = is_denied && reading.is_unreadable();
         reading
     }
 }

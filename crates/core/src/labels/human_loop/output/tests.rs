@@ -323,6 +323,12 @@ fn what_the_page_says_itself_is_no_answer() {
         ),
         (json!({ "prediction": "L2", "agree": false }), None),
         (json!({ "prediction": "L2", "agree": true }), Some("L2")),
+        (json!({ "prediction": "L2", "verdict": "incorrect" }), None),
+        (json!({ "prediction": "L2", "is_wrong": { "on": true } }), None),
+        (
+            json!({ "prediction": "L2", "is_wrong": { "on": false } }),
+            Some("L2"),
+        ),
         (json!({ "category": "L1", "is_correct": "no" }), Some("L1")),
         (
             json!({ "category": { "label": "L2" }, "is_correct": "no" }),
@@ -341,6 +347,34 @@ fn what_the_page_says_itself_is_no_answer() {
             [answer.map(|label| Answer::labels([label]))],
             "{content}"
         );
+    }
+}
+
+#[test]
+fn a_repeated_prediction_that_is_denied_is_no_answer_to_its_item_of_several() {
+    let mut items = items(2);
+    for item in &mut items {
+        item["prediction"] = json!("L2");
+    }
+    let id = |place: usize| items[place]["id"].as_str().expect("an id").to_owned();
+    let by = |name: &dyn Fn(&str, usize) -> String| {
+        json!({
+            name("prediction", 0): "L2", name("is_correct", 0): "no",
+            name("prediction", 1): "L2", name("is_correct", 1): "yes",
+        })
+    };
+    for content in [
+        by(&|name, place| format!("{name}-{}", place + 1)),
+        by(&|name, place| format!("{name}{place}")),
+        by(&|name, place| format!("{name}-{}", id(place))),
+        json!({
+            id(0): { "prediction": "L2", "is_correct": { "yes": false, "no": true } },
+            id(1): { "prediction": "L2", "is_correct": { "yes": true, "no": false } },
+        }),
+    ] {
+        let output = output(&items, content.clone());
+
+        assert_eq!(labels(&output), [None, Some(Answer::labels(["L2"]))], "{content}");
     }
 }
 
