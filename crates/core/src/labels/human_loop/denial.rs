@@ -39,8 +39,10 @@ pub(super) fn denies(fields: &[&Field], predicted: &Answer, resolve: Resolve<'_>
             _ if resolve(field.name()).is_some() => false,
             Some(Asked::WhetherRight) if is_box && field.is_blank() => true,
             Some(Asked::WhetherRight) => given.any(|word| says_no(word) && resolve(word).is_none()),
+            Some(Asked::WhetherWrong) if is_box => !is_of_labels && !field.is_blank(),
             Some(Asked::WhetherWrong) => {
-                !is_of_labels && given.any(|word| !says_no(word) && resolve(word).is_none())
+                let is_yes = |word: &String| calls_wrong(word) || !says_no(word);
+                !is_of_labels && given.any(|word| is_yes(word) && resolve(word).is_none())
             }
             None => !is_of_labels && given.any(|word| calls_wrong(word) && resolve(word).is_none()),
         }
