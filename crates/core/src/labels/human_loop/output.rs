@@ -127,18 +127,12 @@ impl Item {
         Self { id, record, unusable }
     }
 
-    /// Returns whether an answer is the label that was predicted.
-    fn predicts(&self, answer: &Answer, resolve: &dyn Fn(&str) -> Option<String>) -> bool {
-        let predicted = self
-            .record
-            .as_ref()
-            .and_then(|record| record.prediction.as_deref());
-        let predicted = predicted.map(|predicted| {
-            split_labels(predicted)
-                .into_iter()
-                .filter_map(|name| resolve(&name))
-        });
-        predicted.is_some_and(|predicted| *answer == Answer::labels(predicted))
+    /// Returns the label that was predicted, as an answer; none where nothing was, or what is no label now.
+    fn predicted(&self, resolve: &dyn Fn(&str) -> Option<String>) -> Option<Answer> {
+        let predicted = self.record.as_ref()?.prediction.as_deref()?;
+        let names = split_labels(predicted);
+        let labels: Vec<String> = names.iter().filter_map(|name| resolve(name)).collect();
+        (!labels.is_empty()).then(|| Answer::labels(labels))
     }
 
     fn ids(&self) -> Vec<&str> {
@@ -418,11 +412,12 @@ impl HumanLoopOutput {
         let items = self.items.iter().zip(&mut reading.answers).enumerate();
         let mut is_denied = false;
         for (place, (item, answer)) in items {
-            let denies_it = |given: &Answer| {
-                let about = matching::fields_about(&ids, place, &said);
-                item.predicts(given, resolve) && denies(&about, given, resolve)
+            let Some(predicted) = item.predicted(resolve) else {
+                continue;
             };
-            if answer.as_ref().is_some_and(denies_it) {
+            let names_another = answer.as_ref().is_some_and(|given| *given != predicted);
+            let about = || matching::fields_about(&ids, place, &said);
+            if !names_another && denies(&about(), &predicted, resolve) {
                 *answer = None;
                 is_denied = true;
             }
