@@ -13,6 +13,7 @@ use std::{
 use active_learning_aws::{
     backoff::Tries,
     bucket::{BucketError, Change, Created, JSON},
+    copy_changes,
     s3_event::S3Object,
 };
 use active_learning_core::{
@@ -25,7 +26,7 @@ use active_learning_core::{
     },
     random::Random,
     sampling::{
-        duplicates::{Duplicate, KeptCopy, same_form},
+        duplicates::{Becomes, Duplicate, KeptCopy, same_form},
         review_budget::may_be_explored,
     },
 };
@@ -323,10 +324,15 @@ impl A2iTrigger {
         &self,
         copies: Vec<(String, FeedbackRecord)>,
     ) -> Result<(), A2iTriggerError> {
-        stream::iter(copies)
-            .map(async |(original, copy)| {
-                let kept = KeptCopy::of(&original, &copy);
-                let key = kept.ok_or(A2iTriggerError::ForeignClaim)?.to_string();
+        let keys: Vec<String> = copies
+            .iter()
+            .map(|(original, copy)| Some(KeptCopy::of(original, copy)?.to_string()))
+            .collect::<Option<_>>()
+            .ok_or(A2iTriggerError::ForeignClaim)?;
+        let announced = copy_changes::announce(&self.training, Becomes::Kept, &keys).await;
+        announced.map_err(A2iTriggerError::Store)?;
+        stream::iter(copies.into_iter().zip(keys))
+            .map(async |((original, copy), key)| {
                 let put = self.training.put(&key, JSON, copy.to_line());
                 put.await.map_err(A2iTriggerError::Store)?;
                 self.name_original(&original, &copy).await

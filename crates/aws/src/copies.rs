@@ -10,7 +10,7 @@ use active_learning_core::{
         review_event::MAX_PREDICTIONS,
     },
     sampling::duplicates::{
-        COPIES_PREFIX, Duplicate, KeptCopy, MAX_BYTES_OF_PART, RecentTexts, parts_of, same_form,
+        Becomes, COPIES_PREFIX, Duplicate, KeptCopy, MAX_BYTES_OF_PART, RecentTexts, parts_of, same_form,
     },
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     bucket::{BINARY, Bucket, BucketError, Change, JSON, JSON_LINES},
-    claims,
+    claims, copy_changes,
     originals::{NearDuplicate, is_with_people},
     questions,
 };
@@ -277,11 +277,13 @@ impl Copies<'_> {
         self.deliver_part(&format!("contradicted-{}", asked.id), &[again])
             .await?;
 
-        for copy in &copies {
-            if let Some(kept) = KeptCopy::of(&asked.id, &copy.record) {
-                self.training
-                    .put(&kept.to_string(), JSON, copy.content.clone())
-                    .await?;
+        let keys = copies.iter().map(|copy| KeptCopy::of(&asked.id, &copy.record));
+        let keys: Vec<Option<String>> = keys.map(|kept| kept.map(|kept| kept.to_string())).collect();
+        let announced: Vec<String> = keys.iter().flatten().cloned().collect();
+        copy_changes::announce(self.training, Becomes::Kept, &announced).await?;
+        for (copy, key) in copies.iter().zip(keys) {
+            if let Some(key) = key {
+                self.training.put(&key, JSON, copy.content.clone()).await?;
             }
         }
         self.remove(copies.iter()).await?;
@@ -339,8 +341,10 @@ impl Copies<'_> {
     }
 
     async fn remove(&self, copies: impl Iterator<Item = &Read>) -> Result<(), BucketError> {
-        stream::iter(copies)
-            .map(|copy| self.training.delete(&copy.key))
+        let keys: Vec<String> = copies.map(|copy| copy.key.clone()).collect();
+        copy_changes::announce(self.training, Becomes::Removed, &keys).await?;
+        stream::iter(&keys)
+            .map(|key| self.training.delete(key))
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_for_each(|()| ready(Ok(())))
             .await

@@ -10,6 +10,7 @@ pub mod class_names;
 pub mod classifier;
 pub mod clients;
 pub mod copies;
+pub mod copy_changes;
 pub mod driving_words;
 pub mod encoder_in_use;
 pub mod env;

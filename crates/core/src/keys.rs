@@ -197,6 +197,16 @@ pub fn dataset_of(key: &str) -> Option<&str> {
     Some(version)
 }
 
+/// Folder of the marks of copies that are not counted yet, in the training bucket.
+pub const NEW_COPIES_FOLDER: &str = "copies-new/";
+/// All copies that builds have counted, in the training bucket.
+pub const COUNTED_COPIES: &str = "datasets/copies.bin";
+
+/// Returns the key of the mark that copies are about to be kept or removed; `write` tells it from others.
+pub fn mark_of_copies(write: &str) -> String {
+    format!("{NEW_COPIES_FOLDER}{write}.json")
+}
+
 /// Returns the key of a part of the texts that people were asked about lately, in the feedback bucket; see
 /// [`parts_of`](crate::sampling::duplicates::parts_of).
 pub fn recent_texts(part: &str) -> String {
@@ -483,6 +493,8 @@ mod tests {
             liked("x"),
             labelled("x"),
             mark_of_labelled("x", "x"),
+            mark_of_copies("x"),
+            COUNTED_COPIES.to_owned(),
             label_pack("x"),
             LABEL_PACKS.to_owned(),
             Packs::MACHINE_LABELLED.pack("x"),

@@ -13,7 +13,7 @@ use active_learning_aws::{
 };
 use active_learning_core::{
     erasure::ErasedTexts,
-    keys::{self, BucketName, Packs},
+    keys::{self, BucketName, COUNTED_COPIES, Packs},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -288,7 +288,8 @@ impl<'a> Erase<'a> {
         self.datasets().await
     }
 
-    /// Deletes the packs of labels, of people and of machines; the next build makes them from what is left.
+    /// Deletes the packs of labels, of people and of machines, and the list of copies; the next build makes them from what is
+    /// left.
     async fn delete_packs(&mut self) -> Result<(), EraseError> {
         for Packs { index, folder, .. } in Packs::ALL {
             let training = &self.buckets.training;
@@ -303,6 +304,13 @@ impl<'a> Erase<'a> {
                 self.forget_all_versions(BucketName::Training, prefix).await?;
             }
         }
+        // Ids of texts: the next build counts the copies that are left.
+        let training = &self.buckets.training;
+        if training.exists(COUNTED_COPIES).await? {
+            training.delete(COUNTED_COPIES).await?;
+        }
+        self.forget_all_versions(BucketName::Training, COUNTED_COPIES)
+            .await?;
         Ok(())
     }
 

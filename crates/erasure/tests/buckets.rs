@@ -364,7 +364,9 @@ async fn packs_of_labels_are_deleted_and_not_by_a_preview() {
     put(training, "labelled/review-1.jsonl", labelled.clone()).await;
     put(training, "labelled-new/review-1/w", "").await;
     let repeated = keys::Packs::ALL.map(|packs| [packs.index.to_owned(), packs.pack("a"), packs.pack("b")]);
-    let repeated = repeated.as_flattened();
+    let mut repeated = repeated.as_flattened().to_vec();
+    repeated.push(keys::COUNTED_COPIES.to_owned());
+    let repeated = &repeated;
     for key in repeated {
         put(training, key, labelled.clone()).await;
     }

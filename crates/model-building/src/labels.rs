@@ -18,6 +18,7 @@ use active_learning_core::{
     sampling::selection::SelectedBy,
 };
 
+mod copies;
 mod packs;
 mod read;
 

@@ -5,7 +5,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use active_learning_aws::bucket::{Bucket, BucketError};
+use active_learning_aws::{
+    bucket::{Bucket, BucketError},
+    label_set::LabelSets,
+};
 use active_learning_core::{
     feedback::FeedbackRecord,
     keys,
@@ -134,7 +137,8 @@ pub async fn proposals(
     set: &LabelSet,
 ) -> Result<Vec<Proposal>, Failure> {
     let mut proposed = Proposed::default();
-    let labels = labels::read(training, Keep::Line, true, Packing::AsItIs).await?;
+    let sets = LabelSets::new(training.clone()).with_several_labels(true);
+    let labels = labels::read_by(training, Keep::Line, sets.current().await?, Packing::AsItIs).await?;
     for piece in labels.records().flatten() {
         let kept = labels.kept.read(piece.kept)?;
         let labelled = LabelledRecord::parse(kept.as_bytes())?;

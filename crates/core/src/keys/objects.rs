@@ -839,6 +839,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "Sums over all labelled objects.",
     },
     ObjectKind {
+        key: "copies-new/<write>.json",
+        bucket: Training,
+        writers: &[A2I_TRIGGER, LABEL_COLLECTION, Operator],
+        readers: &[MODEL_BUILDING],
+        shape: "JSON: CopiesChange",
+        lifetime: UntilDone,
+        description: "That copies are about to be kept or removed, until a build has seen it.",
+    },
+    ObjectKind {
         key: "copies/<original>/<copy>-<occurrence>.json",
         bucket: Training,
         writers: &[A2I_TRIGGER],
@@ -909,6 +918,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         shape: "Comprehend CSV",
         lifetime: Kept,
         description: "The training rows of a dataset.",
+    },
+    ObjectKind {
+        key: "datasets/copies.bin",
+        bucket: Training,
+        writers: &[MODEL_BUILDING],
+        readers: &[MODEL_BUILDING, Operator],
+        shape: "ids of texts",
+        lifetime: Kept,
+        description: "All copies that builds have counted.",
     },
     ObjectKind {
         key: "datasets/labels.json",

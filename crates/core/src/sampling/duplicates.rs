@@ -18,6 +18,7 @@
 //! Every copy is kept ([`KeptCopy`]), so that the row of a labelled text can say how many texts its answer serves
 //! ([`count`]).
 
+mod change;
 mod kept;
 mod languages;
 mod small_change;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use unicode_segmentation::UnicodeSegmentation;
 
+pub use change::{Becomes, CopiesChange};
 pub use kept::{COPIES_PREFIX, KeptCopy, MAX_STEPS, Served, count, occurrence};
 
 use crate::{

@@ -21,23 +21,19 @@ use active_learning_core::{
         vote::{Vote, VoteSource},
     },
     sampling::{
-        duplicates::{self, COPIES_PREFIX, KeptCopy},
+        duplicates::{self, KeptCopy},
         review_budget::selected_by,
     },
     text::is_blank,
 };
-use futures::{StreamExt, TryStreamExt, stream};
 use tracing::warn;
 
 use super::{
-    Keep, Labels, LabelsError, Line, NEW_LABEL, list,
+    Keep, Labels, LabelsError, Line, NEW_LABEL, copies,
     packs::{self, Packing},
     time_of,
 };
 use crate::spool::Spool;
-
-/// First digits of ids whose copies are listed at a time: a page of a thousand keys takes 100 KB.
-const LISTINGS_AT_ONCE: usize = 4;
 
 /// Reads all labels, from packs what they hold and many objects at a time.
 ///
@@ -50,10 +46,14 @@ pub(crate) async fn read(
     packing: Packing,
 ) -> Result<Labels, LabelsError> {
     let sets = LabelSets::new(bucket.clone()).with_several_labels(several);
-    read_by(bucket, keep, sets.current().await?, packing).await
+    let mut readers = [Reader::new(bucket, keep, sets.current().await?).await?];
+    read_into(bucket, packing, &mut readers).await?;
+    let copies = copies::read(bucket, packing).await?;
+    let [reader] = readers;
+    reader.finish_with(copies)
 }
 
-/// Reads all labels as [`read`] does, by a label set that need not be the current one.
+/// Reads all labels as [`read`] does, by a label set that need not be the current one. Copies are not counted.
 pub(crate) async fn read_by(
     bucket: &Bucket,
     keep: Keep,
@@ -62,9 +62,8 @@ pub(crate) async fn read_by(
 ) -> Result<Labels, LabelsError> {
     let mut readers = [Reader::new(bucket, keep, set).await?];
     read_into(bucket, packing, &mut readers).await?;
-    let copies = list_copies(bucket).await?;
     let [reader] = readers;
-    reader.finish_with(copies)
+    reader.finish().map_err(LabelsError::Disk)
 }
 
 /// Reads all labels once, by the label set before a change and by the one after it. Copies are not counted.
@@ -89,20 +88,6 @@ async fn read_into(bucket: &Bucket, packing: Packing, readers: &mut [Reader]) ->
         readers.try_for_each(|reader| reader.take(place, key, content))
     })
     .await
-}
-
-/// Lists the copies by the first digit of their originals' ids, some digits at a time.
-async fn list_copies(bucket: &Bucket) -> Result<Vec<KeptCopy>, LabelsError> {
-    let digits = "0123456789abcdef".chars();
-    stream::iter(digits.map(|digit| format!("{COPIES_PREFIX}{digit}")))
-        .map(|prefix| async move {
-            let keys = list(bucket, &prefix, "").await?;
-            let copies = keys.iter().filter_map(|key| KeptCopy::parse(key));
-            Ok::<Vec<KeptCopy>, LabelsError>(copies.collect())
-        })
-        .buffer_unordered(LISTINGS_AT_ONCE)
-        .try_concat()
-        .await
 }
 
 /// Returns a number by which names are told apart in this run.

@@ -20,7 +20,7 @@ pub const MAX_STEPS: usize = 8;
 /// A copy by the key of its object: `copies/<id of the original>/<id of the copy>-<occurrence>.json`.
 ///
 /// The same text again is a copy too, of itself; the same feedback, delivered twice, has the same key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeptCopy {
     /// Id of the question that was there first; it may be a copy itself.
     pub original: u128,
