@@ -24,7 +24,9 @@ use crate::{
     personal_data,
     place::DEFAULT_CLASSIFIER,
     portal_function::PortalError,
-    sign_in, take_over,
+    sign_in,
+    status::{NAMED, told_of_damage},
+    take_over,
     training::{self, HasModel},
     welcome::welcome,
 };
@@ -77,6 +79,9 @@ pub async fn run(
             }
             let training = bucket(&stack, "TrainingS3Bucket");
             print!("{}", welcome(&outputs, training::examples(&training).await?));
+            if let Some(more) = told_of_damage(&outputs.damaged_objects).get(NAMED) {
+                println!("! {more}");
+            }
             // Before a first model is waited for: people label it on these pages.
             for problem in sign_in::try_template(&outputs, items_per_task(&stack)).await? {
                 println!("! The worker task template cannot be used, its pages have no Submit: {problem}");
@@ -194,24 +199,34 @@ fn damaged_objects(stack: &Running) -> Vec<String> {
     damaged.iter().map(ToString::to_string).collect()
 }
 
-/// Keeps in `outputs.json`, where `status` looks, which objects are damaged.
+/// Keeps in `outputs.json`, where `status` looks, which objects are damaged. The file is read where that has changed: at
+/// first, and once the store has seen damage. Only while there is some, its files are looked at.
 async fn keep_damage_told(stack: &Running, state_dir: &Path) {
+    let mut told: Option<Vec<String>> = None;
     loop {
-        tokio::time::sleep(BETWEEN_LOOKS).await;
-        let damaged_objects = damaged_objects(stack);
-        if let Ok(told) = StackOutputs::read(state_dir)
-            && told.damaged_objects != damaged_objects
-        {
-            let outputs = StackOutputs {
-                damaged_objects,
-                ..told
-            };
-            if let Err(error) = outputs.write(state_dir) {
-                eprintln!(
-                    "! outputs.json cannot be written, so `status` does not know what is damaged: {error}"
-                );
-            }
+        if told.as_ref().is_some_and(Vec::is_empty) {
+            stack.aws.s3.damage_seen().await;
         }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        let damaged = damaged_objects(stack);
+        if told.as_ref() == Some(&damaged) {
+            continue;
+        }
+        // Until the stack is ready there is no such file.
+        if let Ok(outputs) = StackOutputs::read(state_dir) {
+            tell_damaged(outputs, &damaged, state_dir);
+            told = Some(damaged);
+        }
+    }
+}
+
+fn tell_damaged(mut outputs: StackOutputs, damaged: &[String], state_dir: &Path) {
+    if outputs.damaged_objects == damaged {
+        return;
+    }
+    outputs.damaged_objects = damaged.to_vec();
+    if let Err(error) = outputs.write(state_dir) {
+        eprintln!("! outputs.json cannot be written, so `status` does not know what is damaged: {error}");
     }
 }
 

@@ -11,8 +11,8 @@ use crate::{encoder::OfStack, models::Models, wording::counted};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Classes that are named.
-const NAMED: usize = 10;
+/// Classes, and damaged objects, that are named.
+pub(crate) const NAMED: usize = 10;
 
 /// The status as JSON.
 #[derive(Serialize)]
@@ -72,6 +72,24 @@ fn told_of(unknown: &[UnknownClass]) -> Option<String> {
     ))
 }
 
+/// Says which objects of this machine are damaged: the first ones, and then how many more and where all are named.
+pub(crate) fn told_of_damage(damaged: &[String]) -> Vec<String> {
+    let name = |object: &String| {
+        format!(
+            "the data of {object} is damaged or gone: put the file back from a copy of the state folder, or write the \
+             object again"
+        )
+    };
+    let mut told: Vec<String> = damaged.iter().take(NAMED).map(name).collect();
+    if damaged.len() > NAMED {
+        let more = counted(damaged.len() - NAMED, "more object");
+        told.push(format!(
+            "the data of {more} is damaged or gone: `status --json` names all of them (`damagedData`)"
+        ));
+    }
+    told
+}
+
 /// Prints how the stack is doing, after the objects of this machine whose data is `damaged`; returns whether no training
 /// file was refused.
 ///
@@ -81,11 +99,8 @@ fn told_of(unknown: &[UnknownClass]) -> Option<String> {
 pub async fn show(models: &Models, damaged: Vec<String>, json: bool) -> Result<bool, Failure> {
     if !json {
         // First of all: what follows may need one of them.
-        for object in &damaged {
-            println!(
-                "! the data of {object} is damaged or gone: put the file back from a copy of the state folder, or write the \
-                 object again"
-            );
+        for sentence in told_of_damage(&damaged) {
+            println!("! {sentence}");
         }
     }
     let files = models.training_files().await?;
@@ -167,5 +182,23 @@ mod tests {
         assert!(said.contains("20 more questions wait outside of it"), "{said}");
         assert!(told_of_queue(1).is_some_and(|said| said.contains("1 more question waits")));
         assert_eq!(told_of_queue(0), None);
+    }
+
+    #[test]
+    fn of_many_damaged_objects_the_first_are_named_and_the_others_counted() {
+        let damaged: Vec<String> = (0..1_234).map(|number| format!("s3://b/{number}")).collect();
+
+        let few = told_of_damage(&damaged[..NAMED]);
+        let many = told_of_damage(&damaged);
+
+        assert!(few.iter().all(|said| said.contains("of s3://b/")), "{few:?}");
+        assert_eq!((few.len(), many.len()), (NAMED, NAMED + 1));
+        assert_eq!(many[..NAMED], few);
+        let last = &many[NAMED];
+        assert!(
+            last.starts_with("the data of 1224 more objects is damaged"),
+            "{last}"
+        );
+        assert!(last.contains("`status --json`"), "{last}");
     }
 }

@@ -32,7 +32,9 @@ use text_model::{TrainingDataError, TrainingSet};
 
 use local_stack::boot::Running;
 
-use crate::{labelled_texts::tell_repairs, personal_data, phases::Phases, welcome::Examples};
+use crate::{
+    labelled_texts::tell_repairs, personal_data, phases::Phases, welcome::Examples, wording::listed,
+};
 
 /// The sample data that is shipped: news in four categories, Comprehend CSV.
 pub const SAMPLE_DATA: &[u8] = include_bytes!("../data/news.csv");
@@ -101,7 +103,7 @@ pub enum TrainingError {
     #[error(
         "No text is classified: the data of {} is damaged or gone. Put the file back from a copy of the state folder, bring \
          another model back (`rollback`), or have one made: `--training-data FILE`",
-        .objects.join(", ")
+        listed(.objects, Clone::clone)
     )]
     Damaged {
         /// The objects, and their files.

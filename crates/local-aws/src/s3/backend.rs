@@ -144,6 +144,10 @@ impl Backend {
             .objects(&self.folder(), |object| is_named(&reader, object))
     }
 
+    pub(super) async fn damage_seen(&self) {
+        self.damage.seen().await;
+    }
+
     pub(super) fn bucket_names(&self) -> Result<Vec<String>, redb::Error> {
         let mut names = Vec::new();
         for entry in self.reader()?.table(BUCKETS)?.iter()? {

@@ -1,6 +1,6 @@
 //! Objects whose data is damaged or gone, as far as that was seen: at the start, or where they were read.
 //!
-//! Each is said once. It is forgotten when its file is put back, or the object is written again or deleted.
+//! Each is said once, the first ones by name and the others by their number. It is forgotten when its file is put back, or the object is written again or deleted.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,7 +10,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Objects that are named one by one at a start.
+use tokio::sync::Notify;
+
+/// Objects that are named one by one since a start; of the others their number is said, whenever it has doubled.
 const NAMED: usize = 10;
 
 /// An object whose data is not what was stored.
@@ -68,11 +70,50 @@ fn look(path: &Path) -> Look {
     })
 }
 
-/// The damaged objects by their files. A clone knows the same.
+/// The damaged objects. A clone knows the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Damage(Arc<Mutex<BTreeMap<String, (DamagedObject, Look)>>>);
+pub(super) struct Damage(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    known: Mutex<Known>,
+    /// Wakes who waits for the first one.
+    seen: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    by_file: BTreeMap<String, (DamagedObject, Look)>,
+    /// How often one was seen that was not known.
+    seen: usize,
+}
+
+impl Known {
+    /// Says that an object is damaged that was not known to be.
+    fn tell(&mut self, object: &DamagedObject) {
+        self.seen += 1;
+        match self.seen {
+            seen if seen <= NAMED => tell(object),
+            seen if seen.is_multiple_of(NAMED) && (seen / NAMED).is_power_of_two() => {
+                tracing::error!("the data of {seen} objects is damaged or gone by now");
+            }
+            _ => {}
+        }
+    }
+}
 
 impl Damage {
+    /// Waits until an object is known to be damaged; not at all where one is.
+    pub(super) async fn seen(&self) {
+        loop {
+            let seen = self.0.seen.notified();
+            if !self.locked().by_file.is_empty() {
+                return;
+            }
+            seen.await;
+        }
+    }
+
     /// Looks for files that are gone or have another size than the index says, and names their objects.
     pub(super) fn look_for(&self, folder: &Path, stored: HashMap<String, Stored>) {
         let mut found = BTreeMap::new();
@@ -95,7 +136,10 @@ impl Damage {
                 found.len() - NAMED
             );
         }
-        self.locked().append(&mut found);
+        let mut known = self.locked();
+        known.seen = found.len();
+        known.by_file.append(&mut found);
+        self.0.seen.notify_waiters();
     }
 
     /// Returns the objects that are still damaged, of those that the index still names, by bucket and key.
@@ -104,21 +148,21 @@ impl Damage {
         folder: &Path,
         is_named: impl Fn(&DamagedObject) -> Result<bool, redb::Error>,
     ) -> Result<Vec<DamagedObject>, redb::Error> {
-        let known: Vec<(DamagedObject, Look)> = self.locked().values().cloned().collect();
+        let known: Vec<(DamagedObject, Look)> = self.locked().by_file.values().cloned().collect();
         let mut damaged = Vec::new();
         for (object, as_found) in known {
             if look(&folder.join(&object.file)) == as_found && is_named(&object)? {
                 damaged.push(object);
             } else {
-                self.locked().remove(&object.file);
+                self.locked().by_file.remove(&object.file);
             }
         }
         damaged.sort();
         Ok(damaged)
     }
 
-    fn locked(&self) -> MutexGuard<'_, BTreeMap<String, (DamagedObject, Look)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> MutexGuard<'_, Known> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -156,6 +200,7 @@ impl Suspect {
     pub(super) fn is_known(&self) -> bool {
         let known = self.damage.locked();
         known
+            .by_file
             .get(&self.object.file)
             .is_some_and(|(_, look)| *look == self.look)
     }
@@ -163,10 +208,13 @@ impl Suspect {
     /// Notes that the file is damaged, and says so the first time. Returns the error of its reader.
     pub(super) fn refuse(&self) -> io::Error {
         let found = (self.object.clone(), self.look);
-        let before = self.damage.locked().insert(self.object.file.clone(), found);
+        let mut known = self.damage.locked();
+        let before = known.by_file.insert(self.object.file.clone(), found);
         if before.is_none_or(|(_, look)| look != self.look) {
-            tell(&self.object);
+            known.tell(&self.object);
         }
+        drop(known);
+        self.damage.0.seen.notify_waiters();
         io::Error::new(io::ErrorKind::InvalidData, Damaged(self.object.clone()))
     }
 }

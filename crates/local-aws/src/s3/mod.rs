@@ -296,6 +296,11 @@ impl S3 {
         self.backend.damaged_objects()
     }
 
+    /// Waits until an object was seen to be damaged; not at all where one was that may still be.
+    pub async fn damage_seen(&self) {
+        self.backend.damage_seen().await;
+    }
+
     /// Answers one request. Verifies its signature and its caller's rights.
     pub async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
         let request_id = format!("{:016X}", rand::random::<u64>());

@@ -102,3 +102,28 @@ async fn a_copy_that_is_put_back_with_the_time_of_the_damaged_file_is_read_at_on
     assert_eq!(storage.get("a/key").await, pattern(60_000));
     assert_eq!(damaged(&storage), []);
 }
+
+#[tokio::test]
+async fn who_waits_for_damage_is_woken_by_the_first_read_that_finds_some() {
+    let storage = Storage::with_bucket();
+    let path = stored(&storage, "a/key", 60_000).await;
+    let s3 = storage.services().s3.clone();
+    let waiting = tokio::spawn(async move { s3.damage_seen().await });
+    tokio::task::yield_now().await;
+    assert_eq!(storage.get("a/key").await, pattern(60_000));
+    assert!(!waiting.is_finished(), "nothing is damaged");
+
+    std::fs::write(&path, pattern(50_000)).expect("cut");
+    let read = storage
+        .s3()
+        .get_object()
+        .bucket("bucket")
+        .key("a/key")
+        .send()
+        .await;
+
+    assert!(read.is_err() || read.expect("begun").body.collect().await.is_err());
+    let woken = tokio::time::timeout(std::time::Duration::from_secs(10), waiting);
+    woken.await.expect("woken").expect("it ends");
+    storage.services().s3.damage_seen().await;
+}
