@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::ModelWrapper;
 
+use crate::patterns;
+
 /// Most steps that change a text, and most that split it. model2vec has one for each of 32 marks, and some more.
 const MOST_STEPS: usize = 64;
 
@@ -47,6 +49,11 @@ pub(crate) fn check_file(file: &[u8]) -> Result<(), String> {
                 "it has {count} {list}; at most {MOST_STEPS} are followed"
             ));
         }
+        steps
+            .iter()
+            .copied()
+            .filter_map(pattern)
+            .try_for_each(patterns::check)?;
         for step in steps.into_iter().rev() {
             growth.put_before(step)?;
         }
@@ -58,6 +65,11 @@ pub(crate) fn check_file(file: &[u8]) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Returns the pattern of a step that replaces or splits, if it is no plain string.
+fn pattern(step: &Value) -> Option<&str> {
+    step.get("pattern")?.get("Regex")?.as_str()
 }
 
 /// Returns the steps of a part; those of lists inside lists one after the other.

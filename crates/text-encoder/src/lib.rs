@@ -12,6 +12,7 @@ mod bert;
 mod bounds;
 mod folder;
 mod matrix;
+mod patterns;
 mod static_model;
 mod tokenizer;
 mod weights;
