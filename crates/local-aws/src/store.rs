@@ -3,18 +3,16 @@
 //! Only its owner may look into it. It is opened only if it is whole, as far as that can be seen: where there is data
 //! but no index, or an index whose checksums are wrong, nothing is opened and nothing is changed.
 
+mod index;
 mod ours;
 mod quiet;
 mod trial;
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt},
-    panic::{AssertUnwindSafe, catch_unwind},
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
-
-use trial::Trial;
 
 use crate::log_file::LogFile;
 
@@ -90,7 +88,7 @@ impl Store {
             return Err(OpenError::Shared(folder.to_owned()));
         }
         make_private(&folder.join(BLOBS)).map_err(io)?;
-        let (index, is_taken_back) = quiet::without_panic_message(|| open_index(folder))?;
+        let (index, is_taken_back) = quiet::without_panic_message(|| index::open(folder))?;
         ours::close_to_others(folder).map_err(io)?;
         Ok(Self {
             index,
@@ -154,84 +152,6 @@ fn is_index_lost(folder: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-/// Opens the index, after all of it was read against its checksums. Returns also whether its last change was damaged and
-/// is left out, which cannot be told from one that was not done with when the machine stopped.
-fn open_index(folder: &Path) -> Result<(redb::Database, bool), OpenError> {
-    let damaged = |error: redb::Error| OpenError::Index(folder.to_owned(), error);
-    let io = |error| OpenError::Io(folder.to_owned(), error);
-    let path = folder.join(INDEX);
-    let file = fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(fs::TryLockError::WouldBlock) => return Err(OpenError::InUse(folder.to_owned())),
-        Err(fs::TryLockError::Error(error)) => return Err(io(error)),
-    }
-    let before = last_change(&file).map_err(io)?;
-    let trial = Trial::new(file).map_err(io)?;
-    // Damage that its checksums do not cover makes it panic.
-    let opened = catch_unwind(AssertUnwindSafe(|| {
-        let is_whole = try_index(trial)?;
-        let mut index = redb::Database::create(&path)?;
-        if !is_whole {
-            // What the check repaired in memory alone.
-            index.check_integrity()?;
-        }
-        let after = last_change(&fs::File::open(&path)?)?;
-        Ok((index, before.is_some() && before != after))
-    }));
-    match opened {
-        Ok(Ok((index, is_taken_back))) => {
-            if is_taken_back {
-                tracing::warn!(
-                    "the last change of the index of the state folder is damaged and was left out: it was not done with when \
-                     the machine stopped, or the disk is at fault. Files that the index does not name stay until the \
-                     next start; if something is missing, put a copy of the whole folder in its place"
-                );
-            }
-            Ok((index, is_taken_back))
-        }
-        Ok(Err(redb::DatabaseError::DatabaseAlreadyOpen)) => Err(OpenError::InUse(folder.to_owned())),
-        Ok(Err(error)) => Err(damaged(error.into())),
-        Err(_) => Err(damaged(redb::Error::Corrupted(
-            "it is damaged beyond reading".to_owned(),
-        ))),
-    }
-}
-
-/// Opens the index without changing it, and reads all of it. Returns whether the check of it had nothing to repair.
-fn try_index(trial: Trial) -> Result<bool, redb::DatabaseError> {
-    redb::Database::builder()
-        .create_with_backend(trial)?
-        .check_integrity()
-}
-
-/// Returns page and checksum of the data of the last change as the head of an index tells them; `None` of one that is new.
-///
-/// The database says nothing of a change that it leaves out, but that it repairs, as it does of every index whose process
-/// was killed. Source: redb 4, "Database layout".
-fn last_change(index: &fs::File) -> io::Result<Option<[u8; 24]>> {
-    /// Byte whose lowest bit says which of the two places has the last change.
-    const PLACE: usize = 9;
-    const PLACES: [usize; 2] = [64, 192];
-    /// Where a place tells of the data.
-    const DATA: usize = 8;
-
-    let mut head = [0; 320];
-    match index.read_exact_at(&mut head, 0) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        read => read?,
-    }
-    let data = PLACES[usize::from(head[PLACE] & 1)] + DATA;
-    Ok(head[data..].first_chunk().copied())
 }
 
 /// Makes a folder that only its owner may look into: it holds what people wrote.
