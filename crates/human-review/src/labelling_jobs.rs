@@ -38,6 +38,7 @@ pub mod manifest;
 pub mod objects;
 mod opening;
 mod parts;
+mod preparing;
 pub mod record;
 mod room;
 mod same_texts;
