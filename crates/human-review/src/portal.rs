@@ -8,6 +8,7 @@ mod holding;
 mod messages;
 mod own_pages;
 mod provider;
+mod submission;
 mod task;
 
 use std::collections::{BTreeMap, BTreeSet};
