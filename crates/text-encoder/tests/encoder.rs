@@ -185,6 +185,12 @@ fn what_cannot_be_followed_is_refused_by_its_name() {
         ),
         ("tokenizer.json", "\"WordPiece\"", "\"SentencePiece\"", "kind"),
         (
+            "tokenizer.json",
+            "{\"type\":\"BertPreTokenizer\"}",
+            r#"{"type":"Split","pattern":{"Regex":"(a+)+(?!b)"},"behavior":"Isolated","invert":false}"#,
+            "its pattern `(a+)+(?!b)`",
+        ),
+        (
             "config.json",
             "\"max_position_embeddings\": 512",
             "\"max_position_embeddings\": \"x\"",
