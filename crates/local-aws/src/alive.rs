@@ -1,5 +1,5 @@
 //! When a service was seen to run last, and for how long it has stood still since: it was stopped, its machine slept, or the
-//! clock jumped ahead.
+//! clock jumped ahead. And by how much the clock was put back.
 
 use std::time::Duration;
 
@@ -30,6 +30,15 @@ pub(crate) fn stood_still(before: Option<u64>, now: u64) -> u64 {
     let between = before.map_or(0, |before| now.saturating_sub(before));
     match Duration::from_millis(between) > LONGEST_RUNNING {
         true => between,
+        false => 0,
+    }
+}
+
+/// Returns by how many milliseconds the clock was put back between two notes; nothing for what a clock is set right by.
+pub(crate) fn put_back(before: Option<u64>, now: u64) -> u64 {
+    let back = before.map_or(0, |before| before.saturating_sub(now));
+    match Duration::from_millis(back) > LONGEST_RUNNING {
+        true => back,
         false => 0,
     }
 }

@@ -66,6 +66,14 @@ struct Schedule {
     every_ms: u64,
 }
 
+impl Schedule {
+    /// Returns whether its time has come; also where the time is so far away that a clock which was ahead has set it.
+    fn is_due(&self, now_ms: u64) -> bool {
+        let is_of_future = self.next_ms > now_ms.saturating_add(2 * self.every_ms);
+        self.spec.enabled && (self.next_ms <= now_ms || is_of_future)
+    }
+}
+
 /// What is kept of a schedule.
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -171,11 +179,12 @@ impl Scheduler {
         let schedules = self.schedules.read().unwrap_or_else(PoisonError::into_inner);
         let due: Vec<Schedule> = schedules
             .values()
-            .filter(|it| it.next_ms <= now_ms)
+            .filter(|it| it.is_due(now_ms))
             .cloned()
             .collect();
         drop(schedules);
-        for schedule in due {
+        for mut schedule in due {
+            schedule.next_ms = schedule.next_ms.min(now_ms);
             let missed = (now_ms - schedule.next_ms) / schedule.every_ms;
             let next_ms = schedule.next_ms + (missed + 1) * schedule.every_ms;
             if let Err(error) = self.call(&schedule, next_ms) {

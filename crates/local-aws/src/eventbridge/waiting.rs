@@ -1,6 +1,6 @@
 //! Events that wait for their next try, in the order of its time: a look costs what is due, whatever else waits.
 
-use redb::{ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use super::deliveries::Delivery;
 use crate::alive::{self, Notes};
@@ -84,8 +84,8 @@ pub(super) fn settle(
     let transaction = index.begin_write()?;
     let accepted_ms = {
         let mut waiting = transaction.open_table(WAITING)?;
-        let stored = waiting.remove(place)?;
-        stored.and_then(|json| Some(super::read::<Delivery>(json.value()).ok()?.accepted_ms))
+        let stored = take(&mut waiting, place)?;
+        stored.and_then(|json| Some(super::read::<Delivery>(&json).ok()?.accepted_ms))
     };
     if let Some(delivery) = kept {
         let mut delivery = delivery.clone();
@@ -95,6 +95,26 @@ pub(super) fn settle(
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// Takes out what waits at a place; it has another time where the clock was put back while it was tried.
+fn take(waiting: &mut Table<'_, Place, &'static [u8]>, place: Place) -> Result<Option<Vec<u8>>, redb::Error> {
+    let stored = waiting.remove(place)?.map(|json| json.value().to_vec());
+    if stored.is_some() {
+        return Ok(stored);
+    }
+    let mut moved = None;
+    for entry in waiting.iter()? {
+        let found = entry?.0.value();
+        if found.1 == place.1 {
+            moved = Some(found);
+            break;
+        }
+    }
+    match moved {
+        Some(place) => Ok(waiting.remove(place)?.map(|json| json.value().to_vec())),
+        None => Ok(None),
+    }
 }
 
 /// Notes that the service runs, and makes what waits younger by the time that it stood still since it was noted before.
@@ -108,6 +128,14 @@ pub(super) fn note_alive(index: &redb::Database, now_ms: u64) -> Result<(), redb
             "the age of events for API destinations stood still"
         );
         keep_young(&transaction, stood_still, now_ms)?;
+    }
+    let put_back = alive::put_back(before, now_ms);
+    if put_back > 0 {
+        tracing::info!(
+            milliseconds = put_back,
+            "the clock was put back: events for API destinations are sent again as much earlier"
+        );
+        send_earlier(&transaction, put_back, now_ms)?;
     }
     transaction.commit()?;
     Ok(())
@@ -129,6 +157,30 @@ fn keep_young(transaction: &WriteTransaction, by_ms: u64, now_ms: u64) -> Result
         delivery.accepted_ms = (delivery.accepted_ms + by_ms).min(now_ms);
         let json = serde_json::to_vec(&delivery).expect("a delivery has only string keys");
         table.insert(place, json.as_slice())?;
+    }
+    Ok(())
+}
+
+/// Puts the time of the next try of each event that waits back, as the clock was.
+fn send_earlier(transaction: &WriteTransaction, by_ms: u64, now_ms: u64) -> Result<(), redb::Error> {
+    let mut table = transaction.open_table(WAITING)?;
+    let places = table.iter()?.map(|entry| Ok(entry?.0.value()));
+    let places: Vec<Place> = places.collect::<Result<_, redb::Error>>()?;
+    for place in places {
+        let stored = table.remove(place)?.map(|json| json.value().to_vec());
+        let Some(json) = stored else { continue };
+        let (not_before_ms, number) = place;
+        let earlier = (not_before_ms.saturating_sub(by_ms), number);
+        let json = match super::read::<Delivery>(&json) {
+            Ok(mut delivery) => {
+                delivery.not_before_ms = earlier.0;
+                delivery.accepted_ms = delivery.accepted_ms.min(now_ms);
+                serde_json::to_vec(&delivery).expect("a delivery has only string keys")
+            }
+            // It says so itself when it is due.
+            Err(_) => json,
+        };
+        table.insert(earlier, json.as_slice())?;
     }
     Ok(())
 }
@@ -242,6 +294,35 @@ mod tests {
         assert_eq!(by_now, Some(evening + 2 * DAY));
         assert_eq!(after.1.accepted_ms, evening + 2 * DAY);
         assert!(!after.1.is_over(later));
+    }
+
+    #[test]
+    fn an_event_whose_next_try_a_clock_that_was_ahead_has_set_is_tried_when_it_would_have_been() {
+        const DAY: u64 = 24 * 60 * 60 * 1000;
+        let (_folder, store) = store();
+        let (ahead, right) = (20_001 * DAY, 20_000 * DAY);
+        let transaction = store.index.begin_write().expect("a transaction");
+        open(&transaction).expect("opened");
+        for id in ["a", "b"] {
+            let sent = Delivery {
+                accepted_ms: ahead,
+                ..delivery(id, ahead + 60_000)
+            };
+            put(&transaction, &sent).expect("kept");
+        }
+        transaction.commit().expect("kept");
+        note_alive(&store.index, ahead).expect("kept");
+        let tried = due(&store.index, ahead + 60_000, 1).expect("read").0.remove(0);
+
+        note_alive(&store.index, right).expect("kept");
+        // A try that began before has come to its end.
+        settle(&store.index, tried.0, None).expect("kept");
+
+        let (none, next_ms) = due(&store.index, right, 16).expect("read");
+        assert_eq!((ids(&none), next_ms), (vec![], right + 60_000));
+        let (found, _) = due(&store.index, right + 60_000, 16).expect("read");
+        assert_eq!(ids(&found), ["b"]);
+        assert_eq!(found[0].1.accepted_ms, right);
     }
 
     #[test]

@@ -77,6 +77,42 @@ fn a_rate_counts_from_the_first_start_and_survives_restarts() {
 }
 
 #[test]
+fn a_time_that_a_clock_which_was_ahead_has_set_is_due_now() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let day = 24 * 60 * MINUTE;
+    {
+        let aws = open(folder.path(), both_rights());
+        aws.scheduler
+            .put_schedule_at(schedule("sweep", FUNCTION), day)
+            .expect("supported");
+    }
+
+    let aws = open(folder.path(), both_rights());
+    aws.scheduler
+        .put_schedule_at(schedule("sweep", FUNCTION), MINUTE)
+        .expect("supported");
+    let next = aws.scheduler.run_due(MINUTE);
+    let again = aws.scheduler.run_due(2 * MINUTE);
+
+    assert_eq!((next, again), (6 * MINUTE, 6 * MINUTE));
+    assert_eq!(queued(&aws), [r#"{"at": "1970-01-01T00:01:00Z"}"#]);
+}
+
+#[test]
+fn a_clock_that_is_put_back_a_little_calls_nothing_twice() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let aws = open(folder.path(), both_rights());
+    aws.scheduler
+        .put_schedule_at(schedule("sweep", FUNCTION), 10 * MINUTE)
+        .expect("supported");
+
+    let next = aws.scheduler.run_due(9 * MINUTE);
+
+    assert_eq!(next, 15 * MINUTE);
+    assert_eq!(queued(&aws), [""; 0]);
+}
+
+#[test]
 fn times_that_have_passed_are_made_up_for_by_one_call() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let aws = open(folder.path(), both_rights());
