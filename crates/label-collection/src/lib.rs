@@ -117,6 +117,9 @@ pub enum LabelCollectionError {
     /// What a change of the label set asks again could not be delivered.
     #[error("what a change of the label set asks again could not be delivered")]
     Relabelling(#[source] BucketError),
+    /// The queue of the built-in review service could not be listed.
+    #[error("the queue of the review service could not be listed")]
+    Queue(#[source] BucketError),
     /// Open questions could not be read, written or asked.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -141,6 +144,7 @@ impl From<LabelCollectionError> for Diagnostic {
             LabelCollectionError::Claim(_) => "Claim",
             LabelCollectionError::Question(_) => "Question",
             LabelCollectionError::Copies(_) => "Copies",
+            LabelCollectionError::Queue(_) => "Queue",
             LabelCollectionError::Relabelling(_) => "Relabelling",
             LabelCollectionError::Ask(error) => error.error_type(),
             LabelCollectionError::Review(_) => "Review",

@@ -1,20 +1,26 @@
 //! The sweep: what became of the human loops that are not done with.
 //!
 //! Only they are looked at, whatever else the flow definition is used for. With none there is one listing of
-//! an empty prefix to pay for; else the review service lists as many of its latest loops as are open, and is asked about
-//! each of the others.
+//! an empty prefix to pay for. The queue of the built-in review service tells by its keys whom people are at; of these
+//! fifty in turn are looked at all the same, since a start that broke off leaves its key there. Amazon A2I lists as many of
+//! its latest loops as are open. What neither names is asked about loop by loop.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use active_learning_aws::{
+    bucket::Listed,
     failure::chain,
     human_loops::{AskError, Asked, OpenLoop},
     metrics,
 };
-use active_learning_core::labels::human_loop::{HumanLoopInput, LoopName, MAX_RETRIES};
+use active_learning_core::{
+    keys,
+    labels::human_loop::{HumanLoopInput, LoopName, MAX_RETRIES},
+    random::Random,
+};
 use aws_sdk_s3::primitives;
 use aws_sdk_sagemakera2iruntime::{
     operation::describe_human_loop::DescribeHumanLoopOutput,
@@ -33,6 +39,11 @@ const LOOPS_IN_FLIGHT: usize = 4;
 const PAGE: usize = 100;
 /// Pages that are read beyond those that the open loops would fill.
 const PAGES_BEYOND: usize = 1;
+
+/// Loops of the queue that are looked at in a sweep, each time others of them.
+const IN_TURN: usize = 50;
+/// Loops that are looked at in a sweep once it is known that there is no room: most are questions that wait for some.
+const WITHOUT_ROOM: usize = 500;
 
 /// How far the clocks of S3 and the review service may be apart, in seconds.
 const CLOCK_SKEW_SECONDS: i64 = 600;
@@ -62,6 +73,15 @@ pub(crate) enum Done {
 #[derive(Debug, Default)]
 pub(crate) struct Room {
     is_full: AtomicBool,
+    /// Loops that were looked at since.
+    looks: AtomicUsize,
+}
+
+impl Room {
+    /// Returns whether a loop that nobody seems to be at is left for another sweep.
+    fn leaves_for_later(&self) -> bool {
+        self.is_full.load(Ordering::Relaxed) && self.looks.fetch_add(1, Ordering::Relaxed) >= WITHOUT_ROOM
+    }
 }
 
 impl LabelCollection {
@@ -75,16 +95,27 @@ impl LabelCollection {
     pub(crate) async fn sweep(&self, now: DateTime<Utc>) -> Result<(), LabelCollectionError> {
         let mut open = self.human_loops.open().await?;
         open.retain(|asked| LoopName::parse(&asked.name).is_some());
-        let waiting = self.waiting(&open).await?;
+        let queued = self.queued(&open).await?;
+        let waiting = match queued.is_empty() {
+            true => self.waiting(&open).await?,
+            false => queued.difference(&in_turn(&queued, now)).cloned().collect(),
+        };
+        // Where not all can be looked at, each sweep begins with another.
+        let first = by_chance(open.len(), now);
+        open.rotate_left(first);
         // First those that people are at: where the service is busy, nothing after it is looked at.
-        open.sort_by_key(|asked| !waiting.contains(&asked.name));
+        open.sort_by_key(|asked| (!waiting.contains(&asked.name), !queued.contains(&asked.name)));
         let (mut done, room) = (Vec::new(), Room::default());
         let mut result = Ok(());
         let mut outcomes = stream::iter(&open)
             .map(async |asked| {
                 let outcome = match waiting.contains(&asked.name) {
                     true => self.wait_for(asked, now).await,
-                    false => self.see_to(&asked.name, &room).await,
+                    false if room.leaves_for_later() => Ok(Done::Kept),
+                    false => match self.see_to(&asked.name, &room).await {
+                        Ok(Done::Waiting) => self.wait_for(asked, now).await,
+                        seen_to => seen_to,
+                    },
                 };
                 (asked, outcome)
             })
@@ -108,6 +139,22 @@ impl LabelCollection {
         }
         report(&done);
         result
+    }
+
+    /// Returns which of the open loops are in the queue of the built-in review service: a request for each thousand marks.
+    async fn queued(&self, open: &[OpenLoop]) -> Result<BTreeSet<String>, LabelCollectionError> {
+        if open.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let names: BTreeSet<&str> = open.iter().map(|asked| asked.name.as_str()).collect();
+        let mut queued = BTreeSet::new();
+        let take = |mark: Listed| {
+            let name = keys::queued_loop(&mark.key).filter(|name| names.contains(name));
+            queued.extend(name.map(str::to_owned));
+        };
+        let listed = self.review.list_each(keys::QUEUE_FOLDER, take).await;
+        listed.map_err(LabelCollectionError::Queue)?;
+        Ok(queued)
     }
 
     /// Returns which of the open loops people are still at, as far as they are among the latest.
@@ -284,6 +331,23 @@ impl LabelCollection {
             room.is_full.store(true, Ordering::Relaxed);
         }
         Ok(asked)
+    }
+}
+
+/// Returns the loops of the queue whose turn it is to be looked at.
+fn in_turn(queued: &BTreeSet<String>, now: DateTime<Utc>) -> BTreeSet<String> {
+    let turns = queued.len().div_ceil(IN_TURN).max(1);
+    let turn = by_chance(turns, now);
+    queued.iter().skip(turn).step_by(turns).cloned().collect()
+}
+
+/// Returns a number below `bound` for this hour, the same in all of it. Hours that are near have numbers that are not: a
+/// machine that runs at some hours of the day only comes to all of them.
+fn by_chance(bound: usize, now: DateTime<Utc>) -> usize {
+    let hour = now.timestamp().div_euclid(3_600).unsigned_abs();
+    match bound {
+        0 => 0,
+        bound => (Random::new(hour).next_u64() % bound as u64) as usize,
     }
 }
 

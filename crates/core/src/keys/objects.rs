@@ -635,7 +635,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         key: "human-review/queue/<mark>",
         bucket: Review,
         writers: &[HUMAN_REVIEW],
-        readers: &[HUMAN_REVIEW],
+        readers: &[HUMAN_REVIEW, LABEL_COLLECTION],
         shape: "empty",
         lifetime: UntilDone,
         description: "A loop in flight, in review order.",

@@ -806,3 +806,67 @@ async fn what_had_no_room_is_asked_by_the_sweep_that_finds_some() {
     assert_eq!(services.review.status(LOOP).as_deref(), Some("InProgress"));
     assert_eq!(services.open().await, [LOOP]);
 }
+
+/// A question of its own for each number, and whether it stands in the queue of the built-in service.
+async fn open_loop(services: &Services, number: usize, is_queued: bool) -> String {
+    let name = format!("review-{number:040x}");
+    let asked = keys::asked(&name);
+    services.put(FEEDBACK, &asked, input().to_string()).await;
+    if is_queued {
+        let mark = format!("{}00500-1790000000000-{number:032x}-{name}", keys::QUEUE_FOLDER);
+        services.put(REVIEW, &mark, String::new()).await;
+        services
+            .review
+            .add(&name, "InProgress", &active_learning_aws::now());
+    }
+    name
+}
+
+#[tokio::test]
+async fn of_what_is_in_the_queue_a_sweep_looks_at_fifty_and_at_all_that_is_not() {
+    let services = Services::start();
+    for number in 0..150 {
+        open_loop(&services, number, true).await;
+    }
+    let failed = open_loop(&services, 200, false).await;
+    services
+        .review
+        .add(&failed, "Failed", &active_learning_aws::now());
+
+    services.sweep().await;
+
+    let looks = services.script.calls(LIST).len();
+    assert_eq!(looks, 50 + 1, "a third of the queue, and what is not in it");
+    let open = services.open().await;
+    assert!(open.contains(&format!("{failed}-retry-1")), "{open:?}");
+    assert_eq!(open.len(), 151);
+}
+
+#[tokio::test]
+async fn what_stands_in_the_queue_and_was_never_started_is_started_when_its_turn_comes() {
+    let services = Services::start();
+    let name = open_loop(&services, 1, true).await;
+    services.review.loops().clear();
+
+    services.sweep().await;
+
+    assert_eq!(services.review.status(&name).as_deref(), Some("InProgress"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_there_is_no_room_a_sweep_does_not_look_at_each_question_that_waits_for_some() {
+    let services = Services::start();
+    open_loop(&services, 0, true).await;
+    for number in 1..=520 {
+        open_loop(&services, number, false).await;
+    }
+    services
+        .script
+        .always(START, 402, r#"{"__type": "ServiceQuotaExceededException"}"#);
+
+    services.sweep().await;
+
+    let looks = services.script.calls(LIST).len();
+    assert!((500..515).contains(&looks), "{looks}");
+    assert_eq!(services.open().await.len(), 521);
+}
