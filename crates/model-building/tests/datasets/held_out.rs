@@ -267,10 +267,10 @@ async fn filled() -> Bucket {
     bucket
 }
 
-/// Returns the objects of datasets, but for what builds keep of the labels to read them once.
+/// Returns the objects of datasets, but for what builds keep of labels and copies to read them once.
 async fn built(bucket: &Bucket) -> BTreeMap<String, Vec<u8>> {
     let mut objects = bucket.objects("datasets/").await;
-    objects.retain(|key, _| !key.starts_with("datasets/labels"));
+    objects.retain(|key, _| !key.starts_with("datasets/labels") && key != "datasets/copies.bin");
     objects
 }
 
