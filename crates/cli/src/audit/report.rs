@@ -184,6 +184,9 @@ fn text(name: &str, lines: usize, audit: &LabelAudit) -> String {
     for ((before, after), count) in &audit.changes {
         text.push_str(&format!("  {before} -> {after}: {count}\n"));
     }
+    if let Some(divided) = audit.of_divided() {
+        text.push_str(&format!("\n{divided}\n"));
+    }
     text.push_str("\nThe ranges hold the true error rate with 95 % confidence (exact, Clopper-Pearson).\n");
     text
 }

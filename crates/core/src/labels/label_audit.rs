@@ -54,6 +54,10 @@ pub struct LabelAudit {
     /// How often one label became another: before, after.
     #[serde(with = "in_a_list")]
     pub changes: BTreeMap<(String, String), u64>,
+    /// Looked at by several who were divided: no label has more than half of the votes, and one that was there stays among
+    /// equals. Of texts with one label each.
+    #[serde(default)]
+    pub divided: u64,
 }
 
 /// A document has only texts for keys.
@@ -90,12 +94,16 @@ struct Look {
     after: BTreeSet<String>,
     /// Who gave what was there before.
     reviewers: BTreeSet<String>,
+    /// Whether no label got more than half of several votes. None in looks that an earlier version kept.
+    #[serde(default)]
+    is_divided: bool,
 }
 
 impl SecondLooks {
     /// Adds a line of the output of a labelling job that adjusted the label of one attribute into that of another. Who gave
     /// it is in its `reviewers`. A line that has not both labels was not looked at.
     pub fn add_line(&mut self, line: &Value, before: &str, after: &str) {
+        let votes = line[format!("{after}-metadata")]["confidence"].as_f64();
         let (Some(before), Some(after)) = (classes_of(line, before), classes_of(line, after)) else {
             return;
         };
@@ -105,6 +113,8 @@ impl SecondLooks {
             before,
             after,
             reviewers,
+            // One vote alone has confidence 0.
+            is_divided: votes.is_some_and(|share| share > 0.0 && share <= 0.5),
         };
         *self.looks.entry(look).or_default() += 1;
     }
@@ -124,6 +134,7 @@ impl SecondLooks {
                 |classes: &BTreeSet<String>| Classes(classes.iter().map(|name| label(name)).collect());
             let reviewers = look.reviewers.iter().map(|id| reviewer(id));
             audit.note(&named(&look.before), &named(&look.after), reviewers, *count);
+            audit.divided += if look.is_divided { *count } else { 0 };
         }
         audit
     }
@@ -149,7 +160,19 @@ impl LabelAudit {
         }
     }
 
-    /// Returns it as JSON: `all`, `byLabel` and `byReviewer` with rates and intervals, and `changes`.
+    /// Says of how many texts the reviewers were divided; none where they agreed.
+    pub fn of_divided(&self) -> Option<String> {
+        let texts = match self.divided {
+            0 => return None,
+            1 => "Of 1 text".to_owned(),
+            count => format!("Of {count} texts"),
+        };
+        Some(format!(
+            "{texts} no label has more than half of the votes: the one that was there stays where none has more votes."
+        ))
+    }
+
+    /// Returns it as JSON: `all`, `byLabel` and `byReviewer` with rates and intervals, `changes`, and how many were `divided`.
     pub fn to_json(&self) -> Value {
         let of = |rate: &ErrorRate| {
             let interval = rate.interval();
@@ -171,6 +194,7 @@ impl LabelAudit {
             "byLabel": all(&self.by_label),
             "byReviewer": all(&self.by_reviewer),
             "changes": changes.collect::<Vec<Value>>(),
+            "divided": self.divided,
         })
     }
 }
@@ -236,6 +260,23 @@ mod tests {
             report["changes"],
             json!([{ "before": "World", "after": "Sports", "count": 1 }])
         );
+    }
+
+    #[test]
+    fn texts_of_which_reviewers_were_divided_are_counted() {
+        let mut looks = SecondLooks::default();
+
+        for share in [0.0, 0.5, 1.0 / 3.0, 2.0 / 3.0] {
+            let mut line = one("World", Some("World"), &["w-1"]);
+            line["again-metadata"]["confidence"] = json!(share);
+            looks.add_line(&line, "label", "again");
+        }
+
+        let audit = counted(&looks);
+        assert_eq!((audit.all.audited, audit.all.wrong, audit.divided), (4, 0, 2));
+        let said = audit.of_divided().expect("said");
+        assert!(said.starts_with("Of 2 texts no label has"), "{said}");
+        assert_eq!(LabelAudit::default().of_divided(), None);
     }
 
     #[test]

@@ -144,6 +144,7 @@ fn result(audit: &LabelAudit, blocks: &mut Vec<Block>) {
     blocks.push(Block::text(
         "The ranges hold the true error rate with 95 % confidence (exact, Clopper-Pearson).",
     ));
+    blocks.extend(audit.of_divided().map(Block::Text));
     let all = [("All labels".to_owned(), audit.all)].into();
     blocks.push(Block::Table(rates("In all", "Labels", &all)));
     blocks.push(Block::Table(rates("By label", "Label", &audit.by_label)));
