@@ -11,6 +11,7 @@ mod split;
 mod training_check;
 mod training_report;
 mod training_rows;
+mod unnamed_labels;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,7 @@ pub use training_report::{
     is_shipped_sample, report_key, report_on_other_file,
 };
 pub use training_rows::{BadRow, RowError, TrainingRow, TrainingRows, label_column, label_problem};
+pub use unnamed_labels::{FAST_TEXT_MARK, VECTOR, holds_fast_text_label, unnamed_labels};
 
 /// Whether a text has one label or any number of them. Serialised as Comprehend's `Mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -177,7 +177,12 @@ impl Collected<'_> {
         if fast_text::is_one(&source.sample) {
             self.tool = Some(Tool::FastText);
             self.each_line(source, |collected, line, text| {
-                collected.drafts.push((line, fast_text::draft(text)));
+                match fast_text::is_header(text) && collected.drafts.is_empty() {
+                    true => collected
+                        .notes
+                        .push(format!("line {line} was read as the name of the texts")),
+                    false => collected.drafts.push((line, fast_text::draft(text))),
+                }
             });
             return Ok(None);
         }

@@ -21,6 +21,8 @@ pub(crate) struct Roles {
     pub annotator: Option<usize>,
     /// Whether somebody or a name says so, not only the content.
     pub is_sure: bool,
+    /// Whether labels are told to be lists of ids.
+    pub has_ids: bool,
     /// What was guessed.
     pub notes: Vec<String>,
 }
@@ -43,8 +45,10 @@ pub(crate) fn roles(names: &[String], rows: &[Vec<String>], options: &Options) -
         None => guess_text(&contents, known.label).ok_or(Refusal::NoText)?,
     };
     let are_named = !names.is_empty() && width > 1;
+    let marked = (0..width).find(|column| *column != text && contents[*column].are_marked);
     let label = match known.label {
         Some(label) => Some(label),
+        None if marked.is_some() => marked,
         // Where the texts have a name, labels have one too.
         None if known.has_text_name && are_named => None,
         None if text_was_named(&options.text_column, names) => None,
@@ -80,6 +84,7 @@ pub(crate) fn roles(names: &[String], rows: &[Vec<String>], options: &Options) -
         label,
         annotator: known.annotator.filter(|column| Some(*column) != label),
         is_sure: known.text.is_some() || width == 1,
+        has_ids: false,
         notes,
     })
 }

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use active_learning_core::dataset::FAST_TEXT_MARK;
+
 use crate::workbook::is_error;
 
 /// Longest label on the average, in characters, where only its content tells a column.
@@ -21,6 +23,8 @@ pub(crate) struct Content {
     pub are_json: bool,
     /// Whether each cell is another number, with the same letters and signs around it: `A-1001`.
     pub are_codes: bool,
+    /// Whether each cell begins with a label as fastText marks it.
+    pub are_marked: bool,
 }
 
 /// Cells from which different numbers are those of the rows.
@@ -49,6 +53,7 @@ impl Content {
             are_numbers: filled > 0 && cells().all(is_number),
             are_dates: filled > 0 && cells().all(is_date),
             are_json: filled > 0 && cells().all(is_json),
+            are_marked: filled > 0 && cells().all(|cell| cell.starts_with(FAST_TEXT_MARK)),
         }
     }
 

@@ -159,9 +159,15 @@ impl Collected<'_> {
                 .find(|(other, _)| other == name)
                 .map(|(_, value)| value)
         };
-        let written = field("label")
-            .or_else(|| field("labels"))
-            .and_then(Written::of_value);
+        let written = field("label").or_else(|| field("labels")).map(Written::of_value);
+        let written = match written.transpose() {
+            Ok(written) => written.flatten(),
+            Err(reason) => {
+                self.notes
+                    .push(format!("the label of the document was not read: {reason}"));
+                None
+            }
+        };
         let by = text_of(field("user").or_else(|| field("annotator")));
         for (_, draft) in &mut self.drafts {
             if let (true, Some(written)) = (draft.is_unlabelled(), &written) {

@@ -18,6 +18,8 @@ pub(crate) struct Draft {
     pub answers: Vec<Answer>,
     /// Why labels of it do not count; the same words for all rows of one kind.
     pub aside: Option<&'static str>,
+    /// What of it was read otherwise than it is written; the same words for all rows of one kind.
+    pub repair: Option<&'static str>,
 }
 
 impl Draft {
@@ -34,6 +36,7 @@ impl Draft {
             let is_in_label = match &vote.written {
                 Written::Cell(cell) => is_in(cell),
                 Written::List(labels) => labels.iter().any(is_in),
+                Written::Paths(paths) => paths.iter().flatten().any(is_in),
             };
             is_in_label || vote.by.as_ref().is_some_and(is_in)
         };

@@ -16,9 +16,12 @@ use std::{
     ops::ControlFlow,
 };
 
-use active_learning_core::feedback::{
-    FeedbackRequest, Fields, InvalidFeedback,
-    batch::{MAX_ITEM_BYTES, ReadError, io_or_damaged},
+use active_learning_core::{
+    dataset::holds_fast_text_label,
+    feedback::{
+        FeedbackRequest, Fields, InvalidFeedback,
+        batch::{MAX_ITEM_BYTES, ReadError, io_or_damaged},
+    },
 };
 pub use raw::{RawRow, RawRows, decoded, is_table, raw_rows, transcoded, without_lines};
 pub use requests::Whole;
@@ -37,6 +40,7 @@ use crate::{
     objects::{Found, Objects},
     python,
     source::{OpenError, Shape, Source, open, without_comma},
+    tools::fast_text,
     workbook,
 };
 
@@ -187,6 +191,21 @@ fn not_read(source: &Source<'_>) -> Option<(&'static str, &'static str)> {
 
 /// Reads one object a line.
 fn json_lines(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), ReadError> {
+    each_line(source, sink, &|sink, number, text| {
+        let value = without_comma(text);
+        if value.len() < text.trim().len() {
+            sink.count(COMMA, number);
+        }
+        of_element(value)
+    })
+}
+
+/// Reads what each line holds that is not blank.
+fn each_line(
+    source: Source<'_>,
+    sink: &mut Sink<'_>,
+    content: &dyn Fn(&mut Sink<'_>, u64, &str) -> Result<Requests, String>,
+) -> Result<(), ReadError> {
     let mut lines = Lines::new(source.content);
     loop {
         let line = match lines.next() {
@@ -206,11 +225,8 @@ fn json_lines(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), ReadError> 
             sink.bad(number, reason, &line.bytes)
         } else {
             let text = sink.decoded(&line.bytes, number);
-            let value = without_comma(&text);
-            if value.len() < text.trim().len() {
-                sink.count(COMMA, number);
-            }
-            sink.put_all(number, of_element(value), &line.bytes)
+            let requests = content(sink, number, &text);
+            sink.put_all(number, requests, &line.bytes)
         };
         if !goes_on {
             return Ok(());
@@ -335,6 +351,11 @@ impl Sink<'_> {
         let mut values = requests.fields.iter().flat_map(Fields::values);
         if self.no_letters.is_none() && values.any(is_damaged) {
             return self.bad(number, reason("Windows-1252"), raw);
+        }
+        let holds_label = |value: &Value| value.as_str().is_some_and(holds_fast_text_label);
+        let mut texts = requests.fields.iter().filter_map(|fields| fields.get("sentence"));
+        if texts.any(holds_label) {
+            return self.bad(number, fast_text::WITHIN, raw);
         }
         for note in requests.notes {
             self.count(note, number);

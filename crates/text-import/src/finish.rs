@@ -2,6 +2,7 @@
 
 use active_learning_core::{
     MAX_CLASSIFIER_BYTES, MAX_UTTERANCE_BYTES,
+    dataset::holds_fast_text_label,
     labels::{
         label_key::whole_number,
         missing::{MissingLabels, is_missing},
@@ -16,10 +17,11 @@ use crate::{
     encoding::reason,
     labels::{Cut, Written},
     tools::{
-        NUMBERED,
+        NUMBERED, fast_text,
         ground_truth::{ADJUSTED, FAILED, NOT_RIGHT},
         questions,
     },
+    written::name_paths,
 };
 
 /// Told of texts with NUL characters, behind their number.
@@ -41,6 +43,8 @@ impl Collected<'_> {
         let drafts = self.drafts.iter_mut().map(|(_, draft)| draft);
         self.notes
             .extend(questions::choose(drafts, self.options.label_column.as_deref())?);
+        self.notes
+            .extend(name_paths(self.drafts.iter_mut().map(|(_, draft)| draft)));
         self.whole_numbers();
         let cells: Vec<String> = self
             .drafts
@@ -48,7 +52,7 @@ impl Collected<'_> {
             .flat_map(|(_, draft)| &draft.votes)
             .filter_map(|vote| match &vote.written {
                 Written::Cell(cell) => Some(cell.clone()),
-                Written::List(_) => None,
+                Written::List(_) | Written::Paths(_) => None,
             })
             .collect();
         let is_list = self
@@ -104,7 +108,7 @@ impl Collected<'_> {
         let votes = self.drafts.iter().flat_map(|(_, draft)| &draft.votes);
         let mut cells = votes.filter_map(|vote| match &vote.written {
             Written::Cell(cell) => Some(cell.as_str()),
-            Written::List(_) => None,
+            Written::List(_) | Written::Paths(_) => None,
         });
         let is_whole = |cell: &str| {
             let cell = whole_number(cell).unwrap_or(cell.trim());
@@ -139,6 +143,12 @@ impl Collected<'_> {
         }
         if is_blank(&text) {
             return Err("the text is empty".to_owned());
+        }
+        if holds_fast_text_label(&text) {
+            return Err(fast_text::WITHIN.to_owned());
+        }
+        if let Some(repair) = draft.repair {
+            self.counted.add(repair, line);
         }
         if text.len() > MAX_UTTERANCE_BYTES {
             return Err(format!(

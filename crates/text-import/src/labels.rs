@@ -1,15 +1,14 @@
-//! Labels as they are written: one, several with something between them, or a list.
+//! Where cells with several labels are cut.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use crate::written::path_name;
+pub(crate) use crate::written::{Written, name};
 use active_learning_core::{
     feedback::prediction::{LABEL_DELIMITER, cut_names, single_label, split_labels},
     labels::label_key::label_key,
     text::counted,
 };
-use serde_json::Value;
-
-use crate::draft::Fields;
 
 /// What stands between labels in one cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,112 +27,6 @@ const TRIED: [char; 4] = [LABEL_DELIMITER, ';', ',', '#'];
 
 /// How a bar is written that is part of a name, as this program exports it.
 const ESCAPED: &str = "\\|";
-
-/// Fields of an object that name a label.
-const NAMES: [&str; 6] = ["name", "label", "title", "value", "text", "id"];
-
-/// Labels as one cell or field gives them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
-    /// As one text, which may hold several.
-    Cell(String),
-    /// As a list.
-    List(Vec<String>),
-}
-
-impl Written {
-    /// Reads a cell of a table: a list where it holds one as JSON.
-    pub(crate) fn of_cell(cell: &str) -> Option<Self> {
-        let cell = cell.trim();
-        if cell.is_empty() {
-            return None;
-        }
-        let is_json = cell.starts_with('[') && cell.ends_with(']') || cell.starts_with("{\"choices\"");
-        let parsed = is_json
-            .then(|| serde_json::from_str::<Value>(cell).ok())
-            .flatten();
-        let python = || {
-            is_json
-                .then(|| serde_json::from_str::<Value>(&cell.replace('\'', "\"")).ok())
-                .flatten()
-        };
-        match parsed.or_else(python) {
-            Some(value) => Self::of_value(&value),
-            None => Some(Self::Cell(cell.to_owned())),
-        }
-    }
-
-    /// Reads a field of an object; none where it names no label.
-    pub(crate) fn of_value(value: &Value) -> Option<Self> {
-        match value {
-            Value::Null => None,
-            Value::Array(values) => {
-                let labels: Vec<String> = values.iter().filter_map(name).collect();
-                (!labels.is_empty()).then_some(Self::List(labels))
-            }
-            Value::Object(fields) => match fields.get("choices") {
-                Some(choices) => Self::of_value(choices),
-                None => of_scores(value)
-                    .or_else(|| name(value).map(|name| Self::List(vec![name])))
-                    .or_else(|| Self::of_value(only_array(fields)?)),
-            },
-            Value::String(text) => Some(text.trim())
-                .filter(|text| !text.is_empty())
-                .map(|text| Self::Cell(text.to_owned())),
-            Value::Bool(_) | Value::Number(_) => name(value).map(Self::Cell),
-        }
-    }
-}
-
-/// Returns the only array of an object, such as `{"type": "tag.list", "tags": [{"name": "vip"}]}`.
-fn only_array(fields: &Fields) -> Option<&Value> {
-    let mut arrays = fields.values().filter(|value| value.is_array());
-    arrays.next().filter(|_| arrays.next().is_none())
-}
-
-/// Reads labels with scores, `{"World": 1.0, "Sports": 0.0}`: those that are more likely than not. An object such as
-/// `{"id": 1}` names a label.
-fn of_scores(value: &Value) -> Option<Written> {
-    let fields = value.as_object()?;
-    if fields.keys().all(|name| NAMES.contains(&name.as_str())) {
-        return None;
-    }
-    let scores: Option<Vec<(&String, f64)>> = fields
-        .iter()
-        .map(|(name, score)| Some((name, score.as_f64().or_else(|| score.as_bool().map(f64::from))?)))
-        .collect();
-    let scores = scores
-        .filter(|scores| !scores.is_empty() && scores.iter().all(|(_, score)| (0.0..=1.0).contains(score)))?;
-    let likely: Vec<String> = scores
-        .iter()
-        .filter(|(_, score)| *score > 0.5)
-        .map(|(name, _)| (*name).clone())
-        .collect();
-    (!likely.is_empty()).then_some(Written::List(likely))
-}
-
-/// Returns the name of one label.
-pub(crate) fn name(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Number(number) => Some(plain_number(number)),
-        Value::Object(fields) => NAMES.iter().find_map(|field| match fields.get(*field) {
-            Some(value @ (Value::String(_) | Value::Number(_))) => name(value),
-            _ => None,
-        }),
-        Value::Null | Value::Array(_) => None,
-    }
-}
-
-/// Writes a number as people do: programs write `1.0` for the label `1` as soon as one row has none.
-fn plain_number(number: &serde_json::Number) -> String {
-    let written = number.to_string();
-    match written.strip_suffix(".0") {
-        Some(whole) => whole.to_owned(),
-        None => written,
-    }
-}
 
 /// How the cells of a file are cut, and what is said of it.
 #[derive(Default)]
@@ -253,10 +146,11 @@ impl Cut {
     pub(crate) fn labels(&self, written: Written) -> Vec<String> {
         let known = match &written {
             Written::Cell(cell) if self.cuts_known => self.known_parts(cell),
-            Written::Cell(_) | Written::List(_) => None,
+            Written::Cell(_) | Written::List(_) | Written::Paths(_) => None,
         };
         let labels = match (known.map_or(written, Written::List), self.delimiter) {
             (Written::List(labels), _) => labels,
+            (Written::Paths(paths), _) => paths.iter().map(|path| path_name(path)).collect(),
             (Written::Cell(cell), None) => vec![unescaped(&cell)],
             (Written::Cell(cell), Some(delimiter)) => self.parts(&cell, delimiter),
         };
@@ -417,38 +311,5 @@ mod tests {
         ] {
             assert!(cut(&cells).iter().all(|labels| labels.len() == 1), "{cells:?}");
         }
-    }
-
-    #[test]
-    fn lists_numbers_booleans_and_scores_are_labels() {
-        let read = |json: &str| Written::of_value(&serde_json::from_str(json).expect("JSON"));
-        assert_eq!(
-            read(r#"["A, B", 1, true, null, {"name": "C"}]"#),
-            Some(Written::List(
-                ["A, B", "1", "true", "C"].map(str::to_owned).into()
-            ))
-        );
-        assert_eq!(
-            read(r#"{"World": 1.0, "Sports": 0.0}"#),
-            Some(Written::List(vec!["World".into()]))
-        );
-        for id in [r#"{"id": 1}"#, r#"{"value": 1.0}"#] {
-            assert_eq!(read(id), Some(Written::List(vec!["1".into()])), "{id}");
-        }
-        assert_eq!(read("2.0"), Some(Written::Cell("2".into())));
-        assert_eq!(read("2.5"), Some(Written::Cell("2.5".into())));
-        assert_eq!(read("[]"), None);
-        assert_eq!(
-            Written::of_cell(r#"{"choices": ["A", "B"]}"#),
-            Some(Written::List(vec!["A".into(), "B".into()]))
-        );
-        assert_eq!(
-            Written::of_cell("['a', 'b']"),
-            Some(Written::List(vec!["a".into(), "b".into()]))
-        );
-        assert_eq!(
-            Written::of_cell("[urgent]"),
-            Some(Written::Cell("[urgent]".into()))
-        );
     }
 }

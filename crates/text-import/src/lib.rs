@@ -37,6 +37,7 @@ mod table;
 mod tools;
 mod verdict;
 mod workbook;
+mod written;
 
 use serde::Serialize;
 

@@ -45,6 +45,15 @@ const OF_XML: NoTexts = NoTexts {
     advice: "give JSON Lines, or columns with their names in the first line",
 };
 
+const OF_TOML: NoTexts = NoTexts {
+    what: "a file of names and values, as TOML or INI",
+    advice: "give JSON Lines, or columns with their names in the first line",
+};
+const OF_SQL: NoTexts = NoTexts {
+    what: "statements of SQL",
+    advice: "export the table as CSV",
+};
+
 /// Elements of HTML that texts are marked up with.
 const OF_TEXTS: [&str; 14] = [
     "a",
@@ -79,7 +88,10 @@ pub(crate) fn found(sample: &[u8], is_whole: bool) -> Option<NoTexts> {
         lines if are_words(lines) => Some(OF_WORDS),
         [first, ..] if is_of_comprehend(first) => Some(OF_COMPREHEND),
         lines if is_yaml(lines) => Some(OF_YAML),
+        lines if is_nested_yaml(lines) => Some(OF_YAML),
         lines if is_xml(lines, is_whole) => Some(OF_XML),
+        lines if is_toml(lines) => Some(OF_TOML),
+        lines if is_sql(lines) => Some(OF_SQL),
         _ => None,
     }
 }
@@ -182,19 +194,94 @@ fn tag(line: &str) -> Option<&str> {
 
 /// Returns whether each line is a member with its name, of a list or not, and one of the names is that of a text.
 fn is_yaml(lines: &[&str]) -> bool {
-    let name = |line: &&str| {
-        let member = line.trim_start();
-        let member = member.strip_prefix("- ").unwrap_or(member);
-        let (name, value) = member.split_once(':')?;
-        let is_name = !name.is_empty()
-            && name
-                .chars()
-                .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
-        (is_name && (value.is_empty() || value.starts_with(' '))).then(|| name.to_owned())
-    };
     let members = lines.iter().filter(|line| **line != "---");
-    let names: Option<Vec<String>> = members.map(name).collect();
+    let names: Option<Vec<&str>> = members.map(|line| Some(member(line)?.0)).collect();
     names.is_some_and(|names| names.len() > 1 && names.iter().any(|name| is_plain_text_name(name)))
+}
+
+/// Returns the name and the value of a member of YAML: `- intent: greet`.
+fn member(line: &str) -> Option<(&str, &str)> {
+    let member = line.trim_start();
+    let member = member.strip_prefix("- ").unwrap_or(member).trim_start();
+    let (name, value) = member.split_once(':')?;
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let is_name = !name.is_empty() && name.chars().all(is_part);
+    (is_name && (value.is_empty() || value.starts_with(' '))).then(|| (name, value.trim()))
+}
+
+/// Returns whether each line is a member with its name, an element of a list, a comment, or stands within the one above it, as
+/// Rasa writes its examples; and a member has what stands below it for its value.
+fn is_nested_yaml(lines: &[&str]) -> bool {
+    let content = lines.iter().filter(|line| {
+        !line.trim_start().starts_with('#') && !matches!(line.trim_end(), "---" | "..." | "%YAML 1.2")
+    });
+    let Some(first) = content.clone().next() else {
+        return false;
+    };
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let is_within = |line: &str| indent(line) > 0;
+    let is_element = |line: &str| line.trim_start().starts_with("- ") || line.trim() == "-";
+    let opens = |line: &str| {
+        member(line).is_some_and(|(_, value)| matches!(value, "" | "|" | ">" | "|-" | ">-" | "|+"))
+    };
+    let pairs = || content.clone().zip(content.clone().skip(1));
+    let goes_below = |one: &str, next: &str| opens(one) && (indent(next) > indent(one) || is_element(next));
+    // `Hello:` above a list is a text like any other: two levels, or a member within a list, are none.
+    let has_depth = || {
+        let is_member_of_list = |line: &str| is_element(line) && member(line).is_some();
+        content.clone().any(|line| is_member_of_list(line))
+            || pairs().filter(|(one, next)| goes_below(one, next)).count() > 1
+    };
+    member(first).is_some()
+        && pairs().any(|(one, next)| goes_below(one, next))
+        && has_depth()
+        && content
+            .clone()
+            .all(|line| member(line).is_some() || is_element(line) || is_within(line))
+}
+
+/// Returns whether each line is a section in brackets or a name with its value behind `=`, and one of each is there.
+fn is_toml(lines: &[&str]) -> bool {
+    let is_section = |line: &str| {
+        let inside = line.strip_prefix('[').and_then(|line| line.strip_suffix(']'));
+        inside.is_some_and(|name| !name.is_empty() && !name.contains([',', '"', '\'']))
+    };
+    let is_value = |line: &str| {
+        let name = line.split_once('=').map(|(name, _)| name.trim());
+        let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+        name.is_some_and(|name| !name.is_empty() && name.chars().all(is_part))
+    };
+    let content = || {
+        let lines = lines.iter().map(|line| line.trim());
+        lines.filter(|line| !line.starts_with(['#', ';']))
+    };
+    content().any(is_section)
+        && content().any(is_value)
+        && content().all(|line| is_section(line) || is_value(line))
+}
+
+/// Returns whether a line puts rows into a table, in the words of SQL.
+fn is_sql(lines: &[&str]) -> bool {
+    let begins = |line: &str, words: &str| {
+        line.get(..words.len())
+            .is_some_and(|begin| begin.eq_ignore_ascii_case(words))
+    };
+    let inserts = |line: &&&str| begins(line, "insert into ") && line.to_ascii_lowercase().contains("values");
+    let is_of_sql = |line: &&str| {
+        [
+            "insert into ",
+            "create table ",
+            "drop table ",
+            "set ",
+            "--",
+            "/*",
+            "use ",
+            "(",
+        ]
+        .iter()
+        .any(|words| begins(line, words))
+    };
+    lines.iter().any(|line| inserts(&line)) && lines.first().is_some_and(is_of_sql)
 }
 
 /// Returns whether all stands within one element, other than those that texts are marked up with.
@@ -262,6 +349,18 @@ mod tests {
                 OF_YAML,
             ),
             ("---\ntext: It is late\nlabel: Delivery\n", OF_YAML),
+            (
+                "version: \"3.1\"\n\nnlu:\n- intent: defect\n  examples: |\n    - It leaks from the spout\n    - It is late\n",
+                OF_YAML,
+            ),
+            ("nlu:\n- intent: defect\n  examples: |\n    - It leaks\n", OF_YAML),
+            (
+                "# texts by label\ndefect:\n  - It leaks\n  - It is broken\nship:\n  - It is late\n",
+                OF_YAML,
+            ),
+            ("[[rows]]\ntext = \"It is late\"\nlabel = \"ship\"\n", OF_TOML),
+            ("; texts\n[one]\ntext=It is late\n", OF_TOML),
+            ("INSERT INTO t VALUES (1, 'It is late', 'ship');\n", OF_SQL),
             ("<r><s>It is late</s></r>", OF_XML),
             ("<items n=\"2\">\n  <item>It is late</item>\n</items>\n", OF_XML),
         ] {
@@ -296,6 +395,9 @@ mod tests {
             "{\"text\": \"one\", \"File\": \"f.txt\"}\n",
             "one\ntwo\n",
             "Subject: it is late\nQuestion: where is it\n",
+            "Hello:\n- it is late\n- where is it?\n",
+            "[urgent] it is late\nx = y was asked\n",
+            "Insert into the slot\nIt is late\n",
             "text: it is late\nWhere is it?\n",
             "<p>It is <b>late</b></p>\n<p>Where is it?</p>\n",
             "<3 this app\n<rant> it is late\nagain </rant>!\n",

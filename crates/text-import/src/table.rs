@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use active_learning_core::{
-    dataset::{HeaderRow, NamesAgain},
+    dataset::{FAST_TEXT_MARK, HeaderRow, NamesAgain},
     text::counted,
 };
 use serde_json::Value;
@@ -20,9 +20,10 @@ use crate::{
     header::{FirstRow, NAMES_AGAIN, TURNED, can_be_name, first_row},
     labels::Written,
     names::{is_annotator_name, is_classifier_name, is_label_name, is_text_name},
-    tools::{Tool, label_studio_answers, questions},
+    tools::{Tool, fast_text, label_studio_answers, questions},
     verdict::{self, aside},
     workbook::{ERROR, is_error},
+    written::{ZERO_AND_ONE, are_ids},
 };
 
 /// Rows by which columns are told.
@@ -147,9 +148,14 @@ impl Table {
             self.answers(&looked_at, &mut roles);
         }
         let is_named = collected.options.label_column.is_some() || collected.options.text_column.is_some();
-        if roles.label.is_none() && tool.is_none() && !is_named {
-            crosses::refuse_yes_and_no(&self.names, &looked_at)?;
+        if tool.is_none() && !is_named {
+            crosses::refuse_yes_and_no(&self.names, &looked_at, &roles)?;
         }
+        let labels = roles
+            .label
+            .into_iter()
+            .flat_map(|label| looked_at.iter().filter_map(move |row| row.get(label)));
+        roles.has_ids = labels.into_iter().any(|cell| are_ids(cell));
         let verdict = verdict::column(&self.names, &looked_at, &roles);
         roles.notes.extend(verdict::note(&self.names, &looked_at, &roles));
         collected.tool = collected.tool.or(tool);
@@ -303,17 +309,22 @@ pub(crate) fn draft(cells: &[Value], roles: &Roles) -> Result<Draft, String> {
     {
         return Err(ERROR.to_owned());
     }
-    if label.is_some_and(marks_parts) {
-        return Err("its labels mark parts of the text, not the whole".to_owned());
-    }
     if matches!(cells.get(roles.text), Some(Value::Array(_) | Value::Object(_))) {
         return Err("the text is a list or an object".to_owned());
     }
     let written = match label {
         Some(Value::String(cell)) => Written::of_cell(cell),
         Some(value) => Written::of_value(value),
-        None => None,
+        None => Ok(None),
     };
+    let written = match (written, label) {
+        // Elsewhere in the column stand ids.
+        (Err(ZERO_AND_ONE), Some(ids)) if roles.has_ids => Written::of_ids(ids),
+        (written, _) => written?,
+    };
+    let is_marked = label
+        .map(shown)
+        .is_some_and(|cell| cell.trim_start().starts_with(FAST_TEXT_MARK));
     let by = roles
         .annotator
         .and_then(|column| cells.get(column))
@@ -327,16 +338,8 @@ pub(crate) fn draft(cells: &[Value], roles: &Roles) -> Result<Draft, String> {
     Ok(Draft {
         text: cells.get(roles.text).map(shown).unwrap_or_default(),
         votes: vote.into_iter().collect(),
+        repair: is_marked.then_some(fast_text::MARKED),
         ..Draft::default()
-    })
-}
-
-/// Returns whether labels are places in a text, as doccano writes them: `[[0, 5, "PER"]]`.
-fn marks_parts(value: &Value) -> bool {
-    value.as_array().is_some_and(|values| {
-        values
-            .iter()
-            .any(|value| value.is_array() || value.get("start_offset").is_some())
     })
 }
 

@@ -14,6 +14,7 @@ use crate::{
     draft::{Draft, DraftVote, Fields, text_of},
     labels::Written,
     names::{folded, text_place},
+    written::PARTS,
 };
 
 /// A tool whose export is known by its shape.
@@ -151,7 +152,7 @@ fn doccano(fields: &Fields) -> Result<Draft, String> {
         return Err(PARTS.to_owned());
     }
     let by = text_of(fields.get("annotation_approver"));
-    let vote = Written::of_value(label).map(|written| DraftVote {
+    let vote = Written::of_value(label)?.map(|written| DraftVote {
         written,
         by,
         at: None,
@@ -204,6 +205,3 @@ fn text_among(fields: &Fields, options: &Options) -> Option<String> {
 
 /// Told of an object in which no text is found.
 const NO_TEXT: &str = "there is no text in it";
-
-/// Told of labels that mark words.
-const PARTS: &str = "its labels mark parts of the text, not the whole";

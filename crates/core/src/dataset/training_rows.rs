@@ -21,7 +21,10 @@ use self::{
     lines::{LineFeeds, Rest},
     swallowed::Swallowed,
 };
-use super::{HeaderRow, NamesAgain};
+use super::{
+    HeaderRow, NamesAgain,
+    unnamed_labels::{FAST_TEXT_MARK, holds_fast_text_label, unnamed_labels},
+};
 use crate::{
     feedback::prediction::split_labels,
     labels::{human_loop::is_answer_word, label_key::label_key},
@@ -80,6 +83,10 @@ const SWALLOWED: &str = "the quote before the text is closed only in a later row
 /// Told of a header line within a file that names the columns otherwise than they are read.
 const TURNED: &str = "the header line names the columns the other way round than those above are read; \
                       put files with other columns there by themselves";
+
+/// Why a row of fastText is not read as columns.
+const FAST_TEXT: &str = "the row holds `__label__`, as fastText marks labels: write the label without it, then a comma, then the \
+                         text; `import` reads such files";
 
 /// A file with what was read of it to look at, and a row of our own after its last.
 type Lines<R> = LineFeeds<Chain<Chain<Cursor<Vec<u8>>, Rest<R>>, &'static [u8]>>;
@@ -253,6 +260,12 @@ impl<R: Read> TrainingRows<R> {
             return Err(bad(
                 "`sep=` is a spreadsheet's and no row: only the first line of a file may be one".to_owned(),
             ));
+        }
+        if let Some(problem) = unnamed_labels(label) {
+            return Err(bad(problem.to_owned()));
+        }
+        if label.contains(FAST_TEXT_MARK) || holds_fast_text_label(text) {
+            return Err(bad(FAST_TEXT.to_owned()));
         }
         if let Some(problem) = split_labels(label).iter().find_map(|label| label_problem(label)) {
             return Err(bad(problem.to_owned()));

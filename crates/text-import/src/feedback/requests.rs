@@ -16,7 +16,7 @@ use crate::{
     elements::Head,
     finish::aside_note,
     labels::{Written, name},
-    tools::{Tool, questions},
+    tools::{Tool, fast_text, questions},
 };
 
 /// The fields of an item, and what they may be called.
@@ -205,12 +205,15 @@ fn of_object(json: &str) -> Result<Requests, String> {
         _ => error.to_string().replace("(line 1, column ", "(column "),
     };
     let mut fields = parse_fields(json.as_bytes(), &FIELDS).map_err(reason)?;
+    let mut notes = Vec::new();
     if let Some(label) = fields.remove("label")
-        && let Some(label) = label_text(label)?
+        && let Some(label) = label_text(label, &mut notes)?
     {
         fields.insert("label", label);
     }
-    Ok(Requests::of(vec![fields]))
+    let mut requests = Requests::of(vec![fields]);
+    requests.notes.append(&mut notes);
+    Ok(requests)
 }
 
 /// Returns whether the field `sentences` of an object holds a text.
@@ -219,40 +222,62 @@ fn is_one_text(json: &str) -> bool {
     object.is_ok_and(|object| object.get("sentences").is_some_and(Value::is_string))
 }
 
+/// Told of labels of a tree, behind the number of items.
+const WITH_PATHS: &str =
+    "items with labels of a tree, which were named with those above them, such as `Goods / Other`";
+
 /// Writes a list of labels as one text, as feedback has them; other values stay what they are.
-fn label_text(label: Value) -> Result<Option<Value>, String> {
-    let Value::Array(labels) = label else {
+fn label_text(label: Value, notes: &mut Vec<&'static str>) -> Result<Option<Value>, String> {
+    if !label.is_array() && !label.is_string() {
         return Ok(Some(label));
-    };
-    let names: Option<Vec<String>> = labels.iter().map(name).collect();
-    match names {
-        Some(names) if names.is_empty() => Ok(None),
-        Some(names) => Ok(Some(Value::from(join_labels(names)))),
-        None => Err("field `label` must be a text or a list of texts".to_owned()),
     }
+    let written = Written::of_value(&label)?;
+    match (label, written) {
+        (label, Some(Written::Cell(_))) => Ok(Some(label)),
+        (label @ Value::String(_), None) => Ok(Some(label)),
+        (Value::Array(labels), Some(Written::List(_) | Written::Paths(_)) | None)
+            if labels.iter().any(|label| name(label).is_none()) =>
+        {
+            Err("field `label` must be a text or a list of texts".to_owned())
+        }
+        (_, None) => Ok(None),
+        (label, Some(written)) => {
+            notes.extend(note(&written));
+            notes.extend(label.is_string().then_some(fast_text::MARKED));
+            Ok(Some(Value::from(join_labels(written.names()))))
+        }
+    }
+}
+
+/// Says how labels were named, where they are of a tree: what else is in the file is not known.
+pub(super) fn note(written: &Written) -> Option<&'static str> {
+    let is_deep = |path: &Vec<String>| path.len() > 1;
+    matches!(written, Written::Paths(paths) if paths.iter().any(is_deep)).then_some(WITH_PATHS)
 }
 
 /// Makes a request of each vote on a text, the oldest first, or one without a label.
 pub(super) fn of_draft(mut draft: Draft) -> Requests {
-    let aside = draft.aside.map(aside_note);
+    let mut told: Vec<&'static str> = draft.aside.map(aside_note).into_iter().collect();
+    told.extend(draft.repair);
+    told.extend(draft.votes.iter().find_map(|vote| note(&vote.written)));
     let sentence = Value::from(draft.text);
     if draft.votes.is_empty() {
         return Requests {
             fields: vec![Fields::from([("sentence", sentence)])],
-            notes: aside.into_iter().collect(),
+            notes: told,
         };
     }
     draft.votes.sort_by(|one, other| one.at.cmp(&other.at));
     let request = |vote: draft::DraftVote| {
         let label = match vote.written {
             Written::Cell(cell) => cell,
-            Written::List(labels) => join_labels(labels),
+            several => join_labels(several.names()),
         };
         let mut fields = Fields::from([("sentence", sentence.clone()), ("label", Value::from(label))]);
         fields.extend(vote.by.map(|by| ("user", Value::from(by))));
         fields
     };
     let mut requests = Requests::of(draft.votes.into_iter().map(request).collect());
-    requests.notes.extend(aside);
+    requests.notes.extend(told);
     requests
 }

@@ -1,7 +1,7 @@
 //! Files of columns whose first row names them.
 
 use active_learning_core::{
-    dataset::{HeaderRow, NamesAgain},
+    dataset::{FAST_TEXT_MARK, HeaderRow, NamesAgain},
     feedback::{
         FeedbackRequest, Fields, Known,
         batch::{ReadError, io_or_damaged},
@@ -14,8 +14,8 @@ use active_learning_core::{
 use serde_json::Value;
 
 use super::{
-    STRAY_QUOTE, Sink,
-    requests::{FIELDS, Requests, of_draft},
+    STRAY_QUOTE, Sink, each_line,
+    requests::{FIELDS, Requests, note, of_draft},
 };
 use crate::{
     Options,
@@ -29,7 +29,7 @@ use crate::{
     records::{Record, Records},
     source::{OpenError, Source},
     table::{FORMULA, NO_VALUE, draft, is_rule},
-    tools::{Tool, label_studio_answers},
+    tools::{Tool, fast_text, label_studio_answers},
     workbook::{self, Limits, Sheet, is_error},
 };
 
@@ -78,6 +78,17 @@ enum Kind {
 
 /// Reads one record a line, or several lines where a text is quoted.
 pub(super) fn delimited(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), ReadError> {
+    if fast_text::is_one(&source.sample) {
+        sink.repairs.push(fast_text::NOTE.to_owned());
+        return each_line(
+            source,
+            sink,
+            &|_, number, text| match fast_text::is_header(text) && number == 1 {
+                true => Ok(Requests::default()),
+                false => Ok(of_draft(fast_text::draft(text))),
+            },
+        );
+    }
     let layout = layout(&source.sample, source.is_whole, None);
     let mut lines = Lines::new(source.content);
     if layout.has_separator_line
@@ -300,8 +311,13 @@ impl Columns {
                     return Err("a cell holds an error of the spreadsheet, such as `#N/A`".to_owned());
                 }
                 let filled = fields.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
-                let fields: Fields = filled.map(|(field, cell)| (*field, value(field, cell))).collect();
-                let requests = Requests::of(vec![fields]);
+                let mut notes = Vec::new();
+                let mut read = Fields::new();
+                for (field, cell) in filled {
+                    read.insert(*field, value(field, cell, &mut notes)?);
+                }
+                let mut requests = Requests::of(vec![read]);
+                requests.notes.append(&mut notes);
                 // Checked here, where the field can be named.
                 for fields in &requests.fields {
                     FeedbackRequest::of(fields.clone()).map_err(|error| error.to_string())?;
@@ -406,11 +422,25 @@ pub(super) fn has_names_below(sample: &[u8]) -> bool {
 }
 
 /// Returns the value of a cell, without white space around it where it is no text; labels may be a list.
-fn value(field: &str, cell: String) -> Value {
-    match Written::of_cell(&cell).filter(|_| field == "label") {
-        Some(Written::List(labels)) => Value::from(join_labels(labels)),
-        Some(Written::Cell(_)) | None if field == "sentence" => Value::from(cell),
-        Some(Written::Cell(_)) | None => Value::from(cell.trim()),
+fn value(field: &str, cell: String, notes: &mut Vec<&'static str>) -> Result<Value, String> {
+    if field == "sentence" {
+        return Ok(Value::from(cell));
+    }
+    let written = match field {
+        "label" => Written::of_cell(&cell)?,
+        _ => None,
+    };
+    match written {
+        Some(several @ (Written::List(_) | Written::Paths(_))) => {
+            notes.extend(note(&several));
+            notes.extend(
+                cell.trim_start()
+                    .starts_with(FAST_TEXT_MARK)
+                    .then_some(fast_text::MARKED),
+            );
+            Ok(Value::from(join_labels(several.names())))
+        }
+        Some(Written::Cell(_)) | None => Ok(Value::from(cell.trim())),
     }
 }
 

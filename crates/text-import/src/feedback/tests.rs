@@ -956,3 +956,52 @@ fn of_a_workbook_hidden_sheets_are_told_and_merged_cells_stand_for_their_rows() 
         "{repairs:?}"
     );
 }
+
+#[test]
+fn labels_that_fast_text_marks_are_labels_in_a_file_that_nobody_looks_at() {
+    for content in [
+        "__label__defect It leaks again\n__label__ship It is so late\n",
+        "It leaks again __label__defect\nIt is so late __label__ship\n",
+        "sentence,label\nIt leaks again,__label__defect\nIt is so late,__label__ship\n",
+    ] {
+        let (items, repairs) = read_all(content.as_bytes());
+
+        assert_eq!(
+            sentences(&items),
+            ["It leaks again", "It is so late"],
+            "{content}"
+        );
+        let labels = items.iter().flat_map(|item| &item.content);
+        let labels: Vec<Option<&str>> = labels.map(|request| request.label.as_deref()).collect();
+        assert_eq!(labels, [Some("defect"), Some("ship")], "{content}");
+        assert!(
+            repairs.iter().any(|repair| repair.contains("__label__")),
+            "{repairs:?}"
+        );
+    }
+    let within = items(b"sentence\nIt leaks __label__defect\nIt is late\nAnd it is late\n");
+    assert_eq!(sentences(&within), ["It is late", "And it is late"]);
+    assert!(reasons(&within)[0].1.contains("in a column of its own"));
+}
+
+#[test]
+fn labels_that_are_not_named_are_refused_and_those_of_a_tree_have_their_path() {
+    for label in [
+        r#"[{"label":"a","score":0.9},{"label":"b","score":0.1}]"#,
+        "[1, 0, 0]",
+        "[0, 1]",
+        r#""0|1|0""#,
+    ] {
+        let items = items(format!("{{\"sentence\":\"It leaks\",\"label\":{label}}}\n").as_bytes());
+        assert!(
+            sentences(&items).is_empty() && reasons(&items).len() == 1,
+            "{label}"
+        );
+    }
+    let task = br#"{"id":1,"data":{"text":"It leaks"},"annotations":[{"completed_by":1,"result":[
+        {"from_name":"tax","type":"taxonomy","value":{"taxonomy":[["Goods","Other"]]}}]}]}"#;
+    let (tree, repairs) = read_all(&[b"[".as_slice(), task, b"]"].concat());
+    let request = tree[0].content.as_ref().expect("a label");
+    assert_eq!(request.label.as_deref(), Some("Goods / Other"));
+    assert!(repairs[0].contains("Goods / Other"), "{repairs:?}");
+}

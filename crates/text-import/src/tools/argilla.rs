@@ -49,7 +49,7 @@ pub(super) fn draft(record: &Fields, options: &Options) -> Result<Draft, String>
     } else if record.keys().any(|name| name.ends_with(RESPONSES)) {
         of_columns(record, &mut draft);
     } else if let Some(annotation) = record.get("annotation") {
-        let written = Written::of_value(annotation);
+        let written = Written::of_value(annotation)?;
         let by = text_of(record.get("annotation_agent"));
         let at = time_of(record.get("event_timestamp"));
         match is_validated(record.get("status")) {
@@ -146,11 +146,18 @@ fn push(question: &str, value: Option<&Value>, from: &Value, draft: &mut Draft) 
 }
 
 fn answer(question: &str, value: &Value, by: Option<String>, at: Option<String>) -> Option<Answer> {
-    let written = whole(Written::of_value(value)?);
+    let said = match Written::of_value(value) {
+        Ok(written) => Ok(DraftVote {
+            written: whole(written?),
+            by,
+            at,
+        }),
+        Err(reason) => Err(reason),
+    };
     Some(Answer {
         question: question.to_owned(),
         is_rating: value.is_number(),
-        said: Ok(DraftVote { written, by, at }),
+        said,
     })
 }
 

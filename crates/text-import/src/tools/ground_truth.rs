@@ -156,10 +156,10 @@ mod tests {
         let mut line = members.as_object().expect("an object").clone();
         line.insert("source".to_owned(), json!("It is late"));
         let draft = crate::tools::questions::only(draft(&line).expect("a text")).expect("one question");
-        let label = draft.votes.first().map(|vote| match &vote.written {
-            Written::List(labels) => labels.join("|"),
-            Written::Cell(cell) => cell.clone(),
-        });
+        let label = draft
+            .votes
+            .first()
+            .map(|vote| vote.written.clone().names().join("|"));
         (label, draft.aside)
     }
 

@@ -36,15 +36,17 @@ pub(super) fn draft(task: &Fields, options: &Options) -> Result<Draft, String> {
             .get("updated_at")
             .or_else(|| annotation.get("created_at"));
         let at = time_of(at);
-        let answers = questions.into_iter().map(|(question, is_rating, labels)| Answer {
-            question,
-            is_rating,
-            said: Ok(DraftVote {
-                written: Written::List(labels),
-                by: by.clone(),
-                at: at.clone(),
-            }),
-        });
+        let answers = questions
+            .into_iter()
+            .map(|(question, is_rating, written)| Answer {
+                question,
+                is_rating,
+                said: Ok(DraftVote {
+                    written,
+                    by: by.clone(),
+                    at: at.clone(),
+                }),
+            });
         draft.answers.extend(answers);
     }
     if draft.answers.is_empty() && marks_parts {
@@ -78,8 +80,8 @@ fn unfinished(task: &Fields) -> Option<&'static str> {
 
 /// Returns what one annotator answered to each question, with whether it is a rating, and whether they marked parts of the
 /// text.
-fn questions(results: &[&Value]) -> (Vec<(String, bool, Vec<String>)>, bool) {
-    let mut questions: Vec<(String, bool, Vec<String>)> = Vec::new();
+fn questions(results: &[&Value]) -> (Vec<(String, bool, Written)>, bool) {
+    let mut questions: Vec<(String, bool, Written)> = Vec::new();
     let mut marks_parts = false;
     for result in results {
         let value = &result["value"];
@@ -87,22 +89,25 @@ fn questions(results: &[&Value]) -> (Vec<(String, bool, Vec<String>)>, bool) {
             marks_parts = true;
             continue;
         }
-        let (is_rating, chosen): (bool, Vec<String>) =
-            match (&value["choices"], &value["taxonomy"], &value["rating"]) {
-                (Value::Array(choices), ..) => (false, choices.iter().filter_map(name).collect()),
-                (_, Value::Array(paths), _) => {
-                    let last = |path: &Value| name(path.as_array()?.last()?);
-                    (false, paths.iter().filter_map(last).collect())
-                }
-                (_, _, rating @ Value::Number(_)) => (true, name(rating).into_iter().collect()),
-                _ => {
-                    marks_parts |= value.get("labels").is_some();
-                    continue;
-                }
-            };
+        let names = |values: &Vec<Value>| values.iter().filter_map(name).collect::<Vec<String>>();
+        let (is_rating, chosen) = match (&value["choices"], &value["taxonomy"], &value["rating"]) {
+            (Value::Array(choices), ..) => (false, Written::List(names(choices))),
+            (_, Value::Array(paths), _) => {
+                let paths = paths.iter().filter_map(|path| Some(names(path.as_array()?)));
+                (
+                    false,
+                    Written::Paths(paths.filter(|path| !path.is_empty()).collect()),
+                )
+            }
+            (_, _, rating @ Value::Number(_)) => (true, Written::List(name(rating).into_iter().collect())),
+            _ => {
+                marks_parts |= value.get("labels").is_some();
+                continue;
+            }
+        };
         let from = result["from_name"].as_str().unwrap_or_default();
         match questions.iter_mut().find(|(question, ..)| question == from) {
-            Some((.., labels)) => labels.extend(chosen),
+            Some((.., written)) => written.extend(chosen),
             None if chosen.is_empty() => {}
             None => questions.push((from.to_owned(), is_rating, chosen)),
         }

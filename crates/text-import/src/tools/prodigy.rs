@@ -23,7 +23,7 @@ pub(super) fn draft(task: &Fields) -> Result<Draft, String> {
             draft.aside = Some("is a label that was rejected, which says nothing of the right one")
         }
         Some(_) | None => {
-            let written = written(task);
+            let written = written(task)?;
             if written.is_none()
                 && task
                     .get("spans")
@@ -42,16 +42,19 @@ pub(super) fn draft(task: &Fields) -> Result<Draft, String> {
     Ok(draft)
 }
 
-fn written(task: &Fields) -> Option<Written> {
+fn written(task: &Fields) -> Result<Option<Written>, &'static str> {
     if let Some(accepted) = task.get("accept").and_then(Value::as_array) {
         let labels: Vec<String> = accepted.iter().filter_map(|id| option_name(task, id)).collect();
-        return (!labels.is_empty()).then_some(Written::List(labels));
+        return Ok((!labels.is_empty()).then_some(Written::List(labels)));
     }
     let label = task
         .get("label")
         .and_then(name)
         .map(|label| Written::List(vec![label]));
-    label.or_else(|| Written::of_value(task.get("cats")?))
+    match (label, task.get("cats")) {
+        (None, Some(categories)) => Written::of_value(categories),
+        (label, _) => Ok(label),
+    }
 }
 
 /// Returns the name of an option: its text, which people chose by; its id where it has none, or where the text is another

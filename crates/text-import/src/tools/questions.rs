@@ -114,6 +114,11 @@ fn take(draft: &mut Draft, question: &str) {
     }
 }
 
+/// Returns the characters of the longest label.
+fn longest<'a>(labels: impl Iterator<Item = &'a String>) -> usize {
+    labels.map(|label| label.chars().count()).max().unwrap_or(0)
+}
+
 /// Returns the questions, the one that looks most like labels first.
 fn asked<'a>(answers: impl Iterator<Item = &'a Answer>) -> Vec<(String, Asked)> {
     let mut asked: BTreeMap<&str, Asked> = BTreeMap::new();
@@ -128,11 +133,8 @@ fn asked<'a>(answers: impl Iterator<Item = &'a Answer>) -> Vec<(String, Asked)> 
         if let Ok(vote) = &answer.said {
             counted.length += match &vote.written {
                 Written::Cell(cell) => cell.chars().count(),
-                Written::List(labels) => labels
-                    .iter()
-                    .map(|label| label.chars().count())
-                    .max()
-                    .unwrap_or(0),
+                Written::List(labels) => longest(labels.iter()),
+                Written::Paths(paths) => longest(paths.iter().filter_map(|path| path.last())),
             };
         }
     }

@@ -4,6 +4,7 @@ mod encodings;
 mod headers;
 mod others;
 mod questions;
+mod unnamed;
 mod written;
 
 use std::{fmt::Write, fs};

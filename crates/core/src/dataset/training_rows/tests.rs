@@ -480,3 +480,23 @@ fn lines_are_counted_over_blank_lines_quoted_breaks_and_every_line_end() {
     let lines: Vec<u64> = rows.iter().map(|(line, ..)| *line).collect();
     assert_eq!(lines, [1, 3, 5, 8]);
 }
+
+#[test]
+fn rows_whose_labels_are_not_named_are_refused_by_line_with_what_to_do() {
+    for (row, words) in [
+        ("0|1|0,one", "write the names"),
+        ("\"1,0,0\",one", "write the names"),
+        ("__label__World,one", "as fastText marks labels"),
+        (
+            "The vote was held,badly __label__World",
+            "as fastText marks labels",
+        ),
+    ] {
+        let refused = refusal(format!("World,first\n{row}\nSports,last\n").as_bytes());
+
+        assert!(
+            refused.starts_with("line 2: ") && refused.contains(words),
+            "{refused}"
+        );
+    }
+}
