@@ -320,7 +320,8 @@ fn shown(columns: &[String], column: usize) -> String {
 /// Takes the column of the longest cells; of two as long the last.
 fn guess_text(contents: &[Content], label: Option<usize>) -> Option<usize> {
     let candidates = contents.iter().enumerate().filter(|(column, content)| {
-        Some(*column) != label && content.filled > 0 && !content.are_dates && !content.are_json
+        let is_other = content.are_dates || content.are_json || content.are_marked;
+        Some(*column) != label && content.filled > 0 && !is_other
     });
     candidates
         .max_by_key(|(_, content)| (!content.are_numbers, content.length))

@@ -998,9 +998,9 @@ fn labels_that_are_not_named_are_refused_and_those_of_a_tree_have_their_path() {
             "{label}"
         );
     }
-    let task = br#"{"id":1,"data":{"text":"It leaks"},"annotations":[{"completed_by":1,"result":[
+    let task = r#"{"id":1,"data":{"text":"It leaks"},"annotations":[{"completed_by":1,"result":[
         {"from_name":"tax","type":"taxonomy","value":{"taxonomy":[["Goods","Other"]]}}]}]}"#;
-    let (tree, repairs) = read_all(&[b"[".as_slice(), task, b"]"].concat());
+    let (tree, repairs) = read_all(format!("[{task}]").as_bytes());
     let request = tree[0].content.as_ref().expect("a label");
     assert_eq!(request.label.as_deref(), Some("Goods / Other"));
     assert!(repairs[0].contains("Goods / Other"), "{repairs:?}");
