@@ -20,6 +20,9 @@ pub struct EncoderInUse {
     pub text_encoder: String,
     /// Identity of the encoder; none where there is none.
     pub encoder: Option<String>,
+    /// Identities that earlier releases gave it: it serves their models.
+    #[serde(default)]
+    pub earlier: Vec<String>,
 }
 
 /// Asks the built-in classifier through which encoder it looks.

@@ -24,7 +24,7 @@ pub(crate) struct EncodeRequest {
 }
 
 /// Returns which encoder is chosen, its identity and the texts' vectors as a pack; no identity where there is no encoder. Of no
-/// texts the encoder alone.
+/// texts the encoder alone, with the identities that earlier releases gave it: it serves their models.
 pub(crate) async fn encode(
     bucket: &Bucket,
     encoders: &Encoders,
@@ -41,7 +41,9 @@ pub(crate) async fn encode(
         return Ok(json!({"TextEncoder": choice, "Encoder": null}));
     };
     if texts.is_empty() {
-        return Ok(json!({"TextEncoder": choice, "Encoder": encoder.identity(), "Vectors": ""}));
+        let (identity, earlier) = (encoder.identity(), encoder.earlier());
+        let earlier: Vec<&str> = earlier.collect();
+        return Ok(json!({"TextEncoder": choice, "Encoder": identity, "Earlier": earlier, "Vectors": ""}));
     }
     let ids: Vec<_> = texts.iter().map(|text| vector_id(text)).collect();
     let vectors = vectors::of(bucket, &encoder, encoders.recent(), For::Request, texts).await;

@@ -73,6 +73,11 @@ impl Bert {
                 "positions that are {positions}"
             )));
         }
+        if config.is_decoder {
+            return Err(EncoderError::Unsupported(
+                "tokens that see only those before them (is_decoder)".to_owned(),
+            ));
+        }
         if layers == 0 {
             return Err(EncoderError::invalid(CONFIG, "num_hidden_layers is 0".to_owned()));
         }
@@ -218,6 +223,14 @@ impl Norm {
     }
 }
 
+/// What other programs quantise has its scales elsewhere: read as it is, each weight would be another one.
+fn without_scales(name: &str) -> EncoderError {
+    let reason = format!(
+        "{name} is in whole numbers without scales that are known here; save the model in 32 or 16 bits"
+    );
+    EncoderError::invalid(crate::weights::FILE, reason)
+}
+
 /// Finds a model's weights by their names in the `transformers` library.
 struct Reader<'a> {
     weights: &'a Weights,
@@ -289,11 +302,19 @@ impl Reader<'_> {
     }
 
     fn table(&self, name: &str, columns: usize) -> Result<Table, EncoderError> {
-        self.weights
-            .table(&format!("{}{name}", self.prefix), Some(columns))
+        let name = format!("{}{name}", self.prefix);
+        let table = self.weights.table(&name, Some(columns))?;
+        match table.lacks_scales() {
+            true => Err(without_scales(&name)),
+            false => Ok(table),
+        }
     }
 
     fn vector(&self, name: &str, length: usize) -> Result<Vec<f32>, EncoderError> {
-        self.weights.vector(&format!("{}{name}", self.prefix), length)
+        let name = format!("{}{name}", self.prefix);
+        match self.weights.is_of_integers(&name) {
+            true => Err(without_scales(&name)),
+            false => self.weights.vector(&name, length),
+        }
     }
 }

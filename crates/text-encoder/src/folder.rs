@@ -90,6 +90,8 @@ pub(crate) struct Config {
     pub layer_norm_eps: Option<f32>,
     pub hidden_act: Option<String>,
     pub position_embedding_type: Option<String>,
+    #[serde(default)]
+    pub is_decoder: bool,
     /// Static models say here whether vectors have the length 1.
     pub normalize: Option<bool>,
 }

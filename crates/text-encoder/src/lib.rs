@@ -218,9 +218,19 @@ impl Encoder {
     /// An identity that an earlier release gave says nothing of layers and heads: it is taken whatever they are.
     #[must_use]
     pub fn serves(&self, identity: &str) -> bool {
-        self.identity == identity
-            || self.earlier.as_deref() == Some(identity)
-            || self.identity == BUILT_IN && BUILT_IN_BEFORE.contains(&identity)
+        self.identity == identity || self.earlier().any(|earlier| earlier == identity)
+    }
+
+    /// Returns the identities that earlier releases gave it.
+    pub fn earlier(&self) -> impl Iterator<Item = &str> {
+        let built_in: &[&str] = match self.identity == BUILT_IN {
+            true => &BUILT_IN_BEFORE,
+            false => &[],
+        };
+        self.earlier
+            .as_deref()
+            .into_iter()
+            .chain(built_in.iter().copied())
     }
 
     /// Returns how many values a vector has.

@@ -33,6 +33,13 @@ impl Static {
             tokens,
             keeps_all,
         };
+        let is_place = |place: &f32| *place >= 0.0 && place.fract() == 0.0;
+        if !read.mapping.iter().flatten().all(is_place) {
+            return Err(EncoderError::invalid(
+                FILE,
+                "mapping has what is no number of a vector".to_owned(),
+            ));
+        }
         let largest = match &read.mapping {
             Some(mapping) => mapping.iter().copied().fold(0.0, f32::max) as usize,
             None => tokens.saturating_sub(1),

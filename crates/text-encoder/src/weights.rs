@@ -136,6 +136,13 @@ impl Weights {
         self.entries.contains_key(name)
     }
 
+    /// Returns whether these numbers are whole ones.
+    pub(crate) fn is_of_integers(&self, name: &str) -> bool {
+        self.entries
+            .get(name)
+            .is_some_and(|entry| entry.kind.is_integer())
+    }
+
     fn entry(&self, name: &str) -> Result<&Entry, EncoderError> {
         self.entries
             .get(name)
@@ -144,6 +151,11 @@ impl Weights {
 }
 
 impl Table {
+    /// Returns whether it is of whole numbers that nothing scales.
+    pub(crate) fn lacks_scales(&self) -> bool {
+        self.kind.is_integer() && self.scales.is_none()
+    }
+
     /// Writes a row to `out`, instead of what is there.
     pub(crate) fn row(&self, row: usize, out: &mut Vec<f32>) {
         let bytes = self.columns * self.kind.size();
@@ -182,6 +194,10 @@ impl Kind {
             Dtype::I8 => Self::I8,
             _ => return None,
         })
+    }
+
+    fn is_integer(self) -> bool {
+        matches!(self, Self::I64 | Self::I32 | Self::I8)
     }
 
     fn size(self) -> usize {

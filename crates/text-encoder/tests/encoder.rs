@@ -102,6 +102,7 @@ fn models_of_the_earlier_rounding_are_served_by_the_built_in_encoder_alone() {
     let shorter = Encoder::from_files(changed("sentence_bert_config.json", "256", "8")).expect("an encoder");
 
     assert!(built_in.serves(before) && built_in.serves(built_in.identity()));
+    assert_eq!(built_in.earlier().collect::<Vec<_>>(), [before]);
     assert!(!shorter.serves(before) && !shorter.serves(built_in.identity()));
 }
 
@@ -258,6 +259,42 @@ fn a_file_that_was_not_got_whole_is_told_from_one_of_another_form() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn weights_that_another_program_quantised_are_refused_and_not_read_as_they_are() {
+    let mut files = built_in_files();
+    let mut weights = files["model.safetensors"].to_vec();
+    let header: Vec<usize> = (0..100_000)
+        .filter(|&at| weights[at..].starts_with(b".scale\""))
+        .collect();
+    // Their scales have another name; its length is the same.
+    for at in &header {
+        weights[*at..][..6].copy_from_slice(b".other");
+    }
+    files.insert("model.safetensors", Cow::Owned(weights));
+
+    let refusal = Encoder::from_files(files).expect_err("no scales").to_string();
+
+    assert!(header.len() > 30, "{}", header.len());
+    assert!(
+        refusal.contains(
+            "is in whole numbers without scales that are known here; save the model in 32 or 16 bits"
+        ),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_decoder_is_refused() {
+    let files = changed("config.json", "\"use_cache\": true", "\"is_decoder\": true");
+
+    let refusal = Encoder::from_files(files).expect_err("no encoder").to_string();
+
+    assert!(
+        refusal.contains("(is_decoder), which is not supported"),
+        "{refusal}"
+    );
 }
 
 #[test]

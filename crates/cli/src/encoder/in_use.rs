@@ -21,6 +21,9 @@ pub struct OfStack {
     pub choice: Option<String>,
     /// Identity of the encoder in use; none where there is none.
     pub identity: Option<String>,
+    /// Identities that earlier releases gave the same encoder.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier_identities: Vec<String>,
     /// Why the classifier did not say it, or could not be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -42,7 +45,10 @@ impl OfStack {
             ..Self::default()
         };
         match asked {
-            Some(Ok(said)) => (stack.choice, stack.identity) = (Some(said.text_encoder), said.encoder),
+            Some(Ok(said)) => {
+                (stack.choice, stack.identity) = (Some(said.text_encoder), said.encoder);
+                stack.earlier_identities = said.earlier;
+            }
             Some(Err(error)) => stack.problem = Some(error.to_string()),
             None => {}
         }
@@ -75,6 +81,9 @@ impl OfStack {
             None => "not known: the model was trained by an earlier release, or elsewhere".to_owned(),
             Some(NONE) => "none: it looks at words alone".to_owned(),
             Some(identity) if self.identity.as_deref() == Some(identity) => "the same".to_owned(),
+            Some(identity) if self.earlier_identities.iter().any(|earlier| earlier == identity) => {
+                format!("the same, which an earlier release called {identity}")
+            }
             Some(identity) => format!("identity {identity}"),
         }
     }
@@ -148,6 +157,7 @@ mod tests {
         Some(Ok(EncoderInUse {
             text_encoder: choice.to_owned(),
             encoder: encoder.map(str::to_owned),
+            earlier: vec!["0a".to_owned()],
         }))
     }
 
@@ -160,6 +170,10 @@ mod tests {
         assert_eq!(
             words(OfStack::of(model("1f"), said("s3", Some("1f")))),
             both("TextEncoder=s3, identity 1f", "the same")
+        );
+        assert_eq!(
+            words(OfStack::of(model("0a"), said("s3", Some("1f")))).1,
+            "the same, which an earlier release called 0a"
         );
         assert_eq!(
             words(OfStack::of(model("1f"), said("built-in", Some("2e")))),

@@ -131,7 +131,12 @@ async fn texts_are_encoded_before_there_is_a_model_and_stay_for_its_training() {
     let of_no_texts = function.call("EncodeDocuments", &json!({"TextList": []})).await;
     assert_eq!(
         of_no_texts.body,
-        json!({"TextEncoder": "built-in", "Encoder": answer.body["Encoder"], "Vectors": ""})
+        json!({
+            "TextEncoder": "built-in",
+            "Encoder": answer.body["Encoder"],
+            "Earlier": ["14633fc61b438e0c2e0f2832b51caa07691b27d3d341beef4624d1e8af7e4496"],
+            "Vectors": "",
+        })
     );
     assert_eq!(refused.status, 400, "{}", refused.body);
 }
