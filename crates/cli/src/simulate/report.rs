@@ -17,6 +17,10 @@ const SHARES: [u8; 4] = [80, 90, 95, 100];
 /// Accuracies of trusted predictions for which a threshold is named, in percent.
 const PROMISES: [u8; 3] = [90, 95, 99];
 
+/// What the confidence is not told of in a replay.
+const NO_AUDITS: &str = "Each held-out text counts once. Audits are not replayed: in production they come out of the traffic, and \
+                         the confidence is learned from them too.\n";
+
 /// Says what is about to be replayed.
 pub(super) fn opening(texts: &Texts, streams: &[Stream], imbalance: f64, labels: usize) -> String {
     let sizes = |size: fn(&Stream) -> usize| {
@@ -66,7 +70,7 @@ pub(super) fn text(summary: &Summary) -> String {
             curves(summary, |point| Some(point.macro_f1))
         ),
         format!(
-            "What is the confidence worth? Its calibration error (ECE) in percent on held-out texts\n{}",
+            "What is the confidence worth? Its calibration error (ECE) in percent on held-out texts\n{}{NO_AUDITS}",
             curves(summary, |point| Some(point.calibration_error))
         ),
         format!(
@@ -147,8 +151,13 @@ fn of_all_labels(summary: &Summary) -> String {
         );
     }
     format!(
-        "All {} labels give {} %. How many give how much of it?\n{}",
+        "All {} labels{} give {} %. How many give how much of it?\n{}",
         all.labels,
+        if has_encoder(summary) {
+            ", with the text encoder,"
+        } else {
+            ""
+        },
         percent(all.accuracy.mean),
         table(&rows)
     )
@@ -165,7 +174,7 @@ fn which_strategy(summary: &Summary) -> String {
         best.way,
         percent(best.average())
     );
-    let looks: &[bool] = match summary.curves.iter().any(|curve| curve.way.encoder) {
+    let looks: &[bool] = match has_encoder(summary) {
         true => &[true, false],
         false => &[false],
     };
@@ -180,6 +189,10 @@ fn which_strategy(summary: &Summary) -> String {
         }
     }
     text
+}
+
+fn has_encoder(summary: &Summary) -> bool {
+    summary.curves.iter().any(|curve| curve.way.encoder)
 }
 
 /// Says of each strategy what it gains by the encoder.
@@ -355,6 +368,8 @@ pub(super) mod tests {
             "margin is best on average over all numbers of labels (70.0 %).\n",
             "margin reaches with 50 labels the 80.0 % that random reaches with 60, 17 % fewer; at worst it is 5.0 \
              points below, with 40 labels.\n",
+            "Each held-out text counts once. Audits are not replayed: in production they come out of the traffic, and the \
+             confidence is learned from them too.\n",
             "90 % right without people: threshold 0, people see 25.0 %.\n",
             "99 % right without people: no threshold here; more labels are needed.\n",
         ] {
