@@ -155,7 +155,7 @@ fn train_on(plan: &Plan<'_>, texts: &[Labelled<'_>]) -> Trained {
     let (mut judged, likeness): (Vec<Judged>, Vec<Likeness>) = judged.into_iter().unzip();
     let mut calibration = Calibration::of(&judged, mode, classes, &all.trust());
     let selected = folds.iter().flatten().map(|&text| texts[text].selected_by);
-    if weighing::weigh(&mut judged, selected) {
+    if weighing::weigh(&mut judged, selected, weighing::chosen_count_as(plan)) {
         calibration = calibration.sure_as(&judged, mode);
     }
     let probabilities = judged.iter().map(|text| calibration.probabilities(mode, text));

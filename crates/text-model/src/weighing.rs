@@ -10,32 +10,59 @@
 //! - Each text that chance took, of files and of the pool, weighs one.
 //!
 //! With fewer than [`MIN_AUDITS`] audits nothing is known of the predictions that were trusted. All texts that were not taken
-//! by chance then count together as [`CHOSEN_COUNT_AS`]: they decide while few others are at hand, and hardly later.
+//! by chance then count together as [`CHOSEN_COUNT_AS`], of many classes with an encoder as [`CHOSEN_OF_A_CLASS`] a class: they
+//! decide while few others are at hand, and hardly later.
 //!
 //! Sources: D. G. Horvitz and D. J. Thompson, "A generalization of sampling without replacement from a finite universe" (JASA
 //! 1952); L. Kish, "Survey Sampling" (1965), of the effective size of a sample.
 
-use active_learning_core::sampling::selection::SelectedBy;
+use active_learning_core::{dataset::Mode, sampling::selection::SelectedBy};
 
-use crate::calibration::Judged;
+use crate::{calibration::Judged, plan::Plan};
 
 /// Texts of the traffic that all chosen ones stand for at most, while there are few audits.
 ///
 /// Of 5 to all of them: the calibration error after 25 to 100 labels of news falls up to here, and after 300 no more.
+///
+/// All of them in full is no better where classes are few: at 300 labels of news 2.9 ± 1.1 % against 2.4 ± 0.3 % (five seeds).
 const CHOSEN_COUNT_AS: f64 = 40.0;
+/// The same for each class, where texts have vectors: how frequent 77 classes are is not learned from forty texts.
+///
+/// After 300 chosen labels of 77 bank intents the accuracy was 83.0 % against 82.5 % with 40 for all classes, the calibration
+/// error 4.1 % against 4.8 %, and the AUROC 0.833 against 0.827; after 525 the error was 3.9 % against 4.1 % (five seeds). Of 20
+/// of these intents all three were better, too; of 13 of them, and of 6 kinds of tickets, they differed by less than chance does.
+/// With n-grams alone the error of the 77 fell from 5.8 % to 4.5 % after 300 labels but rose from 2.8 % to 4.7 % after 525: there
+/// 40 stays, as where a text may have several labels, which was not measured.
+const CHOSEN_OF_A_CLASS: f64 = 10.0;
 /// Fewest audits that say what the traffic is like.
 const MIN_AUDITS: usize = 10;
 /// Most texts of the traffic that one stands for: a rate of audits below the inverse counts as that.
 const MAX_STANDS_FOR: f64 = 1_000.0;
 
+/// Returns for how many texts of the traffic all chosen ones stand at most, while there are few audits.
+pub(crate) fn chosen_count_as(plan: &Plan<'_>) -> f64 {
+    match plan.mode {
+        Mode::MultiClass if plan.encoder.is_some() => {
+            CHOSEN_COUNT_AS.max(CHOSEN_OF_A_CLASS * plan.labels.len() as f64)
+        }
+        Mode::MultiClass | Mode::MultiLabel => CHOSEN_COUNT_AS,
+    }
+}
+
 /// Weighs texts by how they were selected, in order; returns whether the confidence is to follow these weights.
-pub(crate) fn weigh(judged: &mut [Judged], selected: impl Iterator<Item = SelectedBy>) -> bool {
+///
+/// `chosen_count_as` is what [`chosen_count_as()`] returns.
+pub(crate) fn weigh(
+    judged: &mut [Judged],
+    selected: impl Iterator<Item = SelectedBy>,
+    chosen_count_as: f64,
+) -> bool {
     let selected: Vec<SelectedBy> = selected.collect();
     let is_audit = |selected: &&SelectedBy| matches!(selected, SelectedBy::Audit(_));
     let audits = selected.iter().filter(is_audit).count();
     let (weights, follows) = match audits >= MIN_AUDITS {
         true => (by_probability(&selected), true),
-        false => by_chance(&selected),
+        false => by_chance(&selected, chosen_count_as),
     };
     for (text, weight) in judged.iter_mut().zip(weights) {
         text.weight = weight;
@@ -64,10 +91,10 @@ fn by_probability(selected: &[SelectedBy]) -> Vec<f64> {
 /// Returns the weights where the trusted predictions are unknown, and whether chance and choice both took texts.
 ///
 /// The few audits count as taken by chance.
-fn by_chance(selected: &[SelectedBy]) -> (Vec<f64>, bool) {
+fn by_chance(selected: &[SelectedBy], count_as: f64) -> (Vec<f64>, bool) {
     let is_chosen = |text: &SelectedBy| matches!(text, SelectedBy::Choice | SelectedBy::Policy(_));
     let chosen = selected.iter().filter(|text| is_chosen(text)).count();
-    let of_chosen = (CHOSEN_COUNT_AS / chosen as f64).min(1.0);
+    let of_chosen = (count_as / chosen as f64).min(1.0);
     let weight = |text| if is_chosen(text) { of_chosen } else { 1.0 };
     let weights = selected.iter().map(weight).collect();
     (weights, chosen > 0 && chosen < selected.len())
@@ -84,7 +111,7 @@ mod tests {
             weight: 1.0,
         };
         let mut texts: Vec<Judged> = selected.iter().map(judged).collect();
-        let follows = weigh(&mut texts, selected.iter().copied());
+        let follows = weigh(&mut texts, selected.iter().copied(), CHOSEN_COUNT_AS);
         (texts.into_iter().map(|text| text.weight).collect(), follows)
     }
 
@@ -153,6 +180,33 @@ mod tests {
         assert!(follows);
         assert_eq!(weights[..20], [1.0; 20]);
         assert_eq!(weights[20..], [0.5; 80]);
+    }
+
+    #[test]
+    fn of_many_classes_the_chosen_texts_count_as_ten_a_class_where_they_have_vectors() {
+        let count_as = |mode, encoder, classes: usize| {
+            chosen_count_as(&Plan {
+                mode,
+                labels: &vec![String::new(); classes],
+                encoder,
+                names: &[],
+                unlabelled: &[],
+                max_weight_bytes: 0,
+                seed: 0,
+            })
+        };
+        let with_vectors = |classes| count_as(Mode::MultiClass, Some("an encoder"), classes);
+
+        assert_eq!([2, 4, 5, 77].map(with_vectors), [40.0, 40.0, 50.0, 770.0]);
+        assert_eq!(count_as(Mode::MultiClass, None, 77), 40.0);
+        assert_eq!(count_as(Mode::MultiLabel, Some("an encoder"), 77), 40.0);
+    }
+
+    #[test]
+    fn no_chosen_text_counts_as_more_than_one() {
+        let selected = [SelectedBy::Chance, SelectedBy::Choice];
+
+        assert_eq!(by_chance(&selected, 770.0), (vec![1.0; 2], true));
     }
 
     #[test]
