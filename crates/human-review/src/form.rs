@@ -6,7 +6,8 @@
 
 mod relaxed_json;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use active_learning_core::labels::{human_loop::ExclusionCategories, label_key::label_key};
 use serde_json::Value;
@@ -70,6 +71,12 @@ pub struct FormField {
 pub struct Form {
     /// Its fields, in their order.
     pub fields: Vec<FormField>,
+    /// Where the tag of each field ends in the page, in bytes.
+    pub places: Vec<usize>,
+    /// By place of a list among the fields, the choice that it has before anybody chooses.
+    pub preselected: BTreeMap<usize, String>,
+    /// What nobody sees of the page, in bytes: scripts, styles, templates and comments.
+    pub unseen: Vec<Range<usize>>,
     /// Names of crowd elements that the portal does not have.
     pub unknown_elements: BTreeSet<String>,
     /// By name of a field, the category of its own that says that no label fits.
@@ -120,17 +127,21 @@ pub fn read_form(html: &str) -> Form {
     let mut form = Form::default();
     let mut rest = html;
     let mut select: Option<usize> = None;
+    // The list, if one of it is always chosen.
+    let mut single: Option<usize> = None;
     let mut group: Option<String> = None;
     let mut groups = 0;
     while let Some(start) = rest.find('<') {
         rest = &rest[start..];
         if let Some(after) = rest.strip_prefix("<!--") {
+            let start = html.len() - rest.len();
             rest = after.split_once("-->").map_or("", |(_, after)| after);
+            form.unseen.push(start..html.len() - rest.len());
             continue;
         }
         if rest.starts_with("</") {
             match closed(rest).as_str() {
-                "select" => select = None,
+                "select" => (select, single) = (None, None),
                 "crowd-radio-group" => group = None,
                 _ => {}
             }
@@ -142,8 +153,12 @@ pub fn read_form(html: &str) -> Form {
             continue;
         };
         rest = after;
+        let end = html.len() - rest.len();
         match tag.name.as_str() {
-            "script" | "style" | "template" => rest = after_end(rest, &tag.name),
+            "script" | "style" | "template" => {
+                rest = after_end(rest, &tag.name);
+                form.unseen.push(end..html.len() - rest.len());
+            }
             "textarea" => add(
                 &mut form,
                 &tag,
@@ -158,10 +173,15 @@ pub fn read_form(html: &str) -> Form {
                 let before = form.fields.len();
                 add(&mut form, &tag, Values::Select(Vec::new()));
                 select = (form.fields.len() > before).then_some(before);
+                let is_single = tag.get("multiple").is_none() && tag.get("size").is_none();
+                single = select.filter(|_| is_single);
             }
             "option" => {
                 let own = || text_until(rest, "<").trim().to_owned();
                 let value = tag.get("value").map_or_else(own, str::to_owned);
+                if let Some(place) = single {
+                    preselect(&mut form, place, &tag, &value);
+                }
                 let options = select.and_then(|place| form.fields.get_mut(place));
                 if let Some(FormField {
                     values: Values::Select(options),
@@ -179,8 +199,19 @@ pub fn read_form(html: &str) -> Form {
             }
             _ => add_control(&mut form, &tag, group.as_deref()),
         }
+        form.places.resize(form.fields.len(), end);
     }
     form
+}
+
+/// Notes an option of a list that is chosen before anybody chooses: the one that the page says, or else the first. One that is
+/// disabled is not sent.
+fn preselect(form: &mut Form, place: usize, tag: &Tag, value: &str) {
+    let (is_selected, is_disabled) = (tag.get("selected").is_some(), tag.get("disabled").is_some());
+    if is_selected || !is_disabled && !form.preselected.contains_key(&place) {
+        let sent = if is_disabled { "" } else { value };
+        form.preselected.insert(place, sent.to_owned());
+    }
 }
 
 fn add(form: &mut Form, tag: &Tag, values: Values) {

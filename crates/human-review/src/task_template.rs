@@ -10,7 +10,7 @@ use active_learning_core::text::is_blank;
 use serde_json::{Value, json};
 
 use crate::form::read_form;
-use crate::trial::{Trial, has_no_choice, offered_words, try_page};
+use crate::trial::{Trial, has_no_choice, marked, offered_words, try_page, why_at_odds};
 use crate::worker_template::{self, SHIPPED, TemplateError, render_html};
 
 /// Longest rendered task: with the JSON around it the page stays below Lambda's 6 MB of response.
@@ -135,6 +135,7 @@ impl TaskTemplate<'_> {
             trial.is_withheld = true;
             trial.notices.push(SHOWS_NOTHING.to_owned());
         }
+        self.try_order(&template, input, set, &mut trial);
         Ok((html, trial))
     }
 
@@ -174,6 +175,21 @@ impl TaskTemplate<'_> {
         }
     }
 
+    /// Withholds a page on which fields that are named by number stand at the texts of others.
+    fn try_order(self, template: &str, input: &Value, set: Option<&LabelSet>, trial: &mut Trial) {
+        let items = input["comprehendPredictions"].as_array().map_or(0, Vec::len);
+        if trial.is_withheld || self.is_opaque || self.is_shipped() || items < 2 {
+            return;
+        }
+        // What fails with longer texts than those of the task cannot be told.
+        let Ok((html, _)) = render_html(template, &marked(input), NO_NONCE) else {
+            return;
+        };
+        let why = why_at_odds(&html, input, set);
+        trial.is_withheld = why.is_some();
+        trial.notices.extend(why);
+    }
+
     /// Tries the template as it is, with an input or with so many made-up items; two, if it is not said. The choices of
     /// made-up items are the labels of the set; where there are none yet, those of the template itself.
     pub async fn try_now(self, input: Option<Value>, items: Option<usize>, set: Option<&LabelSet>) -> Trial {
@@ -184,7 +200,7 @@ impl TaskTemplate<'_> {
         let is_made_up = input.is_none();
         let words = ["A", "B"].map(str::to_owned);
         let known = if labels.is_empty() { &words[..] } else { &labels };
-        let input = input.unwrap_or_else(|| made_up_input(items, known));
+        let input = input.unwrap_or_else(|| made_up_input(items, known, false));
         let (template, html) = match self.page(&input, NO_NONCE).await {
             Ok(page) => page,
             Err(error) => {
@@ -199,10 +215,15 @@ impl TaskTemplate<'_> {
             true => offered_words(&html),
             false => Vec::new(),
         };
-        let mut trial = match own.is_empty() || own.iter().any(|word| words.contains(word)) {
-            true => self.tried(&html, &input, set),
-            false => self.tried(&html, &made_up_input(items, &own), set),
+        let known = match own.is_empty() || own.iter().any(|word| words.contains(word)) {
+            true => known,
+            false => &own,
         };
+        let input = match is_made_up {
+            true => made_up_input(items, known, false),
+            false => input,
+        };
+        let mut trial = self.tried(&html, &input, set);
         if !trial.is_withheld && !self.shows_task(&template, &html, &input) {
             // Tasks may have more members than made-up ones.
             let others = if is_made_up {
@@ -215,6 +236,10 @@ impl TaskTemplate<'_> {
                 true => SHOWS_NOTHING.to_owned(),
                 false => told_of_members(&others),
             });
+        }
+        self.try_order(&template, &input, set, &mut trial);
+        if is_made_up {
+            self.try_order(&template, &made_up_input(items, known, true), set, &mut trial);
         }
         trial
     }
@@ -291,10 +316,17 @@ impl TaskTemplate<'_> {
     }
 }
 
-fn made_up_input(items: usize, labels: &[String]) -> Value {
-    let item = |number| {
-        json!({ "id": format!("trial-item-{number}"), "utterance": format!("Text {number}"),
-            "prediction": labels.first(), "confidence": 0.5, "classifier": "trial" })
+/// Makes up items of which every member rises from one to the next, or falls: what is sorted by any of them is in another order in
+/// one of both.
+fn made_up_input(items: usize, labels: &[String], falls: bool) -> Value {
+    let mut sorted: Vec<&String> = labels.iter().collect();
+    sorted.sort();
+    let item = |number: usize| {
+        let rank = if falls { items + 1 - number } else { number };
+        let share = (rank as f64) / (items + 1) as f64;
+        let predicted = (rank - 1) * sorted.len() / items.max(1);
+        json!({ "id": format!("trial-item-{number}"), "utterance": format!("Text {rank:03}"),
+            "prediction": sorted.get(predicted), "confidence": share, "classifier": "trial" })
     };
     let made_up: Vec<Value> = (1..=items).map(item).collect();
     json!({ "comprehendPredictions": made_up, "labels": labels, "rowCount": items })

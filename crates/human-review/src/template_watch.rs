@@ -18,7 +18,7 @@ use crate::trial::Trial;
 
 /// Version of the rules by which templates are tried. Where a release tries something else, what was tried by the one before
 /// is tried again.
-const TRIAL_RULES: u32 = 2;
+const TRIAL_RULES: u32 = 3;
 
 impl HumanReview {
     /// Tries the worker task template in use with a made-up answer, unless it was tried as it is.

@@ -1,6 +1,8 @@
 //! Trying a worker task template with a made-up answer, before anybody works for nothing.
 
 mod made_up;
+mod order;
+mod other_choices;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +14,9 @@ use active_learning_core::labels::says_no::says_no;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{AnswerError, check_proposal};
-use crate::form::{FormField, Values, read_form};
+use crate::form::{Form, FormField, Values, read_form};
 use made_up::{Choose, MadeUp, made_up_answers};
+pub(crate) use order::{marked, why_at_odds};
 
 /// Longest list of items that a notice names.
 const MAX_NAMED_ITEMS: usize = 5;
@@ -43,13 +46,16 @@ impl Trial {
     }
 
     /// Notes what the items of a task make of a page with these fields; returns why its answer could not be read.
-    fn try_items(&mut self, fields: &[FormField], task: &Task<'_>) -> Option<String> {
-        let problem = unmatched(fields, task);
+    fn try_items(&mut self, form: &Form, task: &Task<'_>) -> Option<String> {
+        let fields = &form.fields[..];
+        let mut problem = unmatched(fields, task);
         if problem.is_none() && offers_other_words(fields, &task.labels) {
             self.notices.push(OTHER_CHOICES.to_owned());
             self.proposes_only = true;
         } else if problem.is_none() {
-            self.notices.extend(told_of_lists(fields, task));
+            problem = other_choices::why_mistaken(form, task);
+            let told = || told_of_lists(fields, task).or_else(|| other_choices::told(form, task));
+            self.notices.extend(problem.is_none().then(told).flatten());
         }
         problem
     }
@@ -114,7 +120,7 @@ pub fn try_page(html: &str, input: &Value, set: Option<&LabelSet>) -> Trial {
     let mut problem = without_field;
     if problem.is_none() && input.get("comprehendPredictions").is_some() {
         match HumanLoopOutput::unanswered(input.clone()) {
-            Ok(items) => problem = trial.try_items(&form.fields, &Task::new(items, set)),
+            Ok(items) => problem = trial.try_items(&form, &Task::new(items, set)),
             Err(reason @ InvalidOutput::Item { .. }) => trial.notices.push(not_collected(&reason)),
             Err(_) => problem = Some("The items of this task cannot be read.".to_owned()),
         }

@@ -176,8 +176,7 @@ fn words_beside_the_labels_and_fields_beside_the_answer_leave_a_page_as_it_is() 
     let beside = "<select name=topic><option>battery</option><option>price</option></select>";
     for html in [
         format!("{beside}<select name=sentiment>{OPTIONS}"),
-        "<input type=radio name=ans value=WORLD><input type=radio name=ans value=none>\
-         <input type=radio name=ans value=other><input name=other>"
+        "<input type=radio name=ans value=WORLD><input type=radio name=ans value=none><input name=other>"
             .to_owned(),
         "<input type=hidden name=version value=Sports><input type=radio name=t value=World>\
          <input type=radio name=t value=Sports>"
@@ -208,7 +207,12 @@ fn a_word_beside_the_labels_of_a_list_that_is_no_answer_is_told_and_the_labels_m
         !told.is_withheld && told.notices[0].contains("“Don't know” is chosen"),
         "{told:?}"
     );
-    assert_eq!(kept, Trial::default(), "it is a proposed label");
+    assert!(
+        kept.works()
+            && kept.notices[0].contains("kept as a proposed label")
+            && kept.notices[0].contains("“Don't know”"),
+        "{kept:?}"
+    );
 }
 
 #[test]
@@ -407,4 +411,65 @@ fn a_page_that_calls_its_labels_by_names_of_before_may_be_sent() {
 
     assert_eq!(try_page(page, &task(1), Some(&set)), Trial::default());
     assert!(try_page(page, &task(1), None).proposes_only);
+}
+
+#[test]
+fn a_list_that_begins_with_words_that_are_no_label_is_withheld_and_one_that_begins_empty_is_not() {
+    let list = |options: &str| {
+        format!("<select name=r-1>{options}<option>World</option><option>Sports</option></select>")
+    };
+    for begins in [
+        "<option>please choose</option>",
+        "<option value='please choose' selected>Choose</option>",
+        "<option value='-'>-</option>",
+    ] {
+        let trial = try_page(&list(begins), &task(1), None);
+
+        assert!(
+            trial.is_withheld && trial.notices[0].contains("<option value=\"\">"),
+            "{begins}: {trial:?}"
+        );
+    }
+    for begins in [
+        "<option value=''>please choose</option>",
+        "<option disabled selected>please choose</option>",
+        "<option value='__none__'>None fits</option>",
+        "",
+    ] {
+        assert_eq!(
+            try_page(&list(begins), &task(1), None),
+            Trial::default(),
+            "{begins}"
+        );
+    }
+}
+
+#[test]
+fn a_label_whose_value_a_filter_changes_is_withheld_and_named() {
+    let mut task = task(1);
+    task["labels"] = json!(["Alpha", "Beta", "Gamma, delta", "Ü 1"]);
+    let template = |value: &str| {
+        format!(
+            "{{% for l in task.input.labels %}}<option value=\"{{{{ {value} }}}}\">{{{{ l }}}}</option>{{% endfor %}}</select>"
+        )
+    };
+    let page = |value: &str| {
+        let list = format!("<select name=r-1><option value=''></option>{}", template(value));
+        let (html, _) = render_html(&list, &task, "n0").expect("HTML");
+        try_page(&html, &task, None)
+    };
+
+    let changed = page("l | downcase | replace: ' ', '_'");
+    let cut = page("l | truncate: 7");
+
+    assert!(
+        changed.is_withheld && changed.notices[0].contains("“gamma,_delta” is not the label “Gamma, delta”"),
+        "{changed:?}"
+    );
+    assert!(
+        cut.notices[0].contains("“Gamm...”")
+            && cut.notices[0].contains("No choice names these labels: “Gamma, delta”"),
+        "{cut:?}"
+    );
+    assert_eq!(page("l | downcase"), Trial::default());
 }

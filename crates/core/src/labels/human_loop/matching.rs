@@ -24,6 +24,8 @@ pub(crate) struct Reading {
     pub answers: Vec<Option<Answer>>,
     /// Names of the fields that gave an answer.
     pub read: BTreeSet<String>,
+    /// By place of an item, from 0, the name of the field that answers it by its number alone.
+    pub by_number: BTreeMap<usize, String>,
     /// Whether something was entered.
     pub is_filled: bool,
     /// Whether all that it says is that the prediction, which it repeats, is not right.
@@ -69,6 +71,7 @@ pub(crate) fn read(
     let mut reading = Reading {
         answers: Vec::new(),
         read: BTreeSet::new(),
+        by_number: BTreeMap::new(),
         is_filled: !filled.is_empty(),
         is_denial: false,
     };
@@ -89,6 +92,7 @@ pub(crate) fn read(
             [] if items.len() == 1 => pick(&filled, resolve),
             [] => by_number.get(&place).and_then(|field| {
                 let answer = field.answer_or_proposal(resolve)?;
+                reading.by_number.insert(place, field.root().to_owned());
                 Some((answer, vec![*field]))
             }),
         };

@@ -155,6 +155,8 @@ pub struct ReviewedItem {
 pub struct FormReading {
     /// The answer to each item that is a record, by number from 1; none where it was left blank, or cannot be told.
     pub answers: BTreeMap<usize, Option<Answer>>,
+    /// By number of an item, the name of the field that answers it by its own number alone, and not by an id.
+    pub by_number: BTreeMap<usize, String>,
     /// Whether something was entered of which no answer to any item could be read.
     pub is_unreadable: bool,
     /// Whether all that it says is that the prediction, which it repeats, is not right: no label is read of that.
@@ -383,10 +385,13 @@ impl HumanLoopOutput {
         let offered = self.offered_labels();
         let reading = self.read(content, exclusions, &|name| offered.resolve_by(name, set));
         let is_unreadable = reading.is_unreadable();
+        let by_number = reading.by_number.into_iter();
+        let by_number = by_number.map(|(place, name)| (place + 1, name)).collect();
         let numbered = (1..).zip(self.items.iter().zip(reading.answers));
         let answers = numbered.filter(|(_, (item, _))| item.record.is_some());
         FormReading {
             answers: answers.map(|(number, (_, answer))| (number, answer)).collect(),
+            by_number,
             is_unreadable,
             is_denial: reading.is_denial,
         }
