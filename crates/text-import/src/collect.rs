@@ -165,6 +165,7 @@ impl Import {
             columns: Vec::new(),
             classifier: None,
             rows: Vec::new(),
+            known_labels: Vec::new(),
             rejected: Vec::new(),
             notes: Vec::new(),
         }

@@ -36,7 +36,9 @@ pub(crate) fn roles(names: &[String], rows: &[Vec<String>], options: &Options) -
     let width = rows.iter().map(Vec::len).chain([names.len()]).max().unwrap_or(0);
     let numbered: Vec<String> = (1..=width).map(|number| number.to_string()).collect();
     let columns: &[String] = if names.is_empty() { &numbered } else { names };
-    let contents: Vec<Content> = (0..width).map(|column| Content::of(rows, column)).collect();
+    let contents: Vec<Content> = (0..width)
+        .map(|column| Content::of(rows, column, options))
+        .collect();
     let mut notes = Vec::new();
     let known = Known::of(names, columns, &contents, options, &mut notes)?;
 
@@ -324,7 +326,10 @@ fn guess_text(contents: &[Content], label: Option<usize>) -> Option<usize> {
         Some(*column) != label && content.filled > 0 && !is_other
     });
     candidates
-        .max_by_key(|(_, content)| (!content.are_numbers, content.length))
+        .max_by_key(|(_, content)| {
+            let are_labels = content.are_known || content.are_lists();
+            (!content.are_numbers, !are_labels, content.length)
+        })
         .map(|(column, _)| column)
 }
 
@@ -336,7 +341,14 @@ fn guess_label(names: &[String], contents: &[Content], text: usize, rows: usize)
         *column != text && content.may_be_labels(rows) && !is_of_machine(*column)
     });
     let fewest = candidates
-        .min_by_key(|(_, content)| content.distinct)
+        // One value in all rows tells nothing where others differ.
+        .min_by_key(|(_, content)| {
+            (
+                !content.are_known,
+                content.distinct == 1,
+                content.labels.min(content.distinct),
+            )
+        })
         .map(|(column, _)| column);
     let first_of_two = || {
         let label = contents.first()?;

@@ -3,8 +3,13 @@
 use std::collections::HashSet;
 
 use active_learning_core::dataset::FAST_TEXT_MARK;
+use active_learning_core::labels::label_key::label_key;
 
-use crate::workbook::is_error;
+use crate::{
+    Options,
+    labels::{Cut, Written},
+    workbook::is_error,
+};
 
 /// Longest label on the average, in characters, where only its content tells a column.
 pub(crate) const MAX_LABEL: usize = 50;
@@ -13,6 +18,12 @@ pub(crate) const MAX_LABEL: usize = 50;
 pub(crate) struct Content {
     pub filled: usize,
     pub distinct: usize,
+    /// Different labels, where its cells are cut as cells of labels are.
+    pub labels: usize,
+    /// Cells that hold several labels.
+    pub several: usize,
+    /// Whether each cell holds labels that there are.
+    pub are_known: bool,
     /// Characters on the average.
     pub length: usize,
     /// Words in all cells.
@@ -31,7 +42,7 @@ pub(crate) struct Content {
 const MIN_CODES: usize = 3;
 
 impl Content {
-    pub(crate) fn of(rows: &[Vec<String>], column: usize) -> Self {
+    pub(crate) fn of(rows: &[Vec<String>], column: usize, options: &Options) -> Self {
         let cells = || {
             rows.iter()
                 .filter_map(|row| row.get(column))
@@ -40,10 +51,26 @@ impl Content {
         };
         let filled = cells().count();
         let distinct = cells().collect::<HashSet<_>>().len();
+        let cut = Cut::of(
+            cells(),
+            options.label_delimiter,
+            false,
+            options.several_labels_of.as_deref(),
+        );
+        let labels_of: Vec<Vec<String>> = cells()
+            .map(|cell| cut.labels(Written::Cell(cell.to_owned())))
+            .collect();
+        let known: HashSet<String> = options.labels.iter().map(|label| label_key(label)).collect();
+        let are_known = |labels: &Vec<String>| {
+            !labels.is_empty() && labels.iter().all(|label| known.contains(&label_key(label)))
+        };
         let around = |cell: &str| cell.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
         Self {
             filled,
             distinct,
+            labels: labels_of.iter().flatten().collect::<HashSet<_>>().len(),
+            several: labels_of.iter().filter(|labels| labels.len() > 1).count(),
+            are_known: filled > 0 && !known.is_empty() && labels_of.iter().all(are_known),
             are_codes: filled >= MIN_CODES
                 && distinct == filled
                 && cells().all(|cell| cell.bytes().any(|byte| byte.is_ascii_digit()))
@@ -64,8 +91,18 @@ impl Content {
 
     /// Returns whether it may hold labels: short words that come again.
     pub(crate) fn may_be_labels(&self, rows: usize) -> bool {
+        if self.are_known || self.are_lists() {
+            return true;
+        }
         let come_again = self.distinct < self.filled && 2 * self.distinct <= rows.max(4);
         2 * self.filled >= rows && self.length <= MAX_LABEL && !self.are_dates && come_again
+    }
+}
+
+impl Content {
+    /// Returns whether cells hold several labels each, which come again in others, though the cells may not.
+    pub(crate) fn are_lists(&self) -> bool {
+        self.several > 0 && self.labels < self.filled && 2 * self.labels <= self.filled.max(4)
     }
 }
 

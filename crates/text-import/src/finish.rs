@@ -91,6 +91,7 @@ impl Collected<'_> {
         self.rejected.sort_by_key(|rejected| rejected.line);
         import.rejected = self.rejected;
         import.columns = self.columns;
+        import.known_labels.clone_from(&self.options.labels);
         import.tool = self.tool;
         import.notes = self.notes;
         import.notes.extend(cut.note);

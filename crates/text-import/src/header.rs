@@ -123,7 +123,9 @@ struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     fn of(first: &'a [String], rest: &'a [Vec<String>]) -> Self {
-        let below = (0..first.len()).map(|column| Content::of(rest, column)).collect();
+        let below = (0..first.len())
+            .map(|column| Content::of(rest, column, &Options::default()))
+            .collect();
         Self { first, rest, below }
     }
 

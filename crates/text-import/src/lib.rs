@@ -259,6 +259,8 @@ pub struct Import {
     pub classifier: Option<String>,
     /// Its texts, in their order.
     pub rows: Vec<Row>,
+    /// The labels that there are, as [`Options`] said.
+    pub known_labels: Vec<String>,
     /// What of it cannot be used.
     pub rejected: Vec<Rejected>,
     /// What was read otherwise than it is written, and what was guessed.
@@ -266,6 +268,11 @@ pub struct Import {
 }
 
 impl Import {
+    /// Counts its rows.
+    pub fn summary(&self) -> Summary {
+        Summary::knowing(&self.known_labels, &self.rows)
+    }
+
     /// Returns the texts that nobody labelled.
     pub fn unlabelled(&self) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(|row| row.votes.is_empty())

@@ -59,10 +59,15 @@ struct Seen {
 impl Summary {
     /// Counts rows, of one file or of several. A text is another one under each classifier that a row names.
     pub fn of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Self {
+        Self::knowing(&[], rows)
+    }
+
+    /// Counts rows as [`Summary::of`] does, beside the labels that there are: one that is called `1.0` is not `1`.
+    pub fn knowing<'a>(known: &[String], rows: impl IntoIterator<Item = &'a Row>) -> Self {
         let mut summary = Self::default();
         let mut texts: HashMap<(Option<&str>, TextId), Seen> = HashMap::new();
         let mut order = Vec::new();
-        let mut spellings = Spellings::default();
+        let mut spellings = Spellings::knowing(known.iter().map(String::as_str));
         let mut names: HashMap<String, String> = HashMap::new();
         let mut counts: BTreeMap<String, (String, u64)> = BTreeMap::new();
         for row in rows {
@@ -110,11 +115,12 @@ impl Summary {
             }
         }
         let (spelling, joined) = spellings.finish();
-        let count = |(name, votes): (String, u64)| LabelCount {
-            name: spelling.of(&name).to_owned(),
-            votes,
-        };
-        summary.labels = counts.into_values().map(count).collect();
+        let mut votes_of: BTreeMap<String, u64> = BTreeMap::new();
+        for (name, votes) in counts.into_values() {
+            *votes_of.entry(spelling.of(&name).to_owned()).or_default() += votes;
+        }
+        let count = |(name, votes): (String, u64)| LabelCount { name, votes };
+        summary.labels = votes_of.into_iter().map(count).collect();
         summary
             .labels
             .sort_by(|a, b| b.votes.cmp(&a.votes).then_with(|| a.name.cmp(&b.name)));

@@ -191,7 +191,7 @@ impl Table {
 
     /// Takes labels from the columns of Label Studio's answers: the first that is no rating, date or long text.
     fn answers(&self, rows: &[Vec<String>], roles: &mut Roles) {
-        let content = |column: usize| Content::of(rows, column);
+        let content = |column: usize| Content::of(rows, column, &Options::default());
         let is_answer = |column: &usize| {
             let content = content(*column);
             content.filled > 0 && !content.are_dates && !content.are_texts()

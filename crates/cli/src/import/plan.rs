@@ -110,9 +110,10 @@ impl Plan {
                 unlabelled: Summary::of(rows.clone()).unlabelled,
                 ..Summary::default()
             },
-            false => Summary::of(rows.clone()),
+            false => Summary::knowing(&names_of(set), rows.clone()),
         };
-        let mut spellings = Spellings::default();
+        let names = names_of(set);
+        let mut spellings = Spellings::knowing(names.iter().map(String::as_str));
         let votes = || {
             files
                 .iter()
@@ -235,6 +236,14 @@ impl Plan {
     }
 }
 
+/// Returns all names of the labels of a set.
+fn names_of(set: &LabelSet) -> Vec<String> {
+    let names = set
+        .labels()
+        .flat_map(|label| std::iter::once(&label.name).chain(&label.synonyms));
+    names.cloned().collect()
+}
+
 /// Returns the names that are no labels of a name that a file has as one.
 fn new_names(set: &LabelSet, name: &str) -> Vec<String> {
     // A name that joins labels of the set is no label of its own, nor is one that can be none.
@@ -250,7 +259,7 @@ fn new_names(set: &LabelSet, name: &str) -> Vec<String> {
 /// Returns the spellings that are joined across files: those within one are told with it.
 fn joined_across(files: &[File], joined: Vec<String>) -> Vec<String> {
     let of_files: Vec<String> = (files.iter())
-        .flat_map(|file| Summary::of(&file.import.rows).joined)
+        .flat_map(|file| file.import.summary().joined)
         .collect();
     let across = joined.into_iter().filter(|joined| !of_files.contains(joined));
     across.collect()

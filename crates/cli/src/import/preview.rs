@@ -110,7 +110,7 @@ fn file_in_words(File { name, import }: &File) -> String {
     if !import.columns.is_empty() {
         say("columns", columns(import));
     }
-    let summary = Summary::of(&import.rows);
+    let summary = import.summary();
     say("texts", texts(&summary));
     if let Some(Row { text: first, .. }) = import.rows.first() {
         say("the first", shown(first));
@@ -244,7 +244,7 @@ pub(super) fn as_json(files: &[File], plan: &Plan, known: Option<&Known>) -> Val
             "columns": import.columns,
             "classifier": import.classifier,
             "rows": import.rows.len(),
-            "summary": Summary::of(&import.rows),
+            "summary": import.summary(),
             "rejected": import.rejected,
             "notes": import.notes,
         })

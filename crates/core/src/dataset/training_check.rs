@@ -51,16 +51,25 @@ struct Seen {
 
 /// How often each spelling of a class occurs, by its key.
 #[derive(Clone, Debug, Default)]
-pub struct Spellings(BTreeMap<String, BTreeMap<String, u64>>);
+pub struct Spellings(BTreeMap<String, BTreeMap<String, u64>>, WithPoint);
 
 /// The one spelling of each class that is used, by its key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Spelling(HashMap<String, String>);
+pub struct Spelling(HashMap<String, String>, WithPoint);
+
+/// Keys of the labels that are called like `1.0`: where there are such, they are no other way to write `1`.
+type WithPoint = BTreeSet<String>;
 
 impl Spellings {
+    /// Begins with the labels that there are: one that is called `1.0` is not the class `1`.
+    pub fn knowing<'a>(labels: impl IntoIterator<Item = &'a str>) -> Self {
+        let with_point = labels.into_iter().filter(|label| whole_number(label).is_some());
+        Self(BTreeMap::new(), with_point.map(label_key).collect())
+    }
+
     /// Counts a label as it is written, of so many rows.
     pub fn add(&mut self, label: &str, rows: u64) {
-        self.add_keyed(class_key(label), label, rows);
+        self.add_keyed(known_key(label, &self.1), label, rows);
     }
 
     fn add_keyed(&mut self, key: String, label: &str, rows: u64) {
@@ -109,7 +118,10 @@ impl Spellings {
             }
             chosen.insert(key, most.clone());
         }
-        (Spelling(chosen), told(joined, "class names in several spellings"))
+        (
+            Spelling(chosen, self.1),
+            told(joined, "class names in several spellings"),
+        )
     }
 }
 
@@ -141,7 +153,9 @@ impl Spellings {
 impl Spelling {
     /// Returns the spelling of a label that is used.
     pub fn of<'a>(&'a self, label: &'a str) -> &'a str {
-        self.0.get(&class_key(label)).map_or(label.trim(), String::as_str)
+        self.0
+            .get(&known_key(label, &self.1))
+            .map_or(label.trim(), String::as_str)
     }
 }
 
@@ -160,6 +174,16 @@ pub struct Findings {
 /// Returns the key of a class: numbers that were written as `1.0` are the class `1`.
 fn class_key(label: &str) -> String {
     label_key(whole_number(label).unwrap_or(label))
+}
+
+/// Returns the key of a class beside labels that are called like `1.0`.
+fn known_key(label: &str, with_point: &WithPoint) -> String {
+    let key = label_key(label);
+    if with_point.contains(&key) {
+        key
+    } else {
+        class_key(label)
+    }
 }
 
 /// Returns a number for a text, the same for all texts of its [normal form](normal_form): they are one question.
@@ -353,7 +377,7 @@ impl Findings {
     pub fn of_labels(labels: &[String]) -> Self {
         let spellings = labels.iter().map(|label| (class_key(label), label.clone()));
         Self {
-            spellings: Spelling(spellings.collect()),
+            spellings: Spelling(spellings.collect(), WithPoint::new()),
             ..Self::default()
         }
     }

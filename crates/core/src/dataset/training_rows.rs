@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     feedback::prediction::split_labels,
-    labels::{human_loop::is_answer_word, label_key::label_key},
+    labels::{human_loop::is_answer_word, label_key::label_key, label_set::MAX_NAME_BYTES},
     text::is_blank,
 };
 
@@ -355,6 +355,9 @@ fn told_of_lines(lines: &[u64], what: &str) -> Option<String> {
 
 /// Returns why a name that is not empty can be no label, if it cannot.
 pub fn label_problem(label: &str) -> Option<&'static str> {
+    if label.trim().len() > MAX_NAME_BYTES {
+        return Some("the label is longer than 5000 bytes: the label set has no room for such a name");
+    }
     if label.contains(char::is_control) {
         return Some("the label holds a line break or another control character");
     }

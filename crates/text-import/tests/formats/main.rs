@@ -4,6 +4,7 @@ mod encodings;
 mod headers;
 mod others;
 mod questions;
+mod round_trip;
 mod unnamed;
 mod written;
 

@@ -500,3 +500,18 @@ fn rows_whose_labels_are_not_named_are_refused_by_line_with_what_to_do() {
         );
     }
 }
+
+#[test]
+fn a_label_that_is_longer_than_a_label_set_takes_is_refused_by_line() {
+    let fits = "x".repeat(crate::labels::label_set::MAX_NAME_BYTES);
+    let refused = refusal(format!("World,first\n{fits}x,second\nSports,last\n").as_bytes());
+
+    assert!(
+        refused.starts_with("line 2: ") && refused.contains("longer than 5000 bytes"),
+        "{refused}"
+    );
+    assert_eq!(label_problem(&fits), None);
+    assert!(label_problem(&format!("{fits}x")).is_some());
+    // Of several labels each is one.
+    assert_eq!(label_problem("World"), None);
+}
