@@ -102,7 +102,7 @@ impl Content {
 impl Content {
     /// Returns whether cells hold several labels each, which come again in others, though the cells may not.
     pub(crate) fn are_lists(&self) -> bool {
-        self.several > 0 && self.labels < self.filled && 2 * self.labels <= self.filled.max(4)
+        self.several > 0 && 2 * self.labels <= self.filled
     }
 }
 
