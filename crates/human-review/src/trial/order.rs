@@ -14,7 +14,7 @@ use super::{Task, made_up::made_up_answers};
 use crate::form::{Form, read_form};
 
 /// Characters by whose beginning a text is found that the page shows cut.
-const BEGINNING: usize = 24;
+const BEGINNING: usize = 20;
 
 /// Fewest characters of such a beginning: less may stand anywhere.
 const MIN_BEGINNING: usize = 8;
@@ -87,8 +87,8 @@ fn numbered_fields(form: &Form, task: &Task<'_>) -> Vec<Numbered> {
 
 /// Returns where texts stand on a page, and of which items they are.
 fn texts_on(html: &str, input: &Value, form: &Form) -> Vec<(usize, usize)> {
-    // ASCII lower case keeps byte positions, and a template may change the case.
-    let page = html.to_ascii_lowercase();
+    // A template may change the case.
+    let page = lower(html);
     let items = input["comprehendPredictions"].as_array();
     let texts: Vec<&str> = items
         .into_iter()
@@ -106,7 +106,7 @@ fn texts_on(html: &str, input: &Value, form: &Form) -> Vec<(usize, usize)> {
         let beginning: String = text.chars().take(BEGINNING).collect();
         let is_own = texts.iter().filter(|other| other.contains(&beginning)).count() == 1;
         if places.is_empty() && is_own && beginning.chars().count() >= MIN_BEGINNING {
-            let words = htmlize::escape_all_quotes(&beginning).to_ascii_lowercase();
+            let words = lower(&htmlize::escape_all_quotes(&beginning));
             places = find(&words.replace("&apos;", "&#39;"));
         }
         found.extend(places.into_iter().map(|place| (place, number)));
@@ -115,12 +115,24 @@ fn texts_on(html: &str, input: &Value, form: &Form) -> Vec<(usize, usize)> {
     found
 }
 
+/// Returns a text in lower case, of which every byte keeps its place.
+fn lower(text: &str) -> String {
+    let one = |char: char| {
+        let mut lower = char.to_lowercase();
+        match (lower.next(), lower.next()) {
+            (Some(one), None) if one.len_utf8() == char.len_utf8() => one,
+            _ => char,
+        }
+    };
+    text.chars().map(one).collect()
+}
+
 /// Returns the first field that stands at the text of another item. A field belongs to the text before it, or all of them do to
 /// the text behind them; where all texts stand apart from all fields, both are in one order.
 fn at_odds<'a>(fields: &'a [Numbered], texts: &[(usize, usize)]) -> Option<&'a Numbered> {
     let is_shown = |field: &&Numbered| texts.iter().any(|(_, item)| *item == field.item);
-    let fields: Vec<&Numbered> = fields.iter().filter(is_shown).collect();
     let (first, last) = (fields.first()?, fields.last()?);
+    let fields: Vec<&Numbered> = fields.iter().filter(is_shown).collect();
     let before = |field: &Numbered| texts.iter().rev().find(|(place, _)| *place < field.place);
     let behind = |field: &Numbered| texts.iter().find(|(place, _)| *place >= field.place);
     let is_of =
