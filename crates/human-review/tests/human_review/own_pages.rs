@@ -459,12 +459,12 @@ async fn a_page_whose_numbers_follow_another_order_than_its_input_takes_no_answe
         "| sort: \"confidence\" | reverse",
         "| reverse",
     ] {
-        let tried = tried(&listed(list), &["World", "Sports"]).await;
+        let tried = tried_with(&listed(list), &["World", "Sports"], 3).await;
         assert_eq!(tried["works"], false, "{list}: {tried}");
         let notice = tried["notices"][0].as_str().unwrap_or_default();
         assert!(notice.contains("one to another text"), "{list}: {tried}");
     }
-    let plain = tried(&listed(""), &["World", "Sports"]).await;
+    let plain = tried_with(&listed(""), &["World", "Sports"], 3).await;
     assert_eq!(plain["works"], true, "{plain}");
 
     // What the texts of this task show, made-up ones may not.
@@ -618,6 +618,11 @@ const SHOWN: &str = "{{ task.input.comprehendPredictions[0].utterance }}";
 
 /// What the trial of a template says, where the label set has these labels.
 async fn tried(template: &str, labels: &[&str]) -> Value {
+    tried_with(template, labels, 1).await
+}
+
+/// Tries a template with a label set and so many items.
+async fn tried_with(template: &str, labels: &[&str], items: usize) -> Value {
     let review = review_with(template).await;
     if !labels.is_empty() {
         let mut set = LabelSet::none();
@@ -629,7 +634,7 @@ async fn tried(template: &str, labels: &[&str]) -> Value {
         put.send().await.expect("stored");
     }
     review
-        .handle(json!({ "operation": "try-template", "items": 1 }))
+        .handle(json!({ "operation": "try-template", "items": items }))
         .await
 }
 
