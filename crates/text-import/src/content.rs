@@ -84,9 +84,9 @@ impl Content {
         }
     }
 
-    /// Returns whether it holds long texts, which hardly come again.
+    /// Returns whether it holds long texts, which hardly come again; lists and objects are none, however long.
     pub(crate) fn are_texts(&self) -> bool {
-        self.length > MAX_LABEL && 2 * self.distinct > self.filled
+        self.length > MAX_LABEL && 2 * self.distinct > self.filled && !self.are_json
     }
 
     /// Returns whether it may hold labels: short words that come again.

@@ -271,11 +271,11 @@ fn voted(plan: &Plan, votes: &[(VoteSource, &str, &[&str])]) -> Question {
 fn an_export_of_the_stack_is_known_whoever_gave_its_labels_and_a_correction_is_the_newer_word() {
     let own = "labeling-job/import-798847ab798847ab";
     let manifest = |label: &str| {
-        let metadata = match label.split_once('|') {
-            Some((one, other)) => json!({"class-map": {"0": one, "1": other}}),
-            None => json!({"class-name": label}),
+        let (value, metadata) = match label.split_once('|') {
+            Some((one, other)) => (json!([0, 1]), json!({"class-map": {"0": one, "1": other}})),
+            None => (json!(0), json!({"class-name": label})),
         };
-        let mut line = json!({"source": "one", "label": 0, "label-metadata": metadata, "copies": 0});
+        let mut line = json!({"source": "one", "label": value, "label-metadata": metadata, "copies": 0});
         line["label-metadata"]["job-name"] = own.into();
         line["label-metadata"]["human-annotated"] = "yes".into();
         line["label-metadata"]["creation-date"] = "2026-11-20T10:00:00.000".into();
