@@ -38,8 +38,8 @@ impl A2iTrigger {
         Ok(())
     }
 
-    /// Works off an object of texts whose votes come to another answer by a change of the label set: nobody is asked, and what a
-    /// further round is asked about a tie that there is no more is taken back. Idempotent.
+    /// Works off an object of texts whose votes come to another answer by a change of the label set: nobody is asked, no adjudicator is
+    /// to decide, and what a further round is asked about a tie that there is no more is taken back. Idempotent.
     pub(crate) async fn decide_delivered(&self, object: &S3Object) -> Result<(), A2iTriggerError> {
         let decided = self.delivered_labels(object).await?;
         let settled: Vec<Vec<String>> = stream::iter(&decided)
@@ -84,20 +84,28 @@ impl A2iTrigger {
     /// Takes in what the votes on a text come to. Returns the loops that may have left it open, where a further round is not to be
     /// answered any more.
     async fn decide_anew(&self, labelled: &LabelledRecord) -> Result<Vec<String>, A2iTriggerError> {
-        let labels = self.labels_of(&labelled.labelled_at).await?;
+        let (record_id, labels) = (&labelled.record.id, self.labels_of(&labelled.labelled_at).await?);
         let decide = |question: &mut Option<Question>| {
             let question = with_votes(question, labelled, &labels);
             let settled = question.decide_anew(&labels, &labelled.consensus, labelled.decided_by);
             // An earlier run of the same event may have settled it, and forgotten which of its loops was the latest.
             let is_asked_no_more = question.state == State::Answered && question.human_loop.is_none();
             let earlier = question.first_loop.iter().chain(&question.asked_in);
-            match settled {
+            let loops = match settled {
                 Some(left_open_by) => vec![left_open_by],
                 None if is_asked_no_more => earlier.cloned().collect(),
                 None => Vec::new(),
-            }
+            };
+            let may_be_disputed = question.reopened > 0 || question.reviewers().len() > 1;
+            (loops, question.state == State::Answered && may_be_disputed)
         };
-        Ok(self.questions.change(&labelled.record.id, decide).await?)
+        let (loops, may_be_listed) = self.questions.change(record_id, decide).await?;
+        if may_be_listed {
+            // No adjudicator is to decide any more.
+            let settled = self.questions.settle(record_id).await;
+            settled.map_err(A2iTriggerError::Store)?;
+        }
+        Ok(loops)
     }
 
     /// Takes in what became of the votes on a text. Returns whether somebody else is asked.

@@ -13,6 +13,7 @@ use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     keys::ASKED_FOLDER,
     labels::{
+        consolidation::DecidedBy,
         human_loop::{HumanLoop, LoopName, reopening_loop, reopening_loop_of_before},
         labelled::LabelledRecord,
         question::{Effect, Opinion, Question, State},
@@ -294,6 +295,12 @@ impl A2iTrigger {
                 stored.map_err(A2iTriggerError::Store)?;
                 Ok(false)
             }
+            State::Answered if question.decided_by == Some(DecidedBy::UserBrokeTie) => {
+                // An adjudicator may have been to decide.
+                let settled = self.questions.settle(&question.record.id).await;
+                settled.map_err(A2iTriggerError::Store)?;
+                Ok(false)
+            }
             State::Answered | State::Withdrawn | State::Abandoned => Ok(false),
         }
     }
@@ -326,7 +333,12 @@ impl A2iTrigger {
                 return Some((Effect::Counted, question.clone()));
             }
             question.retract(opinion, record);
-            Some((question.hear(opinion), question.clone()))
+            let heard = question.hear(opinion);
+            let effect = match question.follow_users(&labels) {
+                Effect::Known | Effect::Counted | Effect::LeftOut => heard,
+                effect @ (Effect::Settles | Effect::Reopens | Effect::Disputes) => effect,
+            };
+            Some((effect, question.clone()))
         };
         Ok(self.questions.change(question_id, tell).await?)
     }

@@ -40,6 +40,8 @@ pub enum NotAsked {
     AlreadyAnswered,
     /// A person is being asked the same question.
     AlreadyAsked,
+    /// People do not agree on it: an adjudicator decides, and nobody else is asked. What is said counts.
+    Disputed,
     /// The answer to another spelling of the text, or to what differs by a small change, is its answer.
     Duplicate,
     /// It waits already until the review budget reaches it.
@@ -219,7 +221,8 @@ impl AskedBefore {
             State::Answered => Some(Some(NotAsked::AlreadyAnswered)),
             // It may wait for the review budget, or in the pool: its claim tells.
             State::Asked if waits_in_pool || (waits && self.settings.has_budget) => None,
-            State::Asked | State::Disputed => Some(Some(NotAsked::AlreadyAsked)),
+            State::Asked => Some(Some(NotAsked::AlreadyAsked)),
+            State::Disputed => Some(Some(NotAsked::Disputed)),
             State::Withdrawn | State::Abandoned => None,
         }
     }

@@ -69,7 +69,7 @@ impl ReviewAnswer {
     pub(crate) fn wait_of(&self, wanted: Option<u64>) -> Option<u64> {
         match self.not_queued_because {
             Some(NotAsked::AlreadyAnswered) => Some(0),
-            None | Some(NotAsked::AlreadyAsked | NotAsked::Duplicate) => wanted,
+            None | Some(NotAsked::AlreadyAsked | NotAsked::Disputed | NotAsked::Duplicate) => wanted,
             Some(NotAsked::Budget | NotAsked::Pool | NotAsked::NotStored | NotAsked::Erased) => None,
         }
     }
@@ -98,7 +98,7 @@ mod tests {
         ] {
             assert_eq!(wait(too_late), None, "{too_late:?}");
         }
-        for asked in [NotAsked::AlreadyAsked, NotAsked::Duplicate] {
+        for asked in [NotAsked::AlreadyAsked, NotAsked::Disputed, NotAsked::Duplicate] {
             assert_eq!(wait(asked), Some(20), "{asked:?}");
         }
         assert_eq!(wait(NotAsked::AlreadyAnswered), Some(0), "it is there");

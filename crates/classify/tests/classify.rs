@@ -1234,7 +1234,7 @@ async fn the_answer_to_a_copy_is_that_of_the_text_at_the_end_of_the_way() {
         |id: &str, original: &str| (format!("duplicates/{id}.json"), json!({"original": original}));
     let turning = [duplicate("c", "d"), duplicate("d", "c")];
     let mut given_up = Question::asked(record("Rates rise"), "review-2", 1);
-    given_up.give_up();
+    given_up.give_up(None);
     let given_up = (key("own"), json_of(given_up));
 
     for (owner, written, status) in [

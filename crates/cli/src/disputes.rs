@@ -109,6 +109,12 @@ pub async fn list(
     let sets = LabelSets::new(training).with_several_labels(several_labels);
     let set = sets.current().await?;
     let set = set.as_deref();
+    if let Some(set) = set {
+        // As they are called now: an adjudicator chooses among these.
+        disputes
+            .iter_mut()
+            .for_each(|question| set.use_own_names(question));
+    }
     if json {
         let rows: Vec<Value> = disputes.iter().map(|question| as_json(question, set)).collect();
         println!("{}", serde_json::to_string_pretty(&rows)?);
@@ -127,7 +133,7 @@ pub async fn list(
     for question in &disputes {
         println!("{}  {}", question.record.id, one_line(&question.record.utterance));
         for vote in &question.votes {
-            println!("    {:<24} {}", vote.worker, in_words(&vote.answer));
+            println!("    {:<24} {}", vote.worker, said_in_words(vote));
         }
         let kept = set.map_or_else(Vec::new, |set| question.labels_kept(set));
         if !kept.is_empty() {
@@ -226,6 +232,13 @@ fn as_json(question: &Question, set: Option<&LabelSet>) -> Value {
         "votes": question.votes,
         "tied": tied_labels(&question.counted(set)),
     })
+}
+
+fn said_in_words(vote: &Vote) -> String {
+    match vote.is_taken_back() {
+        true => "names no label any more".to_owned(),
+        false => in_words(&vote.answer),
+    }
 }
 
 fn in_words(answer: &Answer) -> String {

@@ -57,6 +57,8 @@ impl LabelCollection {
         let mut raw = Vec::new();
         let erased = self.erased.current().await;
         let erased = erased.map_err(LabelCollectionError::Erased)?;
+        let labels = self.label_sets.current().await;
+        let labels = labels.map_err(LabelCollectionError::TrainingBucket)?;
         for record in records
             .iter()
             .filter(|record| !erased.contains(&record.utterance))
@@ -65,7 +67,7 @@ impl LabelCollection {
                 let question = question.get_or_insert_with(|| Question::known(record.clone()));
                 let is_ours = !question.is_asked_elsewhere(human_loop);
                 if is_ours {
-                    question.give_up();
+                    question.give_up(labels.as_deref());
                 }
                 (question.clone(), is_ours)
             };

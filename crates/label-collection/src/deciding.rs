@@ -90,17 +90,18 @@ impl LabelCollection {
         shown.map_err(LabelCollectionError::TrainingBucket)
     }
 
-    /// Puts a record on which people do not agree where an adjudicator finds it; not one whose text was erased.
+    /// Puts a record on which people do not agree where an adjudicator finds it; not one whose text was erased, nor where users
+    /// have said since which of the tied answers is right.
     pub(crate) async fn dispute(&self, record: FeedbackRecord) -> Result<(), LabelCollectionError> {
         let is_erased = self.erased.contains(&record.utterance).await;
         if is_erased.map_err(LabelCollectionError::Erased)? {
             return Ok(());
         }
+        let labels = self.label_sets.current().await;
+        let labels = labels.map_err(LabelCollectionError::TrainingBucket)?;
         let dispute = |question: &mut Option<Question>| {
             let question = question.get_or_insert_with(|| Question::known(record.clone()));
-            if question.state == State::Asked {
-                question.state = State::Disputed;
-            }
+            question.wait_no_more(labels.as_deref());
             question.clone()
         };
         let question = self.questions.change(&record.id, dispute).await;

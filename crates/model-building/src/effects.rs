@@ -35,6 +35,8 @@ pub struct Effects {
     pub votes: usize,
     /// Texts that are rows by it.
     pub gained: usize,
+    /// Texts whose votes tied, and come to an answer by it.
+    pub untied: usize,
     /// Rows that get another label, which is not their own by another name.
     pub changed: usize,
     /// Rows that are left out by it, since their label is retired.
@@ -186,7 +188,10 @@ impl Effects {
         let Some(set) = labels.set.as_deref() else {
             return Ok(());
         };
-        let mut is_another = false;
+        // A further round, or an adjudicator, may be asked what is decided now.
+        let is_tie_no_more = matches!(was.outcome, Outcome::Open("tie")) && is.outcome.counts();
+        self.untied += usize::from(is_tie_no_more);
+        let mut is_another = is_tie_no_more;
         match (&was.outcome, &is.outcome) {
             (Outcome::Labels(old), Outcome::Labels(new)) => {
                 let old: BTreeSet<&str> = old.iter().map(|label| set.own_name(label)).collect();
@@ -196,8 +201,6 @@ impl Effects {
             }
             (Outcome::NoClass(_) | Outcome::Open(_), Outcome::Labels(_)) => {
                 self.gained += 1;
-                // A further round may be asked what is decided now.
-                is_another = matches!(was.outcome, Outcome::Open("tie"));
             }
             (Outcome::Labels(_), Outcome::NoClass(Mapped::RETIRED)) => self.left_out += 1,
             (Outcome::Labels(_), Outcome::NoClass(NEW_LABEL)) => {

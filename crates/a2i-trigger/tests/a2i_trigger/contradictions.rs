@@ -302,6 +302,44 @@ async fn of_a_forgotten_question_that_was_asked_anew_what_stands_beside_a_split_
 }
 
 #[tokio::test]
+async fn a_dispute_that_a_merge_has_settled_is_answered_and_on_no_list_and_twice_is_once() {
+    let services = Services::start();
+    let votes = vec![review("w1", "World"), review("w2", "Sports")];
+    let mut question = Question::asked(text(), "review-1", 1);
+    question.answer_with(&votes);
+    question.wait_no_more(None);
+    let (key, listed) = (
+        keys::question(&question.record.id),
+        keys::disputed(&question.record.id),
+    );
+    services.store(BUCKET, &key, question.to_json()).await;
+    let labelled = LabelledRecord {
+        consensus: Consensus::Agreed {
+            answer: Answer::labels(["World"]),
+            confidence: 1.0,
+        },
+        votes,
+        ..LabelledRecord::new(text(), Vec::new(), "", "")
+    };
+    let merge = |set: &mut LabelSet| set.merge("Sports", "World");
+    let event = services
+        .delivered_by("2026-11-21T10:00:00.000Z", merge, labelled, keys::decisions_of)
+        .await;
+
+    for _ in 0..2 {
+        // The second run comes after one that broke off before the list was changed.
+        services.store(TRAINING_BUCKET, &listed, question.to_json()).await;
+        let script = services.work_off(&event).await;
+
+        let settled = services.asked_question().await;
+        assert_eq!(question.state, State::Disputed);
+        assert_eq!(settled.answer(), Some(&Answer::labels(["World"])));
+        assert!(services.keys_in(TRAINING_BUCKET, "disputed/").await.is_empty());
+        assert!(loops(&script).is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_further_round_about_a_tie_that_a_merge_has_settled_is_stopped_and_twice_is_once() {
     // The round follows a loop that has left it open, or a change of the label set that has made the tie.
     for is_opened_again in [false, true] {

@@ -10,6 +10,7 @@ use active_learning_core::{
     feedback::{FeedbackRecord, record_id},
     keys,
     labels::{
+        consolidation::DecidedBy,
         human_loop::{Answer, reopening_loop_of_before},
         label_set::{LABEL_SET_KEY, LabelSet, Origin},
         labelled::LabelledRecord,
@@ -217,6 +218,59 @@ async fn what_a_change_of_the_label_set_asks_anew_is_disputed_no_more_and_keeps_
     let question = services.question().await;
     assert_eq!(question.reviewers(), ["w1"], "World is in use: its vote stays");
     assert_eq!(question.in_doubt.len(), 1);
+}
+
+#[tokio::test]
+async fn a_user_s_word_between_tied_answers_takes_a_text_off_the_adjudicator_s_list_and_twice_is_once() {
+    let services = Services::start();
+    let set = LabelSet::seed(
+        ["World", "Sports", "Business"],
+        Origin::Edited,
+        "2026-11-20T10:00:00.000Z",
+    );
+    services.put_training(LABEL_SET_KEY, set.to_json()).await;
+    let mut tied = services.tied().await;
+    let listed = async || services.keys_in(TRAINING_BUCKET, "disputed/").await.len();
+    let said_by = said_by_the_api(&services, &feedback(json!({"suggestedLabel": "Sports"}))).await;
+
+    let other = feedback(json!({"suggestedLabel": "Business", "user": "bob"}));
+    services.delivered("feedback/1.gz", &other).await;
+    let (with_other, open) = (listed().await, services.question().await);
+    let sports = feedback(json!({"suggestedLabel": "Sports", "user": "ada"}));
+    services.delivered("feedback/2.gz", &sports).await;
+    let (after, settled) = (listed().await, services.question().await);
+    // A run that broke off before the list was changed.
+    tied.state = State::Disputed;
+    let key = keys::disputed(&tied.record.id);
+    services.put_training(&key, tied.to_json()).await;
+    services.delivered("feedback/2.gz", &sports).await;
+
+    assert_eq!(said_by, Some(NotAsked::Disputed), "nobody is being asked");
+    assert_eq!(
+        (with_other, open.state, open.votes.len()),
+        (1, State::Disputed, 3)
+    );
+    assert_eq!(settled.answer(), Some(&Answer::labels(["Sports"])));
+    assert_eq!(settled.decided_by, Some(DecidedBy::UserBrokeTie));
+    assert_eq!((after, listed().await), (0, 0));
+}
+
+impl Services {
+    /// Stores a text on which two reviewers do not agree, and that waits for an adjudicator.
+    async fn tied(&self) -> Question {
+        let answers = [
+            ("w1", Answer::labels(["World"])),
+            ("w2", Answer::labels(["Sports"])),
+        ];
+        answered_and_over(self, State::Asked, &answers).await;
+        let mut tied = self.question().await;
+        tied.decide(None);
+        tied.wait_no_more(None);
+        self.put_question(&tied).await;
+        self.put_training(&keys::disputed(&tied.record.id), tied.to_json())
+            .await;
+        tied
+    }
 }
 
 #[tokio::test]

@@ -361,9 +361,13 @@ pub(super) fn may_propose(vote: &Vote) -> bool {
 fn changed(mut question: Question, set: &LabelSet, changed_at: &str) -> Option<(bool, String)> {
     let before = question.answer().map(|answer| set.answer_now(answer));
     let is_contradicted = question.is_contradicted_by(set);
-    if question.state == State::Asked && !is_contradicted {
+    if !is_contradicted {
         set.use_own_names(&mut question);
-        question.settle(set);
+        match question.state {
+            State::Asked => _ = question.settle(set),
+            State::Disputed => _ = question.settle_dispute(set),
+            State::Answered | State::Withdrawn | State::Abandoned => {}
+        }
     }
     if !is_contradicted && question.answer() == before.as_ref() {
         return None;

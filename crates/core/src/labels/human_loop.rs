@@ -11,7 +11,8 @@ mod offered;
 mod output;
 
 pub use answer::{
-    Answer, COMMENT_OF, ExclusionCategories, FLAG_OF, Meaning, NONE_FITS, UNSURE, answer_word, is_answer_word,
+    Answer, COMMENT_OF, ExclusionCategories, FLAG_OF, Meaning, NONE_FITS, UNSURE, answer_word,
+    is_answer_word, is_page_choice,
 };
 pub use fields::{chosen_exclusions, is_comment_name};
 pub use input::{

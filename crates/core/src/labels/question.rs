@@ -140,6 +140,8 @@ pub enum Effect {
     Counted,
     /// It is a vote that the question has no room for: it is kept as a line of its own alone, and decides nothing here.
     LeftOut,
+    /// It decides between reviewers who tie: no adjudicator is to.
+    Settles,
     /// It contradicts the answer: somebody else is asked.
     Reopens,
     /// It contradicts the answer, which was opened again as often as may be: an adjudicator decides.
@@ -308,7 +310,8 @@ impl Question {
 
     /// Takes in that its votes, which are those of now, come to another answer by a change of the label set, as `decided` says
     /// of all of them: nobody is asked. Where its own votes alone do not say, that is the answer: error rates are known there.
-    /// Returns the loop that has left it open, where somebody else was to settle a contradiction that there is no more.
+    /// Returns the loop that has left it open, where somebody else was to settle a contradiction that there is no more. What an
+    /// adjudicator was to decide is answered then: see [`Question::settle_dispute`].
     pub fn decide_anew(
         &mut self,
         labels: &LabelSet,
@@ -319,10 +322,12 @@ impl Question {
         if is_being_asked {
             return self.settle(labels);
         }
-        if self.state == State::Disputed {
-            return None;
+        match self.state {
+            State::Disputed => _ = self.settle_dispute(labels),
+            State::Asked | State::Answered | State::Withdrawn | State::Abandoned => {
+                self.decide(Some(labels));
+            }
         }
-        self.decide(Some(labels));
         if self.consensus == Some(Consensus::Tie) && decided.is_answer() {
             self.state = State::Answered;
             (self.consensus, self.decided_by) = (Some(decided.clone()), decided_by);
@@ -354,6 +359,56 @@ impl Question {
         Some(asking)
     }
 
+    /// Takes in what the votes come to, which are those of now, where an adjudicator is to decide: by what a user says, a file or a
+    /// change of the label set reviewers may tie no more. Returns whether it is answered now. What is disputed since somebody spoke
+    /// against the answer stays so as long as anybody does; datasets have the reviewers' word meanwhile.
+    pub fn settle_dispute(&mut self, labels: &LabelSet) -> bool {
+        if self.state != State::Disputed {
+            return false;
+        }
+        let had_answer = self.consensus.as_ref().is_some_and(Consensus::is_answer);
+        self.decide(Some(labels));
+        if self.state != State::Answered || had_answer && self.is_doubted(labels) {
+            self.state = State::Disputed;
+        }
+        self.state == State::Answered
+    }
+
+    /// Gives up waiting for somebody else: an adjudicator decides what is open. Not where users have said since which of the tied
+    /// answers is right.
+    pub fn wait_no_more(&mut self, labels: Option<&LabelSet>) {
+        if self.state != State::Asked {
+            return;
+        }
+        if self.consensus == Some(Consensus::Tie) {
+            self.decide(labels);
+        }
+        if self.state == State::Asked {
+            self.state = State::Disputed;
+        }
+    }
+
+    /// Takes in what users have said or taken back, as far as their word decided between reviewers who tie: see
+    /// [`DecidedBy::UserBrokeTie`]. A dispute may be settled by it, and an answer may be none any more.
+    pub fn follow_users(&mut self, labels: &LabelSet) -> Effect {
+        if self.state == State::Disputed {
+            return match self.settle_dispute(labels) {
+                true => Effect::Settles,
+                false => Effect::Counted,
+            };
+        }
+        if self.state != State::Answered || self.decided_by != Some(DecidedBy::UserBrokeTie) {
+            return Effect::Counted;
+        }
+        let (consensus, decided_by) = Consensus::by_majority(&self.counted(Some(labels)));
+        let is_tie = consensus == Consensus::Tie;
+        (self.consensus, self.decided_by) = (Some(consensus), decided_by);
+        match is_tie {
+            true => self.reopen(),
+            false => Effect::Counted,
+        }
+    }
+
     /// Returns whether somebody who was not asked has named another label than reviewers did, as both were called then.
     fn was_doubted_by_other_names(&self) -> bool {
         let is_doubt = |vote: &&Vote| !vote.source.is_review() || vote.note.proposed;
@@ -371,7 +426,10 @@ impl Question {
             Answer::Unsure => self.was_predicted(answer),
             wrong => wrong.says_the_same(answer),
         };
-        self.contradicts(answer, labels) || self.complaints.iter().any(is_wrong)
+        let votes = labels.counting(&self.votes);
+        let speaks_against =
+            |vote: &&Vote| vote.answer != Answer::Unsure && !vote.answer.says_the_same(answer);
+        last_votes(&votes).iter().any(speaks_against) || self.complaints.iter().any(is_wrong)
     }
 
     /// Decides an answer anew by a label set that is newer than the one by which it was decided. Returns whether votes
@@ -452,6 +510,21 @@ impl Question {
         left.collect()
     }
 
+    /// Counts those votes again that a change of the label set had put in doubt and that name labels in use by now: datasets
+    /// count them as well, and who gave them is not asked again.
+    fn take_doubt_off(&mut self, labels: &LabelSet) {
+        let mut standing = self.in_doubt.clone();
+        labels.canonical_votes(&self.record, &mut standing);
+        standing.retain(|vote| labels.is_in_use(&vote.answer));
+        let counts_again = |vote: &Vote| {
+            standing
+                .iter()
+                .any(|other| (&other.worker, &other.at) == (&vote.worker, &vote.at))
+        };
+        self.in_doubt.retain(|vote| !counts_again(vote));
+        self.add(&standing);
+    }
+
     /// Returns the labels that stand of answers with a label that was split since, in order: who is asked anew is told of them.
     pub fn labels_kept(&self, labels: &LabelSet) -> Vec<String> {
         let counted = self.counted(Some(labels)).into_iter();
@@ -466,6 +539,9 @@ impl Question {
 
     /// Decides by the votes that [count](Question::counted).
     pub fn decide(&mut self, labels: Option<&LabelSet>) {
+        if let Some(labels) = labels {
+            self.take_doubt_off(labels);
+        }
         let (consensus, decided_by) = Consensus::by_majority(&self.counted(labels));
         self.state = match consensus {
             Consensus::Agreed { .. } if consensus.is_answer() => State::Answered,

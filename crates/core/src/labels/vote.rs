@@ -177,6 +177,12 @@ impl Vote {
         }
     }
 
+    /// Returns whether a user has taken back what they held right, or called that wrong: they name no label, though nobody has
+    /// said that they are unsure.
+    pub fn is_taken_back(&self) -> bool {
+        self.source == VoteSource::Feedback && self.answer == Answer::Unsure
+    }
+
     /// Returns whether it is all that its voter answered, and not what stands of that since a label was split.
     pub fn is_whole(&self) -> bool {
         self.note.silent_on.is_empty()

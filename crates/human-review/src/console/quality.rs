@@ -94,6 +94,12 @@ impl Console<'_> {
             blocks.push(Block::text("Nothing is disputed on this page."));
         }
         let set = self.label_sets.current().await?;
+        if let Some(set) = set.as_deref() {
+            // As they are called now: an adjudicator chooses among these.
+            disputes
+                .iter_mut()
+                .for_each(|question| set.use_own_names(question));
+        }
         for question in &disputes {
             blocks.push(Block::Quote(question.record.utterance.clone()));
             blocks.push(Block::Table(self.votes(question).await?));
@@ -175,7 +181,10 @@ impl Console<'_> {
             let flag = if vote.note.flagged { "flagged" } else { "" };
             rows.push(vec![
                 Cell::written(name),
-                Cell::written(in_words(&vote.answer)),
+                Cell::written(match vote.is_taken_back() {
+                    true => "names no label any more".to_owned(),
+                    false => in_words(&vote.answer),
+                }),
                 Cell::text(&vote.at),
                 Cell::text(seconds),
                 Cell::written(vote.note.comment.as_deref().unwrap_or_default()),

@@ -41,6 +41,10 @@ struct Fates {
     open: usize,
     /// Texts on which somebody need not be asked any more, since what spoke against the answer is the same label now.
     settled: usize,
+    /// Texts whose votes tied, and come to an answer by it.
+    untied: usize,
+    /// Texts that wait for an adjudicator, and are answered by it.
+    undisputed: usize,
 }
 
 /// How it is said what a change does to votes.
@@ -121,28 +125,52 @@ impl LabelChanges {
         plan.decided_anew = std::mem::take(&mut effects.decided_anew);
         plan.decided_anew
             .retain(|labelled| !elsewhere.contains(labelled.record.id.as_str()));
+        fates.untied = effects.untied;
+        fates.undisputed = self.undisputed(&plan.decided_anew, after).await?;
         let agreed = std::mem::take(&mut effects.agreed).into_iter();
         let agreed = agreed.filter(|labelled| !elsewhere.contains(labelled.record.id.as_str()));
         let settled = self.settled(agreed.collect(), after).await?;
-        fates.settled = settled.len();
-        plan.decided_anew.extend(settled);
+        let disputed = settled.iter().filter(|(_, state)| *state == State::Disputed);
+        let disputed = disputed.count();
+        fates.undisputed += disputed;
+        fates.settled = settled.len() - disputed;
+        plan.decided_anew
+            .extend(settled.into_iter().map(|(labelled, _)| labelled));
         Ok((effects, fates))
     }
 
-    /// Returns those of texts that nobody need be asked about by a set: their questions are open only since somebody spoke
-    /// against the answer.
+    /// Counts those of texts that wait for an adjudicator, though their votes come to an answer by a set.
+    async fn undisputed(&self, decided_anew: &[LabelledRecord], after: &LabelSet) -> Result<usize, Failure> {
+        let undisputed = stream::iter(decided_anew).map(async |labelled| {
+            let question = questions::read(&self.feedback, &labelled.record.id).await?;
+            let is_answered = question.is_some_and(|mut question| {
+                let was_disputed = question.state == State::Disputed;
+                question.add(&labelled.votes);
+                after.use_own_names(&mut question);
+                question.decide_anew(after, &labelled.consensus, labelled.decided_by);
+                was_disputed && question.state == State::Answered
+            });
+            Ok::<_, Failure>(usize::from(is_answered))
+        });
+        let undisputed = undisputed.buffered(READS_AT_ONCE);
+        undisputed.try_fold(0, |sum, one| ready(Ok(sum + one))).await
+    }
+
+    /// Returns those of texts that nobody need be asked about by a set: their questions are open, or disputed, only since somebody
+    /// spoke against the answer.
     async fn settled(
         &self,
         agreed: Vec<LabelledRecord>,
         after: &LabelSet,
-    ) -> Result<Vec<LabelledRecord>, Failure> {
+    ) -> Result<Vec<(LabelledRecord, State)>, Failure> {
         let settled = stream::iter(agreed).map(async |labelled| {
             let question = questions::read(&self.feedback, &labelled.record.id).await?;
-            let is_settled = question.is_some_and(|mut question| {
+            let settled = question.and_then(|mut question| {
+                let before = question.state;
                 after.use_own_names(&mut question);
-                question.settle(after).is_some()
+                (question.settle(after).is_some() || question.settle_dispute(after)).then_some(before)
             });
-            Ok::<_, Failure>(is_settled.then_some(labelled))
+            Ok::<_, Failure>(settled.map(|before| (labelled, before)))
         });
         let settled = settled.buffered(READS_AT_ONCE);
         settled
@@ -248,6 +276,15 @@ fn contradictions_in_words(fates: Fates) -> String {
             texts(fates.open)
         );
     }
+    if fates.untied > 0 {
+        text += &format!(
+            " In {} votes tied that come to an answer then, and nobody else is asked.",
+            texts(fates.untied)
+        );
+    }
+    if fates.undisputed > 0 {
+        text += &format!(" {} for an adjudicator no more.", wait(fates.undisputed));
+    }
     if fates.settled > 0 {
         text += &format!(
             " In {} what spoke against the answer is the same label then: somebody else is being asked because of that, \
@@ -260,6 +297,11 @@ fn contradictions_in_words(fates: Fates) -> String {
 
 fn has(count: usize) -> String {
     let verb = if count == 1 { "has" } else { "have" };
+    format!("{} {verb}", texts(count))
+}
+
+fn wait(count: usize) -> String {
+    let verb = if count == 1 { "waits" } else { "wait" };
     format!("{} {verb}", texts(count))
 }
 
@@ -313,6 +355,8 @@ mod tests {
             disputed: 1,
             open: 1,
             settled: 1,
+            untied: 2,
+            undisputed: 1,
         };
         let contradicted = in_words(&effects(4, 0, 1), contradicted, said(false));
 
@@ -335,6 +379,8 @@ mod tests {
             " In 1 text votes contradict one another then, of which others were asked as often as may be",
             " In 1 text votes contradict one another then, about which somebody is being asked",
             " In 1 text what spoke against the answer is the same label then: somebody else is being asked",
+            " In 2 texts votes tied that come to an answer then, and nobody else is asked.",
+            " 1 text waits for an adjudicator no more.",
         ] {
             assert!(contradicted.contains(said), "{said}: {contradicted}");
         }

@@ -7,7 +7,7 @@ use active_learning_aws::{
 use active_learning_core::{
     feedback::Signal,
     labels::{
-        label_set::{Label, LabelChange, LabelSet, State as LabelState},
+        label_set::{LabelChange, LabelSet, Resolution},
         labelled::LabelledRecord,
         question::{Question, State as QuestionState},
     },
@@ -239,10 +239,10 @@ impl LabelChanges {
         })
     }
 
-    /// Returns those of a label's rows, of one that was split and that is to be a label again, which nobody has answered since.
+    /// Returns those of a label's rows, of one that was split, or merged into one that was, and that is to be a label again, which
+    /// nobody has answered since.
     async fn asked_by_split(&self, set: &LabelSet, name: &str, mut rows: Rows) -> Result<Rows, Failure> {
-        let was_split = |label: &Label| matches!(label.state, LabelState::Split { .. });
-        if !set.find(name).is_some_and(was_split) {
+        if !matches!(set.resolve(name), Resolution::Split(_)) {
             return Ok(Rows::default());
         }
         let is_answered = |_: &str, question: Option<&Question>| {

@@ -20,6 +20,15 @@ pub fn is_answer_word(name: &str) -> bool {
     [NONE_FITS, UNSURE].iter().any(|word| label_key(word) == key)
 }
 
+/// What the shipped page calls its choices beside the labels, as label keys.
+const PAGE_CHOICES: [&str; 2] = ["none of these fits", "i cannot tell"];
+
+/// Returns whether a name, however it is spelt, is a choice of the shipped page beside the labels: a label of that name could not be
+/// told from it there.
+pub fn is_page_choice(name: &str) -> bool {
+    PAGE_CHOICES.contains(&label_key(name).as_str())
+}
+
 /// What people and templates write for "none of the labels fits", as label keys.
 pub(super) const NONE_WORDS: [&str; 6] = [
     "none",

@@ -9,7 +9,7 @@ use crate::{
         prediction::{LABEL_DELIMITER, cut_labels, cut_names, split_labels, unknown_names},
     },
     labels::{
-        human_loop::is_answer_word,
+        human_loop::{is_answer_word, is_page_choice},
         label_key::{DOTLESS_I, label_key},
     },
     text::is_blank,
@@ -644,7 +644,8 @@ pub fn can_be_proposed(name: &str) -> bool {
 /// [`InvalidFeedback::NoLabel`].
 pub fn check_suggestion(record: &FeedbackRecord) -> Result<(), InvalidFeedback> {
     let suggested = record.suggested_label.as_deref().map(split_labels);
-    match suggested.is_none_or(|names| names.iter().all(|name| can_be_label(name))) {
+    match suggested.is_none_or(|names| (names.iter()).all(|name| can_be_label(name) && !is_page_choice(name)))
+    {
         true => Ok(()),
         false => Err(InvalidFeedback::NoLabel("label")),
     }
@@ -673,6 +674,7 @@ fn checked(name: &str) -> Result<&str, LabelSetError> {
 /// file brings is taken as it is, since its rows name it so.
 fn checked_of_person(name: &str) -> Result<&str, LabelSetError> {
     match checked(name)? {
+        name if is_page_choice(name) => Err(LabelSetError::Reserved(name.to_owned())),
         name if name.contains(['\u{2028}', '\u{2029}']) => Err(LabelSetError::Control(escaped(
             name.chars().take(SHOWN_CHARACTERS),
         ))),

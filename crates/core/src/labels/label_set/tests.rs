@@ -225,6 +225,8 @@ fn a_name_that_nobody_can_see_or_with_a_meaning_of_its_own_is_no_label() {
         "\u{200b}",
         "__none__",
         " __UNSURE__",
+        "None of these fits",
+        " i CANNOT tell",
         "a\nb",
         &"x".repeat(MAX_NAME_BYTES + 1),
     ] {

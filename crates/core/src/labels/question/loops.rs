@@ -3,7 +3,10 @@
 use super::{Question, State};
 use crate::{
     feedback::{FeedbackRecord, Signal},
-    labels::vote::{Vote, VoteSource},
+    labels::{
+        label_set::LabelSet,
+        vote::{Vote, VoteSource},
+    },
 };
 
 impl Question {
@@ -94,15 +97,17 @@ impl Question {
     }
 
     /// Gives up asking. Where people have answered, though they do not agree, or a vote has contradicted what they agreed on,
-    /// an adjudicator decides: what they said is not dropped.
-    pub fn give_up(&mut self) {
+    /// an adjudicator decides, unless users have since: what they said is not dropped.
+    pub fn give_up(&mut self, labels: Option<&LabelSet>) {
         if let State::Asked | State::Abandoned = self.state {
             let mut votes = self.votes.iter().chain(&self.in_doubt);
             let is_answered = votes.any(|vote| vote.source == VoteSource::HumanReview);
-            self.state = match self.reopened > 0 || is_answered {
-                true => State::Disputed,
-                false => State::Abandoned,
-            };
+            if self.reopened > 0 || is_answered {
+                self.state = State::Asked;
+                self.wait_no_more(labels);
+            } else {
+                self.state = State::Abandoned;
+            }
         }
     }
 }

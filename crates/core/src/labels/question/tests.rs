@@ -1,8 +1,10 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::{
     feedback::{FeedbackRequest, Source},
     labels::{
-        consolidation::tied_labels,
+        consolidation::{Ballots, Settings, consolidate, tied_labels},
         label_set::{LabelSet, Origin},
     },
 };
@@ -970,8 +972,9 @@ fn an_answer_that_is_another_one_by_a_change_of_the_set_is_so_without_asking_any
             (State::Answered, a.clone(), 0),
             (State::Answered, a, 0),
             (State::Asked, None, 0),
-            (State::Disputed, None, 0)
-        ]
+            (State::Answered, Some(Answer::labels(["A"])), 0)
+        ],
+        "an adjudicator is not to decide what datasets have an answer to"
     );
 }
 
@@ -1184,7 +1187,7 @@ fn what_people_have_answered_is_not_given_up_but_waits_for_an_adjudicator() {
         let mut question = Question::asked(dislike(), "review-1", 2);
         question.answer_with(votes);
         question.state = State::Asked;
-        question.give_up();
+        question.give_up(None);
         question.state
     };
     let unsure = Vote {
@@ -1400,5 +1403,219 @@ fn what_a_user_s_contradiction_has_opened_again_stays_open_where_somebody_still_
         assert_eq!(question.settle(set), None);
         assert_eq!(question.state, State::Asked);
         assert!(question.human_loop.is_some());
+    }
+}
+
+fn tied_of(labels: [&str; 2]) -> Question {
+    let mut question = Question::asked(dislike(), "review-1", 2);
+    question.answer_with(&[review("w1", labels[0]), review("w2", labels[1])]);
+    question.wait_no_more(None);
+    question
+}
+
+fn follow(question: &mut Question, said: &FeedbackRecord, labels: &LabelSet) -> Effect {
+    let opinion = labels.opinion(said, Opinion::of(said));
+    question.retract(&opinion, said);
+    question.hear(&opinion);
+    question.follow_users(labels)
+}
+
+fn later(mut said: FeedbackRecord) -> FeedbackRecord {
+    said.received_at = "2026-11-20T12:00:00Z".to_owned();
+    said
+}
+
+#[test]
+fn a_user_s_word_settles_a_dispute_about_one_of_the_tied_answers_and_no_other() {
+    let set = labels(&["A", "B", "C", "D"]);
+    let (mut settled, mut open) = (tied_of(["B", "C"]), tied_of(["B", "C"]));
+    let before = settled.state;
+
+    let effect = follow(&mut settled, &with(r#""label": "C", "user": "bob""#), &set);
+    let other = follow(&mut open, &with(r#""label": "D", "user": "bob""#), &set);
+
+    assert_eq!((before, effect), (State::Disputed, Effect::Settles));
+    assert_eq!(settled.answer(), Some(&Answer::labels(["C"])));
+    assert_eq!(settled.decided_by, Some(DecidedBy::UserBrokeTie));
+    assert_eq!(
+        (other, open.state, open.votes.len()),
+        (Effect::Counted, State::Disputed, 3)
+    );
+}
+
+#[test]
+fn a_user_s_word_settles_no_dispute_that_their_kind_has_opened_about_a_reviewer_s_answer() {
+    let set = labels(&["A", "B", "C"]);
+    let mut question = answered("B");
+    question.hear(&Opinion::of(&with(r#""label": "C", "user": "bob""#)));
+    question.wait_no_more(Some(&set));
+
+    let effect = follow(&mut question, &with(r#""label": "B", "user": "cy""#), &set);
+    let before = question.state;
+    let agreed = follow(
+        &mut question,
+        &later(with(r#""label": "B", "user": "bob""#)),
+        &set,
+    );
+
+    assert_eq!((effect, before), (Effect::Counted, State::Disputed));
+    assert_eq!(agreed, Effect::Settles, "nobody speaks against it any more");
+    assert_eq!(question.answer(), Some(&Answer::labels(["B"])));
+}
+
+#[test]
+fn a_tie_that_a_user_broke_is_one_again_once_they_take_their_word_back_and_somebody_else_is_asked() {
+    let set = labels(&["A", "B", "C"]);
+    let mut question = tied_of(["B", "C"]);
+    follow(&mut question, &with(r#""label": "C", "user": "bob""#), &set);
+
+    let wrong = feedback(r#"{"classifier": "news", "sentence": "t", "prediction": "C", "user": "bob"}"#);
+    let opinion = Opinion::of(&later(wrong.clone()));
+    question.retract(&opinion, &later(wrong));
+    let effect = question.follow_users(&set);
+
+    assert_eq!((effect, question.state), (Effect::Reopens, State::Asked));
+    assert_eq!(question.consensus, Some(Consensus::Tie));
+}
+
+#[test]
+fn a_tie_that_a_user_has_broken_meanwhile_waits_for_no_adjudicator_once_nobody_else_has_answered() {
+    let set = labels(&["A", "B", "C"]);
+    let mut question = Question::asked(dislike(), "review-1", 2);
+    question.answer_with(&[review("w1", "B"), review("w2", "C")]);
+    question.hear(&Opinion::of(&with(r#""label": "C", "user": "bob""#)));
+    let mut stopped = question.clone();
+
+    question.wait_no_more(Some(&set));
+    stopped.give_up(Some(&set));
+
+    assert_eq!(question.answer(), Some(&Answer::labels(["C"])));
+    assert_eq!(stopped.answer(), Some(&Answer::labels(["C"])));
+}
+
+#[test]
+fn a_merge_that_makes_the_tied_answers_one_settles_the_dispute() {
+    let mut set = labels(&["A", "B", "C"]);
+    set.merge("C", "B").expect("active");
+    let mut question = tied_of(["B", "C"]);
+    let decided = Consensus::Agreed {
+        answer: Answer::labels(["B"]),
+        confidence: 1.0,
+    };
+
+    set.use_own_names(&mut question);
+    let asking = question.decide_anew(&set, &decided, Some(DecidedBy::Majority));
+
+    assert_eq!(asking, None);
+    assert_eq!(question.answer(), Some(&Answer::labels(["B"])));
+}
+
+#[test]
+fn an_answer_that_was_in_doubt_counts_again_beside_a_new_one_once_its_label_is_back() {
+    let mut set = labels(&["A", "B", "C"]);
+    set.merge("A", "B").expect("active");
+    set.split("B", &["B1", "B2"]).expect("active");
+    let anew = dislike().asked_anew("2026-11-21T10:00:00Z");
+    let mut question = Question::asked(anew, "review-2", 1);
+    question.in_doubt = vec![review("w1", "A")];
+    let answer = |question: &mut Question, set: &LabelSet| {
+        question.add(&[Vote {
+            at: "2026-11-21T11:00:00Z".to_owned(),
+            ..review("w2", "C")
+        }]);
+        question.decide(Some(set));
+    };
+    let mut split = question.clone();
+
+    answer(&mut split, &set);
+    set.add("A", "").expect("it comes back");
+    answer(&mut question, &set);
+
+    assert_eq!(
+        split.answer(),
+        Some(&Answer::labels(["C"])),
+        "the other is in doubt"
+    );
+    assert_eq!(
+        (question.state, &question.consensus),
+        (State::Asked, &Some(Consensus::Tie)),
+        "as datasets count it"
+    );
+    assert_eq!(question.reviewers(), ["w1", "w2"], "neither is asked again");
+}
+
+/// What datasets make of the votes on a question that was never asked anew.
+fn in_datasets(question: &Question, set: &LabelSet) -> Consensus {
+    let mut ballots = Ballots::default();
+    for vote in set.counting(&question.votes) {
+        ballots.add(1, &vote);
+    }
+    let votes = ballots.count();
+    consolidate(&votes, Settings::default()).of(1).cloned()
+}
+
+proptest! {
+    #[test]
+    fn what_is_answered_is_what_datasets_hold_and_what_is_disputed_about_a_tie_is_in_none(
+        steps in prop::collection::vec((0..6_usize, 0..4_usize, 0..4_usize), 1..40)
+    ) {
+        let names = ["A", "B", "C", "D"];
+        let mut set = labels(&names);
+        let mut record = dislike();
+        (record.prediction, record.user) = (None, None);
+        let mut question = Question::asked(record, "review-1", 2);
+        question.complaints.clear();
+        for ((kind, who, which), second) in steps.into_iter().zip(10..) {
+            let at = format!("2026-11-20T12:00:{second}Z");
+            let before = in_datasets(&question, &set);
+            let label = set.own_name(names[which]).to_owned();
+            match kind {
+                0 | 1 if matches!(question.state, State::Asked | State::Disputed) => {
+                    let was_disputed = question.state == State::Disputed;
+                    question.add(&[Vote { at, ..review(&format!("w{who}"), &label) }]);
+                    question.decide(Some(&set));
+                    if was_disputed {
+                        question.wait_no_more(Some(&set));
+                    }
+                }
+                2 => {
+                    let mut said = with(&format!(r#""label": "{label}", "user": "u{who}""#));
+                    (said.prediction, said.received_at) = (None, at);
+                    follow(&mut question, &said, &set);
+                }
+                3 => question.wait_no_more(Some(&set)),
+                4 | 5 => {
+                    let changed = match kind {
+                        4 => set.merge(names[who], names[which]),
+                        _ => set.add(names[which], ""),
+                    };
+                    if changed.is_err() {
+                        continue;
+                    }
+                    set.use_own_names(&mut question);
+                    let after = in_datasets(&question, &set);
+                    match (before.is_answer(), after.is_answer()) {
+                        (true, false) => _ = question.contradict(&at, &set),
+                        (_, true) if before != after => {
+                            question.decide_anew(&set, &after, None);
+                        }
+                        _ => {}
+                    }
+                }
+                _ => {}
+            }
+
+            let held = in_datasets(&question, &set);
+            match question.state {
+                State::Answered => prop_assert_eq!(question.answer(), match &held {
+                    Consensus::Agreed { answer, .. } => Some(answer),
+                    Consensus::Tie | Consensus::Unanswered => None,
+                }),
+                State::Disputed if question.consensus == Some(Consensus::Tie) => {
+                    prop_assert!(!held.is_answer(), "{question:?}");
+                }
+                State::Asked | State::Disputed | State::Withdrawn | State::Abandoned => {}
+            }
+        }
     }
 }
