@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     harness::{self, exported_labels, until},
     new_models::{BY_HAND, Stack, news},
+    predictions::result,
 };
 
 const TEXT: &str = "The minister, a keen cyclist, opened the velodrome that a bank had paid for.";
@@ -162,6 +163,62 @@ async fn what_two_reviewers_a_user_and_two_more_do_not_agree_on_an_adjudicator_d
         .collect();
     assert_eq!(of_text.len(), 1, "{}", exported.1);
     assert!(of_text[0].starts_with("World,"), "{}", of_text[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_user_or_a_merge_settles_is_exported_told_to_its_client_and_disputed_no_more() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let rows = news();
+    let others = [
+        ("ComprehendClassificationScoreThreshold", "1"),
+        ("TaskCount", "2"),
+        ("ItemsPerTask", "1"),
+    ];
+    let stack = Stack::start(folder.path(), &rows[..24], &[&BY_HAND[..], &others].concat()).await;
+    let texts = [TEXT, "A bank bought the club of the striker."];
+    let predicted = [stack.classify(texts[0]).await, stack.classify(texts[1]).await];
+    let run = async |arguments: &[&str]| harness::command(folder.path(), arguments).await;
+    let disputed = async |text: &str| {
+        let id = record_id("news", text);
+        run(&["disputed"]).await.1.contains(&id)
+    };
+    let told = async |place: usize| {
+        let id = predicted[place]["predictionId"].as_str().expect("an id");
+        let (_, _, told) = result(&stack, id, None).await;
+        (told["status"].clone(), told["label"].clone())
+    };
+
+    for (person, label) in [
+        ("ann", "World"),
+        ("bob", "Sports"),
+        ("cy", "Business"),
+        ("dee", "SciTech"),
+    ] {
+        let labels = texts.map(|text| (record_id("news", text), label));
+        answer_each(&stack, person, &BTreeMap::from(labels)).await;
+    }
+    until(async || disputed(texts[0]).await && disputed(texts[1]).await).await;
+    let before = (told(0).await, exported_labels(folder.path()).await);
+    say_of(&stack, texts[1], json!({"label": "Sports", "user": "ada"})).await;
+    until(async || !disputed(texts[1]).await).await;
+    let by_user = told(1).await;
+    let merged = run(&["labels", "merge", "Business", "World", "--yes"]).await;
+    until(async || !disputed(texts[0]).await).await;
+    let by_merge = told(0).await;
+    let exported = exported_labels(folder.path()).await;
+    stack.stop().await;
+
+    assert_eq!(before, ((json!("disputed"), Value::Null), BTreeMap::new()));
+    assert_eq!(by_user, (json!("answered"), json!("Sports")));
+    assert!(
+        merged.1.contains("1 text waits for an adjudicator no more."),
+        "{}",
+        merged.1
+    );
+    assert_eq!(by_merge, (json!("answered"), json!("World")));
+    assert_eq!(exported[texts[0]], ["World"]);
+    // Two of five hold `World` right by now, and one with a user `Sports`: the user outvotes nobody.
+    assert_eq!(exported[texts[1]], ["World"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

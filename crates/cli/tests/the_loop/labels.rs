@@ -306,6 +306,44 @@ async fn what_a_split_asks_is_asked_no_more_when_the_label_comes_back_but_for_wh
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merged_label_that_comes_back_after_the_other_was_split_takes_its_own_texts_off_the_queue() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let rows = news();
+    let others = [
+        ("ComprehendClassificationScoreThreshold", "1"),
+        ("ItemsPerTask", "1"),
+    ];
+    let parameters = [&BY_HAND[..], &others].concat();
+    let stack = Stack::start(folder.path(), &rows[..24], &parameters).await;
+    stack.review(&rows[24..36], |label, _| label.to_owned()).await;
+    let count =
+        |rows: &[(String, String)], name: &str| rows.iter().filter(|(label, _)| label == name).count();
+    let (world, sports) = (count(&rows[..36], "World"), count(&rows[..36], "Sports"));
+    let run = async |arguments: &[&str]| harness::command(folder.path(), arguments).await;
+    let waiting = async || {
+        let queue = stack.s3.list_objects_v2();
+        let queue = queue.bucket(stack.outputs.output("ReviewS3Bucket"));
+        let queue = queue.prefix("human-review/queue/").send().await;
+        queue.expect("listed").contents().len()
+    };
+
+    let merged = run(&["labels", "merge", "World", "Sports", "--yes"]).await;
+    let split = run(&["labels", "split", "Sports", "Ball games", "Racing", "--yes"]).await;
+    until(async || waiting().await == world + sports).await;
+    let back = run(&["labels", "add", "World", "--yes"]).await;
+    until(async || waiting().await == sports).await;
+    let exported = run(&["export", "--format", "csv"]).await;
+    stack.stop().await;
+
+    assert!(merged.0 && split.0 && back.0, "{merged:?} {split:?} {back:?}");
+    let said = format!("{world} texts whose tasks are not complete will be asked no more");
+    assert!(back.1.contains(&said), "{}", back.1);
+    let exported: Vec<&str> = exported.1.lines().collect();
+    let of_world = exported.iter().filter(|line| line.starts_with("World,")).count();
+    assert_eq!(of_world, count(&rows[24..36], "World"), "{exported:?}");
+}
+
 /// Answers everything that is asked: what was `Sports` is `Racing` now.
 async fn answer_all(stack: &Stack, rows: &[(String, String)]) {
     let labels: BTreeMap<String, &str> = rows

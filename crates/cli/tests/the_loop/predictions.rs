@@ -14,7 +14,7 @@ use crate::{
 const TEXT: &str = "The minister, a keen cyclist, opened the velodrome that a bank had paid for.";
 
 /// Asks what became of a prediction. Returns status, entity tag and body.
-async fn result(stack: &Stack, path: &str, etag: Option<&str>) -> (u16, String, Value) {
+pub async fn result(stack: &Stack, path: &str, etag: Option<&str>) -> (u16, String, Value) {
     let url = format!("{}/{path}", stack.outputs.output("PredictionsApiUrl"));
     let mut request = http::Request::get(url).header("x-api-key", &stack.outputs.api_key_value);
     if let Some(etag) = etag {

@@ -300,6 +300,40 @@ async fn a_vote_that_came_while_people_were_asked_counts_with_theirs() {
 }
 
 #[tokio::test]
+async fn a_tie_that_a_user_has_broken_since_waits_for_no_adjudicator_where_nobody_else_can_tell() {
+    let services = Services::start();
+    let (id, one) = about_one_text();
+    let unsure: &[&str] = &["__unsure__"];
+    let split: &[(&str, u32, &[&str])] = &[("w1", 1, &["Business"]), ("w2", 1, &["World"])];
+
+    services.answered(LOOP, output(LOOP, &one, split)).await;
+    for round in [1, 2] {
+        let (asked, worker) = (services.asked(&again(round)), format!("w{}", round + 2));
+        let mut question = services.question(&id).await;
+        if round == 2 {
+            let suggestion = FeedbackRecord {
+                suggested_label: Some("World".to_owned()),
+                user: Some("bob".to_owned()),
+                received_at: "2026-11-20T12:00:00Z".to_owned(),
+                ..question.record.clone()
+            };
+            question.hear(&Opinion::of(&suggestion));
+            let key = keys::question(&id);
+            services.put(FEEDBACK, &key, question.to_json()).await;
+        }
+        let answers = [(worker.as_str(), 2, unsure)];
+        services
+            .answered(&again(round), output(&again(round), &asked, &answers))
+            .await;
+    }
+
+    let question = services.question(&id).await;
+    assert_eq!(question.answer(), Some(&Answer::labels(["World"])));
+    assert_eq!(question.decided_by, Some(DecidedBy::UserBrokeTie));
+    assert!(services.keys(TRAINING, "disputed/").await.is_empty());
+}
+
+#[tokio::test]
 async fn what_nobody_answered_is_asked_again() {
     let services = Services::start();
 

@@ -2,11 +2,13 @@
 
 use active_learning_core::{
     feedback::{Signal, Source},
+    keys,
     labels::{
         consolidation::Consensus,
         human_loop::Answer,
         label_set::{LABEL_SET_KEY, LabelChange, LabelSet, LabelSetError, Origin},
         labelled::LabelledRecord,
+        question::{Question, State},
         vote::{Vote, VoteSource},
     },
     sampling::review_budget::Queue,
@@ -265,6 +267,43 @@ async fn a_change_counts_the_rows_that_an_export_has_where_a_file_proposes_a_lab
         summary.expect("an export").left_out["retired-label"],
         billing as u64
     );
+}
+
+#[tokio::test]
+async fn a_merge_that_settles_a_dispute_says_so_before_and_decides_it_anew() {
+    let torn: &[(&str, &str)] = &[("ada", "Billing"), ("bob", "Login"), ("cy", "Old")];
+    let bucket = said(&[], &[("listed", torn), ("open", torn)]).await;
+    let mut question = Question::known(record("listed", Signal::LowConfidence));
+    question.votes.clear();
+    question.answer_with(
+        &torn
+            .iter()
+            .map(|(who, label)| vote(who, label, 2))
+            .collect::<Vec<_>>(),
+    );
+    question.wait_no_more(None);
+    let key = keys::question(&question.record.id);
+    bucket.put_feedback(&key, question.to_json()).await;
+    let merge = LabelChange::Merge {
+        from: "Old".to_owned(),
+        into: "Billing".to_owned(),
+    };
+
+    let changes = LabelChanges::new(bucket.bucket(), bucket.feedback(), false);
+    let counted = changes.count(false, &merge).await.expect("counted").text;
+    let before = exported(&bucket).await;
+    let (effects, rows) = after(&bucket, |set| set.apply(&merge)).await;
+
+    assert_eq!(question.state, State::Disputed);
+    for said in [
+        " In 2 texts votes tied that come to an answer then, and nobody else is asked.",
+        " 1 text waits for an adjudicator no more.",
+    ] {
+        assert!(counted.contains(said), "{counted}");
+    }
+    assert_eq!(before, [""; 0]);
+    assert_eq!(rows, ["Billing,listed", "Billing,open"]);
+    assert_eq!((effects.untied, effects.decided_anew.len()), (2, 2));
 }
 
 #[tokio::test]
