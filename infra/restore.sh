@@ -182,6 +182,8 @@ else
         fi
     done
 fi
+# The next build counts copies anew: some have come since, and builds know of them no more.
+aws s3 rm --only-show-errors "s3://$bucket/datasets/copies.bin"
 # Versions of the label set count on: a number names one set for good.
 if aws s3 cp --only-show-errors "s3://$bucket/label-set.json" "$work/label-set" 2>/dev/null; then
     restored=$(version_of "$work/label-set") newest=$(newest_label_set)

@@ -61,7 +61,7 @@ pub enum Lifetime {
     Day,
     /// Until its work is done, when it is removed, and for 7 days after it was written at most.
     Week,
-    /// For 30 days after it was written.
+    /// For 30 days after it was written, or until its work is done before.
     Month,
     /// As the parameter `PredictionRetentionDays` says.
     PredictionRetention,

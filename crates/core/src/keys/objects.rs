@@ -844,7 +844,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         writers: &[A2I_TRIGGER, LABEL_COLLECTION, Operator],
         readers: &[MODEL_BUILDING],
         shape: "JSON: CopiesChange",
-        lifetime: UntilDone,
+        lifetime: Month,
         description: "That copies are about to be kept or removed, until a build has seen it.",
     },
     ObjectKind {

@@ -3,7 +3,9 @@
 //! Whoever keeps or removes copies leaves a mark before (see [`copy_changes`](active_learning_aws::copy_changes)). A build
 //! reads what was counted before, looks at the copies that marks name, stores what is there, and then removes the marks
 //! whose change was made. All copies are listed where nothing was counted yet, or what was cannot be used; and for an hour
-//! after, since a function of a release before leaves no marks.
+//! after, since a function of a release before leaves no marks. So they are each week: copies expire with their texts
+//! (`TextRetentionDays`), and a bucket that is brought back has others, without a mark. Where no build runs, marks expire
+//! after a month: the next build lists all copies anyway.
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +31,8 @@ const LISTINGS_AT_ONCE: usize = 4;
 const LOOKS_AT_ONCE: usize = 32;
 /// How long all copies are listed beside the marks, once they were counted.
 const LISTED_FOR: TimeDelta = TimeDelta::hours(1);
+/// How long builds go on from what was counted, until all copies are listed anew. Shorter than marks are kept.
+const COUNTED_FOR: TimeDelta = TimeDelta::days(7);
 /// Age from which a mark whose change was not made is of a writer that broke off.
 const BROKEN_OFF_AFTER: TimeDelta = TimeDelta::hours(24);
 /// Most bytes of what was counted: 26 million copies.
@@ -43,7 +47,7 @@ const FORMAT: u32 = 1;
 #[serde(rename_all = "camelCase")]
 struct Header {
     format: u32,
-    /// When copies were counted for the first time.
+    /// When all copies were listed from which builds go on.
     begun: DateTime<Utc>,
     /// Of all that comes after this line.
     sha256: String,
@@ -127,10 +131,13 @@ async fn read_at(
     // First, so that no change is missed by what is read after.
     let marks = read_marks(bucket).await?;
     let (before, etag) = read_counted(bucket).await?;
-    let begun = before.as_ref().map_or(now, |counted| counted.begun);
+    let lately = before
+        .as_ref()
+        .filter(|counted| now - counted.begun < COUNTED_FOR);
+    let begun = lately.map_or(now, |counted| counted.begun);
     let is_readable = marks.iter().all(|mark| mark.change.is_some());
 
-    let copies = match &before {
+    let copies = match lately {
         Some(counted) if is_readable && now - begun >= LISTED_FOR => {
             with_changes(bucket, &counted.copies, &marks).await?
         }
@@ -141,7 +148,7 @@ async fn read_at(
     }
 
     let counted = Counted { begun, copies };
-    let is_known = before.is_some_and(|before| before.copies == counted.copies);
+    let is_known = before.is_some_and(|before| before.begun == begun && before.copies == counted.copies);
     if is_known || store(bucket, &counted, etag.as_deref()).await? {
         let done = marks.iter().filter(|mark| mark.is_done(&counted.copies, now));
         stream::iter(done)

@@ -146,6 +146,35 @@ async fn marks_of_what_broke_off_go_after_a_day() {
 }
 
 #[tokio::test]
+async fn copies_that_go_or_come_without_a_mark_are_noticed_within_a_week() {
+    let training = Training::new();
+    for number in [1, 2] {
+        training.put(number).await;
+    }
+    training.count(0).await;
+    // As a text expires, and as a bucket is brought back.
+    let expired = training.bucket.delete(&copy(1).to_string()).await;
+    expired.expect("deleted");
+    training.put(3).await;
+
+    let week = 7 * 24;
+    assert_eq!(training.count(week - 1).await, (vec![1, 2], 1));
+    assert_eq!(training.count(week).await, (vec![2, 3], 17));
+    assert_eq!(training.count(week + 2).await, (vec![2, 3], 1));
+}
+
+#[tokio::test]
+async fn a_week_without_a_change_is_followed_by_another_without_a_list() {
+    let training = Training::new();
+    training.put(1).await;
+    training.count(0).await;
+
+    let week = 7 * 24;
+    assert_eq!(training.count(week).await, (vec![1], 17));
+    assert_eq!(training.count(week + 2).await, (vec![1], 1));
+}
+
+#[tokio::test]
 async fn a_build_that_breaks_off_before_it_stores_loses_no_change() {
     let training = Training::new();
     training.put(1).await;
