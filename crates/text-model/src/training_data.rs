@@ -450,6 +450,9 @@ impl Collector {
         };
         let mut missing = MissingLabels::default();
         let mut rows = TrainingRows::new(reader, label_delimiter)?;
+        if self.syntax != LabelSyntax::Detect {
+            rows = rows.taking_any_names();
+        }
         for row in rows.by_ref() {
             let row = row?;
             let (label, text) = (row.label.as_str(), row.text.as_str());

@@ -110,6 +110,8 @@ pub struct TrainingRows<R> {
     unquoted_lines: Vec<u64>,
     /// Lines of rows whose text held characters that are none of a text.
     control_lines: Vec<u64>,
+    /// Whether what may be labels that are not named, or a label within a text, is taken as it is.
+    takes_any_names: bool,
     ended: bool,
 }
 
@@ -142,8 +144,19 @@ impl<R: Read> TrainingRows<R> {
             header_lines: Vec::new(),
             unquoted_lines: Vec::new(),
             control_lines: Vec::new(),
+            takes_any_names: false,
             ended: false,
         })
+    }
+
+    /// Takes what may be labels that are not named, or a label of fastText within a text, as it is: in a file whose labels were
+    /// resolved before, such as a dataset. People and clients send any texts, and one must not end all training.
+    #[must_use]
+    pub fn taking_any_names(self) -> Self {
+        Self {
+            takes_any_names: true,
+            ..self
+        }
     }
 
     /// Says what was read otherwise than it is written, as far as the rows were read.
@@ -261,11 +274,13 @@ impl<R: Read> TrainingRows<R> {
                 "`sep=` is a spreadsheet's and no row: only the first line of a file may be one".to_owned(),
             ));
         }
-        if let Some(problem) = unnamed_labels(label) {
-            return Err(bad(problem.to_owned()));
-        }
-        if label.contains(FAST_TEXT_MARK) || holds_fast_text_label(text) {
-            return Err(bad(FAST_TEXT.to_owned()));
+        if !self.takes_any_names {
+            if let Some(problem) = unnamed_labels(label) {
+                return Err(bad(problem.to_owned()));
+            }
+            if label.contains(FAST_TEXT_MARK) || holds_fast_text_label(text) {
+                return Err(bad(FAST_TEXT.to_owned()));
+            }
         }
         if let Some(problem) = split_labels(label).iter().find_map(|label| label_problem(label)) {
             return Err(bad(problem.to_owned()));

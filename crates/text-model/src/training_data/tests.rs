@@ -376,3 +376,18 @@ fn a_service_takes_a_missing_value_for_a_class_as_comprehend_does_and_says_so() 
         set.repairs
     );
 }
+
+#[test]
+fn texts_and_labels_of_a_dataset_may_look_like_those_of_another_format_and_end_no_training() {
+    let mut one = Collector::new(LabelSyntax::One);
+    one.read_csv(&b"World,It leaks __label__defect\nSports,two\nWorld,three\nSports,four\n"[..])
+        .expect("a text is a text");
+    let mut several = Collector::new(LabelSyntax::Several('|'));
+    several
+        .read_csv(&b"0.5|0.7,one\n0.5,two\n0.7,three __label__x\n"[..])
+        .expect("labels are names");
+
+    assert_eq!(one.training_set().expect("two labels").len(), 4);
+    assert_eq!(several.training_set().expect("two labels").labels, ["0.5", "0.7"]);
+    assert!(refusal("World,It leaks __label__defect\nSports,two\n").contains("as fastText marks labels"));
+}
