@@ -331,12 +331,12 @@ impl LabelSet {
         }
     }
 
-    /// Writes a user's opinion with the labels' own names, so that spelling is no disagreement.
+    /// Writes a user's opinion with the labels' own names, so that spelling is no disagreement. A vote remembers how it was given.
     pub fn opinion(&self, record: &FeedbackRecord, opinion: Opinion) -> Opinion {
         match (opinion, &record.prediction) {
             (Opinion::For(vote), _) => {
-                let mapped = self.map(record, &vote);
-                let vote = self.canonical(record, vote);
+                let (mapped, said) = (self.map(record, &vote), vote.said().clone());
+                let vote = self.canonical(record, vote).remembering(said);
                 match mapped {
                     Mapped::Answer(_) => Opinion::For(vote),
                     Mapped::Retired => Opinion::Past { vote, parts: None },

@@ -1331,6 +1331,29 @@ fn an_answer_that_was_a_synonym_is_a_proposal_again_once_the_synonym_is_taken_aw
 }
 
 #[test]
+fn what_a_user_says_later_by_a_synonym_is_a_proposal_again_once_the_synonym_is_taken_away() {
+    let with_synonym = billing(|set| set.add_synonym("Billing", "Payments").expect("free"));
+    let mut question = answered("Login");
+    let said = with(r#""label": "Payments", "user": "bob""#);
+    question.hear(&with_synonym.opinion(&said, Opinion::of(&said)));
+    let bob = |question: &Question| {
+        let vote = question.votes.iter().find(|vote| vote.worker.contains("bob"));
+        vote.expect("heard").answer.clone()
+    };
+    let mut after = Question::parse(&question.to_json()).expect("a question");
+
+    billing(|_| {}).use_own_names(&mut after);
+
+    let proposal = Answer::NewLabel {
+        label: "Payments".to_owned(),
+    };
+    assert_eq!(
+        [bob(&question), bob(&after)],
+        [Answer::labels(["Billing"]), proposal]
+    );
+}
+
+#[test]
 fn what_a_reviewer_chose_by_the_name_of_before_is_a_class_of_that_name_once_that_is_taken_away() {
     let mut set = labels(&["Golf", "Login"]);
     set.rename("Golf", "Sports").expect("free");
