@@ -2,10 +2,11 @@
 //!
 //! Whoever keeps or removes copies leaves a mark before (see [`copy_changes`](active_learning_aws::copy_changes)). A build
 //! reads what was counted before, looks at the copies that marks name, stores what is there, and then removes the marks
-//! whose change was made. All copies are listed where nothing was counted yet, or what was cannot be used; and for an hour
-//! after, since a function of a release before leaves no marks. So they are each week: copies expire with their texts
-//! (`TextRetentionDays`), and a bucket that is brought back has others, without a mark. Where no build runs, marks expire
-//! after a month: the next build lists all copies anyway.
+//! whose change was made. All copies are listed where marks name many of them, where nothing was counted yet, or what was
+//! cannot be used; and for an hour after, since a function of a release before leaves no marks.
+//!
+//! So they are each week: copies expire with their texts (`TextRetentionDays`), and a bucket that is brought back has others,
+//! without a mark. Where no build runs, marks expire after a month: the next build lists all copies anyway.
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,10 @@ use super::{Packing, list};
 const LISTINGS_AT_ONCE: usize = 4;
 /// Marks and copies that are looked at at a time: most of the time is waiting.
 const LOOKS_AT_ONCE: usize = 32;
+/// Copies that are listed at the cost of a look at one, in time; by price it is some 80.
+const COPIES_PER_LOOK: usize = 25;
+/// Copies that are looked at also where fewer were counted.
+const FEW_COPIES: usize = 1_000;
 /// How long all copies are listed beside the marks, once they were counted.
 const LISTED_FOR: TimeDelta = TimeDelta::hours(1);
 /// How long builds go on from what was counted, until all copies are listed anew. Shorter than marks are kept.
@@ -147,9 +152,13 @@ async fn read_at(
     let begun = lately.map_or(now, |counted| counted.begun);
     let is_readable = marks.iter().all(|mark| mark.change.is_some());
 
+    let changes = marks.iter().filter_map(|mark| mark.change.as_ref());
+    let named: BTreeSet<KeptCopy> = changes.flat_map(CopiesChange::copies).collect();
     let copies = match lately {
-        Some(counted) if is_readable && now - begun >= LISTED_FOR => {
-            with_changes(bucket, &counted.copies, &marks).await?
+        Some(Counted { copies, .. })
+            if is_readable && now - begun >= LISTED_FOR && are_few(named.len(), copies.len()) =>
+        {
+            with_changes(bucket, copies, named).await?
         }
         _ => list_all(bucket).await?,
     };
@@ -207,14 +216,17 @@ async fn read_counted(bucket: &Bucket) -> Result<(Option<Counted>, Option<String
     Ok((counted, Some(object.etag)))
 }
 
+/// Returns whether it costs less to look at so many copies than to list all: a list names a thousand.
+fn are_few(named: usize, counted: usize) -> bool {
+    named <= (counted / COPIES_PER_LOOK).max(FEW_COPIES)
+}
+
 /// Returns what is there of copies that were counted and of those that marks name.
 async fn with_changes(
     bucket: &Bucket,
     counted: &[KeptCopy],
-    marks: &[Mark],
+    named: BTreeSet<KeptCopy>,
 ) -> Result<Vec<KeptCopy>, BucketError> {
-    let changes = marks.iter().filter_map(|mark| mark.change.as_ref());
-    let named: BTreeSet<KeptCopy> = changes.flat_map(CopiesChange::copies).collect();
     let unchanged = counted.iter().filter(|copy| !named.contains(copy));
     let mut copies: Vec<KeptCopy> = Vec::with_capacity(counted.len() + named.len());
     copies.extend(unchanged);

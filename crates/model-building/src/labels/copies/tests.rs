@@ -175,6 +175,23 @@ async fn a_week_without_a_change_is_followed_by_another_without_a_list() {
 }
 
 #[tokio::test]
+async fn all_copies_are_listed_where_more_are_new_than_a_list_costs() {
+    let training = Training::new();
+    training.put(1).await;
+    training.count(0).await;
+    let keys: Vec<String> = (1..=FEW_COPIES as u128 + 1)
+        .map(|id| copy(id).to_string())
+        .collect();
+    let announced = copy_changes::announce(&training.bucket, Becomes::Kept, &keys).await;
+    announced.expect("announced");
+
+    let (found, lists) = training.count(2).await;
+
+    assert_eq!((found, lists), (vec![1], 17));
+    assert!(!are_few(4_001, 100_000) && are_few(4_000, 100_000));
+}
+
+#[tokio::test]
 async fn a_build_that_breaks_off_before_it_stores_loses_no_change() {
     let training = Training::new();
     training.put(1).await;
