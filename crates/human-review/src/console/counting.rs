@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use active_learning_core::labels::label_set::LabelChange;
+use aws_sdk_lambda::config::retry::RetryConfig;
+use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
 use serde::Deserialize;
 use serde_json::json;
@@ -39,6 +41,7 @@ impl ChangeCounter<'_> {
         });
         let request = Blob::new(request.to_string());
         let call = self.lambda.invoke().function_name(self.function).payload(request);
+        let call = call.customize().config_override(waiting());
         let answer = match tokio::time::timeout(LONGEST_COUNT, call.send()).await {
             Ok(Ok(answer)) if answer.function_error.is_none() => answer,
             Ok(Ok(_)) => return not_counted("the function has failed: see its log"),
@@ -51,6 +54,17 @@ impl ChangeCounter<'_> {
             Err(_) => not_counted("the function did not answer with a count"),
         }
     }
+}
+
+/// Lets a call wait as long as the page does, and makes it once: a count is long, and a second one beside it is no faster.
+fn waiting() -> aws_sdk_lambda::config::Builder {
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(LONGEST_COUNT)
+        .operation_timeout(LONGEST_COUNT)
+        .build();
+    aws_sdk_lambda::config::Builder::new()
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts)
 }
 
 fn not_counted(reason: &str) -> Option<String> {
