@@ -26,7 +26,7 @@ impl Growth {
 
     fn times(self, other: Self) -> Self {
         Self {
-            power: self.power + other.power,
+            power: self.power.saturating_add(other.power),
             times: self.times * other.times,
         }
     }
@@ -210,6 +210,7 @@ mod tests {
             r"(?=(a+)+(?!b))c",
             r"(?>(a+)+(?!b))",
             r"(?:(a+)(?!b)){2}",
+            r"(?:(?:(?:(?:(a+)(?!b)){999}){999}){999}){999}(?:(a+)(?!b)){2}",
             "(",
         ] {
             let refused = check(pattern).expect_err(pattern);
