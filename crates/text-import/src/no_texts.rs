@@ -266,7 +266,14 @@ fn is_sql(lines: &[&str]) -> bool {
         line.get(..words.len())
             .is_some_and(|begin| begin.eq_ignore_ascii_case(words))
     };
-    let inserts = |line: &&&str| begins(line, "insert into ") && line.to_ascii_lowercase().contains("values");
+    // People write of it too: rows stand in parentheses, there or below.
+    let has_rows = |line: &str| {
+        let line = line.to_ascii_lowercase();
+        let below = || lines.iter().any(|line| line.trim_start().starts_with('('));
+        let mut after = line.split("values").skip(1).map(str::trim_start);
+        after.any(|after| after.starts_with('(') || after.is_empty() && below())
+    };
+    let inserts = |line: &&&str| begins(line, "insert into ") && has_rows(line);
     let is_of_sql = |line: &&str| {
         [
             "insert into ",
@@ -361,6 +368,10 @@ mod tests {
             ("[[rows]]\ntext = \"It is late\"\nlabel = \"ship\"\n", OF_TOML),
             ("; texts\n[one]\ntext=It is late\n", OF_TOML),
             ("INSERT INTO t VALUES (1, 'It is late', 'ship');\n", OF_SQL),
+            (
+                "INSERT INTO `t` (`a`) VALUES\n(1, 'It is late'),\n(2, 'ship');\n",
+                OF_SQL,
+            ),
             ("<r><s>It is late</s></r>", OF_XML),
             ("<items n=\"2\">\n  <item>It is late</item>\n</items>\n", OF_XML),
         ] {
@@ -398,6 +409,8 @@ mod tests {
             "Hello:\n- it is late\n- where is it?\n",
             "[urgent] it is late\nx = y was asked\n",
             "Insert into the slot\nIt is late\n",
+            "Set up my account\nINSERT INTO users says wrong values\n",
+            "Use of the form fails\nInsert into cart shows values of others\n",
             "text: it is late\nWhere is it?\n",
             "<p>It is <b>late</b></p>\n<p>Where is it?</p>\n",
             "<3 this app\n<rant> it is late\nagain </rant>!\n",
