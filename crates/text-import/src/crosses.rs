@@ -72,7 +72,8 @@ const WITH_CROSSES: &str = "a table with a column for each label and a cross whe
 const WITH_YES_AND_NO: &str = "a table with a column for each label that says yes or no";
 const WITH_SCORES: &str = "a table with a column for each label that holds its score";
 const ADVICE: &str = "write the names of its labels into one column, with a `|` between those of one text; \
-             where the columns are no labels, name that of the texts with --text-column";
+             where the columns are no labels, name that of the texts with --text-column; where one of them holds all \
+             labels, name it with --label-column";
 
 /// Refuses a table whose first row names columns of crosses, of which there are two or more, and no column that holds the
 /// labels.
