@@ -70,6 +70,7 @@ const MIN_ROWS: usize = 2;
 
 const WITH_CROSSES: &str = "a table with a column for each label and a cross where it holds";
 const WITH_YES_AND_NO: &str = "a table with a column for each label that says yes or no";
+const WITH_WORDS: &str = "a table with a column for each label, or for each person, of the same two words";
 const WITH_SCORES: &str = "a table with a column for each label that holds its score";
 const ADVICE: &str = "write the names of its labels into one column, with a `|` between those of one text; \
              where the columns are no labels, name that of the texts with --text-column; where one of them holds all \
@@ -167,10 +168,11 @@ pub(crate) fn refuse_yes_and_no(
     };
     let says_yes_or_no = |what: &Said| *what == Said::YesOrNo || !may_be_labels();
     let is_of_columns = |(_, what): &(usize, Said)| says_yes_or_no(what) && is_told(&alike(what));
-    match said.iter().any(is_of_columns) {
-        true => Err(refusal(WITH_YES_AND_NO)),
-        false if scores() => Err(refusal(WITH_SCORES)),
-        false => Ok(()),
+    match said.iter().find(|column| is_of_columns(*column)) {
+        Some((_, Said::YesOrNo)) => Err(refusal(WITH_YES_AND_NO)),
+        Some((_, Said::Words(_))) => Err(refusal(WITH_WORDS)),
+        None if scores() => Err(refusal(WITH_SCORES)),
+        None => Ok(()),
     }
 }
 
@@ -288,6 +290,12 @@ mod tests {
             let refused = read(content, None).expect_err(content).to_string();
             assert!(refused.contains("a column for each label"), "{refused}");
         }
+        let people = "text,ann,bob\nWin a prize now,spam,ham\nMeeting at noon,ham,spam\nCheap pills,spam,spam\nLunch,ham,ham\n";
+        let refused = read(people, None).expect_err("no labels").to_string();
+        assert!(
+            refused.contains("or for each person") && refused.contains("--label-column"),
+            "{refused}"
+        );
         for content in [
             "text,label,urgent\nCharged twice again,1,0\nCannot log in now,0,1\n",
             "text,label,read,urgent\nCharged twice again,Billing,1,0\nCannot log in now,Login,0,1\n",
