@@ -240,9 +240,14 @@ fn only_array(fields: &Fields) -> Option<&Value> {
 /// Reads labels with a score each, `[{"label": "World", "score": 1}, {"label": "Sports", "score": 0}]`: those that hold. One by
 /// itself is a label if it holds more likely than not. None where one has no score.
 fn scored(values: &[Value]) -> Result<Option<Vec<String>>, &'static str> {
+    let number = |score: &Value| match score {
+        Value::Bool(holds) => Some(f64::from(*holds)),
+        Value::String(text) => text.trim().parse().ok(),
+        score => score.as_f64(),
+    };
     let score = |value: &Value| {
         let score = SCORES.iter().find_map(|field| value.get(*field));
-        Some((name(value)?, score?.as_f64()?))
+        Some((name(value)?, number(score?)?))
     };
     let scores: Vec<Option<(String, f64)>> = values.iter().map(score).collect();
     match &scores[..] {
@@ -421,6 +426,10 @@ mod tests {
             Written::of_value(&json!({"defect": 0.9, "shipping": 0.1})),
         ] {
             assert_eq!(refused, Err(WITH_SCORES));
+        }
+        for [yes, no] in [[json!(true), json!(false)], [json!("1"), json!("0.0")]] {
+            let written = json!([{"label": "defect", "score": yes}, {"label": "shipping", "score": no}]);
+            assert_eq!(Written::of_value(&written), list(&["defect"]), "{written}");
         }
         let one = json!({"label": "defect", "confidence": 0.9});
         assert_eq!(Written::of_value(&one), list(&["defect"]));
