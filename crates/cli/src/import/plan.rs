@@ -240,6 +240,7 @@ impl Plan {
 fn names_of(set: &LabelSet) -> Vec<String> {
     let names = set
         .labels()
+        .iter()
         .flat_map(|label| std::iter::once(&label.name).chain(&label.synonyms));
     names.cloned().collect()
 }
