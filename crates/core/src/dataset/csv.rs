@@ -158,7 +158,8 @@ fn numbered_rows(
 ) -> impl Iterator<Item = Result<(u64, Row), BadRow>> {
     let label_delimiter = (mode == Mode::MultiLabel).then_some(delimiter);
     let (rows, refused) = match TrainingRows::new(reader, label_delimiter) {
-        Ok(rows) => (Some(rows), None),
+        // Rows of datasets: their labels were resolved before.
+        Ok(rows) => (Some(rows.taking_any_names()), None),
         Err(error) => (None, Some(Err(error))),
     };
     let rows = rows.into_iter().flatten().chain(refused);

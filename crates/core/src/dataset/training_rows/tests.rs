@@ -515,3 +515,13 @@ fn a_label_that_is_longer_than_a_label_set_takes_is_refused_by_line() {
     // Of several labels each is one.
     assert_eq!(label_problem("World"), None);
 }
+
+#[test]
+fn a_dataset_with_a_text_about_fast_text_or_such_a_label_is_read() {
+    let dataset = "World,How does __label__x work?\n__label__spam,Win a prize\n0.5|1,It is fine\n";
+
+    let rows = crate::dataset::read_csv(dataset.as_bytes(), crate::dataset::Mode::MultiLabel);
+
+    let labels: Vec<_> = rows.map(|row| row.expect("a row").labels.join("+")).collect();
+    assert_eq!(labels, ["World", "__label__spam", "0.5+1"]);
+}
