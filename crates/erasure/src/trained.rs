@@ -97,6 +97,7 @@ fn learnt_rows(file: &[u8], erased_before: &[usize], wanted: &Wanted, set: Optio
     let Ok(rows) = TrainingRows::new(&file[..], Some(LABEL_DELIMITER)) else {
         return 0;
     };
+    let rows = rows.taking_any_names();
     let rows: Vec<TrainingRow> = rows.flatten().filter(|row| wanted.is_text(&row.text)).collect();
     learnt_of(&rows, None).max(learnt_of(&rows, set))
 }
