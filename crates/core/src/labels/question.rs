@@ -511,8 +511,12 @@ impl Question {
     }
 
     /// Counts those votes again that a change of the label set had put in doubt and that name labels in use by now: datasets
-    /// count them as well, and who gave them is not asked again.
+    /// count them as well, and who gave them is not asked again. Not by a set that a function has kept since before that change,
+    /// by which they were never in doubt.
     fn take_doubt_off(&mut self, labels: &LabelSet) {
+        if labels.updated_at() < self.record.received_at.as_str() {
+            return;
+        }
         let mut standing = self.in_doubt.clone();
         labels.canonical_votes(&self.record, &mut standing);
         standing.retain(|vote| labels.is_in_use(&vote.answer));

@@ -107,16 +107,17 @@ fn seeds() -> [Vec<u8>; 2] {
     [bert, fixed]
 }
 
-/// Writes tensors of numbers that are not all the same.
+/// Writes tensors of numbers that are not all the same; those of a mapping name vectors.
 fn safetensors(tensors: &[(String, Vec<usize>)]) -> Vec<u8> {
     use safetensors::{Dtype, tensor::TensorView};
 
     let numbers: Vec<Vec<u8>> = tensors
         .iter()
-        .map(|(_, shape)| {
+        .map(|(name, shape)| {
             let count = shape.iter().product::<usize>();
+            let step = if name == "mapping" { 1.0 } else { 0.5 };
             (0..count)
-                .flat_map(|number| (number as f32 * 0.5).to_le_bytes())
+                .flat_map(|number| (number as f32 * step).to_le_bytes())
                 .collect()
         })
         .collect();

@@ -67,6 +67,7 @@ fn the_environment_is_read_by_name_and_out_of_range_values_are_named() {
                 "STATE_MACHINE_ARN",
                 "arn:aws:states:us-east-1:123456789012:stateMachine:m",
             ),
+            ("MODEL_BUILDING_FUNCTION_NAME", ""),
             ("PORTAL_URL", ""),
             (
                 "SIGNING_SECRET_ARN",

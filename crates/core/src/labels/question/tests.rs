@@ -1536,8 +1536,10 @@ fn a_merge_that_makes_the_tied_answers_one_settles_the_dispute() {
 #[test]
 fn an_answer_that_was_in_doubt_counts_again_beside_a_new_one_once_its_label_is_back() {
     let mut set = labels(&["A", "B", "C"]);
+    let before = set.clone();
     set.merge("A", "B").expect("active");
     set.split("B", &["B1", "B2"]).expect("active");
+    set.edited("2026-11-21T10:00:00Z");
     let anew = dislike().asked_anew("2026-11-21T10:00:00Z");
     let mut question = Question::asked(anew, "review-2", 1);
     question.in_doubt = vec![review("w1", "A")];
@@ -1548,16 +1550,23 @@ fn an_answer_that_was_in_doubt_counts_again_beside_a_new_one_once_its_label_is_b
         }]);
         question.decide(Some(set));
     };
-    let mut split = question.clone();
+    let (mut split, mut kept) = (question.clone(), question.clone());
 
     answer(&mut split, &set);
+    answer(&mut kept, &before);
     set.add("A", "").expect("it comes back");
+    set.edited("2026-11-21T12:00:00Z");
     answer(&mut question, &set);
 
     assert_eq!(
         split.answer(),
         Some(&Answer::labels(["C"])),
         "the other is in doubt"
+    );
+    assert_eq!(
+        kept.answer(),
+        Some(&Answer::labels(["C"])),
+        "also by a set that a function has kept since before the change"
     );
     assert_eq!(
         (question.state, &question.consensus),
