@@ -168,7 +168,7 @@ pub(crate) fn refuse_yes_and_no(
     };
     let says_yes_or_no = |what: &Said| *what == Said::YesOrNo || !may_be_labels();
     let is_of_columns = |(_, what): &(usize, Said)| says_yes_or_no(what) && is_told(&alike(what));
-    match said.iter().find(|column| is_of_columns(*column)) {
+    match said.iter().find(|column| is_of_columns(column)) {
         Some((_, Said::YesOrNo)) => Err(refusal(WITH_YES_AND_NO)),
         Some((_, Said::Words(_))) => Err(refusal(WITH_WORDS)),
         None if scores() => Err(refusal(WITH_SCORES)),

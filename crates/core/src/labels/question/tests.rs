@@ -1319,7 +1319,7 @@ fn an_answer_that_was_a_synonym_is_a_proposal_again_once_the_synonym_is_taken_aw
 
         let answers = [&stored, &after].map(|question| question.votes[0].answer.clone());
         assert_eq!(answers, [Answer::labels(["Billing"]), vote.answer.clone()]);
-        assert_eq!(after.votes, [vote.clone()]);
+        assert_eq!(after.votes, std::slice::from_ref(&vote));
         // A user alone answers nothing.
         let is_answer = vote.source == VoteSource::HumanReview;
         assert_eq!(after.answer(), is_answer.then_some(&vote.answer));
