@@ -384,8 +384,10 @@ def is_served_as_before(aws, versions):
 
 
 def other_or_gone(before, after):
-    """Returns what a restoration has not brought back: but for what holds builds back, and for what stays erased."""
-    restored = [key for key in before if key != "builds/erasing.json" and not key.startswith("erased/")]
+    """Returns what a restoration has not brought back: but for what holds builds back, what stays erased and copies.bin."""
+    # What is known of copies is forgotten: the next build counts them anew.
+    others = {"builds/erasing.json", "datasets/copies.bin"}
+    restored = [key for key in before if key not in others and not key.startswith("erased/")]
     return [key for key in restored if after.get(key) != before[key]]
 
 
