@@ -2,27 +2,16 @@
 
 use super::label_key::label_key;
 
-/// What says no, as label keys.
-const WORDS: [&str; 22] = [
+/// What says no only where it is asked, as label keys.
+const BARE: [&str; 11] = [
     "no",
     "false",
     "0",
-    "incorrect",
-    "not correct",
-    "wrong",
-    "not right",
-    "disagree",
-    "reject",
-    "rejected",
     "nein",
-    "falsch",
     "non",
-    "faux",
     "nej",
     "nee",
     "não",
-    "falso",
-    "incorrecto",
     "нет",
     "いいえ",
     "否",
@@ -33,7 +22,7 @@ const WORDS: [&str; 22] = [
 /// One list for forms, worker task templates and the jobs of other tools: what denies a label in one of them denies it in all.
 /// A label may be called so too: who has labels looks for them first.
 pub fn says_no(word: &str) -> bool {
-    WORDS.contains(&label_key(word).as_str())
+    BARE.contains(&label_key(word).as_str()) || calls_wrong(word)
 }
 
 /// Words that call something wrong wherever they stand, as label keys: who says one of them need not have been asked.
@@ -72,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_no_is_one_in_any_language_and_spelling_and_nothing_else_is() {
-        for word in WORDS {
+        for word in BARE.into_iter().chain(WRONG) {
             assert!(says_no(word), "each word is its own key: {word}");
         }
         for word in [" No\u{a0}", "ＮＥＩＮ", "Not  Correct", "НЕТ"] {
