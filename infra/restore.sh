@@ -182,8 +182,6 @@ else
         fi
     done
 fi
-# The next build counts copies anew: some have come since, and builds know of them no more.
-aws s3 rm --only-show-errors "s3://$bucket/datasets/copies.bin"
 # Versions of the label set count on: a number names one set for good.
 if aws s3 cp --only-show-errors "s3://$bucket/label-set.json" "$work/label-set" 2>/dev/null; then
     restored=$(version_of "$work/label-set") newest=$(newest_label_set)
@@ -197,5 +195,8 @@ if aws s3 cp --only-show-errors "s3://$bucket/label-set.json" "$work/label-set" 
         echo "undone. They are kept under label-sets/. Labels by names that came with them are proposals until you add them."
     fi
 fi
+# The next build counts copies anew: some have come since, and builds know of them no more.
+aws s3 rm --only-show-errors "s3://$bucket/datasets/copies.bin" ||
+    fail "all is brought back, but delete s3://$bucket/datasets/copies.bin: the next build counts copies wrongly by it"
 echo "Brought back. Texts that were erased since then are in it again: take them out by"
 echo "  active-learning erase --again --bucket $bucket --yes"
