@@ -15,7 +15,7 @@ use active_learning_aws::{
     overview::FAILED_EVENTS,
 };
 use active_learning_core::{
-    dataset::{Mode, TrainingFileReport, TrainingFileState, is_initial_file, is_shipped_sample},
+    dataset::{Mode, ONLY_LABEL, TrainingFileReport, TrainingFileState, is_initial_file, is_shipped_sample},
     erasure::ErasedTexts,
     text::counted_as,
 };
@@ -358,7 +358,9 @@ impl<'a> Waiting<'a> {
     /// Returns why there will be no model: the file is not taken, or none of those that lie there is.
     async fn refused(&self) -> Result<Option<String>, BucketError> {
         let files = model_building::training_files(self.training).await?;
-        let untaken = |file: &&TrainingFileReport| file.state != TrainingFileState::Taken;
+        let untaken = |file: &&TrainingFileReport| {
+            file.state != TrainingFileState::Taken || file.repairs.iter().any(|told| told == ONLY_LABEL)
+        };
         let refused = match self.file {
             Some(key) => files.iter().find(|file| file.key == key).filter(untaken),
             None => {

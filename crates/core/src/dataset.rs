@@ -27,7 +27,7 @@ pub use training_check::{
     Findings, Spelling, Spellings, TrainingCheck, Unusable, text_id, warn_of_single_rows,
 };
 pub use training_report::{
-    INITIAL_PREFIX, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState, is_initial_file,
+    INITIAL_PREFIX, ONLY_LABEL, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState, is_initial_file,
     is_shipped_sample, report_key, report_on_other_file,
 };
 pub use training_rows::{BadRow, RowError, TrainingRow, TrainingRows, label_column, label_problem};

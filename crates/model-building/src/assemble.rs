@@ -35,7 +35,7 @@ use active_learning_aws::{
     label_set::LabelSets,
 };
 use active_learning_core::{
-    dataset::{DatasetManifest, Mode, TrainingFileReport, report_key},
+    dataset::{DatasetManifest, Mode, TrainingFileReport, TrainingFileState, report_key},
     labels::label_set::LabelSet,
 };
 use chrono::{DateTime, Utc};
@@ -221,7 +221,7 @@ pub(crate) async fn read_initial(
     Ok(initial.finish())
 }
 
-/// Says beside each training file that is not learnt from why it is not.
+/// Says beside each training file that is not learnt from why it is not, and of one that was refused before that it is now.
 async fn write_reports(
     bucket: &Bucket,
     reports: Vec<TrainingFileReport>,
@@ -229,7 +229,14 @@ async fn write_reports(
 ) -> Result<(), AssembleError> {
     for mut report in reports {
         let key = report_key(&report.key);
-        warn!(report.key, report.state = ?report.state, report.reason, "a training file is not learnt from");
+        if report.state == TrainingFileState::Taken {
+            let told: Option<TrainingFileReport> = bucket.read_document(&key).await?;
+            if told.is_some_and(|told| told.etag == report.etag && told.state == report.state) {
+                continue;
+            }
+        } else {
+            warn!(report.key, report.state = ?report.state, report.reason, "a training file is not learnt from");
+        }
         report.at = active_learning_aws::rfc3339(now);
         bucket.put_document(&key, &report).await?;
     }

@@ -6,7 +6,7 @@ use chrono::Utc;
 
 use crate::{
     ModelBuilding,
-    assemble::{AssembleError, AssemblePolicy, MAX_HELD_OUT, assemble, check_dataset},
+    assemble::{AssembleError, AssemblePolicy, MAX_HELD_OUT, NEWEST_KEY, Newest, assemble, check_dataset},
     build::{Build, Status},
     endpoint::ServingEndpoint,
     error::StepError,
@@ -54,7 +54,11 @@ impl ModelBuilding {
     /// Checks the dataset against the rules of the service that trains on it.
     pub(crate) async fn check(&self, mut build: Build) -> Result<Build, StepError> {
         let manifest = self.manifest(build.dataset()?).await?;
-        let left_out = |reason: &str| manifest.left_out.get(reason).copied().unwrap_or_default();
+        let newest: Option<Newest> = self.bucket.read_document(NEWEST_KEY).await?;
+        let newest = newest.filter(|newest| newest.version == manifest.version);
+        let now_left_out = newest.and_then(|newest| newest.left_out);
+        let all_left_out = now_left_out.as_ref().unwrap_or(&manifest.left_out);
+        let left_out = |reason: &str| all_left_out.get(reason).copied().unwrap_or_default();
         metrics::count(
             "model-building",
             &[

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use active_learning_aws::metrics;
 use active_learning_core::{
     dataset::{
-        HeldOut, INITIAL_PREFIX, NearCopies, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState,
-        TrainingRow, TrainingRows, is_initial_file, is_shipped_sample, is_test, label_column, report_key,
+        HeldOut, INITIAL_PREFIX, NearCopies, ONLY_LABEL, SAMPLE_IGNORED, TrainingFileReport,
+        TrainingFileState, TrainingRow, TrainingRows, is_initial_file, is_shipped_sample, is_test,
+        label_column, report_key,
     },
     erasure::{ERASED, rows_without},
     labels::{
@@ -93,16 +94,8 @@ async fn build_of(
     upload: &Upload,
     file: Vec<u8>,
 ) -> Result<(), StoreError> {
-    let mut report = TrainingFileReport {
-        key: upload.key.clone(),
-        etag: upload.etag.clone(),
-        state: TrainingFileState::Taken,
-        reason: None,
-        repairs: Vec::new(),
-        erased_rows: Vec::new(),
-        model_arn: None,
-        at: active_learning_aws::rfc3339(upload.time),
-    };
+    let mut report = TrainingFileReport::of(&upload.key, &upload.etag, TrainingFileState::Taken);
+    report.at = active_learning_aws::rfc3339(upload.time);
     let is_sample = is_shipped_sample(&upload.key, &hex::encode(Sha256::digest(&file)));
     let erased = bucket.erased().await?;
     let label = label_column(&file, Some(LABEL_DELIMITER));
@@ -112,14 +105,30 @@ async fn build_of(
         report.reason = Some(SAMPLE_IGNORED.to_owned());
         return write_report(bucket, &report).await;
     }
-    let arn = match taken(bucket, encoders, config, upload, file).await? {
+    let made = taken(bucket, encoders, config, upload, file).await?;
+    let arn = match made {
         Ok((arn, repairs)) => {
             report.repairs = repairs;
             report.repairs.extend(told_of_erased(rows.len()));
             report.erased_rows = rows;
             arn
         }
-        Err(refusal) => {
+        Err(Refusal::OnlyLabel { label, repairs, .. }) if has_labels_beside(bucket, &label).await? => {
+            report.repairs = repairs;
+            report.repairs.extend(told_of_erased(rows.len()));
+            report.repairs.push(ONLY_LABEL.to_owned());
+            report.erased_rows = rows;
+            let set = bucket.label_sets().current().await?;
+            let several = set.as_ref().is_some_and(|set| set.has_several_in_data());
+            if set.is_some_and(|set| set.find(&label).is_none()) {
+                report
+                    .repairs
+                    .extend(take_labels(bucket, upload, &[label], several).await?);
+            }
+            keep_earlier_repairs(bucket, &mut report).await?;
+            return write_report(bucket, &report).await;
+        }
+        Err(Refusal::OnlyLabel { reason: refusal, .. } | Refusal::Other(refusal)) => {
             tracing::error!(
                 key = upload.key,
                 reason = refusal,
@@ -139,7 +148,7 @@ async fn build_of(
         }
         false => report
             .repairs
-            .extend(take_labels(bucket, config, upload, &arn).await?),
+            .extend(take_labels_of_model(bucket, config, upload, &arn).await?),
     }
     keep_earlier_repairs(bucket, &mut report).await?;
 
@@ -157,6 +166,37 @@ async fn build_of(
     write_report(bucket, &report).await
 }
 
+/// Why no model is made of a file.
+enum Refusal {
+    /// All its rows have the same label: they are worth something beside others.
+    OnlyLabel {
+        label: String,
+        repairs: Vec<String>,
+        reason: String,
+    },
+    Other(String),
+}
+
+impl From<TrainingDataError> for Refusal {
+    fn from(error: TrainingDataError) -> Self {
+        let reason = error.to_string();
+        match error.only_label() {
+            Ok((label, repairs)) => Self::OnlyLabel {
+                label,
+                repairs,
+                reason,
+            },
+            Err(_) => Self::Other(reason),
+        }
+    }
+}
+
+/// Returns whether there are labels that rows with this one alone are told from.
+async fn has_labels_beside(bucket: &Bucket, label: &str) -> Result<bool, StoreError> {
+    let set = bucket.label_sets().current().await?;
+    Ok(set.is_some_and(|set| set.has_labels_beside(label)))
+}
+
 /// Makes a model of a file; returns it with what was repaired, or why there is none.
 async fn taken(
     bucket: &Bucket,
@@ -164,10 +204,10 @@ async fn taken(
     config: &Config,
     upload: &Upload,
     file: Vec<u8>,
-) -> Result<Result<(ClassifierArn, Vec<String>), String>, StoreError> {
+) -> Result<Result<(ClassifierArn, Vec<String>), Refusal>, StoreError> {
     let encoder = match encoders.current().await {
         Ok(encoder) => encoder,
-        Err(error @ StoreError::Encoder(_)) => return Ok(Err(error.to_string())),
+        Err(error @ StoreError::Encoder(_)) => return Ok(Err(Refusal::Other(error.to_string()))),
         Err(error) => return Err(error),
     };
     let (endpoint, reading) = (&config.endpoint_arn, Reading::of(config));
@@ -178,7 +218,7 @@ async fn taken(
     let trained = trained(bucket, encoder.as_ref(), recent, upload, file, reading, &arn).await?;
     Ok(match trained {
         Ok(repairs) => Ok((arn, repairs)),
-        Err(refusal) => Err(refusal.to_string()),
+        Err(refusal) => Err(refusal.into()),
     })
 }
 
@@ -194,9 +234,8 @@ async fn keep_earlier_repairs(bucket: &Bucket, report: &mut TrainingFileReport) 
     Ok(())
 }
 
-/// Takes the labels of a user's own file into the label set, in place of those of the parameter, and whether its texts have
-/// several: then every text may have. Returns what is to be said of labels that it adds to a set which others have made.
-async fn take_labels(
+/// Takes in the labels of a user's own file, which are those of its model: see [`take_labels`].
+async fn take_labels_of_model(
     bucket: &Bucket,
     config: &Config,
     upload: &Upload,
@@ -209,11 +248,20 @@ async fn take_labels(
     let labels = classifier
         .and_then(|classifier| classifier.trained)
         .map(|trained| trained.labels);
-    let labels = labels.unwrap_or_default();
-    let at = active_learning_aws::rfc3339(upload.time);
+    take_labels(bucket, upload, &labels.unwrap_or_default(), several).await
+}
 
+/// Takes the labels of a user's own file into the label set, in place of those of the parameter, and whether its texts have
+/// several: then every text may have. Returns what is to be said of labels that it adds to a set which others have made.
+async fn take_labels(
+    bucket: &Bucket,
+    upload: &Upload,
+    labels: &[String],
+    several: bool,
+) -> Result<Vec<String>, StoreError> {
+    let at = active_learning_aws::rfc3339(upload.time);
     let before = bucket.label_sets().current().await?;
-    let set = bucket.label_sets().take_data(&labels, several, &at).await?;
+    let set = bucket.label_sets().take_data(labels, several, &at).await?;
     tracing::info!(
         label_set.version = set.version(),
         labels = labels.len(),
@@ -223,10 +271,7 @@ async fn take_labels(
         Origin::Parameter => told_of_missing(&before, &set),
         Origin::InitialData | Origin::Edited => told_of_new(&before, &set),
     });
-    Ok(changed
-        .into_iter()
-        .chain(told_of_refused(&labels, &set))
-        .collect())
+    Ok(changed.into_iter().chain(told_of_refused(labels, &set)).collect())
 }
 
 /// Names the labels of a file that the set did not take in, and why.

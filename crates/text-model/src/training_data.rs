@@ -140,16 +140,28 @@ pub enum TrainingDataError {
         line: u64,
     },
     /// Nothing to tell apart.
-    #[error("the file has {found} different {}, at least two are needed", if *.found == 1 { "label" } else { "labels" })]
+    #[error(
+        "the file has {} different {}, at least two are needed",
+        .labels.len(),
+        if .labels.len() == 1 { "label" } else { "labels" }
+    )]
     TooFewLabels {
         /// Different labels in the file.
-        found: usize,
+        labels: Vec<String>,
+        /// What was read otherwise than it is written.
+        repairs: Vec<String>,
     },
     /// Nothing to tell apart, once the texts with different labels are left out.
-    #[error("only {found} different {} left, at least two are needed: {conflicts}", if *.found == 1 { "label is" } else { "labels are" })]
+    #[error(
+        "only {} different {} left, at least two are needed: {conflicts}",
+        .labels.len(),
+        if .labels.len() == 1 { "label is" } else { "labels are" }
+    )]
     TooFewLabelsLeft {
         /// Different labels that are left.
-        found: usize,
+        labels: Vec<String>,
+        /// What was read otherwise than it is written.
+        repairs: Vec<String>,
         /// Which texts have different labels, by their lines.
         conflicts: String,
     },
@@ -189,6 +201,19 @@ pub enum TrainingDataError {
         /// What is wrong.
         reason: &'static str,
     },
+}
+
+impl TrainingDataError {
+    /// Returns the label of rows that have nothing wrong but that it is the only one, and what was repaired in them.
+    pub fn only_label(self) -> Result<(String, Vec<String>), Self> {
+        match self {
+            Self::TooFewLabels { mut labels, repairs }
+            | Self::TooFewLabelsLeft {
+                mut labels, repairs, ..
+            } if labels.len() == 1 => Ok((labels.remove(0), repairs)),
+            other => Err(other),
+        }
+    }
 }
 
 impl From<RowError> for TrainingDataError {
@@ -602,7 +627,7 @@ impl Collector {
     fn join_to_learn(&mut self) -> Result<(Findings, Joined), TrainingDataError> {
         let findings = std::mem::take(&mut self.check).finish()?;
         let joined = self.join(&findings);
-        check_label_count(joined.labels.len(), self.mode, &findings)?;
+        check_label_count(&joined, self.mode, &findings)?;
         self.check_unambiguous(&joined.labels)?;
         Ok((findings, joined))
     }
@@ -756,18 +781,22 @@ fn tell_of_several_labels(cut_rows: u64, rows: usize) -> Option<String> {
     })
 }
 
-fn check_label_count(found: usize, mode: Mode, findings: &Findings) -> Result<(), TrainingDataError> {
+fn check_label_count(joined: &Joined, mode: Mode, findings: &Findings) -> Result<(), TrainingDataError> {
+    let found = joined.labels.len();
     let limit = match mode {
         Mode::MultiClass => MAX_CLASSES,
         Mode::MultiLabel => MAX_LABELS,
     };
-    match &findings.conflicts {
-        Some(conflicts) if found < 2 => {
-            let conflicts = conflicts.clone();
-            return Err(TrainingDataError::TooFewLabelsLeft { found, conflicts });
-        }
-        None if found < 2 => return Err(TrainingDataError::TooFewLabels { found }),
-        _ => {}
+    if found < 2 {
+        let (labels, repairs) = (joined.labels.clone(), joined.repairs.clone());
+        return Err(match findings.conflicts.clone() {
+            Some(conflicts) => TrainingDataError::TooFewLabelsLeft {
+                labels,
+                repairs,
+                conflicts,
+            },
+            None => TrainingDataError::TooFewLabels { labels, repairs },
+        });
     }
     if found > limit {
         return Err(TrainingDataError::TooManyLabels { found, limit });

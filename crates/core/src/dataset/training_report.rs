@@ -12,6 +12,10 @@ const REPORTS_PREFIX: &str = "initial-reports/";
 /// Why sample data is not learnt from.
 pub const SAMPLE_IGNORED: &str = "it is sample data, and there is data of your own under initial/";
 
+/// What is said of a file whose rows all have one label, while there are others.
+pub const ONLY_LABEL: &str = "all its rows have one label, so no model is made of it alone: they train beside those of other \
+                              labels from the next build on";
+
 /// SHA-256 of the sample data that earlier versions put under the key of a user's own data.
 const SHIPPED_SAMPLES: [&str; 1] = ["290f1631d4f8322caa38e2819f45358e5d7715c21b82fcc9734c8765422c24e4"];
 /// Part of the name of a file of sample data.
@@ -55,6 +59,22 @@ pub struct TrainingFileReport {
     pub at: String,
 }
 
+impl TrainingFileReport {
+    /// Begins the report on a file, with nothing more to say.
+    pub fn of(key: &str, etag: &str, state: TrainingFileState) -> Self {
+        Self {
+            key: key.to_owned(),
+            etag: etag.to_owned(),
+            state,
+            reason: None,
+            repairs: Vec::new(),
+            erased_rows: Vec::new(),
+            model_arn: None,
+            at: String::new(),
+        }
+    }
+}
+
 /// Returns whether an object is a training file that makes a model at once.
 pub fn is_initial_file(key: &str) -> bool {
     key.starts_with(INITIAL_PREFIX) && key.ends_with(INITIAL_SUFFIX)
@@ -70,16 +90,9 @@ pub fn report_on_other_file(key: &str, etag: &str) -> Option<TrainingFileReport>
     if is_initial_file(key) || name.is_empty() || name.ends_with('/') {
         return None;
     }
-    Some(TrainingFileReport {
-        key: key.to_owned(),
-        etag: etag.to_owned(),
-        state: TrainingFileState::Refused,
-        reason: Some(NOT_CSV.to_owned()),
-        repairs: Vec::new(),
-        erased_rows: Vec::new(),
-        model_arn: None,
-        at: String::new(),
-    })
+    let mut report = TrainingFileReport::of(key, etag, TrainingFileState::Refused);
+    report.reason = Some(NOT_CSV.to_owned());
+    Some(report)
 }
 
 /// Returns the key of the report on a training file.

@@ -276,6 +276,14 @@ impl LabelSet {
         active.map(|label| label.name.as_str())
     }
 
+    /// Returns whether texts of this label alone can be learnt from, since there are other labels to tell it from. Those of
+    /// the parameter are others only where it names this one too: otherwise data takes their place.
+    pub fn has_labels_beside(&self, label: &str) -> bool {
+        let own = self.own_name(label);
+        let is_of_data = self.origin != Origin::Parameter || self.find(label).is_some();
+        is_of_data && self.active().any(|other| other != own)
+    }
+
     /// Returns whether somebody has refused this name as a label.
     pub fn is_refused(&self, name: &str) -> bool {
         self.refusal(name).is_some()

@@ -1,6 +1,6 @@
 //! The check of a dataset before money is spent, and what is to be said of what it leaves out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_aws::{
     bucket::{Bucket, BucketError},
@@ -48,7 +48,7 @@ pub fn check_dataset(manifest: &DatasetManifest, rules: &Rules, needs_test_rows:
                     .into(),
         });
     }
-    let warnings = warnings_of(manifest).into_iter();
+    let warnings = warnings_of(&manifest.left_out).into_iter();
     problems.extend(warnings.map(|message| Problem {
         severity: Severity::Warning,
         message,
@@ -131,9 +131,9 @@ const LEFT_OUT: [(&str, &str, &str); 13] = [
 const NAMED: usize = 20;
 
 /// Says what of the labels is in neither file of a dataset, as far as somebody may do something about it.
-fn warnings_of(manifest: &DatasetManifest) -> Vec<String> {
+fn warnings_of(left_out: &BTreeMap<String, u64>) -> Vec<String> {
     let said = LEFT_OUT.iter().filter_map(|(reason, one, several)| {
-        let count = manifest.left_out.get(*reason).filter(|count| **count > 0)?;
+        let count = left_out.get(*reason).filter(|count| **count > 0)?;
         Some(counted_as(*count, one, several))
     });
     said.collect()
@@ -174,7 +174,8 @@ pub async fn warnings(bucket: &Bucket) -> Result<Vec<String>, BucketError> {
     };
     let set = LabelSets::new(bucket.clone()).current().await?;
     let without = set.and_then(|set| without_rows(&set, &manifest));
-    Ok(warnings_of(&manifest).into_iter().chain(without).collect())
+    let left_out = newest.left_out.as_ref().unwrap_or(&manifest.left_out);
+    Ok(warnings_of(left_out).into_iter().chain(without).collect())
 }
 
 #[cfg(test)]
@@ -195,7 +196,7 @@ mod tests {
     #[test]
     fn what_is_left_out_is_said_of_one_and_of_several() {
         assert_eq!(
-            warnings_of(&manifest()),
+            warnings_of(&manifest().left_out),
             [
                 "1 row waits until its class has enough rows to train on",
                 "2 texts have a proposed label: they count once somebody accepts it (`active-learning labels proposed`)",

@@ -4,7 +4,7 @@
 //! in several spellings is joined over all files.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     io::{self, Read},
     sync::Arc,
 };
@@ -12,12 +12,16 @@ use std::{
 use active_learning_aws::bucket::BucketError;
 use active_learning_core::{
     dataset::{
-        ContentId, Mode, RowError, SAMPLE_IGNORED, Spellings, TextId, TrainingCheck, TrainingFileReport,
-        TrainingFileState, TrainingRows, is_shipped_sample, one_line, text_id,
+        ContentId, Mode, ONLY_LABEL, RowError, Rules, SAMPLE_IGNORED, Spellings, TextId, TrainingCheck,
+        TrainingFileReport, TrainingFileState, TrainingRows, is_shipped_sample, one_line, text_id,
     },
     erasure::ErasedTexts,
     feedback::prediction::{LABEL_DELIMITER, cut_labels, join_labels, split_labels},
-    labels::{label_set::LabelSet, missing::is_missing},
+    labels::{
+        label_key::label_key,
+        label_set::{LabelSet, is_written_as_others},
+        missing::is_missing,
+    },
     sampling::selection::SelectedBy,
 };
 use sha2::{Digest, Sha256};
@@ -209,7 +213,40 @@ impl Initial {
         let before = rows.len();
         rows.retain(|_| texts.next().is_some_and(|text| !findings.is_conflicting(text)));
         let conflicting = before - rows.len();
+        self.check_labels(&rows)?;
         Ok((rows, conflicting as u64))
+    }
+
+    /// Refuses what the built-in classifier refuses of the labels of a file.
+    fn check_labels(&self, rows: &[Row]) -> Result<(), Refusal> {
+        let written = self.label_sets.by_number();
+        let used: BTreeSet<u32> = rows.iter().map(|row| row.labels).collect();
+        let used = used.iter().map(|number| split_labels(&written[*number as usize]));
+        let used: Vec<Vec<String>> = used.collect();
+        let several = self.mode == Some(Mode::MultiLabel) || used.iter().any(|labels| labels.len() > 1);
+        let mode = if several {
+            Mode::MultiLabel
+        } else {
+            Mode::MultiClass
+        };
+        let limit = Rules::comprehend(mode).max_classes;
+        let names = used.into_iter().flatten();
+        let names: BTreeMap<String, String> = names
+            .map(|name| (label_key(self.own_name(&name)), name))
+            .collect();
+        let is_known = |name: &str| names.contains_key(&label_key(name));
+        let refused = match names.values().find(|name| is_written_as_others(name, is_known)) {
+            _ if names.len() > limit => format!(
+                "the file has {} different labels, at most {limit} are supported (label first, then the text?)",
+                names.len()
+            ),
+            Some(label) if several => format!(
+                "the label `{label}` could not be told from several labels of one text, which are written with a bar (|) \
+                 between them, and each part of it is a label: rename it"
+            ),
+            _ => return Ok(()),
+        };
+        Err(Refusal::Reason(refused))
     }
 
     /// Cuts a label column into names: where a part is none of the label set, at each delimiter that is not escaped.
@@ -230,6 +267,7 @@ impl Initial {
 
     /// Leaves sample data out where there is other data, and joins what is one class.
     pub(super) fn finish(mut self) -> (InitialRows, Vec<TrainingFileReport>) {
+        self.see_to_only_labels();
         if self.files.iter().any(|file| !file.is_sample) {
             let (samples, own): (Vec<File>, Vec<File>) =
                 self.files.into_iter().partition(|file| file.is_sample);
@@ -269,6 +307,46 @@ impl Initial {
         (initial, self.reports)
     }
 
+    /// Reports the user's own files whose rows all have one label. Where there is no other to tell it from, they are left out.
+    fn see_to_only_labels(&mut self) {
+        let written = self.label_sets.by_number();
+        let labels_of = |file: &File| -> BTreeSet<String> {
+            let numbers: BTreeSet<u32> = file.rows.iter().map(|row| row.labels).collect();
+            let labels = numbers
+                .iter()
+                .map(|number| split_labels(&written[*number as usize]));
+            let labels = labels.flatten();
+            labels.map(|label| label_key(self.own_name(&label))).collect()
+        };
+        let labels: Vec<Option<BTreeSet<String>>> = self
+            .files
+            .iter()
+            .map(|file| (!file.is_sample).then(|| labels_of(file)))
+            .collect();
+        let all: BTreeSet<&String> = labels.iter().flatten().flatten().collect();
+        let set = self.set.clone();
+        let is_told_apart =
+            |label: &str| all.len() > 1 || set.as_ref().is_some_and(|set| set.has_labels_beside(label));
+        let mut files = Vec::new();
+        for (file, labels) in std::mem::take(&mut self.files).into_iter().zip(&labels) {
+            match labels.as_ref().map(|labels| Vec::from_iter(labels)).as_deref() {
+                Some([label]) if is_told_apart(label) => {
+                    let mut report = TrainingFileReport::of(&file.key, &file.etag, TrainingFileState::Taken);
+                    report.repairs.push(ONLY_LABEL.to_owned());
+                    self.reports.push(report);
+                    files.push(file);
+                }
+                Some([_]) => {
+                    let reason = "the file has 1 different label, at least two are needed".to_owned();
+                    self.count("refused-initial-file", 1);
+                    self.report(&file.key, &file.etag, TrainingFileState::Refused, reason);
+                }
+                _ => files.push(file),
+            }
+        }
+        self.files = files;
+    }
+
     fn count(&mut self, why: &'static str, count: u64) {
         if count > 0 {
             *self.left_out.entry(why).or_default() += count;
@@ -276,16 +354,9 @@ impl Initial {
     }
 
     fn report(&mut self, key: &str, etag: &str, state: TrainingFileState, reason: String) {
-        self.reports.push(TrainingFileReport {
-            key: key.to_owned(),
-            etag: etag.to_owned(),
-            state,
-            reason: Some(reason),
-            repairs: Vec::new(),
-            erased_rows: Vec::new(),
-            model_arn: None,
-            at: String::new(),
-        });
+        let mut report = TrainingFileReport::of(key, etag, state);
+        report.reason = Some(reason);
+        self.reports.push(report);
     }
 }
 

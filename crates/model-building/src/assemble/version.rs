@@ -208,9 +208,14 @@ impl Written {
     }
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Newest {
     pub(crate) version: String,
+    /// What the last assembly left out: of the same version another one may have left out something else. Earlier versions did
+    /// not note it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) left_out: Option<BTreeMap<String, u64>>,
 }
 
 /// Makes the files a version, unless they are one; what they hold out and were trained on is noted first.
@@ -221,8 +226,8 @@ pub(super) async fn publish(
 ) -> Result<Assembled, AssembleError> {
     let machine = files.machine.as_ref().map(|machine| &machine.rows.1);
     let version = dataset_version(&files.train.1, &files.test.1, machine);
-    let newest = bucket.read_document::<Newest>(NEWEST_KEY).await?;
-    let newest = newest.map(|newest| newest.version);
+    let before = bucket.read_document::<Newest>(NEWEST_KEY).await?;
+    let newest = before.as_ref().map(|newest| newest.version.clone());
     let new_texts = files.new_held_out.len() as u64 + files.new_trained.count;
     let (held_out, trained) = (&files.new_held_out, &files.new_trained);
     files.split.add(bucket, held_out, trained).await?;
@@ -234,10 +239,11 @@ pub(super) async fn publish(
         Some(manifest) => manifest,
         None => files.upload(bucket, &version, newest.clone(), now).await?,
     };
-    if newest.as_ref() != Some(&version) {
-        let newest = Newest {
-            version: version.clone(),
-        };
+    let newest = Newest {
+        version: version.clone(),
+        left_out: Some(left_out.clone()),
+    };
+    if before.as_ref() != Some(&newest) {
         bucket.put_document(NEWEST_KEY, &newest).await?;
     }
     info!(

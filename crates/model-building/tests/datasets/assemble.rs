@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_core::{
-    dataset::{DatasetManifest, Mode, Problem, Rules, Severity, TrainingFileState},
+    dataset::{DatasetManifest, Mode, ONLY_LABEL, Problem, Rules, Severity, TrainingFileState},
     feedback::{Signal, record_id},
     keys::selected_texts,
     labels::{
@@ -478,6 +478,26 @@ async fn a_refused_file_is_listed_until_it_is_mended_or_removed() {
 }
 
 #[tokio::test]
+async fn a_refused_file_that_was_removed_is_told_of_no_more_though_the_rows_are_the_same() {
+    let bucket = Bucket::new();
+    bucket.put("initial/good.csv", initial(4)).await;
+    bucket.put("initial/bad.csv", "World,good\n,text\n").await;
+    bucket.assemble(&POLICY).await;
+    let warnings = async || {
+        let told = model_building::assemble::warnings(&bucket.bucket()).await;
+        told.expect("warnings").join("; ")
+    };
+
+    let with_it = warnings().await;
+    let delete = bucket.s3.delete_object().bucket(BUCKET).key("initial/bad.csv");
+    delete.send().await.expect("deleted");
+    bucket.assemble(&POLICY).await;
+
+    assert!(with_it.contains("1 training file under initial/"), "{with_it}");
+    assert_eq!(warnings().await, "");
+}
+
+#[tokio::test]
 async fn own_initial_data_replaces_the_shipped_sample_and_no_build_mixes_them() {
     let bucket = Bucket::new();
     bucket
@@ -727,4 +747,80 @@ async fn a_row_whose_label_says_that_there_is_none_is_in_no_dataset_and_is_count
         "{labels:?}"
     );
     assert_eq!(manifest.left_out["unlabelled-initial-row"], 2);
+}
+
+#[tokio::test]
+async fn a_file_of_one_more_label_trains_beside_others_and_its_report_says_so() {
+    let bucket = Bucket::new();
+    bucket.put("initial/good.csv", initial(4)).await;
+    let good = bucket.assemble(&POLICY).await;
+    bucket
+        .put(
+            "initial/neutral.csv",
+            "Neutral,so so\nNeutral,as ever\nneutral,nothing new\n",
+        )
+        .await;
+    let listed = bucket.bucket().list("initial/neutral.csv").await.expect("listed");
+    let refused = serde_json::json!({"key": "initial/neutral.csv", "etag": listed[0].etag, "state": "refused",
+        "reason": "as an earlier version said", "at": "2026-11-20T10:00:00Z"});
+    bucket
+        .put("initial-reports/neutral.csv.json", refused.to_string())
+        .await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    assert_eq!(
+        manifest.train.summary.rows + manifest.test.summary.rows,
+        good.train.summary.rows + good.test.summary.rows + 3
+    );
+    let report = report(&bucket, "neutral.csv").await;
+    assert_eq!(
+        (&report["state"], &report["reason"]),
+        (&"taken".into(), &serde_json::Value::Null)
+    );
+    assert_eq!(report["repairs"][0], ONLY_LABEL);
+}
+
+#[tokio::test]
+async fn files_that_all_have_the_same_one_label_are_refused_and_left_out() {
+    let bucket = Bucket::new();
+    bucket.put("initial/a.csv", "Dog,barks\nDog,wags\n").await;
+    bucket.put("initial/b.csv", "dog,howls\n").await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    assert_eq!(manifest.train.summary.rows + manifest.test.summary.rows, 0);
+    for name in ["a.csv", "b.csv"] {
+        let report = report(&bucket, name).await;
+        assert_eq!(report["state"], "refused");
+        assert_eq!(
+            report["reason"],
+            "the file has 1 different label, at least two are needed"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_too_many_labels_is_refused_and_blocks_no_build() {
+    let bucket = Bucket::new();
+    bucket.put("initial/good.csv", initial(4)).await;
+    let good = bucket.assemble(&POLICY).await;
+    let rows = (0..2_002).map(|row| format!("Label {},text number {row} of them all\n", row / 2));
+    bucket.put("initial/many.csv", rows.collect::<String>()).await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    assert_eq!(manifest.train.summary.sha256, good.train.summary.sha256);
+    let report = report(&bucket, "many.csv").await;
+    assert_eq!(report["state"], "refused");
+    assert!(
+        report["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.starts_with("the file has 1001 different labels"))
+    );
+}
+
+async fn report(bucket: &Bucket, name: &str) -> serde_json::Value {
+    let reports = bucket.objects("initial-reports/").await;
+    serde_json::from_slice(reports[&format!("initial-reports/{name}.json")].as_ref()).expect("JSON")
 }

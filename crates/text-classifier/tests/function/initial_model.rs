@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use active_learning_core::dataset::ONLY_LABEL;
 use active_learning_core::erasure::ErasedTexts;
 use active_learning_core::labels::label_set::{LABEL_SET_KEY, LabelSet, Origin, version_key};
 use serde_json::{Value, json};
@@ -236,6 +237,59 @@ async fn report(function: &Function, name: &str) -> Value {
 }
 
 #[tokio::test]
+async fn a_file_of_one_more_label_makes_no_model_and_gives_the_set_its_label() {
+    let function = Function::new();
+    function
+        .train("initial/pets.csv", PETS_CSV)
+        .await
+        .expect("good file");
+    let before = state(&function).await;
+
+    function
+        .train("initial/birds.csv", "label,text\nBird,sings\nbird,flies\n")
+        .await
+        .expect("good file");
+
+    let taken = report(&function, "birds.csv").await;
+    assert_eq!(
+        (&taken["state"], &taken["reason"]),
+        (&json!("taken"), &Value::Null)
+    );
+    let told = taken["repairs"].to_string();
+    for part in [
+        "line 1",
+        "`bird`",
+        ONLY_LABEL,
+        "the label set did not have `Bird`: added",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert_eq!(state(&function).await, before);
+    let set: Value =
+        serde_json::from_slice(&function.object(LABEL_SET_KEY).await.expect("a set")).expect("JSON");
+    assert!(set.to_string().contains("\"Bird\""), "{set}");
+}
+
+#[tokio::test]
+async fn a_file_of_one_label_is_refused_where_there_is_no_other() {
+    let function = Function::new();
+
+    function
+        .train("initial/birds.csv", "Bird,sings\nBird,flies\n")
+        .await
+        .expect("a refusal is no failure");
+
+    let refused = report(&function, "birds.csv").await;
+    assert_eq!(
+        (&refused["state"], &refused["reason"]),
+        (
+            &json!("refused"),
+            &json!("the file has 1 different label, at least two are needed")
+        )
+    );
+}
+
+#[tokio::test]
 async fn a_bad_file_is_refused_with_line_and_reason_and_the_endpoint_keeps_its_model() {
     let function = Function::new();
     function
@@ -426,7 +480,7 @@ async fn labels_of_a_file_have_the_names_of_the_set_and_it_is_said_what_was_join
     ] {
         assert!(repairs.contains(said), "{said}: {repairs}");
     }
-    let set = function.object("label-set.json").await.expect("a set");
+    let set = function.object(LABEL_SET_KEY).await.expect("a set");
     let set = LabelSet::parse(&set).expect("a set");
     assert_eq!(set.active().collect::<Vec<_>>(), ["cat", "Hund", "Bird"]);
     let arn = state(&function).await["properties"]["ModelArn"].clone();
