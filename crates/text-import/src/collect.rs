@@ -15,7 +15,7 @@ use crate::{
     layout::layout,
     lines::Lines,
     names::{is_annotator_name, is_classifier_name, is_label_name, is_text_name},
-    no_texts::{self, NoTexts},
+    no_texts::{self, NoTexts, data_sets},
     python,
     records::Records,
     source::{OpenError, Shape, Source, open, without_comma},
@@ -265,6 +265,11 @@ impl Collected<'_> {
             self.notes.push(note.to_owned());
             objects = (1..).zip(rows).collect();
         }
+        let is_named = self.options.text_column.is_some();
+        let first = objects.first().filter(|_| !is_named);
+        if let Some(NoTexts { what, advice }) = first.and_then(|(_, fields)| data_sets::of_object(fields)) {
+            return Err(Refusal::Format { what, advice });
+        }
         table::of_objects(objects, self)?;
         let lists = std::mem::take(&mut self.lists);
         let columns = lists.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0);
@@ -298,9 +303,10 @@ impl Collected<'_> {
             Ok(Value::Array(values)) => match (columnwise::with_categories(&values), values) {
                 (Some(fields), _) => self.objects.push((number, fields)),
                 (None, values) if values.iter().any(Value::is_object) => {
+                    let reason = data_sets::of_list(&values);
                     self.reject(
                         number,
-                        "the row holds an object, which is neither a text nor a label",
+                        reason.unwrap_or("the row holds an object, which is neither a text nor a label"),
                     );
                 }
                 (None, values) => self.lists.push((number, columnwise::cells(&values))),

@@ -23,6 +23,8 @@ pub(crate) struct Roles {
     pub is_sure: bool,
     /// Whether labels are told to be lists of ids.
     pub has_ids: bool,
+    /// Whether labels are told to be a number for each label.
+    pub has_vectors: bool,
     /// What was guessed.
     pub notes: Vec<String>,
 }
@@ -87,6 +89,7 @@ pub(crate) fn roles(names: &[String], rows: &[Vec<String>], options: &Options) -
         annotator: known.annotator.filter(|column| Some(*column) != label),
         is_sure: known.text.is_some() || width == 1,
         has_ids: false,
+        has_vectors: false,
         notes,
     })
 }
@@ -115,11 +118,17 @@ impl Known {
             named(columns, options.label_column.as_ref())?,
         );
         let is_named = text.is_some();
-        let text = text.or_else(|| surest(names, text_place, label));
+        let text = text.or_else(|| {
+            let surest = surest(names, text_place, label);
+            surest.filter(|column| !is_weak_name_of_labels(&names[*column], *column, contents))
+        });
         let by_word = || text_within(names, contents, text, label);
         let within = if is_named { None } else { by_word() };
         let texts = within.or(text);
-        let by_name = surest(names, label_place, texts).or_else(|| names_within(names, contents, texts));
+        let filled = |name: &str| label_place(name).filter(|_| is_filled(names, contents, name));
+        let by_name = surest(names, &filled, texts);
+        let by_name = by_name.or_else(|| surest(names, label_place, texts));
+        let by_name = by_name.or_else(|| names_within(names, contents, texts));
         let are_none = |column: &usize| not_labels(&contents[*column]);
         if let (None, Some(column)) = (label, by_name) {
             let (name, content) = (names[column].trim(), &contents[column]);
@@ -185,13 +194,32 @@ fn named(columns: &[String], wanted: Option<&String>) -> Result<Option<usize>, R
 }
 
 /// Returns the column whose name says most surely what it holds, other than one.
-fn surest(names: &[String], place: fn(&str) -> Option<usize>, not: Option<usize>) -> Option<usize> {
+fn surest(names: &[String], place: impl Fn(&str) -> Option<usize>, not: Option<usize>) -> Option<usize> {
     let known = names
         .iter()
         .enumerate()
         .filter_map(|(column, name)| Some((place(name)?, column)));
     let others = known.filter(|(_, column)| Some(*column) != not);
     others.min().map(|(_, column)| column)
+}
+
+/// Returns whether the column of a name has something in it.
+fn is_filled(names: &[String], contents: &[Content], name: &str) -> bool {
+    let column = names.iter().position(|other| other == name);
+    column.is_some_and(|column| contents[column].filled > 0)
+}
+
+/// Returns whether a column that is called like `subject` holds what comes again and again, beside another one of texts.
+fn is_weak_name_of_labels(name: &str, column: usize, contents: &[Content]) -> bool {
+    let content = &contents[column];
+    let is_of_texts = |(other, texts): (usize, &Content)| {
+        let are_different = texts.filled > 0 && 10 * texts.distinct >= 9 * texts.filled;
+        other != column
+            && are_different
+            && !texts.are_codes
+            && texts.words > 2 * content.words.max(texts.filled)
+    };
+    is_weak_text_name(name) && content.comes_again() && contents.iter().enumerate().any(is_of_texts)
 }
 
 /// Says that no column is called like one of labels, and which others there are.
@@ -319,7 +347,7 @@ fn shown(columns: &[String], column: usize) -> String {
         .map_or_else(|| (column + 1).to_string(), |name| format!("`{}`", name.trim()))
 }
 
-/// Takes the column of the longest cells; of two as long the last.
+/// Takes the column of the longest cells; of two as long the last. Cells that come again and again are labels rather.
 fn guess_text(contents: &[Content], label: Option<usize>) -> Option<usize> {
     let candidates = contents.iter().enumerate().filter(|(column, content)| {
         let is_other = content.are_dates || content.are_json || content.are_marked;
@@ -328,7 +356,8 @@ fn guess_text(contents: &[Content], label: Option<usize>) -> Option<usize> {
     candidates
         .max_by_key(|(_, content)| {
             let are_labels = content.are_known || content.are_lists();
-            (!content.are_numbers, !are_labels, content.length)
+            let is_other = content.are_numbers || content.are_codes && content.words == content.filled;
+            (!is_other, !are_labels, !content.comes_again(), content.length)
         })
         .map(|(column, _)| column)
 }
@@ -552,6 +581,18 @@ mod tests {
     fn a_first_row_that_comes_again_or_is_a_sentence_names_nothing() {
         assert!(!told("World;text\nWorld;one\nSports;two").0);
         assert!(!told("label;a text about labels, and much more.\nlabel;one").0);
+    }
+
+    #[test]
+    fn what_comes_again_is_no_text_beside_what_does_not() {
+        assert_eq!(
+            told("Danke;Anerkennung\nSuper;Anerkennung\nMist;Ablehnung\nNein;Ablehnung"),
+            (false, 0, Some(1))
+        );
+        let rows = "Where is it now, please?;Delivery\nI cannot log in at all;Login\nIt is late by a week;Delivery\n\
+             No mail for the password;Login";
+        assert_eq!(told(&format!("foo;subject\n{rows}")), (true, 0, Some(1)));
+        assert_eq!(told("text;labels;category\na b;;x\nc d;;y\n"), (true, 0, Some(2)));
     }
 
     #[test]

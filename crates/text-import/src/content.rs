@@ -100,6 +100,11 @@ impl Content {
 }
 
 impl Content {
+    /// Returns whether its cells are short and come twice or more on the average.
+    pub(crate) fn comes_again(&self) -> bool {
+        self.filled >= 4 && 2 * self.distinct <= self.filled && self.length <= MAX_LABEL
+    }
+
     /// Returns whether cells hold several labels each, which come again in others, though the cells may not.
     pub(crate) fn are_lists(&self) -> bool {
         self.several > 0 && 2 * self.labels <= self.filled

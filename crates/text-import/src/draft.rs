@@ -71,6 +71,14 @@ pub(crate) fn text_of(value: Option<&Value>) -> Option<String> {
     }
 }
 
+/// Returns who somebody is: a name, a number, or what an export says of a person.
+pub(crate) fn person_of(person: Option<&Value>) -> Option<String> {
+    const FIELDS: [&str; 5] = ["email", "username", "annotator", "name", "id"];
+    let person = person?;
+    let of_person = || FIELDS.iter().find_map(|field| text_of(person.get(*field)));
+    text_of(Some(person)).or_else(of_person)
+}
+
 /// Returns a time as RFC 3339 in UTC; `None` where it is none, or of another zone.
 pub(crate) fn time_of(value: Option<&Value>) -> Option<String> {
     let text = value?.as_str()?.trim();

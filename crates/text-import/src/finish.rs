@@ -11,7 +11,7 @@ use active_learning_core::{
 };
 
 use crate::{
-    Import, Refusal, Role, Row, Vote,
+    Import, LabelDelimiter, Refusal, Role, Row, Vote,
     collected::Collected,
     draft::Draft,
     encoding::reason,
@@ -32,6 +32,8 @@ const NO_LABEL: &str = "texts with a label such as `NULL`, `NaN` or `n/a`, which
 
 /// Told of labels that are whole numbers with a point, behind their number.
 const WHOLE_NUMBERS: &str = "labels such as `1.0`, which were read as `1`";
+/// The same where a comma stands for the point.
+const WITH_COMMA: &str = "labels such as `1,0`, which were read as `1` (--label-delimiter , cuts there)";
 
 /// Told of a file whose labels are all numbers.
 const NUMBERS: &str =
@@ -101,21 +103,24 @@ impl Collected<'_> {
     }
 
     /// Reads labels such as `1.0` as `1` where all labels are whole numbers, unless the labels that there are have the point.
+    /// A comma stands for the point where nothing but `0` follows it; if `0` is a label by itself, it may stand between two.
     fn whole_numbers(&mut self) {
-        let is_written_so = |label: &String| whole_number(label).is_some();
+        let is_written_so = |label: &String| whole(label, true).is_some();
         if self.options.labels.iter().any(is_written_so) {
             return;
         }
         let votes = self.drafts.iter().flat_map(|(_, draft)| &draft.votes);
-        let mut cells = votes.filter_map(|vote| match &vote.written {
-            Written::Cell(cell) => Some(cell.as_str()),
+        let cells = votes.filter_map(|vote| match &vote.written {
+            Written::Cell(cell) => Some(cell.trim()),
             Written::List(_) | Written::Paths(_) => None,
         });
-        let is_whole = |cell: &str| {
-            let cell = whole_number(cell).unwrap_or(cell.trim());
+        let cells: Vec<&str> = cells.collect();
+        let with_comma = !cells.contains(&"0") && self.options.label_delimiter == LabelDelimiter::Auto;
+        let is_whole = |cell: &&str| {
+            let cell = whole(cell, with_comma).unwrap_or(cell);
             is_missing(cell) || cell.parse::<i64>().is_ok()
         };
-        if !cells.all(is_whole) {
+        if !cells.iter().all(is_whole) {
             return;
         }
         for (line, draft) in &mut self.drafts {
@@ -123,9 +128,14 @@ impl Collected<'_> {
                 let Written::Cell(cell) = &mut vote.written else {
                     continue;
                 };
-                if let Some(whole) = whole_number(cell).map(str::to_owned) {
+                if let Some(whole) = whole(cell, with_comma).map(str::to_owned) {
+                    let note = if cell.contains(',') {
+                        WITH_COMMA
+                    } else {
+                        WHOLE_NUMBERS
+                    };
                     *cell = whole;
-                    self.counted.add(WHOLE_NUMBERS, *line);
+                    self.counted.add(note, *line);
                 }
             }
         }
@@ -193,6 +203,15 @@ impl Collected<'_> {
             votes,
         })
     }
+}
+
+/// Returns the whole number that a cell such as `1.0` is, or `1,0` as programs write it where a comma stands for the point.
+fn whole(cell: &str, with_comma: bool) -> Option<&str> {
+    let of_comma = || {
+        let whole = cell.trim().strip_suffix(",0").filter(|_| with_comma)?;
+        whole.parse::<i64>().is_ok().then_some(whole)
+    };
+    whole_number(cell).or_else(of_comma)
 }
 
 /// Tells of labels that count, and may say that there is none.

@@ -22,6 +22,8 @@ const MAX_QUESTION: usize = 200;
 const MAX_SHORT: usize = 12;
 /// Words of a name that holds one for texts, where it asks nothing.
 const MAX_WORDS: usize = 3;
+/// Rows from which labels that all come again tell what stands above them.
+const MIN_ROWS: usize = 6;
 /// Texts of so many characters on the average are long.
 const LONG_TEXT: usize = 15;
 
@@ -68,7 +70,7 @@ pub(crate) fn first_row(first: &[String], rest: &[Vec<String>], options: &Option
     }
     let are_like_names = (rows.are_questions() || rows.stand_above_numbers()) && !rows.go_on();
     // A short row among long ones may come twice, and is none of names then.
-    match are_like_names || all.are_unlike() && !all.go_on() {
+    match are_like_names || (all.are_unlike() || all.stands_apart()) && !all.go_on() {
         true => FirstRow::LikeNames,
         false => FirstRow::Row,
     }
@@ -266,6 +268,29 @@ impl<'a> Rows<'a> {
             && self.below.iter().any(is_short)
     }
 
+    /// Returns whether words stand above labels that all come again, and above texts that are all longer.
+    fn stands_apart(&self) -> bool {
+        let cells = |column: usize| self.rest.iter().filter_map(move |row| row.get(column));
+        let come_again = |column: &usize| {
+            let mut times = std::collections::HashMap::<&str, usize>::new();
+            cells(*column).for_each(|cell| *times.entry(cell.trim()).or_default() += 1);
+            self.below[*column].may_be_labels(self.rest.len()) && times.values().all(|times| *times > 1)
+        };
+        let are_longer = |column: &usize| {
+            let length = self.first[*column].trim().chars().count();
+            let content = &self.below[*column];
+            2 * content.distinct > content.filled
+                && cells(*column)
+                    .all(|cell| cell.trim().chars().count() > length && cell.trim().contains(' '))
+        };
+        self.rest.len() >= MIN_ROWS
+            && self.filled().count() == self.first.len()
+            && self.are_names()
+            && self.are_different()
+            && (0..self.first.len()).any(|column| come_again(&column))
+            && (0..self.first.len()).any(|column| are_longer(&column))
+    }
+
     /// Returns whether words stand above numbers or dates, and above the texts what is shorter or asks for them.
     fn stand_above_numbers(&self) -> bool {
         let above = self
@@ -434,6 +459,48 @@ mod tests {
             told("topic;message\nx;A text\ny;Another text", &labels),
             FirstRow::Row
         );
+    }
+
+    #[test]
+    fn a_row_that_stands_apart_from_labels_that_come_again_and_longer_texts_names_them() {
+        let texts = [
+            "Where is my parcel?",
+            "I cannot log in",
+            "Charged twice, and again",
+            "It is late by a week",
+        ];
+        let rows = |count: usize, labels: &[&str]| {
+            let row = |at: usize| format!("{} ({at});{}\n", texts[at % 4], labels[at % labels.len()]);
+            (0..count).map(row).collect::<String>()
+        };
+        for (header, count, labels, expected) in [
+            (
+                "Foo och Bar;Qux",
+                12,
+                &["delivery", "login"][..],
+                FirstRow::LikeNames,
+            ),
+            ("Fooooooooo;Qux", 6, &["delivery", "login"], FirstRow::LikeNames),
+            ("Fooooooooo;login", 6, &["delivery", "login"], FirstRow::Row),
+            (
+                "It took ages, again;Qux",
+                12,
+                &["delivery", "login"],
+                FirstRow::Row,
+            ),
+            (
+                "Fooooooooo;Qux",
+                5,
+                &["delivery", "login", "a", "b", "c"],
+                FirstRow::Row,
+            ),
+        ] {
+            assert_eq!(
+                told(&format!("{header}\n{}", rows(count, labels))),
+                expected,
+                "{header} {count}"
+            );
+        }
     }
 
     #[test]

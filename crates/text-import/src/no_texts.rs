@@ -1,6 +1,8 @@
 //! Files whose lines could be read as texts and hold none, or hold texts with something between their words: a table of R with
 //! spaces between its columns, annotations of brat, words with a tag each, what Amazon Comprehend answers, YAML, XML.
 
+pub(crate) mod data_sets;
+
 use serde_json::Value;
 
 use crate::names::is_plain_text_name;
@@ -92,7 +94,7 @@ pub(crate) fn found(sample: &[u8], is_whole: bool) -> Option<NoTexts> {
         lines if is_xml(lines, is_whole) => Some(OF_XML),
         lines if is_toml(lines) => Some(OF_TOML),
         lines if is_sql(lines) => Some(OF_SQL),
-        _ => None,
+        lines => data_sets::of_lines(lines),
     }
 }
 

@@ -1,9 +1,9 @@
 //! A table: rows of cells, from columns of a file, a sheet, or fields of objects.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use active_learning_core::{
-    dataset::{FAST_TEXT_MARK, HeaderRow, NamesAgain},
+    dataset::{FAST_TEXT_MARK, HeaderRow, NamesAgain, VECTOR},
     text::counted,
 };
 use serde_json::Value;
@@ -19,11 +19,14 @@ use crate::{
     fields,
     header::{FirstRow, NAMES_AGAIN, TURNED, can_be_name, first_row},
     labels::Written,
+    named::is_nothing,
     names::{is_annotator_name, is_classifier_name, is_label_name, is_text_name},
+    signed,
     tools::{Tool, fast_text, label_studio_answers, questions},
+    totals::{TOTALS, are_totals},
     verdict::{self, aside},
     workbook::{ERROR, is_error},
-    written::{ZERO_AND_ONE, are_ids},
+    written::{ZERO_AND_ONE, are_ids, are_vectors, is_zero_and_one},
 };
 
 /// Rows by which columns are told.
@@ -155,7 +158,12 @@ impl Table {
             .label
             .into_iter()
             .flat_map(|label| looked_at.iter().filter_map(move |row| row.get(label)));
-        roles.has_ids = labels.into_iter().any(|cell| are_ids(cell));
+        let labels: Vec<&String> = labels.collect();
+        roles.has_ids = labels.iter().any(|cell| are_ids(cell));
+        roles.has_vectors = are_vectors(&labels);
+        if let Some(line) = self.totals(&roles) {
+            collected.reject(line, TOTALS);
+        }
         let verdict = verdict::column(&self.names, &looked_at, &roles);
         roles.notes.extend(verdict::note(&self.names, &looked_at, &roles));
         collected.tool = collected.tool.or(tool);
@@ -182,6 +190,21 @@ impl Table {
 }
 
 impl Table {
+    /// Takes the last row out where it holds the totals of a spreadsheet; returns its line.
+    fn totals(&mut self, roles: &Roles) -> Option<u64> {
+        let ((line, last), others) = self.rows.split_last()?;
+        let cells = |cells: &[Value]| -> Vec<String> { cells.iter().map(shown).collect() };
+        let labels = roles.label.into_iter();
+        let labels = labels.flat_map(|label| others.iter().filter_map(move |(_, cells)| cells.get(label)));
+        let labels: HashSet<String> = labels.map(shown).collect();
+        let line = *line;
+        let is_one = !others.is_empty() && are_totals(&cells(last), roles, &labels);
+        is_one.then(|| {
+            self.rows.pop();
+            line
+        })
+    }
+
     /// Returns the column that names the classifier of each text, as batch files have it.
     fn classifier(&self, roles: &Roles) -> Option<usize> {
         let used = [Some(roles.text), roles.label, roles.annotator];
@@ -312,7 +335,10 @@ pub(crate) fn draft(cells: &[Value], roles: &Roles) -> Result<Draft, String> {
     if matches!(cells.get(roles.text), Some(Value::Array(_) | Value::Object(_))) {
         return Err("the text is a list or an object".to_owned());
     }
+    let signed = label.map(signed::votes).transpose()?.flatten();
     let written = match label {
+        Some(_) if signed.is_some() => Ok(None),
+        Some(Value::String(cell)) if roles.has_vectors && is_zero_and_one(cell) => Err(VECTOR),
         Some(Value::String(cell)) => Written::of_cell(cell),
         Some(value) => Written::of_value(value),
         None => Ok(None),
@@ -337,7 +363,7 @@ pub(crate) fn draft(cells: &[Value], roles: &Roles) -> Result<Draft, String> {
     });
     Ok(Draft {
         text: cells.get(roles.text).map(shown).unwrap_or_default(),
-        votes: vote.into_iter().collect(),
+        votes: signed.unwrap_or_else(|| vote.into_iter().collect()),
         repair: is_marked.then_some(fast_text::MARKED),
         ..Draft::default()
     })
@@ -368,6 +394,7 @@ fn shown(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
+        Value::Array(_) | Value::Object(_) if is_nothing(value) => String::new(),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }

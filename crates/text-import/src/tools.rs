@@ -4,6 +4,7 @@ mod argilla;
 pub(crate) mod fast_text;
 pub(crate) mod ground_truth;
 mod label_studio;
+mod labelbox;
 mod prodigy;
 pub(crate) mod questions;
 
@@ -32,6 +33,8 @@ pub enum Tool {
     Argilla,
     /// fastText.
     FastText,
+    /// Labelbox.
+    Labelbox,
 }
 
 impl Tool {
@@ -44,6 +47,7 @@ impl Tool {
             Self::Prodigy => "Prodigy",
             Self::Argilla => "Argilla",
             Self::FastText => "fastText",
+            Self::Labelbox => "Labelbox",
         }
     }
 
@@ -65,6 +69,8 @@ impl Tool {
             || has("text") && is_word("answer", &["accept", "reject", "ignore"])
         {
             Some(Self::Prodigy)
+        } else if labelbox::is_one(fields) {
+            Some(Self::Labelbox)
         } else if argilla::is_one(fields) {
             Some(Self::Argilla)
         } else if has("text") && has("Comments") && fields.get("label").is_some_and(Value::is_array)
@@ -103,6 +109,7 @@ impl Tool {
             Self::Argilla => argilla::draft(fields, options),
             Self::GroundTruth => ground_truth::draft(fields),
             Self::Doccano => doccano(fields),
+            Self::Labelbox => labelbox::draft(fields),
             // Its files are lines of words, no objects.
             Self::FastText => Err(NO_TEXT.to_owned()),
         }

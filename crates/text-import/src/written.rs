@@ -10,13 +10,12 @@ use active_learning_core::{
 };
 use serde_json::Value;
 
+pub(crate) use crate::named::name;
 use crate::{
     draft::{Draft, Fields},
+    named::{NAMELESS, is_label_field, is_nothing, names_of},
     tools::fast_text,
 };
-
-/// Fields of an object that name a label.
-const NAMES: [&str; 6] = ["name", "label", "title", "value", "text", "id"];
 
 /// Fields of an object that say how much a label holds.
 const SCORES: [&str; 5] = ["score", "confidence", "probability", "prob", "confidenceScore"];
@@ -90,7 +89,7 @@ impl Written {
         }
     }
 
-    /// Reads a field of an object; none where it names no label.
+    /// Reads a field of an object; none where there is nothing in it.
     pub(crate) fn of_value(value: &Value) -> Read {
         match value {
             Value::Null => Ok(None),
@@ -105,7 +104,8 @@ impl Written {
                     match (name(value), only_array(fields)) {
                         (Some(_), _) => of_list(std::slice::from_ref(value)),
                         (None, Some(array)) => Self::of_value(array),
-                        (None, None) => Ok(None),
+                        (None, None) if is_nothing(value) => Ok(None),
+                        (None, None) => Err(NAMELESS),
                     }
                 }
             },
@@ -182,7 +182,7 @@ fn of_list(values: &[Value]) -> Read {
     }
     let labels: Vec<String> = match scored(values)? {
         Some(labels) => labels,
-        None => values.iter().filter_map(name).collect(),
+        None => names_of(values)?,
     };
     Ok((!labels.is_empty()).then_some(Written::List(labels)))
 }
@@ -211,6 +211,22 @@ pub(crate) fn are_ids(cell: &str) -> bool {
     let ids = Some(cell.trim()).filter(|cell| cell.starts_with('['));
     let ids = ids.and_then(|cell| serde_json::from_str::<Vec<u64>>(cell).ok());
     ids.is_some_and(|ids| ids.len() == 1 || ids.iter().any(|id| *id > 1))
+}
+
+/// Returns whether a cell holds the two numbers 0 and 1: two labels that are called so, or a number for each of two labels.
+pub(crate) fn is_zero_and_one(cell: &str) -> bool {
+    let numbers: Vec<&str> = cell
+        .split([',', ';', ' '])
+        .filter(|part| !part.is_empty())
+        .collect();
+    matches!(&numbers[..], ["0", "1"] | ["1", "0"])
+}
+
+/// Returns whether cells hold a number for each label: one of them surely does, or two have 0 and 1 in another order.
+pub(crate) fn are_vectors(cells: &[&String]) -> bool {
+    let cells: BTreeSet<&str> = cells.iter().map(|cell| cell.trim()).collect();
+    let pairs = cells.iter().filter(|cell| is_zero_and_one(cell)).count();
+    pairs > 1 || pairs > 0 && cells.iter().any(|cell| unnamed_labels(cell) == Some(VECTOR))
 }
 
 /// Returns whether a label is of a part of the text: it says where it begins, `[0, 5, "PER"]` or
@@ -266,7 +282,7 @@ fn of_scores(value: &Value) -> Result<Option<Vec<String>>, &'static str> {
     let Some(fields) = value.as_object() else {
         return Ok(None);
     };
-    if fields.is_empty() || fields.keys().all(|name| NAMES.contains(&name.as_str())) {
+    if fields.is_empty() || fields.keys().all(|name| is_label_field(name)) {
         return Ok(None);
     }
     let score = |(name, score): (&String, &Value)| {
@@ -290,29 +306,6 @@ fn holding(scores: Vec<(String, f64)>) -> Result<Vec<String>, &'static str> {
             let holding = scores.into_iter().filter(|(_, score)| *score == 1.0);
             Ok(holding.map(|(name, _)| name).collect())
         }
-    }
-}
-
-/// Returns the name of one label.
-pub(crate) fn name(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Number(number) => Some(plain_number(number)),
-        Value::Object(fields) => NAMES.iter().find_map(|field| match fields.get(*field) {
-            Some(value @ (Value::String(_) | Value::Number(_))) => name(value),
-            _ => None,
-        }),
-        Value::Null | Value::Array(_) => None,
-    }
-}
-
-/// Writes a number as people do: programs write `1.0` for the label `1` as soon as one row has none.
-fn plain_number(number: &serde_json::Number) -> String {
-    let written = number.to_string();
-    match written.strip_suffix(".0") {
-        Some(whole) => whole.to_owned(),
-        None => written,
     }
 }
 

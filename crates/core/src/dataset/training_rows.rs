@@ -2,7 +2,7 @@
 //!
 //! A byte-order mark, any line end, blank lines and quoted line breaks are fine. A first line that names another separator, as
 //! spreadsheets write it (`sep=;`), counts and is told. A header line of
-//! well-known words is skipped and told, also where it comes again, as in files that were joined; so are quotes that end
+//! well-known words, or one that stands apart from all rows below, is skipped and told, also where it comes again, as in files that were joined; so are quotes that end
 //! before their text. Cells that all stand in single quotes, as MySQL may be told to write them, are read without these. A file that is something else (UTF-16, JSON, another separator) is refused by what it is, and a
 //! quote that has taken other rows in by its line.
 //!
@@ -37,6 +37,10 @@ const END_ROW: &[u8] = END.split_at(1).1;
 
 /// Told of a header line that names the columns the other way round.
 const TEXT_FIRST: &str = "the header line was skipped; it names the text first, and so the columns were read";
+
+/// Told of a first row that only those below tell to be a header line.
+const GUESSED: &str = "read as a header line and skipped: its label comes nowhere else, those below come again, and \
+    their texts are longer; if it is a row, put it further down";
 
 /// Told of a file whose cells stand in single quotes.
 const SINGLE_QUOTES: &str = "line 1: the cells stand in single quotes, and were read without these";
@@ -84,6 +88,10 @@ const SWALLOWED: &str = "the quote before the text is closed only in a later row
 const TURNED: &str = "the header line names the columns the other way round than those above are read; \
                       put files with other columns there by themselves";
 
+/// Why a text with a label of fastText in it is not read.
+const WITHIN: &str = "the text holds a word that begins with `__label__`, as fastText marks labels, which would be learnt as a \
+    word: take it out of the text; `import` reads files of fastText";
+
 /// Why a row of fastText is not read as columns.
 const FAST_TEXT: &str = "the row holds `__label__`, as fastText marks labels: write the label without it, then a comma, then the \
                          text; `import` reads such files";
@@ -99,6 +107,8 @@ pub struct TrainingRows<R> {
     /// What cells are quoted with.
     quote: u8,
     header: Option<Header>,
+    /// Whether only the rows below tell that the first one is a header line.
+    is_guessed: bool,
     /// Rows at the beginning that are none: the line that names the separator, and the header line.
     to_skip: usize,
     /// The header line itself, if there is one.
@@ -130,6 +140,7 @@ impl<R: Read> TrainingRows<R> {
             declared,
             quote,
             header,
+            is_guessed,
         } = look_at(&sample, is_whole, label_delimiter)?;
         let separator = declared.unwrap_or(b',');
         let content = Cursor::new(sample).chain(Rest { failure, file }).chain(END);
@@ -139,6 +150,7 @@ impl<R: Read> TrainingRows<R> {
             quote,
             to_skip: usize::from(declared.is_some()) + usize::from(header.is_some()),
             header,
+            is_guessed,
             header_row: None,
             swallowed: Swallowed::default(),
             header_lines: Vec::new(),
@@ -153,8 +165,16 @@ impl<R: Read> TrainingRows<R> {
     /// resolved before, such as a dataset. People and clients send any texts, and one must not end all training.
     #[must_use]
     pub fn taking_any_names(self) -> Self {
+        // A dataset has no header line of words that are not known: its first row is one.
+        let (header, to_skip) = match self.is_guessed {
+            true => (None, self.to_skip - 1),
+            false => (self.header, self.to_skip),
+        };
         Self {
             takes_any_names: true,
+            header,
+            to_skip,
+            is_guessed: false,
             ..self
         }
     }
@@ -171,6 +191,7 @@ impl<R: Read> TrainingRows<R> {
         let quotes = (self.quote != b'"').then(|| SINGLE_QUOTES.to_owned());
         let header = match self.header {
             None => None,
+            Some(_) if self.is_guessed => Some(format!("line {line}: {GUESSED}")),
             Some(Header::LabelFirst) => Some(format!("line {line}: the header line was skipped")),
             Some(Header::TextFirst) => Some(format!("line {line}: {TEXT_FIRST}")),
         };
@@ -278,8 +299,11 @@ impl<R: Read> TrainingRows<R> {
             if let Some(problem) = unnamed_labels(label) {
                 return Err(bad(problem.to_owned()));
             }
-            if label.contains(FAST_TEXT_MARK) || holds_fast_text_label(text) {
+            if label.contains(FAST_TEXT_MARK) {
                 return Err(bad(FAST_TEXT.to_owned()));
+            }
+            if holds_fast_text_label(text) {
+                return Err(bad(WITHIN.to_owned()));
             }
         }
         if let Some(problem) = split_labels(label).iter().find_map(|label| label_problem(label)) {

@@ -11,6 +11,7 @@ use crate::{
     Options,
     draft::{Answer, Draft, DraftVote, Fields, text_of, time_of},
     labels::Written,
+    named::is_nothing,
 };
 
 /// Ends of the names of columns that say what people answered, and what was suggested.
@@ -41,7 +42,7 @@ pub(super) fn draft(record: &Fields, options: &Options) -> Result<Draft, String>
         ..Draft::default()
     };
     if let Some(Value::Array(responses)) = record.get("responses") {
-        of_server(responses, &mut draft);
+        of_server(responses, &mut draft)?;
     } else if let Some(Value::Object(responses)) = record.get("responses") {
         for (question, answers) in responses {
             of_answers(question, answers, &mut draft);
@@ -68,17 +69,25 @@ pub(super) fn draft(record: &Fields, options: &Options) -> Result<Draft, String>
 }
 
 /// Reads `[{"values": {"label": {"value": …}}, "status": "submitted", "user_id": …}]`.
-fn of_server(responses: &[Value], draft: &mut Draft) {
+///
+/// # Errors
+///
+/// A response says nothing in the words of Argilla.
+fn of_server(responses: &[Value], draft: &mut Draft) -> Result<(), String> {
     for response in responses {
         let values = response.get("values").and_then(Value::as_object);
         if !is_submitted(response.get("status")) {
             draft.aside = Some(NOT_SUBMITTED);
             continue;
         }
+        if values.is_none() && !is_nothing(response) {
+            return Err(NO_VALUES.to_owned());
+        }
         for (question, answer) in values.into_iter().flatten() {
             push(question, answer.get("value"), response, draft);
         }
     }
+    Ok(())
 }
 
 /// Reads `[{"value": …, "user_id": …, "status": "submitted"}]`.
@@ -114,6 +123,10 @@ fn of_columns(record: &Fields, draft: &mut Draft) {
         }
     }
 }
+
+/// Why a record is not read whose responses are no answers of Argilla.
+const NO_VALUES: &str = "its `responses` hold no `values`, as those of Argilla do: write the names of its labels into a field \
+    `label`";
 
 /// Why an answer does not count.
 const NOT_SUBMITTED: &str = "was discarded or is a draft";

@@ -75,9 +75,13 @@ pub(crate) fn draft(line: &str) -> Draft {
     let (labels, words): (Vec<&str>, Vec<&str>) = line
         .split_whitespace()
         .partition(|word| word.len() > FAST_TEXT_MARK.len() && word.starts_with(FAST_TEXT_MARK));
+    // A sign may stand between several: `__label__a,__label__b`.
     let labels: Vec<String> = labels
-        .iter()
-        .map(|label| label[FAST_TEXT_MARK.len()..].to_owned())
+        .into_iter()
+        .flat_map(|word| match word.matches(FAST_TEXT_MARK).count() {
+            1 => vec![word[FAST_TEXT_MARK.len()..].to_owned()],
+            _ => self::labels(word).unwrap_or_default(),
+        })
         .collect();
     let vote = (!labels.is_empty()).then_some(DraftVote {
         written: Written::List(labels),
@@ -88,5 +92,33 @@ pub(crate) fn draft(line: &str) -> Draft {
         text: words.join(" "),
         votes: vote.into_iter().collect(),
         ..Draft::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comma_within_a_label_is_part_of_it_and_one_between_two_labels_is_not() {
+        for (line, expected) in [
+            ("__label__food,drink It is cold", &["food,drink"][..]),
+            ("__label__food,__label__drink It is cold", &["food", "drink"][..]),
+            ("__label__food __label__drink It is cold", &["food", "drink"][..]),
+        ] {
+            let draft = draft(line);
+            let labels: Vec<String> = draft
+                .votes
+                .into_iter()
+                .flat_map(|vote| vote.written.names())
+                .collect();
+            assert_eq!(
+                (labels.as_slice(), draft.text.as_str()),
+                (
+                    &expected.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()[..],
+                    "It is cold"
+                )
+            );
+        }
     }
 }

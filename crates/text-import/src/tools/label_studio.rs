@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{NO_TEXT, PARTS, text_among};
 use crate::{
     Options,
-    draft::{Answer, Draft, DraftVote, Fields, text_of, time_of},
+    draft::{Answer, Draft, DraftVote, Fields, person_of, time_of},
     labels::{Written, name},
 };
 
@@ -31,7 +31,7 @@ pub(super) fn draft(task: &Fields, options: &Options) -> Result<Draft, String> {
         let results: Vec<&Value> = results.into_iter().flatten().collect();
         let (questions, parts) = questions(&results);
         marks_parts |= parts;
-        let by = annotator(annotation.get("completed_by"));
+        let by = person_of(annotation.get("completed_by"));
         let at = annotation
             .get("updated_at")
             .or_else(|| annotation.get("created_at"));
@@ -113,15 +113,4 @@ fn questions(results: &[&Value]) -> (Vec<(String, bool, Written)>, bool) {
         }
     }
     (questions, marks_parts)
-}
-
-/// Returns who annotated: a number, or what an export with people says of them.
-fn annotator(completed_by: Option<&Value>) -> Option<String> {
-    let completed_by = completed_by?;
-    let of_person = || {
-        ["email", "username", "id"]
-            .iter()
-            .find_map(|field| text_of(completed_by.get(*field)))
-    };
-    text_of(Some(completed_by)).or_else(of_person)
 }

@@ -7,6 +7,9 @@ use super::{HeaderRow, cells};
 /// Rows that are needed to tell a header line by what is below it.
 const MIN_ROWS_BELOW_HEADER: usize = 2;
 
+/// Rows below a first one of unknown words from which it is told to be a header line.
+const MIN_ROWS_TO_GUESS: usize = 8;
+
 /// Longest name of a column that is made of several words, in characters.
 const MAX_HEADER_CHARS: usize = 24;
 
@@ -85,6 +88,38 @@ pub(super) fn header(rows: &[csv::ByteRecord]) -> Option<Header> {
             .filter_map(|other| other.get(1))
             .all(is_longer_than_a_name);
     is_label.then_some(Header::LabelFirst)
+}
+
+/// Returns whether the first row is a header line of words that are not known: each label of the rows below comes again among
+/// them and its own does not, and it has a word or a few where they have texts, all of which are longer.
+pub(super) fn stands_apart(rows: &[csv::ByteRecord]) -> bool {
+    let Some((first, rows)) = rows.split_first().filter(|(first, _)| first.len() == 2) else {
+        return false;
+    };
+    let text = |row: &csv::ByteRecord| String::from_utf8_lossy(&row[1]).trim().to_owned();
+    let mut times = std::collections::HashMap::<String, usize>::new();
+    for row in rows.iter().filter(|row| row.len() == 2) {
+        *times.entry(bare(&String::from_utf8_lossy(&row[0]))).or_default() += 1;
+    }
+    let is_name = |name: &str| {
+        let is_part = |c: char| c.is_alphabetic() || matches!(c, ' ' | '_' | '-');
+        !name.is_empty()
+            && name.chars().all(is_part)
+            && name.chars().count() <= MAX_HEADER_CHARS
+            && name.split_whitespace().count() <= 3
+    };
+    let (label, name) = (String::from_utf8_lossy(&first[0]).trim().to_owned(), text(first));
+    let is_longer = |row: &csv::ByteRecord| {
+        let text = text(row);
+        text.chars().count() > name.chars().count() && text.contains(' ')
+    };
+    rows.len() >= MIN_ROWS_TO_GUESS
+        && is_name(&label)
+        && is_name(&name)
+        && times.len() > 1
+        && times.values().all(|times| *times > 1)
+        && !times.contains_key(&bare(&label))
+        && rows.iter().filter(|row| row.len() == 2).all(is_longer)
 }
 
 /// Returns what kind of header line a row within the file is, if it is one: both columns have the plain names of columns, the

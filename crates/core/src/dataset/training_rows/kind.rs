@@ -2,7 +2,7 @@
 
 use super::{
     BadRow,
-    header::{Header, header},
+    header::{Header, header, stands_apart},
     reader,
 };
 use crate::dataset::declared_separator;
@@ -29,6 +29,21 @@ pub(super) struct Beginning {
     pub quote: u8,
     /// What kind of header line there is.
     pub header: Option<Header>,
+    /// Whether only the rows below tell that it is one.
+    pub is_guessed: bool,
+}
+
+impl Beginning {
+    fn of(declared: Option<u8>, quote: u8, rows: &[csv::ByteRecord]) -> Self {
+        let known = header(rows);
+        let is_guessed = known.is_none() && stands_apart(rows);
+        Self {
+            declared,
+            quote,
+            header: known.or(is_guessed.then_some(Header::LabelFirst)),
+            is_guessed,
+        }
+    }
 }
 
 /// Tells from its beginning what a file is, and refuses what is no CSV of ours.
@@ -58,12 +73,8 @@ pub(super) fn look_at(
     let (declared, text) = declared_separator(text);
     let quote = quote(text, declared.unwrap_or(b','), is_whole);
     if let Some(separator) = declared {
-        let header = header(&sample_rows(text, separator, quote, is_whole));
-        return Ok(Beginning {
-            declared,
-            quote,
-            header,
-        });
+        let rows = sample_rows(text, separator, quote, is_whole);
+        return Ok(Beginning::of(declared, quote, &rows));
     }
     let by_comma = sample_rows(text, b',', quote, is_whole);
     if let Some(separators) = other_separator(text, &by_comma, is_whole, label_delimiter) {
@@ -71,11 +82,7 @@ pub(super) fn look_at(
             "the columns are separated by {separators}; separate label and text by a comma"
         ));
     }
-    Ok(Beginning {
-        declared,
-        quote,
-        header: header(&by_comma),
-    })
+    Ok(Beginning::of(declared, quote, &by_comma))
 }
 
 /// Returns whether bytes are UTF-16, with or without a byte-order mark: every other byte of most letters is

@@ -525,3 +525,57 @@ fn a_dataset_with_a_text_about_fast_text_or_such_a_label_is_read() {
     let labels: Vec<_> = rows.map(|row| row.expect("a row").labels.join("+")).collect();
     assert_eq!(labels, ["World", "__label__spam", "0.5+1"]);
 }
+
+/// Eight rows or more of labels that come again, below a first row.
+fn below(first: &str, rows: usize) -> String {
+    let row = |at: usize| format!("{},The story of item {at} goes on\n", ["World", "Sports"][at % 2]);
+    format!("{first}\n{}", (0..rows).map(row).collect::<String>())
+}
+
+#[test]
+fn a_first_row_of_unknown_words_that_stands_apart_is_a_header_line_and_it_is_told() {
+    for first in ["Rubriek,Klacht", "Oznaka,Poruka kupca", "\"Żyma\",\"Tekstas\""] {
+        let (rows, repairs) = read(below(first, 8).as_bytes());
+
+        assert_eq!((rows.len(), rows[0].0), (8, 2), "{first}");
+        assert!(
+            repairs.len() == 1 && repairs[0].starts_with("line 1: read as a header line and skipped"),
+            "{repairs:?}"
+        );
+    }
+}
+
+#[test]
+fn a_first_row_that_may_be_one_of_those_below_it_is_a_row() {
+    for (first, rows) in [
+        ("Rubriek,Klacht", 7),
+        ("Sports,Klacht", 12),
+        ("Weather,It rains at last and it goes on", 12),
+        ("Weather,It rains!", 12),
+        ("5,Klacht", 12),
+    ] {
+        let (read, repairs) = read(below(first, rows).as_bytes());
+
+        assert_eq!((read.len(), repairs.len()), (rows + 1, 0), "{first}");
+    }
+    let single = below("Rubriek,Klacht", 12) + "Weather,It rains again\n";
+    assert_eq!(read(single.as_bytes()).0.len(), 14, "a label comes once");
+
+    let content = below("Rubriek,Klacht", 12);
+    let dataset = TrainingRows::new(content.as_bytes(), None)
+        .expect("a CSV file")
+        .taking_any_names();
+    assert_eq!(dataset.repairs(), Vec::<String>::new());
+    assert_eq!(dataset.count(), 13, "a dataset has no header line");
+}
+
+#[test]
+fn a_label_of_fast_text_within_a_text_is_told_with_its_line_and_what_to_do() {
+    let said = refusal(b"World,The vote was held\nWorld,How does __label__x work?\n");
+
+    assert!(
+        said.starts_with("line 2: the text holds a word that begins with `__label__`")
+            && said.contains("take it out"),
+        "{said}"
+    );
+}
