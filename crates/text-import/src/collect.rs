@@ -259,11 +259,16 @@ impl Collected<'_> {
     /// Reads objects and lists as rows of tables.
     pub(crate) fn tables(&mut self) -> Result<(), Refusal> {
         let mut objects = std::mem::take(&mut self.objects);
-        if let [(_, only)] = &objects[..]
-            && let Some((rows, note)) = columnwise::rows(only)
-        {
-            self.notes.push(note.to_owned());
-            objects = (1..).zip(rows).collect();
+        if let [(_, only)] = &objects[..] {
+            let within = || columnwise::within(only).map_err(several_lists);
+            if let Some((rows, note)) = columnwise::rows(only) {
+                self.notes.push(note.to_owned());
+                objects = (1..).zip(rows).collect();
+            } else if let (None, Some((rows, path))) = (&self.options.text_column, within()?) {
+                self.notes
+                    .push(format!("the texts were read from `{path}` within the document"));
+                objects = (1..).zip(rows).collect();
+            }
         }
         let is_named = self.options.text_column.is_some();
         let first = objects.first().filter(|_| !is_named);
@@ -315,6 +320,15 @@ impl Collected<'_> {
             Err(error) => self.reject(number, format!("not valid JSON (column {})", error.column())),
         }
     }
+}
+
+/// Refuses a document in which several lists may be that of the texts.
+fn several_lists(paths: Vec<String>) -> Refusal {
+    let paths: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
+    Refusal::Damaged(format!(
+        "several lists of the document hold texts ({}): give each by itself",
+        paths.join(", ")
+    ))
 }
 
 /// Returns what a line of a stack's own JSON Lines says: its text with the labels that were agreed on, which no annotator

@@ -46,7 +46,12 @@ pub(crate) fn roles(names: &[String], rows: &[Vec<String>], options: &Options) -
 
     let text = match known.text.or(known.within) {
         Some(text) => text,
-        None => guess_text(&contents, known.label).ok_or(Refusal::NoText)?,
+        None => {
+            let guessed = guess_text(&contents, known.label);
+            // Of several columns one of numbers is none of texts.
+            let guessed = guessed.filter(|text| width < 2 || !contents[*text].are_numbers);
+            guessed.ok_or(Refusal::NoText)?
+        }
     };
     let are_named = !names.is_empty() && width > 1;
     let marked = (0..width).find(|column| *column != text && contents[*column].are_marked);
@@ -63,6 +68,9 @@ pub(crate) fn roles(names: &[String], rows: &[Vec<String>], options: &Options) -
     }
     if label.is_none() && names.is_empty() && width > 1 && options.text_column.is_none() {
         notes.push(no_column_like_labels(columns, text));
+    }
+    if options.label_column.is_none() && !names.is_empty() {
+        notes.extend(label.and_then(|label| empty_label_of(names, &contents, [text, label])));
     }
     if options.label_column.is_none() {
         notes.extend(others_called_labels(names, &contents, [Some(text), label]));
@@ -127,8 +135,8 @@ impl Known {
         let texts = within.or(text);
         let filled = |name: &str| label_place(name).filter(|_| is_filled(names, contents, name));
         let by_name = surest(names, &filled, texts);
-        let by_name = by_name.or_else(|| surest(names, label_place, texts));
         let by_name = by_name.or_else(|| names_within(names, contents, texts));
+        let by_name = by_name.or_else(|| surest(names, label_place, texts));
         let are_none = |column: &usize| not_labels(&contents[*column]);
         if let (None, Some(column)) = (label, by_name) {
             let (name, content) = (names[column].trim(), &contents[column]);
@@ -230,6 +238,24 @@ fn no_label_of(names: &[String], text: usize) -> String {
         "no column is called like one of labels; name one with --label-column if it is ({})",
         others.join(", ")
     )
+}
+
+/// Says that the column of labels is empty, where another one holds lists or what comes again.
+fn empty_label_of(names: &[String], contents: &[Content], [text, label]: [usize; 2]) -> Option<String> {
+    let may_be = |column: &usize| {
+        let content = &contents[*column];
+        ![text, label].contains(column) && content.filled > 0 && (content.are_json || content.comes_again())
+    };
+    let others = (0..names.len()).filter(may_be).map(|column| names[column].trim());
+    let others: Vec<&str> = others.collect();
+    let name = names
+        .get(label)
+        .filter(|_| contents[label].filled == 0 && !others.is_empty())?;
+    Some(format!(
+        "column `{}` is called like labels and is empty; name another one with --label-column if it is ({})",
+        name.trim(),
+        others.join(", ")
+    ))
 }
 
 /// Says that no column looks like labels where no row names the columns, and which others there are.
@@ -593,6 +619,15 @@ mod tests {
              No mail for the password;Login";
         assert_eq!(told(&format!("foo;subject\n{rows}")), (true, 0, Some(1)));
         assert_eq!(told("text;labels;category\na b;;x\nc d;;y\n"), (true, 0, Some(2)));
+    }
+
+    #[test]
+    fn an_empty_column_of_labels_is_told_beside_others_that_may_hold_them() {
+        let rows = r#"[{"document": "It is late", "annotation": [], "marks": [{"m": "x"}]}]"#;
+        let import = crate::read(rows.as_bytes(), &Options::default()).expect("rows");
+
+        let told = "column `annotation` is called like labels and is empty; name another one with --label-column if it is (marks)";
+        assert!(import.notes.iter().any(|note| note == told), "{:?}", import.notes);
     }
 
     #[test]

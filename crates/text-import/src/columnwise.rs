@@ -30,6 +30,60 @@ pub(crate) fn rows(fields: &Fields) -> Option<(Vec<Fields>, &'static str)> {
     table.or_else(|| by_text(fields).map(|rows| (rows, BY_TEXT)))
 }
 
+/// Longest way from a document to a list of its rows, in fields.
+const MAX_DEPTH: usize = 4;
+
+/// Returns the only rows that lie deeper in an object which has no text itself, and the path to them: Elasticsearch's
+/// `hits.hits`, Rasa's `rasa_nlu_data.common_examples`, or `tickets` by their ids.
+///
+/// # Errors
+///
+/// The paths, where there are several of such.
+pub(crate) fn within(fields: &Fields) -> Result<Option<(Vec<Fields>, String)>, Vec<String>> {
+    if fields
+        .iter()
+        .any(|(name, value)| is_text_name(name) && value.is_string())
+    {
+        return Ok(None);
+    }
+    let mut found = Vec::new();
+    add_within("", fields, MAX_DEPTH, &mut found);
+    match found.len() {
+        0 => Ok(None),
+        1 => Ok(found.pop()),
+        _ => Err(found.into_iter().map(|(_, path)| path).collect()),
+    }
+}
+
+fn add_within(path: &str, fields: &Fields, depth: usize, found: &mut Vec<(Vec<Fields>, String)>) {
+    for (name, value) in fields {
+        let path = format!("{path}{name}");
+        match value {
+            Value::Array(values) => {
+                let rows: Option<Vec<Fields>> =
+                    values.iter().map(|value| value.as_object().cloned()).collect();
+                found.extend(rows.filter(|rows| have_texts(rows)).map(|rows| (rows, path)));
+            }
+            Value::Object(inner) => match numbered(inner).or_else(|| named(inner)) {
+                Some(rows) => found.push((rows, path)),
+                None if depth > 0 => add_within(&format!("{path}."), inner, depth - 1, found),
+                None => {}
+            },
+            _ => {}
+        }
+    }
+}
+
+/// Returns whether each object has a field of texts, or one within an object of it.
+fn have_texts(rows: &[Fields]) -> bool {
+    let is_text = |(name, value): (&String, &Value)| is_text_name(name) && value.is_string();
+    let has_text = |row: &Fields| {
+        let mut inner = row.values().filter_map(Value::as_object);
+        row.iter().any(is_text) || inner.any(|inner| inner.iter().any(is_text))
+    };
+    !rows.is_empty() && rows.iter().all(has_text)
+}
+
 /// Returns the rows of an object whose names are texts and whose values are their labels: `{"The invoice is wrong":
 /// "billing"}`. Labels come again, or are shorter than the texts.
 fn by_text(fields: &Fields) -> Option<Vec<Fields>> {
@@ -181,6 +235,56 @@ mod tests {
         assert_eq!(told(json!({"text": ["a", "b"], "label": ["x"]})), None);
         assert_eq!(told(json!({"World": ["a"], "Sports": ["b"]})), None);
         assert_eq!(told(json!({})), None);
+    }
+
+    #[test]
+    fn rows_that_lie_deeper_in_a_document_are_read_and_never_taken_for_one_text() {
+        let rows = json!([{"text": "It is late", "label": "Delivery"}, {"text": "Charged twice", "label": "Billing"}]);
+        let sources = json!([{"_id": "1", "_source": {"text": "It is late", "label": "Delivery"}},
+            {"_id": "2", "_source": {"text": "Charged twice", "label": "Billing"}}]);
+        let tickets = json!({"T-1": rows[0], "T-2": rows[1]});
+        for (document, path) in [
+            (json!({"hits": {"total": 2, "hits": sources}}), "hits.hits"),
+            (json!({"response": {"docs": rows}}), "response.docs"),
+            (
+                json!({"rasa_nlu_data": {"common_examples": rows, "lookup_tables": []}}),
+                "rasa_nlu_data.common_examples",
+            ),
+            (json!({"version": 1, "tickets": tickets}), "tickets"),
+        ] {
+            for content in [document.to_string(), format!("{document:#}")] {
+                let import = crate::read(content.as_bytes(), &crate::Options::default()).expect(path);
+                let labels = import
+                    .rows
+                    .iter()
+                    .flat_map(|row| &row.votes)
+                    .map(|vote| vote.labels.join("|"));
+                assert_eq!(labels.collect::<Vec<_>>(), ["Delivery", "Billing"], "{content}");
+                let told = format!("the texts were read from `{path}` within the document");
+                assert!(
+                    import.notes.iter().any(|note| *note == told),
+                    "{:?}",
+                    import.notes
+                );
+            }
+        }
+        let ticket = json!({"text": "It is late", "comments": {"list": [{"body": "Sorry"}]}}).to_string();
+        let ticket = crate::read(ticket.as_bytes(), &crate::Options::default()).expect("one text");
+        assert_eq!(ticket.rows.len(), 1);
+        let two = json!({"a": {"open": rows}, "b": {"closed": rows}}).to_string();
+        let refused = crate::read(two.as_bytes(), &crate::Options::default()).expect_err("two lists");
+        assert!(refused.to_string().contains("`a.open`, `b.closed`"), "{refused}");
+    }
+
+    #[test]
+    fn numbers_are_no_texts_where_nothing_says_so() {
+        for content in [
+            "{\"total\": 6, \"took\": 3}\n",
+            "[{\"id\": 1, \"parts\": [{\"a\": 1}]}]",
+        ] {
+            let refused = crate::read(content.as_bytes(), &crate::Options::default());
+            assert_eq!(refused, Err(crate::Refusal::NoText), "{content}");
+        }
     }
 
     #[test]

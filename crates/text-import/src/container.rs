@@ -28,7 +28,9 @@ const UNPACK: &str = "unpack it, and give the files in it";
 const SAVE_AS: &str = "save it as .xlsx or CSV";
 const TEXTS: &str = "save its texts as CSV, one a row";
 
-const REFUSED: [Refused; 26] = [
+const REFUSED: [Refused; 28] = [
+    (b"\xFF\xFE\0\0", "UTF-32", "save it as UTF-8"),
+    (b"\0\0\xFE\xFF", "UTF-32", "save it as UTF-8"),
     (
         b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1",
         "an Office file of the old kind (.xls, .doc) or one with a password",
@@ -202,6 +204,7 @@ mod tests {
             (b"PK\x03\x04....xl/workbook.bin", "(.xlsb)"),
             (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1....", "(.xls, .doc)"),
             (b"%PDF-1.7", "a PDF"),
+            (b"\xFF\xFE\0\0t\0\0\0", "UTF-32; save it as UTF-8"),
             (b"PAR1\x15\x04", "Parquet; write it as CSV"),
             (b"BZh91AY&SY\x01\x02\x03", "bzip2"),
             (b"\x28\xB5\x2F\xFD", "zstd"),

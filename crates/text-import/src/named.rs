@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::draft::Fields;
 
 /// Fields of an object that name a label, the surest first.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "name",
     "label",
     "category",
@@ -13,6 +13,7 @@ const NAMES: [&str; 11] = [
     "classname",
     "class_name",
     "tag",
+    "displayName",
     "title",
     "value",
     "text",

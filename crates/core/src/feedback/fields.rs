@@ -187,7 +187,7 @@ pub fn unknown_field(name: &str, known: &[Known]) -> InvalidFeedback {
         format!("`{name}`")
     } else {
         format!(
-            "with a name of {} {}",
+            "({} {}, not shown: it may be a text)",
             name.len(),
             if name.len() == 1 { "byte" } else { "bytes" }
         )

@@ -204,7 +204,7 @@ fn a_field_that_is_unknown_or_of_another_shape_is_refused_by_its_name_and_never_
         ),
         (
             r#""sentence":"s","a secret that is long":1"#,
-            "unknown field with a name of 21 bytes: the fields are `classifier`, `sentence`, `feedback`, `prediction`, \
+            "unknown field (21 bytes, not shown: it may be a text): the fields are `classifier`, `sentence`, `feedback`, `prediction`, \
              `confidence`, `label`, `predictionId`, `user`",
         ),
         (

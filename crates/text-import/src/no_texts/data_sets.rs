@@ -31,12 +31,35 @@ const OF_SPACY: NoTexts = NoTexts {
     advice: "write a list for each text, such as [\"It is late\", {\"cats\": {\"Delivery\": 1}}]",
 };
 
+const OF_MAIL: NoTexts = NoTexts {
+    what: "an e-mail, or a mailbox",
+    advice: "give the texts of the messages, one a row",
+};
+const OF_SUBTITLES: NoTexts = NoTexts {
+    what: "subtitles, with times between the texts",
+    advice: "give the texts, one a line",
+};
+
+/// Names of an e-mail's head, in lower case.
+const HEAD: [&str; 8] = [
+    "from",
+    "to",
+    "subject",
+    "date",
+    "received",
+    "message-id",
+    "mime-version",
+    "return-path",
+];
+
 /// Tells such a file by its lines.
 pub(super) fn of_lines(lines: &[&str]) -> Option<NoTexts> {
     match lines {
         lines if is_of_weka(lines) => Some(OF_WEKA),
         lines if are_features(lines) => Some(OF_NUMBERS),
         lines if begin_with_labels(lines) => Some(OF_TREC),
+        lines if is_mail(lines) => Some(OF_MAIL),
+        lines if are_subtitles(lines) => Some(OF_SUBTITLES),
         _ => None,
     }
 }
@@ -66,6 +89,38 @@ pub(crate) fn of_object(fields: &Fields) -> Option<NoTexts> {
 pub(crate) fn of_list(values: &[Value]) -> Option<&'static str> {
     let marks = |value: &Value| value.get("entities").is_some_and(Value::is_array);
     values.iter().any(marks).then_some(PARTS)
+}
+
+/// Returns whether the first lines are the head of an e-mail: three different names of it, one behind the other.
+fn is_mail(lines: &[&str]) -> bool {
+    let lines = match lines {
+        [first, rest @ ..] if first.starts_with("From ") => rest,
+        lines => lines,
+    };
+    let name = |line: &&str| {
+        let (name, _) = line.split_once(": ")?;
+        HEAD.iter().position(|known| name.eq_ignore_ascii_case(known))
+    };
+    // A long value goes on in the next line, behind white space.
+    let heads = lines
+        .iter()
+        .filter(|line| !line.starts_with([' ', '\t']))
+        .take(HEAD.len());
+    let heads: BTreeSet<usize> = heads.map_while(name).collect();
+    heads.len() >= 3
+}
+
+/// Returns whether times stand between the texts: `00:00:01,000 --> 00:00:02,000`.
+fn are_subtitles(lines: &[&str]) -> bool {
+    let is_time = |time: &str| {
+        let time = time.trim();
+        time.starts_with(|c: char| c.is_ascii_digit()) && time.contains(':')
+    };
+    let are_times = |line: &&str| {
+        let times = line.split_once(" --> ");
+        times.is_some_and(|(from, to)| is_time(from) && is_time(to))
+    };
+    lines.iter().take(3).any(are_times)
 }
 
 /// Returns whether a file names its relation and its attributes.
@@ -140,6 +195,9 @@ mod tests {
             (format!("@relation tickets\n\n{attributes}{rows}"), "ARFF"),
             (format!("% by hand\n@RELATION tickets\n{attributes}{rows}"), "ARFF"),
             ("1 1:0.5 3:0.25 10:1\n-1 2:0.1 7:1 # x\n+1 1:1\n".to_owned(), "LIBSVM"),
+            ("From: a@b.c\nTo: x@y.z\nSubject: Late\n\nIt is late\n".to_owned(), "e-mail"),
+            ("From a Mon\nReturn-Path: <a>\nDate: Mon\nTo: x\n\nIt is late\n".to_owned(), "e-mail"),
+            ("1\n00:00:01,000 --> 00:00:02,000\nIt is late\n".to_owned(), "subtitles"),
             ("# features\n1,3 1:0.5\n2 qid:1 2:1e-3\n".to_owned(), "LIBSVM"),
             ("DESC:manner How is it?\nHUM:ind Who is it?\nDESC:def What is it?\nHUM:gr Who?\n".to_owned(), "TREC"),
             (squad.to_owned(), "SQuAD"),
@@ -160,6 +218,8 @@ mod tests {
     fn texts_that_look_a_little_like_these_are_texts() {
         for content in [
             "@relation is my handle\nIt is late\n",
+            "Subject: it is late\nFrom: here to there\nWhere is it?\n",
+            "a --> b\nIt is late --> never\n",
             "1 2:30 is too early\n2 3:15 is late\n",
             "12 10:30\nIt is late\n",
             "NOTE:this is late\nIt leaks\nERROR:x it\nNOTE:y is\n",
