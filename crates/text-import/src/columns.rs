@@ -127,8 +127,9 @@ impl Known {
         );
         let is_named = text.is_some();
         let text = text.or_else(|| {
-            let surest = surest(names, text_place, label);
-            surest.filter(|column| !is_weak_name_of_labels(&names[*column], *column, contents))
+            let filled = |name: &str| text_place(name).filter(|_| is_filled(names, contents, name));
+            let first = surest(names, filled, label).or_else(|| surest(names, text_place, label));
+            first.filter(|column| !is_weak_name_of_labels(&names[*column], *column, contents))
         });
         let by_word = || text_within(names, contents, text, label);
         let within = if is_named { None } else { by_word() };
@@ -619,6 +620,14 @@ mod tests {
              No mail for the password;Login";
         assert_eq!(told(&format!("foo;subject\n{rows}")), (true, 0, Some(1)));
         assert_eq!(told("text;labels;category\na b;;x\nc d;;y\n"), (true, 0, Some(2)));
+    }
+
+    #[test]
+    fn an_empty_column_that_is_called_like_texts_gives_way_to_a_filled_one() {
+        assert_eq!(
+            told("description;summary;label\n;It is late;x\n;It leaks;y"),
+            (true, 1, Some(2))
+        );
     }
 
     #[test]

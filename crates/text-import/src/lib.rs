@@ -7,6 +7,7 @@
 //!
 //! Pure: bytes in, rows and a report out.
 
+mod beside;
 mod collect;
 mod collected;
 mod columns;

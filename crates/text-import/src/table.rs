@@ -9,7 +9,7 @@ use active_learning_core::{
 use serde_json::Value;
 
 use crate::{
-    Column, Options, Refusal, Role,
+    Column, Options, Refusal, Role, beside,
     collected::Collected,
     columns::{Roles, roles},
     content::Content,
@@ -144,6 +144,11 @@ impl Table {
             .map(|(_, cells)| cells.iter().map(shown).collect())
             .collect();
         let mut roles = roles(&self.names, &looked_at, collected.options)?;
+        if looked_at[0].len() == 1 {
+            let lines = looked_at.iter().filter_map(|row| row.first());
+            let lines: Vec<&str> = lines.map(|line| line.trim()).collect();
+            roles.notes.extend(beside::note(&lines));
+        }
         let classifier = self.classifier(&roles);
         let tool = Tool::of_columns(&self.names);
         if tool == Some(Tool::LabelStudio) && collected.options.label_column.is_none() {
