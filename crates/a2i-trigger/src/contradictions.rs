@@ -2,7 +2,7 @@
 //! that were two. Of each such text one more reviewer is asked, who has not answered it, as often as a question may be
 //! opened again; after that, or where nobody comes, an adjudicator decides.
 
-use std::{collections::BTreeSet, future::ready, sync::Arc};
+use std::{collections::BTreeSet, future::ready};
 
 use active_learning_aws::s3_event::S3Object;
 use active_learning_core::labels::{
@@ -84,10 +84,11 @@ impl A2iTrigger {
     /// Takes in what the votes on a text come to. Returns the loops that may have left it open, where a further round is not to be
     /// answered any more.
     async fn decide_anew(&self, labelled: &LabelledRecord) -> Result<Vec<String>, A2iTriggerError> {
-        let (record_id, labels) = (&labelled.record.id, self.labels_of(&labelled.labelled_at).await?);
-        let decide = |question: &mut Option<Question>| {
-            let question = with_votes(question, labelled, &labels);
-            let settled = question.decide_anew(&labels, &labelled.consensus, labelled.decided_by);
+        let record_id = &labelled.record.id;
+        self.labels_since(&labelled.labelled_at).await?;
+        let decide = |question: &mut Option<Question>, labels: &LabelSet| {
+            let question = with_votes(question, labelled, labels);
+            let settled = question.decide_anew(labels, &labelled.consensus, labelled.decided_by);
             // An earlier run of the same event may have settled it, and forgotten which of its loops was the latest.
             let is_asked_no_more = question.state == State::Answered && question.human_loop.is_none();
             let earlier = question.first_loop.iter().chain(&question.asked_in);
@@ -99,7 +100,7 @@ impl A2iTrigger {
             let may_be_disputed = question.reopened > 0 || question.reviewers().len() > 1;
             (loops, question.state == State::Answered && may_be_disputed)
         };
-        let (loops, may_be_listed) = self.questions.change(record_id, decide).await?;
+        let (loops, may_be_listed) = self.change_question(record_id, decide).await?;
         if may_be_listed {
             // No adjudicator is to decide any more.
             let settled = self.questions.settle(record_id).await;
@@ -111,12 +112,12 @@ impl A2iTrigger {
     /// Takes in what became of the votes on a text. Returns whether somebody else is asked.
     async fn contradict(&self, labelled: &LabelledRecord) -> Result<bool, A2iTriggerError> {
         let (record, changed_at) = (&labelled.record, labelled.labelled_at.as_str());
-        let labels = self.labels_of(changed_at).await?;
-        let contradict = |question: &mut Option<Question>| {
-            let question = with_votes(question, labelled, &labels);
-            (question.contradict(changed_at, &labels), question.clone())
+        self.labels_since(changed_at).await?;
+        let contradict = |question: &mut Option<Question>, labels: &LabelSet| {
+            let question = with_votes(question, labelled, labels);
+            (question.contradict(changed_at, labels), question.clone())
         };
-        let (effect, question) = self.questions.change(&record.id, contradict).await?;
+        let (effect, question) = self.change_question(&record.id, contradict).await?;
         match (effect, question.state) {
             (Effect::Counted, _) => Ok(false),
             // Also what an earlier run of the same event has begun.
@@ -128,16 +129,6 @@ impl A2iTrigger {
             }
             (_, State::Answered | State::Withdrawn | State::Abandoned) => Ok(false),
         }
-    }
-
-    /// Returns the label set, not older than a change of it.
-    async fn labels_of(&self, changed_at: &str) -> Result<Arc<LabelSet>, A2iTriggerError> {
-        let labels = self.labels().await?;
-        if labels.updated_at() >= changed_at {
-            return Ok(labels);
-        }
-        self.label_sets.forget().await;
-        self.labels().await
     }
 }
 

@@ -12,6 +12,7 @@ use active_learning_core::{
     keys,
     labels::{
         early_votes::{EarlyVotes, Kept},
+        label_set::LabelSet,
         question::{Opinion, Question, State},
     },
     sampling::duplicates::{occurrence, same_form},
@@ -78,10 +79,9 @@ impl A2iTrigger {
             .await;
         let early: Option<EarlyVotes> = read.map_err(A2iTriggerError::Store)?;
         let Some(early) = early else { return Ok(None) };
-        let labels = self.labels().await?;
-        let opinion = labels.opinion(record, Opinion::of(record));
-        let count = |question: &mut Option<Question>| {
+        let count = |question: &mut Option<Question>, labels: &LabelSet| {
             let question = question.as_mut()?;
+            let opinion = labels.opinion(record, Opinion::of(record));
             let votes = early.votes().iter().map(|early| early.vote.clone());
             if question.state == State::Answered {
                 labels.use_own_names(question);
@@ -96,10 +96,11 @@ impl A2iTrigger {
             let retracted = question.retract(&opinion, record);
             Some((question.clone(), retracted))
         };
-        let counted = self.questions.change(question_id, count).await?;
+        let counted = self.change_question(question_id, count).await?;
         let Some((question, retracted)) = counted else {
             return Ok(None);
         };
+        let labels = self.labels().await?;
         for early in early.votes() {
             let vote = labels.canonical(record, early.vote.clone());
             self.keep_vote(&question, vote, early.occurrence).await?;

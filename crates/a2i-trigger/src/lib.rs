@@ -57,6 +57,7 @@ use active_learning_core::{
     labels::{
         human_loop::{AnsweredBy, Delivery},
         label_set::LabelSet,
+        question::{Opinion, Question},
     },
 };
 use asking::ToAsk;
@@ -292,6 +293,8 @@ impl A2iTrigger {
         today: &str,
     ) -> Result<(), A2iTriggerError> {
         self.leave_out_erased(sorter).await?;
+        let said = sorter.records.iter().chain(&sorter.repeated).chain(&sorter.likes);
+        self.learn_new_names(said).await?;
         let records = std::mem::take(&mut sorter.records);
         let erased = std::mem::take(&mut sorter.in_place);
         let known = records.iter().filter(|record| !erased.contains(&record.id));
@@ -383,6 +386,40 @@ impl A2iTrigger {
         labels.await.map_err(A2iTriggerError::LabelSet)
     }
 
+    /// Has the label set read anew where users name what it does not know as it was read last: a name may have come since, and what
+    /// they say by it contradicts nothing.
+    async fn learn_new_names(
+        &self,
+        said: impl Iterator<Item = &FeedbackRecord>,
+    ) -> Result<(), A2iTriggerError> {
+        let mut said = said
+            .filter(|record| Opinion::of(record) != Opinion::None)
+            .peekable();
+        if said.peek().is_none() {
+            return Ok(());
+        }
+        let labels = self.labels().await?;
+        let mut names = said.flat_map(|record| record.suggested_label.iter().chain(&record.prediction));
+        if names.any(|names| labels.names(names).is_none()) {
+            self.label_sets.forget().await;
+        }
+        Ok(())
+    }
+
+    /// Changes a question by the label set, as [`Questions::change_by`] does.
+    pub(crate) async fn change_question<T>(
+        &self,
+        record_id: &str,
+        mut change: impl FnMut(&mut Option<Question>, &LabelSet) -> T,
+    ) -> Result<T, A2iTriggerError> {
+        let labels = self.labels().await?;
+        let change = |question: &mut Option<Question>, newer: Option<&LabelSet>| {
+            change(question, newer.unwrap_or(&labels))
+        };
+        let changed = self.questions.change_by(&self.label_sets, record_id, change);
+        Ok(changed.await?)
+    }
+
     /// Returns the classes of the model that serves; none where it is not known which they are.
     pub(crate) async fn serving_classes(&self) -> Arc<[String]> {
         let Some(model) = self.model_arn.get().await else {
@@ -402,11 +439,15 @@ impl A2iTrigger {
         &self,
         records: &[FeedbackRecord],
     ) -> Result<Arc<LabelSet>, A2iTriggerError> {
+        let asked_anew = records.iter().filter(|record| record.signal == Signal::Relabel);
+        let changed_at = asked_anew.map(|record| record.received_at.as_str()).max();
+        self.labels_since(changed_at.unwrap_or_default()).await
+    }
+
+    /// Returns the label set, not older than a change of it.
+    pub(crate) async fn labels_since(&self, changed_at: &str) -> Result<Arc<LabelSet>, A2iTriggerError> {
         let labels = self.labels().await?;
-        let is_newer = |record: &FeedbackRecord| {
-            record.signal == Signal::Relabel && record.received_at.as_str() > labels.updated_at()
-        };
-        if !records.iter().any(is_newer) {
+        if labels.updated_at() >= changed_at {
             return Ok(labels);
         }
         self.label_sets.forget().await;

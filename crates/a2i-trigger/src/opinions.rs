@@ -13,9 +13,10 @@ use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     keys::ASKED_FOLDER,
     labels::{
-        consolidation::DecidedBy,
+        consolidation::{DecidedBy, without_corrected},
         human_loop::{HumanLoop, LoopName, reopening_loop, reopening_loop_of_before},
-        labelled::LabelledRecord,
+        label_set::LabelSet,
+        labelled::{LabelledRecord, name_of_vote},
         question::{Effect, Opinion, Question, State},
         vote::Vote,
     },
@@ -75,13 +76,12 @@ pub(crate) struct Said {
     pub asked: WasAsked,
 }
 
-/// Returns votes without those that their reviewers have corrected, which say nothing any more.
-pub(crate) fn without_corrected(votes: &[Vote]) -> impl Iterator<Item = Vote> {
-    let is_corrected = |vote: &Vote| {
-        let is_later = |other: &Vote| other.worker == vote.worker && other.at > vote.at;
-        vote.source.is_review() && votes.iter().any(is_later)
-    };
-    votes.iter().filter(move |vote| !is_corrected(vote)).cloned()
+/// What feedback came to in its question.
+struct Told {
+    /// What it says, by the label set that decided.
+    opinion: Opinion,
+    effect: Effect,
+    question: Question,
 }
 
 /// Groups what was said by its question, each in the order of its time: texts of one form have one question.
@@ -107,8 +107,7 @@ impl A2iTrigger {
     /// Notes a record that waits in the backlog as a question, so that votes find it; returns whether it still waits: its
     /// user may have taken the complaint back since the event came first.
     pub(crate) async fn note_waiting(&self, record: &FeedbackRecord) -> Result<bool, A2iTriggerError> {
-        let labels = self.labels().await?;
-        let note = |question: &mut Option<Question>| {
+        let note = |question: &mut Option<Question>, labels: &LabelSet| {
             let is_over = |known: &Question| matches!(known.state, State::Withdrawn | State::Abandoned);
             match question {
                 Some(known) if !is_over(known) => return true,
@@ -125,8 +124,7 @@ impl A2iTrigger {
             *question = Some(waiting);
             true
         };
-        let noted = self.questions.change(&record.id, note).await;
-        noted.map_err(A2iTriggerError::Store)
+        self.change_question(&record.id, note).await
     }
 
     /// Notes in which human loop each of its records is asked; returns whether people are to answer any of them there.
@@ -138,14 +136,13 @@ impl A2iTrigger {
         human_loop: &HumanLoop,
         records: &[FeedbackRecord],
     ) -> Result<bool, A2iTriggerError> {
-        let labels = self.labels().await?;
         let of_loop = records
             .iter()
             .filter(|record| human_loop.record_ids.contains(&record.id));
         stream::iter(of_loop)
             .map(async |record| {
-                let opinion = labels.opinion(record, Opinion::of(record));
-                let note = |question: &mut Option<Question>| {
+                let note = |question: &mut Option<Question>, labels: &LabelSet| {
+                    let opinion = labels.opinion(record, Opinion::of(record));
                     if let Some(known) = question
                         .as_mut()
                         .filter(|known| known.was_asked_in(&human_loop.name))
@@ -170,8 +167,9 @@ impl A2iTrigger {
                         .map(|known| (known.votes, known.in_doubt))
                         .unwrap_or_default();
                     // What reviewers answered before the label set changed is in doubt, unless its labels are in use.
-                    let (doubtful, earlier): (Vec<_>, Vec<_>) =
-                        without_corrected(&earlier).partition(|vote| labels.puts_in_doubt(record, vote));
+                    let (doubtful, earlier): (Vec<_>, Vec<_>) = without_corrected(&earlier)
+                        .cloned()
+                        .partition(|vote| labels.puts_in_doubt(record, vote));
                     asked.add(&earlier);
                     asked.in_doubt = [in_doubt, doubtful].concat();
                     labels.canonical_votes(record, &mut asked.votes);
@@ -179,7 +177,7 @@ impl A2iTrigger {
                     *question = Some(asked);
                     (retracted, Asks::Here, before)
                 };
-                let (retracted, asks, before) = self.questions.change(&record.id, note).await?;
+                let (retracted, asks, before) = self.change_question(&record.id, note).await?;
                 if asks == Asks::Joined {
                     self.let_answers_be_doubted(record).await?;
                 }
@@ -236,18 +234,21 @@ impl A2iTrigger {
             return Ok(heard);
         }
         let question_id = self.asked_instead_of(question_id, record).await?;
-        let told = match self.tell(&question_id, record, &opinion).await? {
-            None if asked == WasAsked::Certainly => {
-                self.begin_and_tell(&question_id, record, &opinion).await?
-            }
+        let told = match self.tell(&question_id, record).await? {
+            None if asked == WasAsked::Certainly => self.begin_and_tell(&question_id, record).await?,
             // People may be asked meanwhile.
             None if self.keep_early(record, &opinion).await? => {
                 let question_id = self.asked_instead_of(&record.id, record).await?;
-                self.tell(&question_id, record, &opinion).await?
+                self.tell(&question_id, record).await?
             }
             told => told,
         };
-        let Some((effect, mut question)) = told else {
+        let Some(Told {
+            opinion,
+            effect,
+            mut question,
+        }) = told
+        else {
             return Ok(heard);
         };
         heard.votes = u64::from(effect != Effect::Known);
@@ -317,30 +318,34 @@ impl A2iTrigger {
         Ok(Box::pin(asked).await.map_err(A2iTriggerError::Store)?.id)
     }
 
-    /// Tells an opinion to a question; `None` where people were not asked.
+    /// Tells a question what feedback says of its text; `None` where people were not asked.
     async fn tell(
         &self,
         question_id: &str,
         record: &FeedbackRecord,
-        opinion: &Opinion,
-    ) -> Result<Option<(Effect, Question)>, A2iTriggerError> {
-        let labels = self.labels().await?;
-        let tell = |question: &mut Option<Question>| {
+    ) -> Result<Option<Told>, A2iTriggerError> {
+        let tell = |question: &mut Option<Question>, labels: &LabelSet| {
             let question = question.as_mut()?;
             labels.use_own_names(question);
-            if question.is_taken_back_by(record, opinion, &labels) {
-                question.withdraw(opinion, &record.received_at);
-                return Some((Effect::Counted, question.clone()));
-            }
-            question.retract(opinion, record);
-            let heard = question.hear(opinion);
-            let effect = match question.follow_users(&labels) {
-                Effect::Known | Effect::Counted | Effect::LeftOut => heard,
-                effect @ (Effect::Settles | Effect::Reopens | Effect::Disputes) => effect,
+            let opinion = labels.opinion(record, Opinion::of(record));
+            let effect = if question.is_taken_back_by(record, &opinion, labels) {
+                question.withdraw(&opinion, &record.received_at);
+                Effect::Counted
+            } else {
+                question.retract(&opinion, record);
+                let heard = question.hear(&opinion);
+                match question.follow_users(labels) {
+                    Effect::Known | Effect::Counted | Effect::LeftOut => heard,
+                    effect @ (Effect::Settles | Effect::Reopens | Effect::Disputes) => effect,
+                }
             };
-            Some((effect, question.clone()))
+            Some(Told {
+                opinion,
+                effect,
+                question: question.clone(),
+            })
         };
-        Ok(self.questions.change(question_id, tell).await?)
+        self.change_question(question_id, tell).await
     }
 
     /// Tells a vote to a question of which only the claim is known.
@@ -348,13 +353,12 @@ impl A2iTrigger {
         &self,
         question_id: &str,
         record: &FeedbackRecord,
-        opinion: &Opinion,
-    ) -> Result<Option<(Effect, Question)>, A2iTriggerError> {
-        let (Opinion::For(_) | Opinion::Past { .. }) = opinion else {
-            return Ok(None);
-        };
-        let labels = self.labels().await?;
-        let tell = |question: &mut Option<Question>| {
+    ) -> Result<Option<Told>, A2iTriggerError> {
+        let tell = |question: &mut Option<Question>, labels: &LabelSet| {
+            let opinion = labels.opinion(record, Opinion::of(record));
+            let (Opinion::For(_) | Opinion::Past { .. }) = opinion else {
+                return None;
+            };
             let question = question.get_or_insert_with(|| {
                 let known = Question::known(FeedbackRecord {
                     id: question_id.to_owned(),
@@ -364,9 +368,13 @@ impl A2iTrigger {
                 Question { votes, ..known }
             });
             labels.use_own_names(question);
-            Some((question.hear(opinion), question.clone()))
+            Some(Told {
+                effect: question.hear(&opinion),
+                question: question.clone(),
+                opinion,
+            })
         };
-        Ok(self.questions.change(question_id, tell).await?)
+        self.change_question(question_id, tell).await
     }
 
     /// Keeps a vote as a labelled line of the question, for training. Idempotent: the occurrence is that of the feedback.
@@ -376,7 +384,7 @@ impl A2iTrigger {
         vote: Vote,
         occurrence: u64,
     ) -> Result<(), A2iTriggerError> {
-        let name = format!("vote-{}-{occurrence:016x}", question.record.id);
+        let name = name_of_vote(&question.record.id, occurrence);
         let mut line = LabelledRecord::new(question.record.clone(), Vec::new(), &name, "");
         line.labelled_at = vote.at.clone();
         line.votes = vec![vote];

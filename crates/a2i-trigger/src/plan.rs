@@ -20,6 +20,7 @@ use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     keys,
     labels::{
+        consolidation::without_corrected,
         human_loop::HumanLoopInput,
         label_set::LabelSet,
         question::{Question, State},
@@ -34,7 +35,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, opinions::without_corrected};
+use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT};
 
 /// What becomes of the records that are the object's own; the others are being asked already.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -364,7 +365,7 @@ pub(crate) fn answered_by(question: &Question, record: &FeedbackRecord, labels: 
     }
     let standing = without_corrected(&question.votes)
         .filter(|vote| vote.source.is_review() && !labels.puts_in_doubt(record, vote));
-    let workers: BTreeSet<String> = standing.map(|vote| vote.worker).collect();
+    let workers: BTreeSet<String> = standing.map(|vote| vote.worker.clone()).collect();
     workers.into_iter().collect()
 }
 

@@ -63,19 +63,19 @@ impl A2iTrigger {
 
     /// Takes back that a record was asked anew. Returns the loop that asks it.
     async fn take_doubt_back(&self, record: &FeedbackRecord) -> Result<Option<String>, A2iTriggerError> {
-        let labels = self.labels_for(std::slice::from_ref(record)).await?;
-        let restore = |question: &mut Option<Question>| {
+        self.labels_since(&record.received_at).await?;
+        let restore = |question: &mut Option<Question>, labels: &LabelSet| {
             // What is not delivered yet will not be asked.
             let question = question.get_or_insert_with(|| Question {
                 state: State::Withdrawn,
                 ..Question::known(record.clone())
             });
-            let human_loop = question.restore(&labels, &record.received_at).flatten();
+            let human_loop = question.restore(labels, &record.received_at).flatten();
             // Also where an earlier run of the same event has restored it.
             let latest = human_loop.or_else(|| question.first_loop.clone());
             (latest, question.state)
         };
-        let (human_loop, state) = self.questions.change(&record.id, restore).await?;
+        let (human_loop, state) = self.change_question(&record.id, restore).await?;
         if state == State::Withdrawn {
             // Nobody has answered: whoever complains next is asked about.
             claims::withdraw(&self.feedback, &record.id).await?;

@@ -1,10 +1,14 @@
 //! Questions and disputes: one object for each record that people were asked about.
 
-use active_learning_core::{keys, labels::question::Question};
+use active_learning_core::{
+    keys,
+    labels::{label_set::LabelSet, question::Question},
+};
 use lambda_runtime::tracing::error;
 
 use crate::{
     bucket::{Bucket, BucketError, Change, JSON},
+    label_set::LabelSets,
     metrics,
 };
 
@@ -90,6 +94,34 @@ impl Questions {
         }
     }
 
+    /// Changes a question as [`Questions::change`] does, by the label set; `None` where there is none. A set that is kept since
+    /// before the one by which somebody else has decided the question is read anew first.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn change_by<T>(
+        &self,
+        sets: &LabelSets,
+        record_id: &str,
+        mut change: impl FnMut(&mut Option<Question>, Option<&LabelSet>) -> T,
+    ) -> Result<T, BucketError> {
+        let (mut set, mut is_newest) = (sets.current().await?, false);
+        loop {
+            let by = set.as_deref();
+            let version = by.map_or(0, LabelSet::version);
+            let change = |question: &mut Option<Question>| {
+                let is_outdated = question.as_ref().is_some_and(|known| known.label_set > version);
+                // A bucket that was brought back has an older set, and no other.
+                (!is_outdated || is_newest).then(|| changed_by(version, question, |known| change(known, by)))
+            };
+            match self.change(record_id, change).await? {
+                Some(value) => return Ok(value),
+                None => (set, is_newest) = (sets.newest().await?, true),
+            }
+        }
+    }
+
     async fn keep_aside(&self, record_id: &str, damaged: &[u8]) -> Result<(), BucketError> {
         let aside = keys::damaged_question(record_id, damaged);
         self.feedback.put(&aside, JSON, damaged.to_vec()).await?;
@@ -139,4 +171,32 @@ impl Questions {
             shown = disputed;
         }
     }
+}
+
+/// Makes a change by this version of the label set, which the question notes where anything else is another one by it.
+fn changed_by<T>(
+    version: u64,
+    question: &mut Option<Question>,
+    change: impl FnOnce(&mut Option<Question>) -> T,
+) -> T {
+    let before = question.clone();
+    // Also in what the change hands out.
+    if let Some(known) = question {
+        known.label_set = version;
+    }
+    let value = change(question);
+    if let Some(known) = question {
+        known.label_set = version;
+        let is_same = |before: &Question| {
+            let label_set = version;
+            Question {
+                label_set,
+                ..before.clone()
+            } == *known
+        };
+        if before.as_ref().is_some_and(is_same) {
+            *question = before;
+        }
+    }
+    value
 }

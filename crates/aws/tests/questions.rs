@@ -10,7 +10,7 @@ use std::{
 
 use active_learning_aws::{
     adjudication::{Choice, Finding, adjudicate, adopt},
-    bucket::{Bucket, Created},
+    bucket::{Bucket, Created, JSON},
     label_set::LabelSets,
     questions::Questions,
 };
@@ -20,6 +20,7 @@ use active_learning_core::{
     labels::{
         consolidation::DecidedBy,
         human_loop::Answer,
+        label_set::{LABEL_SET_KEY, LabelSet, Origin},
         labelled::LabelledRecord,
         question::{Question, State, UnwrittenLine},
         vote::{Note, Vote, VoteSource},
@@ -267,4 +268,56 @@ async fn of_two_decisions_at_once_the_later_one_takes_the_place_of_the_other() {
     assert_eq!(later.replaces, ["Business"]);
     let question = questions.read(id).await.expect("read").expect("it is there");
     assert_eq!(question.answer(), Some(&Answer::labels(["Sports"])));
+}
+
+#[tokio::test]
+async fn no_set_that_is_kept_since_before_decides_what_a_newer_one_has_decided_and_an_unchanged_question_is_not_written()
+ {
+    let (_aws, questions, training) = world();
+    let mut set = LabelSet::seed(["World", "Sports"], Origin::Edited, "2026-11-20T09:00:00.000Z");
+    let put = async |set: &LabelSet| {
+        training
+            .put(LABEL_SET_KEY, JSON, set.to_json())
+            .await
+            .expect("stored")
+    };
+    put(&set).await;
+    let (kept, fresh) = (LabelSets::new(training.clone()), LabelSets::new(training.clone()));
+    kept.current().await.expect("read");
+    set.rename("Sports", "Sport").expect("free");
+    set.edited("2026-11-20T10:00:00.000Z");
+    put(&set).await;
+    let answered = answered();
+    let id = &answered.record.id;
+    keep(&questions, &answered).await;
+    let names = |_: &mut Option<Question>, labels: Option<&LabelSet>| labels.map(LabelSet::version);
+    let decide = |question: &mut Option<Question>, labels: Option<&LabelSet>| {
+        let question = question.as_mut().expect("it is there");
+        question.items += 1;
+        labels.map(LabelSet::version)
+    };
+
+    let by_kept = questions.change_by(&kept, id, names).await.expect("read");
+    let untouched = questions.read(id).await.expect("read").expect("it is there");
+    let by_fresh = questions.change_by(&fresh, id, decide).await.expect("written");
+    let decided = questions.read(id).await.expect("read").expect("it is there");
+    let by_kept_now = questions.change_by(&kept, id, decide).await.expect("written");
+
+    assert_eq!(
+        (by_kept, untouched.label_set),
+        (Some(1), 0),
+        "nothing has decided it yet"
+    );
+    assert_eq!((by_fresh, decided.label_set), (Some(2), 2));
+    assert_eq!(by_kept_now, Some(2), "read anew");
+
+    // A bucket that was brought back has an older set than the question says.
+    let older = LabelSet::seed(["World"], Origin::Edited, "2026-11-20T08:00:00.000Z");
+    put(&older).await;
+    let brought_back = LabelSets::new(training.clone());
+    let by_older = questions
+        .change_by(&brought_back, id, decide)
+        .await
+        .expect("written");
+    assert_eq!(by_older, Some(1), "there is no other");
 }

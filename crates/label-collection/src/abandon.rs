@@ -13,6 +13,7 @@ use active_learning_core::{
     keys,
     labels::{
         human_loop::HumanLoopInput,
+        label_set::LabelSet,
         question::{Question, State},
     },
 };
@@ -57,22 +58,19 @@ impl LabelCollection {
         let mut raw = Vec::new();
         let erased = self.erased.current().await;
         let erased = erased.map_err(LabelCollectionError::Erased)?;
-        let labels = self.label_sets.current().await;
-        let labels = labels.map_err(LabelCollectionError::TrainingBucket)?;
         for record in records
             .iter()
             .filter(|record| !erased.contains(&record.utterance))
         {
-            let give_up = |question: &mut Option<Question>| {
+            let give_up = |question: &mut Option<Question>, labels: Option<&LabelSet>| {
                 let question = question.get_or_insert_with(|| Question::known(record.clone()));
                 let is_ours = !question.is_asked_elsewhere(human_loop);
                 if is_ours {
-                    question.give_up(labels.as_deref());
+                    question.give_up(labels);
                 }
                 (question.clone(), is_ours)
             };
-            let given_up = self.questions.change(&record.id, give_up).await;
-            let (question, is_ours) = given_up.map_err(LabelCollectionError::Question)?;
+            let (question, is_ours) = self.change_question(&record.id, give_up).await?;
             if !is_ours {
                 continue;
             }

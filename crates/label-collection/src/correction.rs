@@ -38,13 +38,13 @@ impl LabelCollection {
         let mut lines = String::new();
         let (mut corrected, mut same) = (HashSet::new(), 0);
         let answers = self.read_answers(&output).await?;
-        let (labels, fields) = (answers.labels.as_deref(), answers.fields);
+        let fields = answers.fields;
         let name = corrected_name(human_loop, key);
         let is_alone = answers.items.len() == 1;
         let mut answered = self.not_erased(answers.items).await?;
         answered.retain(|item| !item.votes.is_empty());
         for item in answered {
-            match self.correct_item(&output, &name, item, labels, is_alone).await? {
+            match self.correct_item(&output, &name, item, is_alone).await? {
                 None => same += 1,
                 Some(labelled) => {
                     lines.push_str(&labelled.to_line());
@@ -106,11 +106,10 @@ impl LabelCollection {
         output: &HumanLoopOutput,
         name: &str,
         item: ReviewedItem,
-        labels: Option<&LabelSet>,
         is_alone: bool,
     ) -> Result<Option<LabelledRecord>, LabelCollectionError> {
         let (human_loop, flow) = (&output.human_loop_name, &output.flow_definition_arn);
-        let count = |question: &mut Option<Question>| {
+        let count = |question: &mut Option<Question>, labels: Option<&LabelSet>| {
             let question = question.get_or_insert_with(|| Question::known(item.record.clone()));
             question.remember_answer_of_before();
             let Counted { news, changes, later } =
@@ -123,8 +122,7 @@ impl LabelCollection {
             let line = labelled_as_answered(labels, item, human_loop, flow).decided(question, false);
             (changes, Some(question.note_line(name, line)), question.clone())
         };
-        let counted = self.questions.change(&item.record.id, count).await;
-        let (changes, line, question) = counted.map_err(LabelCollectionError::Question)?;
+        let (changes, line, question) = self.change_question(&item.record.id, count).await?;
 
         match changes {
             News::None => {}

@@ -17,6 +17,16 @@ use lambda_runtime::tracing::warn;
 use crate::{FUNCTION, LabelCollection, LabelCollectionError, labelling::labelled_as_answered};
 
 impl LabelCollection {
+    /// Changes a question by the label set: see [`Questions::change_by`](active_learning_aws::questions::Questions::change_by).
+    pub(crate) async fn change_question<T>(
+        &self,
+        record_id: &str,
+        change: impl FnMut(&mut Option<Question>, Option<&LabelSet>) -> T,
+    ) -> Result<T, LabelCollectionError> {
+        let changed = self.questions.change_by(&self.label_sets, record_id, change);
+        changed.await.map_err(LabelCollectionError::Question)
+    }
+
     /// Counts the votes on an item with all others on its question, and returns what is to be written of it. An answer settles
     /// a dispute; without one it stays. `None` where the page left the item out: it is not to be decided.
     pub(crate) async fn decide(
@@ -24,11 +34,10 @@ impl LabelCollection {
         output: &HumanLoopOutput,
         item: &ReviewedItem,
         earlier: &[Vote],
-        labels: Option<&LabelSet>,
         is_first_loop: bool,
     ) -> Result<Option<(LabelledRecord, Question)>, LabelCollectionError> {
         let (human_loop, flow) = (&output.human_loop_name, &output.flow_definition_arn);
-        let count = |question: &mut Option<Question>| {
+        let count = |question: &mut Option<Question>, labels: Option<&LabelSet>| {
             let question = question.get_or_insert_with(|| Question::known(item.record.clone()));
             if item.votes.is_empty() && question.is_taken_off(human_loop) {
                 return None;
@@ -40,8 +49,7 @@ impl LabelCollection {
             let line = line.decided(question, is_first_loop);
             Some((question.note_line(human_loop, line), question.clone()))
         };
-        let counted = self.questions.change(&item.record.id, count).await;
-        let counted = counted.map_err(LabelCollectionError::Question)?;
+        let counted = self.change_question(&item.record.id, count).await?;
         if let Some((_, question)) = &counted {
             self.show_adjudicator(question, human_loop, item).await?;
         }
@@ -97,15 +105,12 @@ impl LabelCollection {
         if is_erased.map_err(LabelCollectionError::Erased)? {
             return Ok(());
         }
-        let labels = self.label_sets.current().await;
-        let labels = labels.map_err(LabelCollectionError::TrainingBucket)?;
-        let dispute = |question: &mut Option<Question>| {
+        let dispute = |question: &mut Option<Question>, labels: Option<&LabelSet>| {
             let question = question.get_or_insert_with(|| Question::known(record.clone()));
-            question.wait_no_more(labels.as_deref());
+            question.wait_no_more(labels);
             question.clone()
         };
-        let question = self.questions.change(&record.id, dispute).await;
-        let question = question.map_err(LabelCollectionError::Question)?;
+        let question = self.change_question(&record.id, dispute).await?;
         if question.state == State::Disputed {
             let stored = self.questions.dispute(&question).await;
             stored.map_err(LabelCollectionError::TrainingBucket)?;

@@ -152,13 +152,12 @@ impl LabelCollection {
         };
         let is_first = name.as_ref().is_none_or(|name| name.round() == 0);
         let fields = answers.fields;
-        let labels = answers.labels.as_deref();
         let items = self.not_erased(answers.items).await?;
 
         let decided: Vec<(LabelledRecord, Question)> = stream::iter(items)
             .map(async |item| {
                 let earlier = earlier.get(&item.record.id).map(Vec::as_slice);
-                self.decide(output, &item, earlier.unwrap_or_default(), labels, is_first)
+                self.decide(output, &item, earlier.unwrap_or_default(), is_first)
                     .await
             })
             .buffered(QUESTIONS_IN_FLIGHT)

@@ -8,6 +8,7 @@ use active_learning_aws as aws;
 use active_learning_aws::{
     bucket::{Bucket, Created, MAX_DOCUMENT_BYTES},
     claims::Claims,
+    label_set::LabelSets,
     labelled,
     questions::Questions,
 };
@@ -214,9 +215,10 @@ fn record(
 async fn note_all(place: &Place, set: &LabelSet, records: Vec<LabelledRecord>) -> Result<usize, Failure> {
     let questions = &Questions::new("import", place.feedback.clone(), place.training.clone());
     let claims = &Claims::new(place.feedback.clone(), NEVER);
+    let sets = LabelSets::new(place.training.clone()).with_several_labels(set.has_several_labels());
     stream::iter(records)
         .map(async |labelled| {
-            let question = note(questions, set, &labelled).await?;
+            let question = note(questions, (&sets, set), &labelled).await?;
             let record = &labelled.record;
             // What is a proposal only is asked.
             if labelled.consensus != Consensus::Unanswered {
@@ -231,15 +233,20 @@ async fn note_all(place: &Place, set: &LabelSet, records: Vec<LabelledRecord>) -
         .await
 }
 
-async fn note(questions: &Questions, set: &LabelSet, labelled: &LabelledRecord) -> Result<Question, Failure> {
+/// Notes the votes of a line in its question, by the label set of now; by `set` where there is none any more.
+async fn note(
+    questions: &Questions,
+    (sets, set): (&LabelSets, &LabelSet),
+    labelled: &LabelledRecord,
+) -> Result<Question, Failure> {
     let record = &labelled.record;
-    let add = |question: &mut Option<Question>| {
+    let add = |question: &mut Option<Question>, newest: Option<&LabelSet>| {
         let question = question.get_or_insert_with(|| Question::known(record.clone()));
         let was_disputed = question.state == State::Disputed;
-        question.take_imported_line(labelled, set);
+        question.take_imported_line(labelled, newest.unwrap_or(set));
         (question.clone(), was_disputed)
     };
-    let (question, was_disputed) = questions.change(&record.id, add).await?;
+    let (question, was_disputed) = questions.change_by(sets, &record.id, add).await?;
     match question.state {
         State::Disputed => questions.dispute(&question).await?,
         State::Answered if was_disputed => questions.settle(&record.id).await?,

@@ -353,6 +353,16 @@ pub(crate) fn last_votes(votes: &[Vote]) -> Vec<&Vote> {
     last.into_values().collect()
 }
 
+/// Returns votes without those that their reviewers have corrected since, which say nothing any more. What a user said before stays
+/// known: it may be delivered again.
+pub fn without_corrected(votes: &[Vote]) -> impl Iterator<Item = &Vote> {
+    let last = last_votes(votes);
+    let is_last = move |vote: &&Vote| last.contains(vote);
+    votes
+        .iter()
+        .filter(move |vote| !vote.source.is_review() || is_last(vote))
+}
+
 fn order(vote: &Vote) -> (&str, &Answer, bool) {
     (&vote.at, &vote.answer, !vote.note.proposed)
 }

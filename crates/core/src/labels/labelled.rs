@@ -138,6 +138,17 @@ pub fn object_key(human_loop: &str) -> String {
     keys::labelled(human_loop)
 }
 
+/// Names the labelled object of a user's vote on a question, which is that of one piece of feedback.
+pub fn name_of_vote(record_id: &str, occurrence: u64) -> String {
+    format!("vote-{record_id}-{occurrence:016x}")
+}
+
+/// Returns which piece of feedback gave a line of a name of [`name_of_vote`]; `None` for others.
+pub fn occurrence_of_vote(name: &str) -> Option<u64> {
+    let (_, occurrence) = name.strip_prefix("vote-")?.rsplit_once('-')?;
+    u64::from_str_radix(occurrence, 16).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -271,5 +282,22 @@ mod tests {
             Err(InvalidLabelled::Json(_))
         ));
         assert_eq!(object_key("review-1"), "labelled/review-1.jsonl");
+    }
+
+    #[test]
+    fn a_line_of_a_user_s_vote_says_of_which_feedback_it_is() {
+        let name = name_of_vote("00ff", 0x1a);
+
+        assert_eq!(name, "vote-00ff-000000000000001a");
+        assert_eq!(occurrence_of_vote(&name), Some(0x1a));
+        for other in [
+            "vote-",
+            "vote-00ff",
+            "vote-00ff-x",
+            "text-review-00ff-000000000000001a",
+            "",
+        ] {
+            assert_eq!(occurrence_of_vote(other), None, "{other}");
+        }
     }
 }

@@ -116,6 +116,10 @@ pub struct Question {
     /// The line of an adjudicator's decision, until it is known to be written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwritten: Option<Box<UnwrittenLine>>,
+    /// Version of the label set by which it was decided last: no set from before decides it. None in questions of the version
+    /// before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub label_set: u64,
 }
 
 /// A line that a decision has noted in its question before it is written.
@@ -223,6 +227,7 @@ impl Question {
             lines: Vec::new(),
             votes_left_out: 0,
             unwritten: None,
+            label_set: 0,
         }
     }
 
@@ -511,12 +516,9 @@ impl Question {
     }
 
     /// Counts those votes again that a change of the label set had put in doubt and that name labels in use by now: datasets
-    /// count them as well, and who gave them is not asked again. Not by a set that a function has kept since before that change,
-    /// by which they were never in doubt.
+    /// count them as well, and who gave them is not asked again. No set from before that change is to decide, by which they were
+    /// never in doubt: see [`Question::label_set`].
     fn take_doubt_off(&mut self, labels: &LabelSet) {
-        if labels.updated_at() < self.record.received_at.as_str() {
-            return;
-        }
         let mut standing = self.in_doubt.clone();
         labels.canonical_votes(&self.record, &mut standing);
         standing.retain(|vote| labels.is_in_use(&vote.answer));
@@ -586,6 +588,11 @@ impl Question {
             (State::Answered, Some(Consensus::Agreed { answer, .. })) => Some(answer),
             _ => None,
         }
+    }
+
+    /// Returns whether nobody has said anything of its text.
+    pub fn is_silent(&self) -> bool {
+        self.votes.is_empty() && self.complaints.is_empty()
     }
 
     /// Returns whether it counts as answered though nobody could tell, as an older version left it.

@@ -69,18 +69,29 @@ impl<'a> Consolidated<'a> {
 /// overlap with reviewers. Reviewers decide; users only break what is open between them. An answer with a
 /// label that no reviewer named is never the consensus, whatever the model holds; where texts may have several labels, it may
 /// name labels together that no single reviewer named together. Where the model finds none of theirs probable, the
-/// majority decides, as it did when the question was answered: one reviewer's word counts. Records with the same votes
+/// majority decides, as it did when the question was answered: one reviewer's word counts. What is tied by majority is a tie,
+/// however reliable who is: people are asked about it, or an adjudicator is to decide. Records with the same votes
 /// are estimated once, so memory grows with the different sets of votes. Where texts may have several labels, error rates are
 /// those on each label: whether they name it where it fits, and where it does not.
 pub fn consolidate(votes: &Votes, settings: Settings) -> Consolidated<'_> {
     if votes.have_several_labels() {
         if let Some(weighing) = LabelWeighing::of(votes, settings) {
-            return decided(votes, Method::DawidSkene, |ballots| weighing.decide(ballots));
+            return weighed(votes, |ballots| weighing.decide(ballots));
         }
     } else if let Some(weighing) = Weighing::of(votes, settings) {
-        return decided(votes, Method::DawidSkene, |ballots| weighing.decide(ballots));
+        return weighed(votes, |ballots| weighing.decide(ballots));
     }
     decided(votes, Method::Majority, |ballots| by_majority(votes, ballots))
+}
+
+/// Decides on every record by error rates, but for what is tied: a question knows its own votes alone, and is open by them.
+fn weighed<'a>(votes: &'a Votes, weigh: impl Fn(&[Ballot]) -> Decision<'a>) -> Consolidated<'a> {
+    decided(votes, Method::DawidSkene, |ballots| {
+        match by_majority(votes, ballots) {
+            tie @ (Consensus::Tie, _) => tie,
+            _ => weigh(ballots),
+        }
+    })
 }
 
 /// Decides on every record.

@@ -61,6 +61,33 @@ fn a_worker_has_one_vote_their_last() {
 }
 
 #[test]
+fn what_reviewers_have_corrected_says_nothing_and_what_users_said_before_stays_known() {
+    let at = |second: u32, vote: Vote| Vote {
+        at: format!("2026-11-20T10:00:{second:02}Z"),
+        ..vote
+    };
+    let votes = [
+        at(1, vote("a", "X")),
+        at(2, vote("a", "Y")),
+        at(2, vote("a", "X")),
+        at(1, user("u", "X")),
+        at(2, user("u", "Y")),
+    ];
+
+    let left: Vec<&Vote> = without_corrected(&votes).collect();
+
+    assert_eq!(left, [&votes[1], &votes[3], &votes[4]]);
+    let (of_all, of_left) = (
+        Consensus::by_majority(&votes),
+        Consensus::by_majority(&left.into_iter().cloned().collect::<Vec<_>>()),
+    );
+    assert_eq!(
+        of_all, of_left,
+        "the same vote of a reviewer is the last for both"
+    );
+}
+
+#[test]
 fn only_agreed_labels_are_labels() {
     assert_eq!(agreed("X", 0.9).labels(), Some(&["X".to_owned()][..]));
     for other in [
