@@ -136,6 +136,7 @@ impl A2iTrigger {
                     id: record.id.clone(),
                     original: question.record.id.clone(),
                     question: question.clone(),
+                    was_given_up: false,
                 };
                 Box::pin(copies.set_apart(&near, &record)).await?;
             }

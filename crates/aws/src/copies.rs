@@ -177,8 +177,7 @@ impl Copies<'_> {
         if let Some(copy) = spelt_otherwise {
             return self.mark_predictions(&record.id, &copy.id).await;
         }
-        let is_silent = question.votes.is_empty() && question.complaints.is_empty();
-        let Some(near) = others.first().filter(|_| is_silent) else {
+        let Some(near) = others.first().filter(|_| question.is_silent()) else {
             return Ok(());
         };
         let original = near.id.clone();
@@ -243,7 +242,8 @@ impl Copies<'_> {
 
     /// Makes a near duplicate a question of its own, since what `record` says of it speaks against the answer that it gets: it is
     /// delivered again and asked then, and what came of its text before is a copy of it. A like asks nobody itself: the text is
-    /// asked as it came. Returns whether it is one of its own then; not where no object tells as what a liked text came.
+    /// asked as it came, or stays given up. Returns whether it is one of its own then; not where no object tells as what a liked
+    /// text came.
     ///
     /// Idempotent: where it breaks off before its end, it is done again.
     ///
@@ -264,7 +264,12 @@ impl Copies<'_> {
         let (asked, line) = match (record.signal.needs_review(), copies.first()) {
             (true, _) => (record, record.to_line().into_bytes()),
             (false, Some(first)) => (&first.record, first.content.clone()),
-            (false, None) => return Ok(false),
+            (false, None) => {
+                if near.was_given_up {
+                    self.feedback.delete(&keys::duplicate(&near.id)).await?;
+                }
+                return Ok(near.was_given_up);
+            }
         };
         let form = format!("text-{}", same_form(asked));
         claims::withdraw(self.feedback, &form).await?;

@@ -33,7 +33,7 @@ pub struct Asked {
 /// `form_owner` tells whose the form of its text is, and is asked only where the record has no question, or one that was given
 /// up or that a file alone has answered. Earlier versions imported such a question beside what people had answered in another spelling, and
 /// their answer counts. So does that to a copy which went on by itself once the question was given up: whoever waited for the
-/// one gets the other.
+/// one gets the other; not that to a copy by a small change once somebody has said something of the text itself.
 ///
 /// # Errors
 ///
@@ -48,8 +48,10 @@ pub async fn question_of(
         None => original_of(feedback, record_id, form_owner).await?,
         Some(own) if has_votes_alone(own) || says_nothing(own) => duplicate_of(feedback, record_id).await?,
         // A copy by a small change that went on is noted where it is the only one.
-        Some(own) if own.state == State::Abandoned => original_of(feedback, record_id, form_owner).await?,
-        Some(own) if is_of_files_alone(own) => form_owner.await?.filter(|owner| owner != record_id),
+        Some(own) if was_given_up_silently(own) => original_of(feedback, record_id, form_owner).await?,
+        Some(own) if own.state == State::Abandoned || is_of_files_alone(own) => {
+            form_owner.await?.filter(|owner| owner != record_id)
+        }
         Some(_) => None,
     };
     let end = match original {
@@ -111,6 +113,8 @@ pub struct NearDuplicate {
     pub original: String,
     /// The question whose answer it gets.
     pub question: Question,
+    /// Whether people were asked about it, and it was given up: then what it is one of went on by itself.
+    pub was_given_up: bool,
 }
 
 /// Finds out whether a text gets the answer of another by a small change. Texts of one form are one question, whatever is said of
@@ -126,7 +130,9 @@ pub async fn near_duplicate(
 ) -> Result<Option<NearDuplicate>, BucketError> {
     let id = form_owner.unwrap_or_else(|| record.id.clone());
     let own = questions::read(feedback, &id).await?;
-    if own.is_some_and(|own| !has_votes_alone(&own) && !says_nothing(&own)) {
+    let is_asked_itself =
+        |own: &Question| !has_votes_alone(own) && !says_nothing(own) && !was_given_up_silently(own);
+    if own.as_ref().is_some_and(is_asked_itself) {
         return Ok(None);
     }
     let Some(original) = duplicate_of(feedback, &id).await? else {
@@ -137,6 +143,7 @@ pub async fn near_duplicate(
         .question
         .filter(|question| same_form(&question.record) != same_form(record));
     Ok(question.map(|question| NearDuplicate {
+        was_given_up: own.is_some_and(|own| own.state == State::Abandoned),
         id,
         original,
         question,
@@ -158,8 +165,12 @@ fn says_nothing(question: &Question) -> bool {
     question.state == State::Asked
         && question.human_loop.is_none()
         && question.reopened == 0
-        && question.votes.is_empty()
-        && question.complaints.is_empty()
+        && question.is_silent()
+}
+
+/// Returns whether a question was given up of whose text nobody has said anything: its copy by a small change may answer it.
+fn was_given_up_silently(question: &Question) -> bool {
+    question.state == State::Abandoned && question.is_silent()
 }
 
 /// Returns whether people are asked a question, or have answered it.

@@ -214,7 +214,7 @@ async fn a_copy_of_a_question_that_was_given_up_is_asked_once_it_is_delivered_ag
 
 /// Does what label-collection does where nobody answers: the question is given up, and what was claimed for it released.
 /// Returns the events of its copies.
-async fn give_up(services: &Services, text: &str) -> Vec<Value> {
+pub async fn give_up(services: &Services, text: &str) -> Vec<Value> {
     let question = keys::question(&record_id("news", text));
     let mut known = Question::parse(services.get(&question).await.as_bytes()).expect("a question");
     known.state = State::Abandoned;

@@ -6,6 +6,7 @@ use active_learning_aws::{
     bucket::Bucket,
     class_names::ClassNames,
     env::Env,
+    originals,
 };
 use active_learning_core::{
     feedback::{FeedbackRecord, record_id},
@@ -21,7 +22,10 @@ use active_learning_core::{
 use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
 
-use crate::harness::{BUCKET, Services, TRAINING_BUCKET, asked, line};
+use crate::{
+    copies::give_up,
+    harness::{BUCKET, Services, TRAINING_BUCKET, asked, line},
+};
 
 const STORY: &str =
     "Oil prices rose above fifty dollars a barrel on Monday as exports from the north were halted again";
@@ -47,7 +51,11 @@ fn feedback(text: &str, fields: Value) -> String {
 }
 
 async fn question(services: &Services) -> Question {
-    let question = services.get(&keys::question(&record_id("news", STORY))).await;
+    question_about(services, STORY).await
+}
+
+async fn question_about(services: &Services, text: &str) -> Question {
+    let question = services.get(&keys::question(&record_id("news", text))).await;
     Question::parse(question.as_bytes()).expect("a question")
 }
 
@@ -74,7 +82,11 @@ async fn delivered() -> Services {
 
 /// A reviewer has answered the story by this label.
 async fn answer_story(services: &Services, label: &str) {
-    let mut question = question(services).await;
+    answer(services, STORY, label).await;
+}
+
+async fn answer(services: &Services, text: &str, label: &str) {
+    let mut question = question_about(services, text).await;
     question.answer_with(&[Vote {
         worker: "w1".to_owned(),
         answer: Answer::labels([label]),
@@ -328,4 +340,60 @@ async fn a_near_duplicate_of_which_an_earlier_version_made_a_question_is_asked_w
     assert_eq!(told, None);
     assert!(asked(&[&script]).is_empty());
     assert_eq!(asked_of_released(&services).await, [copy]);
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_text_that_was_given_up_counts_for_the_near_duplicate_that_went_on_unless_it_contradicts()
+ {
+    let like = |label: &str| json!({"signal": "like", "prediction": label});
+    let business = || json!({"suggestedLabel": "Business"});
+    // Whether the text came once more before, whether it is asked then, and whether it gets the copy's answer and votes on it.
+    let cases = [
+        (like("World"), false, false, true),
+        (like("Sports"), false, false, false),
+        (business(), false, true, false),
+        (business(), true, true, false),
+    ];
+    for (said, came_again, is_asked, is_one) in cases {
+        let services = Services::start();
+        let [tagged, _] = copies();
+        for (key, text) in [("feedback/1", STORY), ("feedback/2", &tagged)] {
+            let event = services.deliver(key, line(text, "low-confidence", 0.1)).await;
+            services.work_off(&event).await;
+        }
+        for event in give_up(&services, STORY).await {
+            services.work_off(&event).await;
+        }
+        answer(&services, &tagged, "World").await;
+        if came_again {
+            let again = line(STORY, "low-confidence", 0.1).replace("T10:00", "T10:40");
+            let event = services.deliver("feedback/3", again).await;
+            assert!(asked(&[&services.work_off(&event).await]).is_empty());
+        }
+        let served_by = async || {
+            let (bucket, none) = (Bucket::new(services.s3.clone(), BUCKET), async { Ok(None) });
+            let asked = originals::question_of(&bucket, &record_id("news", STORY), none).await;
+            asked.expect("read").id
+        };
+        let before = served_by().await;
+
+        let event = services
+            .deliver("feedback/4", feedback(STORY, said.clone()))
+            .await;
+        let mut texts = asked(&[&services.work_off(&event).await]);
+        texts.extend(asked_of_released(&services).await);
+
+        let copy = question_about(&services, &tagged).await;
+        assert_eq!(before, copy.record.id, "{said}");
+        assert_eq!(texts.len(), usize::from(is_asked), "{said} {texts:?}");
+        assert!(texts.iter().all(|text| text == STORY), "{said} {texts:?}");
+        assert_eq!(served_by().await == copy.record.id, is_one, "{said}");
+        assert_eq!(
+            copy.votes.len(),
+            1 + usize::from(is_one),
+            "{said} {:?}",
+            copy.votes
+        );
+        assert_eq!((copy.state, copy.reopened), (State::Answered, 0), "{said}");
+    }
 }
