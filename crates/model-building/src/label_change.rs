@@ -9,8 +9,7 @@ use active_learning_aws::{
     label_set::LabelSets,
     relabelling::Relabelling,
 };
-use active_learning_core::labels::label_set::{LabelChange, LabelSet};
-use serde::{Deserialize, Serialize};
+use active_learning_core::labels::label_set::{ChangeCounted, LabelChange, LabelSet};
 
 pub use self::{effects::Said, plan::Plan};
 
@@ -22,14 +21,6 @@ pub struct LabelChanges {
     training: Bucket,
     feedback: Bucket,
     relabelling: Relabelling,
-}
-
-/// What a change will do, for who asks from elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ChangeCounted {
-    /// In words, with numbers.
-    pub text: String,
 }
 
 impl LabelChanges {
@@ -50,13 +41,12 @@ impl LabelChanges {
     /// A bucket or a training file cannot be read.
     pub async fn count(&self, several: bool, change: &LabelChange) -> Result<ChangeCounted, Failure> {
         let set = self.current(several).await?;
-        if let Err(refused) = set.clone().apply(change) {
-            return Ok(ChangeCounted {
-                text: format!("It cannot be done: {refused}."),
-            });
-        }
-        let text = self.plan(&set, change).await?.text;
-        Ok(ChangeCounted { text })
+        let text = match set.clone().apply(change) {
+            Ok(()) => self.plan(&set, change).await?.text,
+            Err(refused) => format!("It cannot be done: {refused}."),
+        };
+        let version = set.version();
+        Ok(ChangeCounted { text, version })
     }
 
     async fn current(&self, several: bool) -> Result<LabelSet, BucketError> {

@@ -42,15 +42,21 @@ mod training_files;
 mod verify;
 mod versions;
 
+use std::time::Duration;
+
 use active_learning_aws::{bucket::Bucket, clients, event_bus::EventBus, failure::chain, lambda, s3_event};
-use active_learning_core::{keys, labels::label_set::LabelChange};
+use active_learning_core::{
+    keys,
+    labels::label_set::{ChangeCount, LabelChange},
+};
 use aws_config::SdkConfig;
 use chrono::Utc;
 use futures::future::{FutureExt, LocalBoxFuture};
 use lambda_runtime::LambdaEvent;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tracing::{error, info};
+use tokio::time::timeout;
+use tracing::{error, info, warn};
 
 pub use active_learning_aws::approval::{ApprovalError, approve, reject};
 pub use build::{Action, Build, Reason};
@@ -63,7 +69,7 @@ pub use error::StepError;
 pub use executions::{ExecutionError, Followed, follow, start_build, start_roll_back};
 pub use export::newest_mode;
 pub use hosted::{DATASET_READY, SOURCE};
-use label_change::{ChangeCounted, LabelChanges};
+use label_change::LabelChanges;
 pub use tick::BuildPolicy;
 pub use training_files::{describe as describe_training_file, training_files};
 pub use versions::{Scores, VersionSummary, versions};
@@ -105,6 +111,8 @@ struct CountLabelChange {
     /// Bucket of the questions.
     feedback_bucket: String,
     change: LabelChange,
+    /// Seconds that whoever asks waits for the answer.
+    within_seconds: u64,
 }
 
 /// The function.
@@ -163,14 +171,27 @@ impl ModelBuilding {
         }
     }
 
-    /// Says what a change of the label set will do, for the console of the review service.
-    async fn count_label_change(&self, payload: Value) -> Result<ChangeCounted, StepError> {
+    /// Says what a change of the label set will do, for the console of the review service, or why it was not counted: nobody waits
+    /// for a count that takes longer, and one that fails leaves nothing undone.
+    async fn count_label_change(&self, payload: Value) -> Result<ChangeCount, StepError> {
         let asked = CountLabelChange::deserialize(payload).map_err(StepError::invalid_payload)?;
         let feedback = self.bucket.other(&asked.feedback_bucket);
         let several = self.config.several_labels;
         let changes = LabelChanges::new(self.bucket.clone(), feedback, several);
-        let counted = changes.count(several, &asked.change).await;
-        counted.map_err(|error| StepError::NotNow(format!("the change was not counted: {error}")))
+        let longest = Duration::from_secs(asked.within_seconds);
+        Ok(
+            match timeout(longest, changes.count(several, &asked.change)).await {
+                Ok(Ok(counted)) => ChangeCount::Counted(counted),
+                Ok(Err(error)) => {
+                    warn!(
+                        error = chain(error.as_ref()),
+                        "a change of the label set was not counted"
+                    );
+                    ChangeCount::NotCounted("the answers cannot be read now".to_owned())
+                }
+                Err(_) => ChangeCount::NotCounted("it takes longer than a page may wait".to_owned()),
+            },
+        )
     }
 
     async fn step(&self, step: Step) -> Result<Build, StepError> {

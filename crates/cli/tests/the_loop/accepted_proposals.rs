@@ -4,9 +4,11 @@ use std::{cell::RefCell, path::Path};
 
 use active_learning_cli::{demo::reviewer::Reviewer, sign_in};
 use active_learning_core::{feedback::record_id, labels::human_loop::NONE_FITS};
+use human_review::session::Role;
 use serde_json::json;
 
 use crate::{
+    console::Operator,
     disputes::answer,
     harness::{self, exported_labels, until},
     new_models::{BY_HAND, Stack, news},
@@ -129,6 +131,56 @@ async fn an_accepted_proposal_keeps_the_reviewer_s_row_and_asks_one_more_reviewe
         "who has answered is not asked again"
     );
     assert_eq!(disputed.1.trim(), "[]");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_console_counts_as_the_command_does_and_changes_no_other_set_than_it_has_counted() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let parameters = [&BY_HAND[..], &[("ItemsPerTask", "1")]].concat();
+    let stack = Stack::start(folder.path(), &news()[..24], &parameters).await;
+    let run = async |arguments: &[&str]| harness::command(folder.path(), arguments).await;
+    import(folder.path(), &[CONTRADICTED]).await;
+    answer(&stack, "ann", "World").await;
+    until(async || exported_labels(folder.path()).await.contains_key(CONTRADICTED)).await;
+    import(folder.path(), &[CONTRADICTED, ALONE]).await;
+    let ada = Operator::sign_in_as(&stack, "ada", Role::Admin).await;
+    let change = [("subject", "Weather"), ("value", "Business")];
+    let version_of = |page: &str| {
+        let (_, after) = page.split_once("name=\"version\" value=\"").expect("a version");
+        after.split('"').next().expect("a number").to_owned()
+    };
+    let confirmed = async |page: &str| {
+        let version = version_of(page);
+        let yes = [("version", version.as_str()), ("confirmed", "yes")];
+        ada.send("merge-label", &[&change[..], &yes].concat()).await
+    };
+
+    let (_, said) = run(&["labels", "synonym", "Business", "Weather", "--json"]).await;
+    let (_, before) = ada.send("merge-label", &change).await;
+    let other = run(&["labels", "add", "Rain", "--yes"]).await;
+    let refused = confirmed(&before).await;
+    let (_, again) = ada.send("merge-label", &change).await;
+    let done = confirmed(&again).await;
+    stack.stop().await;
+
+    for counted in [
+        "By this 2 texts have a vote for it: 1 row is new, 0 rows get another label.",
+        "In 1 text votes contradict one another then, and one more reviewer is asked",
+    ] {
+        assert!(said.contains(counted), "{said}");
+        for page in [&before, &again] {
+            assert!(page.contains(counted), "{page}");
+            assert!(!page.contains("was not counted"), "{page}");
+        }
+    }
+    assert!(other.0, "{}", other.1);
+    assert_eq!(refused.0, 400);
+    assert!(
+        refused.1.contains("somebody else has changed the label set"),
+        "{}",
+        refused.1
+    );
+    assert_eq!(done.0, 303, "{}", done.1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,7 +71,7 @@ impl Operator {
     }
 
     /// Sends the form of an action; returns the status and the page.
-    async fn send(&self, action: &str, fields: &[(&str, &str)]) -> (u16, String) {
+    pub async fn send(&self, action: &str, fields: &[(&str, &str)]) -> (u16, String) {
         let page = self.get("overview").await;
         let (_, after) = page.split_once("name=\"portal:csrf\" value=\"").expect("a form");
         let token = after.split('"').next().expect("its token");

@@ -10,7 +10,7 @@ mod mapping;
 #[cfg(test)]
 mod tests;
 
-pub use change::LabelChange;
+pub use change::{ChangeCount, ChangeCounted, LabelChange};
 pub use changes::{LabelSetError, can_be_label, can_be_proposed, check_suggestion, is_written_as_others};
 pub use mapping::{Difference, Mapped, delimiter};
 

@@ -29,6 +29,8 @@ use crate::{HumanReviewError, checked_reviewer};
 
 /// Field of a form that says that its sender has seen what it does.
 pub(super) const CONFIRMED: &str = "confirmed";
+/// Field of a form that says of which version of the label set its sender has seen it.
+const SAID_OF: &str = "version";
 
 /// An action.
 struct Action {
@@ -257,7 +259,10 @@ impl Console<'_> {
             value,
         };
         AuditLog::of_session(self.review, &self.session.reviewer, self.now)
-            .record(deed, Box::pin(self.carry_out(action, subject, value)))
+            .record(
+                deed,
+                Box::pin(self.carry_out(action, (subject, value), field(SAID_OF).parse().ok())),
+            )
             .await
     }
 
@@ -350,8 +355,10 @@ impl Console<'_> {
         }
         let mut hidden = vec![("subject", subject.to_owned()), (CONFIRMED, "yes".to_owned())];
         hidden.extend(values.into_iter().map(|value| ("value", value)));
-        let known = Box::pin(self.known_of_proposal(action.address, subject, value)).await?;
-        blocks.extend(known.map(Block::text));
+        if let Some(known) = Box::pin(self.known_of_proposal(action.address, subject, value)).await? {
+            blocks.push(Block::text(known.text));
+            hidden.push((SAID_OF, known.version.to_string()));
+        }
         blocks.push(Block::Form(Form {
             action: action.address,
             hidden,
@@ -370,13 +377,13 @@ impl Console<'_> {
     async fn carry_out(
         &self,
         action: &Action,
-        subject: &str,
-        value: &str,
+        (subject, value): (&str, &str),
+        said_of: Option<u64>,
     ) -> Result<HttpReply, ConsoleError> {
         if action.address == "invite" {
             return Box::pin(self.invite(subject, value)).await;
         }
-        self.change(action, subject, value).await?;
+        self.change(action, (subject, value), said_of).await?;
         Ok(done_redirect(action.page, action.address))
     }
 
@@ -384,8 +391,8 @@ impl Console<'_> {
     fn change<'a>(
         &'a self,
         action: &'a Action,
-        subject: &'a str,
-        value: &'a str,
+        (subject, value): (&'a str, &'a str),
+        said_of: Option<u64>,
     ) -> BoxFuture<'a, Result<(), ConsoleError>> {
         match action.address {
             "release-task" => {
@@ -398,11 +405,11 @@ impl Console<'_> {
                 .boxed(),
             "adjudicate-none-fits" => self.adjudicate(subject, Choice::NoneFits).boxed(),
             "approve-build" | "reject-build" | "roll-back" => self.tell(action, subject, value).boxed(),
-            "accept-label" => self.accept_label(subject).boxed(),
+            "accept-label" => self.accept_label(subject, said_of).boxed(),
             "label-up" => self.move_label_up(subject).boxed(),
-            "merge-label" => self.merge_label(subject, value).boxed(),
-            "refuse-label" => self.refuse_label(subject).boxed(),
-            "remove-synonym" => self.remove_synonym(subject, value).boxed(),
+            "merge-label" => self.merge_label(subject, value, said_of).boxed(),
+            "refuse-label" => self.refuse_label(subject, said_of).boxed(),
+            "remove-synonym" => self.remove_synonym(subject, value, said_of).boxed(),
             "send-again" => self.send_again(subject).boxed(),
             address => async move {
                 let change = MemberChange::of_address(address, value).ok_or(ConsoleError::NotFound)?;

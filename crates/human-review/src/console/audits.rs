@@ -113,22 +113,16 @@ impl Console<'_> {
         })
     }
 
-    /// Counts what an audit has found by the names that labels and reviewers have now. Names that several have are left out:
-    /// by their ids they are told apart.
+    /// Counts what an audit has found by the names that labels and reviewers have now.
     async fn counted(&self, job: &Job, looks: &SecondLooks) -> Result<LabelAudit, ConsoleError> {
         let set = self.label_sets.current().await?;
-        let mut names: BTreeMap<&str, String> = BTreeMap::new();
-        let mut times: BTreeMap<String, usize> = BTreeMap::new();
+        let mut names = BTreeMap::new();
         for worker in looks.reviewers() {
-            let name = self.members.name_of(worker, self.now).await?.unwrap_or_default();
-            *times.entry(name.clone()).or_default() += 1;
-            names.insert(worker, name);
+            if let Some(name) = self.members.name_of(worker, self.now).await? {
+                names.insert(worker.to_owned(), name);
+            }
         }
-        names.retain(|_, name| !name.is_empty() && times[name] == 1);
-        Ok(looks.audit(
-            |label| label_name(job, set.as_deref(), label).to_owned(),
-            |worker| names.get(worker).map_or(worker, String::as_str).to_owned(),
-        ))
+        Ok(looks.audit(|label| label_name(job, set.as_deref(), label).to_owned(), &names))
     }
 }
 

@@ -3,16 +3,17 @@
 
 use std::time::Duration;
 
-use active_learning_core::labels::label_set::LabelChange;
+use active_learning_core::labels::label_set::{ChangeCount, ChangeCounted, LabelChange};
 use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
-use serde::Deserialize;
 use serde_json::json;
 use tracing::warn;
 
 /// How long a page waits for a count: API Gateway ends a request after 29 seconds.
 const LONGEST_COUNT: Duration = Duration::from_secs(20);
+/// How long the function may count: it has to start before, and to answer then.
+const COUNTS_WITHIN_SECONDS: u64 = 15;
 
 /// Asks for counts.
 #[derive(Clone, Copy, Debug)]
@@ -25,19 +26,14 @@ pub struct ChangeCounter<'a> {
     pub feedback_bucket: &'a str,
 }
 
-/// What a change does.
-#[derive(Deserialize)]
-struct ChangeCounted {
-    text: String,
-}
-
 impl ChangeCounter<'_> {
-    /// Returns what a change will do, in words; `None` where the count does not come in time, or fails, as the log says.
-    pub(super) async fn count(&self, change: &LabelChange) -> Option<String> {
+    /// Returns what a change will do; `None` where the count does not come in time, or fails, as the log says.
+    pub(super) async fn count(&self, change: &LabelChange) -> Option<ChangeCounted> {
         let request = json!({
             "operation": "count-label-change",
             "feedbackBucket": self.feedback_bucket,
             "change": change,
+            "withinSeconds": COUNTS_WITHIN_SECONDS,
         });
         let request = Blob::new(request.to_string());
         let call = self.lambda.invoke().function_name(self.function).payload(request);
@@ -49,8 +45,9 @@ impl ChangeCounter<'_> {
             Err(_) => return not_counted("it takes longer than a page may wait"),
         };
         let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
-        match serde_json::from_slice::<ChangeCounted>(&payload) {
-            Ok(counted) => Some(counted.text),
+        match serde_json::from_slice(&payload) {
+            Ok(ChangeCount::Counted(counted)) => Some(counted),
+            Ok(ChangeCount::NotCounted(reason)) => not_counted(&reason),
             Err(_) => not_counted("the function did not answer with a count"),
         }
     }
@@ -67,7 +64,7 @@ fn waiting() -> aws_sdk_lambda::config::Builder {
         .timeout_config(timeouts)
 }
 
-fn not_counted(reason: &str) -> Option<String> {
+fn not_counted(reason: &str) -> Option<ChangeCounted> {
     warn!(reason, "what a change of the label set does was not counted");
     None
 }

@@ -7,7 +7,7 @@ use active_learning_aws::overview::Tally;
 use active_learning_aws::relabelling::{ANSWERS_PER_SWEEP, Doubt, Relabelling};
 use active_learning_aws::rfc3339;
 use active_learning_core::labels::label_key::label_key;
-use active_learning_core::labels::label_set::{LabelChange, LabelSet, LabelSetError, can_be_label};
+use active_learning_core::labels::label_set::{ChangeCounted, LabelChange, LabelSet, can_be_label};
 use active_learning_core::text::{counted, counted_as};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -97,14 +97,14 @@ impl Console<'_> {
         Ok(())
     }
 
-    /// Says what a change of the label set will do before it is made, and what the console does not do then; nothing of other
-    /// actions. It is counted as by the command; where no count comes, it is said what is known without one.
+    /// Says what a change of the label set will do before it is made, and of which version; nothing of other actions. It is counted
+    /// as by the command; where no count comes, it is said what is known without one.
     pub(super) async fn known_of_proposal(
         &self,
         address: &str,
         name: &str,
         value: &str,
-    ) -> Result<Option<String>, ConsoleError> {
+    ) -> Result<Option<ChangeCounted>, ConsoleError> {
         let Some(change) = change_of(address, name, value) else {
             return Ok(None);
         };
@@ -113,8 +113,14 @@ impl Console<'_> {
             None => None,
         };
         Ok(Some(match counted {
-            Some(counted) => format!("{counted} {}", asked_when()),
-            None => format!("{NOT_COUNTED} {}", self.known_uncounted(address, name).await?),
+            Some(ChangeCounted { text, version }) => ChangeCounted {
+                text: format!("{text} {}", asked_when()),
+                version,
+            },
+            None => ChangeCounted {
+                version: self.newest_label_set().await?.version(),
+                text: format!("{NOT_COUNTED} {}", self.known_uncounted(address, name).await?),
+            },
         }))
     }
 
@@ -147,10 +153,11 @@ impl Console<'_> {
         ))
     }
 
-    /// Makes a proposal a label of its own, if somebody proposes it.
-    pub(super) async fn accept_label(&self, name: &str) -> Result<(), ConsoleError> {
+    /// Makes a proposal a label of its own, if somebody proposes it. As with the others, `said_of` is the version of the set of
+    /// which it was said what the change does.
+    pub(super) async fn accept_label(&self, name: &str, said_of: Option<u64>) -> Result<(), ConsoleError> {
         let tally = Tally::read(self.training).await?;
-        let set = self.label_set().await?;
+        let set = self.newest_label_set().await?;
         let open = open_proposals(&tally, &set);
         if !open
             .iter()
@@ -158,27 +165,39 @@ impl Console<'_> {
         {
             return Err(ConsoleError::Invalid(format!("nobody proposes `{name}`")));
         }
-        self.change_and_ask(&set, Some(Doubt::NoneFits), &accepted(name))
+        self.change_and_ask((&set, said_of), Some(Doubt::NoneFits), &accepted(name))
             .await
     }
 
     /// Makes a proposal another name of the label `into`.
-    pub(super) async fn merge_label(&self, name: &str, into: &str) -> Result<(), ConsoleError> {
-        let set = self.label_set().await?;
-        self.change_and_ask(&set, None, &merged(name, into)).await
+    pub(super) async fn merge_label(
+        &self,
+        name: &str,
+        into: &str,
+        said_of: Option<u64>,
+    ) -> Result<(), ConsoleError> {
+        let set = self.newest_label_set().await?;
+        self.change_and_ask((&set, said_of), None, &merged(name, into))
+            .await
     }
 
     /// Takes another name of a label away.
-    pub(super) async fn remove_synonym(&self, label: &str, synonym: &str) -> Result<(), ConsoleError> {
-        let set = self.label_set().await?;
-        self.change_and_ask(&set, None, &without_synonym(label, synonym))
+    pub(super) async fn remove_synonym(
+        &self,
+        label: &str,
+        synonym: &str,
+        said_of: Option<u64>,
+    ) -> Result<(), ConsoleError> {
+        let set = self.newest_label_set().await?;
+        self.change_and_ask((&set, said_of), None, &without_synonym(label, synonym))
             .await
     }
 
     /// Shows a label one place earlier where all are listed.
     pub(super) async fn move_label_up(&self, name: &str) -> Result<(), ConsoleError> {
-        self.change_labels(&rfc3339(self.now), |set| set.move_up(name))
-            .await
+        let at = rfc3339(self.now);
+        let edit = self.label_sets.edit(&at, |set| set.move_up(name));
+        changed(edit.await)
     }
 
     async fn label_set(&self) -> Result<LabelSet, ConsoleError> {
@@ -186,20 +205,31 @@ impl Console<'_> {
         Ok(set.map_or_else(LabelSet::none, |set| set.as_ref().clone()))
     }
 
+    /// Returns the label set as it is now.
+    async fn newest_label_set(&self) -> Result<LabelSet, ConsoleError> {
+        self.label_sets.forget().await;
+        self.label_set().await
+    }
+
     /// Changes the label set, and has label-collection ask what that puts in doubt: it is written down before the change, so
-    /// that it is asked whatever happens then.
+    /// that it is asked whatever happens then. Not where somebody else has changed the set since it was said what this does.
     async fn change_and_ask(
         &self,
-        set: &LabelSet,
+        (set, said_of): (&LabelSet, Option<u64>),
         doubt: Option<Doubt>,
         change: &LabelChange,
     ) -> Result<(), ConsoleError> {
+        let now = set.version();
+        if let Some(counted) = said_of.filter(|counted| *counted != now) {
+            return changed(Err(ChangeError::ChangedSince { counted, now }));
+        }
         let checked = set.clone().apply(change);
         checked.map_err(|refused| ConsoleError::Invalid(refused.to_string()))?;
         let at = time_of_change(set, &rfc3339(self.now));
         let relabelling = Relabelling::new(self.feedback.clone(), self.training.clone());
         let planned = relabelling.plan_uncounted(set, &at, doubt).await?;
-        let changed = self.change_labels(&at, |set| set.apply(change)).await;
+        let edit = self.label_sets.edit_counted(set, &at, |set| set.apply(change));
+        let changed = changed(edit.await);
         if let Err(ConsoleError::Invalid(_)) = &changed {
             relabelling.drop_plan(&planned).await?;
         }
@@ -207,24 +237,21 @@ impl Console<'_> {
     }
 
     /// Refuses a proposal: it is proposed no more, and texts that were answered by it are asked again.
-    pub(super) async fn refuse_label(&self, name: &str) -> Result<(), ConsoleError> {
-        let set = self.label_set().await?;
-        self.change_and_ask(&set, Some(Doubt::RefusedProposal), &refused(name))
+    pub(super) async fn refuse_label(&self, name: &str, said_of: Option<u64>) -> Result<(), ConsoleError> {
+        let set = self.newest_label_set().await?;
+        self.change_and_ask((&set, said_of), Some(Doubt::RefusedProposal), &refused(name))
             .await
     }
+}
 
-    async fn change_labels(
-        &self,
-        at: &str,
-        change: impl FnMut(&mut LabelSet) -> Result<(), LabelSetError>,
-    ) -> Result<(), ConsoleError> {
-        match self.label_sets.edit(at, change).await {
-            Ok(_) => Ok(()),
-            Err(refused @ (ChangeError::Refused(_) | ChangeError::ChangedSince { .. })) => {
-                Err(ConsoleError::Invalid(refused.to_string()))
-            }
-            Err(ChangeError::Bucket(error)) => Err(error.into()),
+/// Returns what came of a change, for who asked for it.
+fn changed(edited: Result<LabelSet, ChangeError>) -> Result<(), ConsoleError> {
+    match edited {
+        Ok(_) => Ok(()),
+        Err(refused @ (ChangeError::Refused(_) | ChangeError::ChangedSince { .. })) => {
+            Err(ConsoleError::Invalid(refused.to_string()))
         }
+        Err(ChangeError::Bucket(error)) => Err(error.into()),
     }
 }
 

@@ -1067,18 +1067,12 @@ async fn a_change_of_the_labels_is_counted_before_it_is_confirmed_and_without_a_
             );
             let body = to_bytes(request.into_body(), 1 << 20).await.expect("a body");
             let request: Value = serde_json::from_slice(&body).expect("JSON");
-            let is_refusal = request["change"]["kind"] == "refuse";
+            let answer = match request["change"]["kind"] == "refuse" {
+                true => json!({ "not-counted": "it takes longer than a page may wait" }),
+                false => json!({ "counted": { "text": "3 rows get another label.", "version": 1 } }),
+            };
             requests.lock().expect("not poisoned").push(request);
-            let reply = http::Response::builder();
-            match is_refusal {
-                true => reply
-                    .header("x-amz-function-error", "Unhandled")
-                    .body(Body::from("{}")),
-                false => reply.body(Body::from(
-                    json!({ "text": "3 rows get another label." }).to_string(),
-                )),
-            }
-            .expect("a response")
+            http::Response::new(Body::from(answer.to_string()))
         }
     });
     let review = Review::with_counts(functions);
@@ -1110,7 +1104,11 @@ async fn a_change_of_the_labels_is_counted_before_it_is_confirmed_and_without_a_
     );
     assert!(!moved.contains("counted"), "{moved}");
     let asked = asked.lock().expect("not poisoned").clone();
-    let change = |change: Value| json!({ "operation": "count-label-change", "feedbackBucket": FEEDBACK_BUCKET, "change": change });
+    let change = |change: Value| {
+        json!({
+            "operation": "count-label-change", "feedbackBucket": FEEDBACK_BUCKET, "change": change, "withinSeconds": 15,
+        })
+    };
     assert_eq!(
         asked,
         [
@@ -1119,6 +1117,55 @@ async fn a_change_of_the_labels_is_counted_before_it_is_confirmed_and_without_a_
             change(json!({ "kind": "refuse", "name": "Nonsense" })),
         ]
     );
+}
+
+#[tokio::test]
+async fn of_two_operators_who_change_the_labels_the_second_is_told_that_the_set_is_another_one_than_was_counted()
+ {
+    let review = Review::new();
+    let (ada, bob) = (
+        review.sign_in_admin("ada").await,
+        review.sign_in_admin("bob").await,
+    );
+    dispute(&review, "Cup final tonight").await;
+    let form = async |who: &Session<'_>, action: &str, subject: &str, value: &str| {
+        let token = who.get("quality").await.field("portal:csrf");
+        let form = [
+            ("portal:csrf", token.as_str()),
+            ("subject", subject),
+            ("value", value),
+        ];
+        let asked = who.post(action, &form).await;
+        (asked.field("portal:csrf"), asked.field("version"))
+    };
+    let yes =
+        async |who: &Session<'_>, action: &str, (subject, value): (&str, &str), said: (String, String)| {
+            let (token, version) = (said.0.as_str(), said.1.as_str());
+            let form = [
+                ("portal:csrf", token),
+                ("subject", subject),
+                ("value", value),
+                ("version", version),
+                ("confirmed", "yes"),
+            ];
+            who.post(action, &form).await
+        };
+
+    let said_to_ada = form(&ada, "merge-label", "Football", "Sports").await;
+    let said_to_bob = form(&bob, "merge-label", "Footy", "World").await;
+    let of_ada = yes(&ada, "merge-label", ("Football", "Sports"), said_to_ada).await;
+    let of_bob = yes(&bob, "merge-label", ("Footy", "World"), said_to_bob).await;
+
+    assert_eq!(of_ada.header("location"), "quality?done=merge-label");
+    assert_eq!(of_bob.status(), 400);
+    assert!(
+        of_bob.body().contains("somebody else has changed the label set"),
+        "{}",
+        of_bob.body()
+    );
+    let set: Value =
+        serde_json::from_str(&read(&review, TRAINING_BUCKET, "label-set.json").await).expect("JSON");
+    assert_eq!(set["version"], 2);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use active_learning_core::{
         consolidation::Ballots,
         human_loop::Answer,
         label_set::{LabelSet, Mapped},
-        labelled::LabelledRecord,
+        labelled::{LabelledRecord, occurrence_of_vote},
         vote::{Vote, VoteSource},
     },
     sampling::{
@@ -184,7 +184,9 @@ impl Reader {
             is_import: reviews.clone().next().is_some()
                 && reviews.all(|vote| vote.source == VoteSource::Import),
             classifier: number_of(&labelled.record.classifier),
-            occurrence: duplicates::occurrence(&labelled.record),
+            // A user's vote on a text that was asked is kept among the copies too, and is none.
+            occurrence: occurrence_of_vote(&labelled.human_loop)
+                .unwrap_or_else(|| duplicates::occurrence(&labelled.record)),
             place,
             kept,
         });

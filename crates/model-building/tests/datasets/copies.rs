@@ -1,12 +1,20 @@
 //! Copies of a text: one answer serves them all, and they are counted.
 
-use active_learning_core::dataset::{Mode, read_csv};
+use active_learning_core::{
+    dataset::{Mode, read_csv},
+    feedback::{Signal, record_id},
+    labels::{
+        labelled::{LabelledRecord, name_of_vote},
+        vote::{Vote, VoteSource},
+    },
+    sampling::duplicates::occurrence,
+};
 use model_building::export::{ExportSummary, Format};
 use serde_json::Value;
 
 use crate::{
     assemble::initial,
-    bucket::{Bucket, POLICY, doubted},
+    bucket::{Bucket, POLICY, doubted, record, time, vote},
     export::exported,
 };
 
@@ -92,4 +100,25 @@ async fn exports_say_how_many_copies_each_answer_serves() {
         [lines_summary, manifest_summary, csv_summary],
         [summary.clone(), summary.clone(), summary]
     );
+}
+
+#[tokio::test]
+async fn what_a_user_votes_on_a_text_that_was_asked_is_no_copy_of_it() {
+    let bucket = with_copies().await;
+    let mut said = record("Rates rise", Signal::LowConfidence);
+    said.received_at = time(8);
+    let vote = Vote {
+        source: VoteSource::Feedback,
+        ..vote("user:ann", "World", 8)
+    };
+
+    bucket.copy("Rates rise", "Rates rise", 8).await;
+    let (_, as_copy) = exported(&bucket, Format::ComprehendCsv).await;
+    let name = name_of_vote(&record_id("news", "Rates rise"), occurrence(&said));
+    let line = LabelledRecord::new(record("Rates rise", Signal::LowConfidence), vec![vote], &name, "");
+    bucket.label(&name, &[line]).await;
+    let (_, as_vote) = exported(&bucket, Format::ComprehendCsv).await;
+
+    assert_eq!((as_copy.rows, as_copy.copies), (3, 6));
+    assert_eq!((as_vote.rows, as_vote.copies), (3, 5));
 }

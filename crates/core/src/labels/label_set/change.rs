@@ -4,6 +4,26 @@ use serde::{Deserialize, Serialize};
 
 use super::{LabelSet, LabelSetError};
 
+/// What the function that builds models answers to who asks what a change of the label set will do. That it was not counted is an
+/// answer too, and no failure of the function: a change can be made all the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeCount {
+    /// It was counted.
+    Counted(ChangeCounted),
+    /// It was not, for this reason.
+    NotCounted(String),
+}
+
+/// What a change of the label set will do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeCounted {
+    /// In words, with numbers.
+    pub text: String,
+    /// Version of the set that is changed.
+    pub version: u64,
+}
+
 /// A change of a label set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
