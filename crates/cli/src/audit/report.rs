@@ -40,7 +40,7 @@ pub(super) async fn print(
     let sets = LabelSets::new(place.training.clone()).with_several_labels(place.several_labels);
     let set = sets.current().await?;
     let names = names(portal).await?;
-    let audit = audit_of(&lines, set.as_deref(), &told_apart(names.clone()));
+    let audit = audit_of(&lines, set.as_deref(), &names);
     if let Some(set) = &set {
         name_as_now(&mut lines, set);
     }
@@ -114,23 +114,13 @@ async fn names(portal: &PortalFunction) -> Result<BTreeMap<String, String>, Fail
     Ok(names)
 }
 
-/// Leaves out the names that several have: by their ids they are told apart.
-fn told_apart(mut names: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let mut times: BTreeMap<String, usize> = BTreeMap::new();
-    for name in names.values() {
-        *times.entry(name.clone()).or_default() += 1;
-    }
-    names.retain(|_, name| times[name] == 1);
-    names
-}
-
 /// Counts as the console does.
 fn audit_of(lines: &[Value], set: Option<&LabelSet>, names: &BTreeMap<String, String>) -> LabelAudit {
     let mut looks = SecondLooks::default();
     lines.iter().for_each(|line| looks.add_line(line, BEFORE, AFTER));
     looks.audit(
         |label| set.map_or(label, |set| set.own_name(label)).to_owned(),
-        |worker| names.get(worker).map_or(worker, String::as_str).to_owned(),
+        names,
     )
 }
 
@@ -250,7 +240,7 @@ mod tests {
         let names = [("w-1", "ann"), ("w-2", "ann"), ("w-3", "bob")];
         let names = names.map(|(id, name)| (id.to_owned(), name.to_owned()));
 
-        let audit = audit_of(&lines, None, &told_apart(names.into()));
+        let audit = audit_of(&lines, None, &names.into());
 
         let wrong = audit.by_reviewer.iter();
         let wrong: Vec<_> = wrong.map(|(name, rate)| (name.as_str(), rate.wrong)).collect();

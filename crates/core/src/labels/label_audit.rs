@@ -125,14 +125,22 @@ impl SecondLooks {
         all.map(String::as_str).collect()
     }
 
-    /// Counts them by what labels and reviewers are called: labels of one name are one. Several labels of a text are right
-    /// together, or wrong; by label, each of them is that was taken off.
-    pub fn audit(&self, label: impl Fn(&str) -> String, reviewer: impl Fn(&str) -> String) -> LabelAudit {
+    /// Counts them by what labels and reviewers are called: labels of one name are one. Reviewers of one name are told apart by
+    /// their ids, as is who has none among `names`. Several labels of a text are right together, or wrong; by label, each of them
+    /// is that was taken off.
+    pub fn audit(&self, label: impl Fn(&str) -> String, names: &BTreeMap<String, String>) -> LabelAudit {
+        let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+        for name in self.reviewers().into_iter().filter_map(|id| names.get(id)) {
+            *times.entry(name.as_str()).or_default() += 1;
+        }
+        let is_of_one = |name: &&String| !name.is_empty() && times.get(name.as_str()) == Some(&1);
+        let reviewer = |id: &String| names.get(id).filter(is_of_one).unwrap_or(id).clone();
+
         let mut audit = LabelAudit::default();
         for (look, count) in &self.looks {
             let named =
                 |classes: &BTreeSet<String>| Classes(classes.iter().map(|name| label(name)).collect());
-            let reviewers = look.reviewers.iter().map(|id| reviewer(id));
+            let reviewers = look.reviewers.iter().map(&reviewer);
             audit.note(&named(&look.before), &named(&look.after), reviewers, *count);
             audit.divided += if look.is_divided { *count } else { 0 };
         }
@@ -232,7 +240,9 @@ mod tests {
         let kept = serde_json::to_string(looks).expect("a document");
         let kept: SecondLooks = serde_json::from_str(&kept).expect("as it was kept");
         assert_eq!(&kept, looks);
-        kept.audit(str::to_owned, |worker| format!("<{worker}>"))
+        let reviewers = kept.reviewers().into_iter();
+        let names = reviewers.map(|id| (id.to_owned(), format!("<{id}>"))).collect();
+        kept.audit(str::to_owned, &names)
     }
 
     fn one(before: &str, after: Option<&str>, reviewers: &[&str]) -> Value {
@@ -353,7 +363,7 @@ mod tests {
 
         let audit = looks.audit(
             |label| label.replace("Football", "Sports").replace("World", "Welt"),
-            str::to_owned,
+            &BTreeMap::new(),
         );
 
         assert_eq!(audit.all, ErrorRate { audited: 3, wrong: 1 });
