@@ -50,6 +50,12 @@ impl ClassNames {
         self.set_at(Instant::now()).await
     }
 
+    /// Returns the label set as [`ClassNames::set`] does, read anew.
+    pub async fn newest(&self) -> Option<Arc<LabelSet>> {
+        self.sets.forget().await;
+        self.set().await
+    }
+
     async fn set_at(&self, now: Instant) -> Option<Arc<LabelSet>> {
         let mut state = self.state.lock().await;
         if state.pause.is_some_and(|until| now < until) {

@@ -283,16 +283,22 @@ impl FeedbackApi {
 }
 
 impl FeedbackApi {
-    /// Returns the label set where names of labels may have to be compared.
+    /// Returns the label set where names of labels may have to be compared. It is read anew where they name what it does not know
+    /// as it was read last: a label may be called so since.
     async fn set_for(&self, request: &FeedbackRequest) -> Option<Arc<LabelSet>> {
         let names = [
             request.prediction.is_some(),
             request.label.is_some(),
             request.prediction_id.is_some(),
         ];
-        match names.into_iter().filter(|is_given| *is_given).count() {
-            0 | 1 => None,
-            _ => self.names.set().await,
+        if names.into_iter().filter(|is_given| *is_given).count() < 2 {
+            return None;
+        }
+        let set = self.names.set().await?;
+        let mut names = request.label.iter().chain(&request.prediction);
+        match names.any(|names| set.names(names).is_none()) {
+            true => self.names.newest().await,
+            false => Some(set),
         }
     }
 

@@ -34,6 +34,10 @@ async fn answer_with_budget(script: &Script, request: Request, budget: &str) -> 
 }
 
 async fn answer_with(script: &Script, request: Request, budget: &str, personal_data: &str) -> Response<Body> {
+    api(script, budget, personal_data).handle(request).await
+}
+
+fn api(script: &Script, budget: &str, personal_data: &str) -> FeedbackApi {
     let env = Env::from([
         ("FEEDBACK_STREAM_NAME", "feedback"),
         ("FEEDBACK_BUCKET_NAME", "feedback"),
@@ -48,8 +52,7 @@ async fn answer_with(script: &Script, request: Request, budget: &str, personal_d
         ("ALLOWED_ORIGIN", "*"),
     ]);
     let config = Config::from_env(&env).expect("complete");
-    let function = FeedbackApi::new(config, &script.sdk_config(Router::new()));
-    function.handle(request).await
+    FeedbackApi::new(config, &script.sdk_config(Router::new()))
 }
 
 fn event(text: &str) -> Request {
@@ -628,6 +631,37 @@ async fn a_prediction_from_before_a_rename_is_liked_by_its_old_and_its_new_name_
 
         assert_eq!((status, &feedback), expected, "{fields}");
     }
+}
+
+#[tokio::test]
+async fn who_says_the_new_name_of_a_label_right_after_the_rename_likes_the_prediction() {
+    let text = "The minister opened the velodrome.";
+    let before = LabelSet::seed(["World", "Sports"], Origin::Edited, "2026-11-20T10:00:00.000Z");
+    let mut renamed = before.clone();
+    renamed.rename("World", "World news").expect("free");
+    renamed.edited("2026-11-20T11:00:00.000Z");
+    let script = predicting(text);
+    let read = "GET /training/label-set.json";
+    let json = |set: &LabelSet| String::from_utf8(set.to_json()).expect("UTF-8");
+    script.answer(1, read, 200, json(&before));
+    script.always(read, 200, json(&renamed));
+    let api = api(&script, "0", "keep");
+    let said = async |label: &str| {
+        let request =
+            json!({"classifier": "news", "sentence": text, "predictionId": PREDICTION, "label": label});
+        let response = api.handle(post(&request.to_string())).await;
+        (response.status().as_u16(), body(&response)["feedback"].clone())
+    };
+
+    let old = said("World").await;
+    let new = said("World news").await;
+
+    assert_eq!((old, new), ((200, json!("like")), (200, json!("like"))));
+    assert_eq!(
+        script.calls(read).len(),
+        2,
+        "the set was read anew for the name that it did not have"
+    );
 }
 
 #[tokio::test]
