@@ -6,6 +6,7 @@ use active_learning_core::labels::agreement::ReviewerReport;
 use active_learning_core::labels::human_loop::{
     Answer, ExclusionCategories, HumanLoopOutput, NONE_FITS, UNSURE,
 };
+use active_learning_core::labels::label_set::LabelSet;
 use futures::future::join_all;
 use serde_json::{Map, Value, json};
 
@@ -138,11 +139,15 @@ impl Portal<'_> {
             Err(error) => return Err(error.into()),
         };
         let content = self.loops.known_content(&human_loop, worker).await?;
+        let set = match human_loop.is_opaque() {
+            true => None,
+            false => self.label_sets.current().await?,
+        };
         Ok(Some(OwnAnswer {
             name: answered.human_loop.clone(),
             at: answered.at,
             is_open: human_loop.may_correct(&worker.in_loop(&human_loop).id, self.now),
-            items: own_items(&input, &content.unwrap_or_default()),
+            items: own_items(&input, &content.unwrap_or_default(), set.as_deref()),
         }))
     }
 
@@ -190,13 +195,14 @@ fn shortened(text: &str) -> String {
 
 /// Returns the texts of a task with what was answered to each, in the order of the page, but for those that were erased. Of an
 /// own template's answer that
-/// names no item, and of a task that is not of our kind, everything is said with the first text.
-fn own_items(input: &Value, content: &Value) -> Vec<OwnItem> {
+/// names no item, and of a task that is not of our kind, everything is said with the first text. Labels have the names of now; what
+/// was chosen is said where it was called otherwise.
+fn own_items(input: &Value, content: &Value, set: Option<&LabelSet>) -> Vec<OwnItem> {
     let items = input["comprehendPredictions"].as_array().map(Vec::as_slice);
     let items = items.unwrap_or_default();
     let text = |item: &Value| shortened(item["utterance"].as_str().unwrap_or_default());
     let answers: Vec<Option<String>> = match (items, content.as_object()) {
-        ([_, ..], Some(content)) => answers(items, content, input),
+        ([_, ..], Some(content)) => answers(items, content, input, set),
         _ => Vec::new(),
     };
     if answers.iter().all(Option::is_none) {
@@ -224,14 +230,27 @@ fn text_of_other(input: &Value) -> Option<&str> {
 }
 
 /// Returns what was answered to each item; none where it was left blank, or cannot be told.
-fn answers(items: &[Value], content: &Map<String, Value>, input: &Value) -> Vec<Option<String>> {
+fn answers(
+    items: &[Value],
+    content: &Map<String, Value>,
+    input: &Value,
+    set: Option<&LabelSet>,
+) -> Vec<Option<String>> {
     let task = HumanLoopOutput::unanswered(input.clone());
     let read = task.map(|task| task.read_form(content, &ExclusionCategories::new(), None));
     let answer = |(number, item): (usize, &Value)| {
         let own = item["id"].as_str().and_then(|id| content.get(id));
         let named = own.or_else(|| content.get(&format!("item-{number}")));
         let named = named.map(in_words).filter(|words| !words.trim().is_empty());
-        named.or_else(|| read.as_ref().ok()?.answer(number).map(said))
+        let answer = read.as_ref().ok().and_then(|read| read.answer(number));
+        let chosen = named.or_else(|| answer.map(said))?;
+        let now = answer.zip(set).map(|(answer, set)| set.answer_now(answer));
+        Some(
+            match now.filter(|now| !answer.is_some_and(|answer| answer.says_the_same(now))) {
+                Some(now) => format!("{} (called {chosen} then)", said(&now)),
+                None => chosen,
+            },
+        )
     };
     (1..).zip(items).map(answer).collect()
 }
@@ -297,7 +316,7 @@ mod tests {
             "comprehendPredictions": [item("f9", "asdf qwer"), item("a1", "Where is it?"), item("c5", "I cannot log in")],
             "labels": ["Login", "Delivery"],
         });
-        let items = own_items(&input, &content).into_iter();
+        let items = own_items(&input, &content, None).into_iter();
         items.map(|item| (item.text, item.answer)).collect()
     }
 
@@ -327,7 +346,7 @@ mod tests {
             "labels": ["Login", "Delivery"],
         });
 
-        let items = own_items(&input, &json!({ "item-2": "Delivery", "item-3": "Login" }));
+        let items = own_items(&input, &json!({ "item-2": "Delivery", "item-3": "Login" }), None);
 
         let shown: Vec<_> = items
             .iter()
@@ -338,8 +357,37 @@ mod tests {
             [("Where is it?", "Delivery"), ("I cannot log in", "Login")]
         );
         assert_eq!(
-            own_items(&input, &json!({ "b": "Login" }))[0].text,
+            own_items(&input, &json!({ "b": "Login" }), None)[0].text,
             "Where is it?"
+        );
+    }
+
+    #[test]
+    fn the_history_calls_labels_as_they_are_called_now_and_says_what_they_were_called_then() {
+        let mut set = LabelSet::none();
+        for name in ["Login", "Delivery", "Refund"] {
+            set.add(name, "").expect("free");
+        }
+        set.rename("Login", "Access").expect("free");
+        set.merge("Delivery", "Refund").expect("active");
+        let item = |id: &str| json!({ "id": id, "classifier": "mail", "utterance": id });
+        let input = json!({
+            "comprehendPredictions": [item("f9"), item("a1"), item("c5"), item("d6")],
+            "labels": ["Login", "Delivery", "Refund"],
+        });
+        let content = json!({ "f9": "Login", "a1": ["Delivery"], "c5": "Refund", "d6": "__none__" });
+
+        let items = own_items(&input, &content, Some(&set));
+
+        let answers: Vec<&str> = items.iter().map(|item| item.answer.as_str()).collect();
+        assert_eq!(
+            answers,
+            [
+                "Access (called Login then)",
+                "Refund (called Delivery then)",
+                "Refund",
+                "none fits"
+            ]
         );
     }
 
@@ -372,7 +420,7 @@ mod tests {
             ),
             (json!({ "n": 7, "said": "Where is it?" }), "Where is it?"),
         ] {
-            let items = own_items(&input, &content);
+            let items = own_items(&input, &content, None);
             assert_eq!(items[0].text, text, "{input}");
             assert_eq!(
                 items[0].answer,
