@@ -1,8 +1,9 @@
 //! Personal data in texts: what is found by its form, and texts without it.
 //!
 //! Found are e-mail addresses, numbers of phones, of payment cards (with Luhn's checksum, ISO/IEC 7812-1) and of
-//! bank accounts (IBAN, with its length by country and the checksum of ISO 7064 MOD 97-10), and IP addresses. Names,
-//! places and dates have no form of their own and are not found.
+//! bank accounts (IBAN, with its length by country and the checksum of ISO 7064 MOD 97-10; others after a word that
+//! says so), IP addresses, and user names with passwords in addresses. Names, places and dates have no form of their
+//! own and are not found.
 //!
 //! Full-width forms, digits of other scripts, invisible characters and the several kinds of spaces and dashes make no
 //! difference. A number that a word before it calls another thing, such as an order or a version, is not taken for a
@@ -39,14 +40,20 @@ pub enum PersonalData {
     IpAddress,
     /// A phone number.
     Phone,
+    /// The number of a bank account that is no IBAN.
+    BankAccountNumber,
+    /// User name and password in an address, such as `https://name:password@example.com`.
+    Password,
 }
 
 impl PersonalData {
-    /// Every kind.
-    pub const ALL: [Self; 5] = [
+    /// Every kind, in the order in which they are searched.
+    pub const ALL: [Self; 7] = [
+        Self::Password,
         Self::Email,
         Self::InternationalBankAccountNumber,
         Self::CreditDebitNumber,
+        Self::BankAccountNumber,
         Self::IpAddress,
         Self::Phone,
     ];
@@ -59,6 +66,8 @@ impl PersonalData {
             Self::CreditDebitNumber => "CREDIT_DEBIT_NUMBER",
             Self::IpAddress => "IP_ADDRESS",
             Self::Phone => "PHONE",
+            Self::BankAccountNumber => "BANK_ACCOUNT_NUMBER",
+            Self::Password => "PASSWORD",
         }
     }
 
@@ -69,20 +78,24 @@ impl PersonalData {
             Self::InternationalBankAccountNumber => std::slice::from_ref(&IBAN),
             Self::CreditDebitNumber => std::slice::from_ref(&CARD),
             Self::IpAddress => std::slice::from_ref(&IP),
-            Self::Phone => std::slice::from_ref(&PHONE),
+            Self::Phone => &*PHONE,
+            Self::BankAccountNumber => std::slice::from_ref(&ACCOUNT),
+            Self::Password => std::slice::from_ref(&PASSWORD),
         }
     }
 
-    /// Returns how much of what has the form is the thing, in bytes; `None` where a checksum, a length or what stands
-    /// around it says that it is not.
-    fn length_of(self, text: &str, form: &Range<usize>) -> Option<usize> {
-        let (before, after) = (&text[..form.start], &text[form.end..]);
-        let form = &text[form.clone()];
-        match self {
+    /// Returns the part of what has the form that is the thing; `None` where a checksum, a length or what stands around it
+    /// says that it is not.
+    fn piece_of(self, text: &str, form: &Range<usize>) -> Option<Range<usize>> {
+        let begin = form.start + self.words_before(&text[form.clone()]);
+        let (before, after) = (&text[..begin], &text[form.end..]);
+        let form = &text[begin..form.end];
+        let length = match self {
             // `git@github.com:name/project` is the address of a repository.
             Self::Email => {
                 let is_rest = before.ends_with(|c: char| c.is_alphanumeric() && !is_written_on(c));
-                let is_repository = form.starts_with("git@") && after.starts_with(':');
+                let is_in_address = after.starts_with(':') || before.ends_with("://");
+                let is_repository = form.starts_with("git@") && is_in_address;
                 (!is_rest && !is_repository).then_some(form.len())
             }
             Self::InternationalBankAccountNumber => iban_length(form),
@@ -93,9 +106,25 @@ impl PersonalData {
             }
             Self::Phone => {
                 let is_international = form.starts_with(['+', '(', '[']) || form.starts_with("00");
-                phone_length(form)
-                    .filter(|_| !is_amount(form) && (is_international || !is_number_of_a_thing(before)))
+                let is_other = !is_international && (is_date(form) || is_number_of_a_thing(before));
+                phone_length(form).filter(|_| !is_amount(form) && !is_year(form) && !is_other)
             }
+            Self::BankAccountNumber => Some(form.len()),
+            // The `@` after it is none of it.
+            Self::Password => Some(form.len() - 1),
+        };
+        Some(begin..begin + length?)
+    }
+
+    /// Returns how many bytes of a form are the word that says what the rest is.
+    fn words_before(self, form: &str) -> usize {
+        match self {
+            Self::Password => "://".len(),
+            Self::BankAccountNumber => form.find(|c: char| c.is_ascii_digit()).unwrap_or_default(),
+            Self::Phone if form.starts_with(char::is_alphabetic) => {
+                form.find(|c: char| c.is_ascii_digit()).unwrap_or_default()
+            }
+            _ => 0,
         }
     }
 }
@@ -145,24 +174,63 @@ impl std::str::FromStr for Treatment {
     }
 }
 
-/// E-mail addresses: first those of letters that words with blanks between are written in, since in other scripts the
-/// sentence goes on before and after an address; then those with such a domain, and in the end those in any script.
-static EMAIL: LazyLock<[Regex; 3]> = LazyLock::new(|| {
+/// E-mail addresses: first those of which words, quotation marks or brackets hide a part. Then those of letters that words
+/// with blanks between are written in, since in other scripts the sentence goes on before and after an address; then those
+/// with such a domain, and in the end those in any script.
+static EMAIL: LazyLock<[Regex; 6]> = LazyLock::new(|| {
     let any = r"\p{L}\p{N}".to_owned();
     let spaced = format!("[{any}]--[{}]", written_on());
-    let email = |local: &str, domain: &str| {
+    let local_part = |local: &str| {
         let (end, middle) = (format!(r"[[{local}][_%+\-]]"), format!(r"[[{local}][._%+\-'’]]"));
-        let (label, top) = (format!(r"[[{domain}][\-]]"), format!(r"[\p{{L}}&&[{domain}]]"));
-        regex(&format!(
-            r"{end}(?:{middle}*{end})?(?:@|%40){label}+(?:\.{label}+)*\.{top}{{2,24}}"
-        ))
+        format!("{end}(?:{middle}*{end})?")
     };
-    [email(&spaced, &spaced), email(&any, &spaced), email(&any, &any)]
+    let host = |domain: &str, dot: &str| {
+        let (label, top) = (format!(r"[[{domain}][\-]]"), format!(r"[\p{{L}}&&[{domain}]]"));
+        format!(r"{label}+(?:{dot}{label}+)*{dot}{top}{{2,24}}")
+    };
+    let email = |local: &str, domain: &str| {
+        let (local, host) = (local_part(local), host(domain, r"\."));
+        regex(&format!(r"{local}(?:@|%40){host}"))
+    };
+    let in_brackets = |words: &str| format!(r"\x20?[(\[{{]\x20?(?i:{words})\x20?[)\]}}]\x20?");
+    let dot = format!(r"(?:\.|{})", in_brackets("dot|punkt|point|punto"));
+    [
+        regex(&format!(
+            r#""(?:[^"\\\r\n]|\\.){{1,64}}"(?:@|%40){}"#,
+            host(&spaced, r"\.")
+        )),
+        regex(&format!(
+            r"{}(?:@|%40)\[(?i:ipv6:)?[0-9a-fA-F.:]+\]",
+            local_part(&spaced)
+        )),
+        regex(&format!(
+            "{}{}{}",
+            local_part(&spaced),
+            in_brackets("at|ät|@"),
+            host(&spaced, &dot)
+        )),
+        email(&spaced, &spaced),
+        email(&any, &spaced),
+        email(&any, &any),
+    ]
+});
+/// User name and password as they stand in addresses. Source: RFC 3986, section 3.2.1.
+static PASSWORD: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"://[A-Za-z0-9._~!$&'()*+,;=%\-]*:[A-Za-z0-9._~!$&'()*+,;=%:\-]+@"));
+/// A number after a word that says that it is of a bank account.
+static ACCOUNT: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"(?x) \b(?i: (?:(?:bank|giro|spar)?konto|kto)(?:(?:[.\-]|\.?\x20|\.-)?(?:nr|nummer))?
+            | bank\x20account(?:\x20(?:number|no|nr))? | compte\x20bancaire | cuenta\x20bancaria )
+        [.:\#]{0,2} \x20? (?i:(?:is|ist|n°|nº|no\.?):?\x20)? [0-9](?:[\x20\-/]?[0-9]){4,13}\b",
+    )
 });
 /// Numbers of accounts and cards may go on in the next line.
-static IBAN: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"\b[A-Za-z]{2}\x20?[0-9]{2}(?:(?:[\x20\-]|\r?\n)?[A-Za-z0-9]){11,30}"));
-static CARD: LazyLock<Regex> = LazyLock::new(|| regex(r"\b[2-6][0-9](?:(?:[\x20\-.]|\r?\n)?[0-9]){11,17}\b"));
+static IBAN: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r"\b[A-Za-z]{2}\x20?[0-9]{2}(?:(?:\x20{1,2}|\x20?[\-./]\x20?|\r?\n)?[A-Za-z0-9]){11,30}")
+});
+static CARD: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"\b[2-6][0-9](?:(?:\x20{1,2}|\x20?[\-./]\x20?|\r?\n)?[0-9]){11,17}\b"));
 static IP: LazyLock<Regex> = LazyLock::new(|| {
     regex(
         r"(?x) \b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b
@@ -170,9 +238,14 @@ static IP: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 /// International numbers begin with `+` or `00`, and their country may stand in brackets; others with an area code in brackets
-/// or with 0, or are grouped as in France or North America.
-static PHONE: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
+/// or with 0, or are grouped as in France, Russia or North America. Any other number is one after a word that says so.
+static PHONE: LazyLock<[Regex; 2]> = LazyLock::new(|| {
+    let called_so = regex(
+        r"(?x) \b(?i: (?:tel|tél|telefon|telephone|t[ée]l[ée]phone|tel[eé]fono|phone|fon|fax|handy|mobile?|m[oó]vil
+            |celular|whatsapp|ruf)(?:s?nummer|-?nr|\.?\x20?(?:number|no|nr|n°|nº))? )
+        [.:\#]{0,2} \x20? (?i:(?:is|ist):?\x20)? [0-9](?:[\x20\-./]?[0-9]){6,14}\b",
+    );
+    let by_form = regex(
         r"(?x)
         (?: [\(\[]\x20?(?:\+|00)\x20?[1-9][0-9]{0,3}(?:[\x20\-./]?[0-9]{1,5})?\x20?[\)\]]
             | (?:\+|\b00)\x20?[\(\[]\x20?[1-9][0-9]{0,3}\x20?[\)\]]
@@ -185,8 +258,10 @@ static PHONE: LazyLock<Regex> = LazyLock::new(|| {
         | \b0\x20[1-9][0-9]{1,4}/[0-9]{2,8} (?:\x20[0-9]{2,5}){0,3} \b
         | \b0[1-9](?:[\x20.\-][0-9]{2}){4} \b
         | \b0[1-9][0-9]{8,10} \b
-        | \b(?:1[\-.\x20])? [2-9][0-9]{2} (?:[\-.][0-9]{3}[\-.]|\x20[2-9][0-9]{2}[\x20\-]) [0-9]{4} \b",
-    )
+        | \b(?:1[\-.\x20])? [2-9][0-9]{2} (?:[\-.][0-9]{3}[\-.]|\x20[2-9][0-9]{2}[\x20\-]) [0-9]{4} \b
+        | \b8[\x20\-]? (?:\([3489][0-9]{2}\)|[3489][0-9]{2}) [\x20\-]? [0-9]{3} [\x20\-] [0-9]{2} [\x20\-] [0-9]{2} \b",
+    );
+    [by_form, called_so]
 });
 
 /// Compiles a pattern. Its `\b` is between an ASCII letter or digit and anything else: letters that are written on
@@ -232,10 +307,10 @@ pub fn find(text: &str) -> Vec<Found> {
     let searched = Searched::of(text);
     let text = searched.text();
     let mut found: Vec<Found> = Vec::new();
-    // What has a digit or an `@` only: most texts are through at once.
+    // What has a digit or one of these only: most texts are through at once.
     if !text
         .bytes()
-        .any(|byte| byte.is_ascii_digit() || byte == b'@' || byte == b':')
+        .any(|byte| byte.is_ascii_digit() || b"@:([{".contains(&byte))
     {
         return found;
     }
@@ -274,13 +349,14 @@ fn find_all(kind: PersonalData, pattern: &Regex, rest: &mut String, found: &mut 
         let next = form.start() + text[form.start()..].chars().next().map_or(1, char::len_utf8);
         // What was found already is no part of a number that goes on.
         let last = found[known..].last().map_or(0, |found| found.end);
-        let is_inner =
-            kind == PersonalData::Phone && is_rest_of_a_number(&text[last..form.start()], form.as_str());
-        let Some(length) = kind.length_of(&text, &form.range()).filter(|_| !is_inner) else {
+        let is_whole = |piece: &Range<usize>| {
+            kind != PersonalData::Phone
+                || !is_rest_of_a_number(&text[last..piece.start], &text[piece.clone()])
+        };
+        let Some(Range { start: begin, end }) = kind.piece_of(&text, &form.range()).filter(is_whole) else {
             from = next;
             continue;
         };
-        let (begin, end) = (form.start(), form.start() + length);
         from = end.max(next);
         found.push(Found { kind, begin, end });
     }
@@ -365,8 +441,10 @@ fn card_length(form: &str) -> Option<usize> {
         let number = &groups[..count];
         let length = number.last()?.end;
         let lengths: Vec<usize> = number.iter().map(|group| group.len()).collect();
-        // The whole may be written in any way; a part of it as cards are, so that it is not one by chance.
-        let is_number = count == groups.len() || is_grouped_as_cards(&lengths);
+        // The whole may be written in any way but with slashes, as dates are; a part of it as cards are, so that it is not one by
+        // chance.
+        let is_whole = count == groups.len() && !form.contains('/');
+        let is_number = is_whole || is_grouped_as_cards(&lengths);
         (is_number && is_card(&form[..length])).then_some(length)
     })
 }
@@ -408,10 +486,11 @@ fn is_card(form: &str) -> bool {
 fn is_ip(form: &str) -> bool {
     match form.parse::<IpAddr>() {
         Ok(IpAddr::V4(_)) => true,
-        // `::1` is nobody's, and `12::30` is rather a time.
+        // `::1` is nobody's, `12::30` is rather a time, and `face::bed` a name in a program.
         Ok(IpAddr::V6(address)) => {
             let is_long = form.split(':').any(|group| group.len() > 2);
-            address != Ipv6Addr::LOCALHOST && (form.matches(':').count() > 2 || is_long)
+            let has_digit = form.contains(|c: char| c.is_ascii_digit());
+            address != Ipv6Addr::LOCALHOST && has_digit && (form.matches(':').count() > 2 || is_long)
         }
         Err(_) => false,
     }
@@ -464,6 +543,27 @@ fn is_amount(form: &str) -> bool {
         && thousands.len() > 1
         && thousands.iter().all(|group| group.len() == 3)
         && groups.ends_with(&["000", "000"])
+}
+
+/// Returns whether a form begins with a date: `2026-11-28`, `28.11.2026`, `01/2026`.
+fn is_date(form: &str) -> bool {
+    static DATE: LazyLock<Regex> = LazyLock::new(|| {
+        let (year, month, day) = (
+            "(?:19|20)[0-9]{2}",
+            "(?:0?[1-9]|1[0-2])",
+            "(?:0?[1-9]|[12][0-9]|3[01])",
+        );
+        regex(&format!(
+            r"^(?:{year}[\-./]{month}[\-./]{day}|{day}[\-./]{month}[\-./]{year}|{month}[\-./]{day}[\-./]{year}|{month}/{year})\b"
+        ))
+    });
+    DATE.is_match(form)
+}
+
+/// Returns whether a form begins with a year in brackets: `(2025) 1200`.
+fn is_year(form: &str) -> bool {
+    let year = form.strip_prefix(['(', '[']).unwrap_or_default();
+    (year.starts_with("19") || year.starts_with("20")) && year.find([')', ']']) == Some(4)
 }
 
 /// Returns how many bytes of a form are a phone number. E.164 allows 15 digits: groups beyond are none of it. With its

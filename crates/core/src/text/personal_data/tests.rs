@@ -364,3 +364,152 @@ fn round_amounts_and_paragraphs_are_nobody_s_numbers() {
         assert_eq!(mask(text).text, masked, "{text}");
     }
 }
+
+#[test]
+fn an_address_is_found_whatever_its_name_or_host_is_written_in() {
+    for (text, expected) in [
+        (r#"mail "a b"@example.com now"#, "mail [EMAIL] now"),
+        (r#"say "x" or "y \" z"@example.com"#, r#"say "x" or [EMAIL]"#),
+        ("ann@[203.0.113.7], ann@[IPv6:2001:db8::1]", "[EMAIL], [EMAIL]"),
+        ("jane.doe (at) example.com", "[EMAIL]"),
+        ("jane[at]example[dot]com!", "[EMAIL]!"),
+        ("jane [ät] mail (Punkt) example (Punkt) de", "[EMAIL]"),
+    ] {
+        assert_eq!(masked(text), expected);
+    }
+    for other in [r#"he said "no" @home"#, "look (at) me", "a[at] b", "f(at)"] {
+        assert_eq!(masked(other), other);
+    }
+}
+
+#[test]
+fn a_password_in_an_address_is_none_of_an_e_mail_address() {
+    for (text, expected) in [
+        (
+            "see https://user:pw@example.com/x",
+            "see https://[PASSWORD]@example.com/x",
+        ),
+        (
+            "postgres://app:s3cr%40t@10.4.2.1:5432/db",
+            "postgres://[PASSWORD]@[IP_ADDRESS]:5432/db",
+        ),
+        (
+            "redis://:pw@cache.example.com",
+            "redis://[PASSWORD]@cache.example.com",
+        ),
+        ("mailto:ann@example.com", "mailto:[EMAIL]"),
+        (
+            "https://example.com:8080/?to=ann@example.com",
+            "https://example.com:8080/?to=[EMAIL]",
+        ),
+        (
+            "ssh://git@example.com/name/project",
+            "ssh://git@example.com/name/project",
+        ),
+    ] {
+        assert_eq!(masked(text), expected);
+    }
+}
+
+#[test]
+fn the_number_of_a_bank_account_is_no_phone() {
+    for (text, expected) in [
+        (
+            "Kto 0532013000 BLZ 37040044",
+            "Kto [BANK_ACCOUNT_NUMBER] BLZ 37040044",
+        ),
+        ("Kto.-Nr. 0532013000", "Kto.-Nr. [BANK_ACCOUNT_NUMBER]"),
+        ("Kontonummer: 12 345 678", "Kontonummer: [BANK_ACCOUNT_NUMBER]"),
+        (
+            "my bank account number is 12345678",
+            "my bank account number is [BANK_ACCOUNT_NUMBER]",
+        ),
+        (
+            "Konto DE89 3704 0044 0532 0130 00",
+            "Konto [INTERNATIONAL_BANK_ACCOUNT_NUMBER]",
+        ),
+        ("Diskonto 2026", "Diskonto 2026"),
+        ("Risikokonto 0171 2345678", "Risikokonto [PHONE]"),
+    ] {
+        assert_eq!(masked(text), expected);
+    }
+}
+
+#[test]
+fn a_number_that_a_word_calls_a_phone_is_one_in_any_form() {
+    for (text, expected) in [
+        ("phone: 5551234567", "phone: [PHONE]"),
+        ("Tel. 612 34 56 78", "Tel. [PHONE]"),
+        ("Handynummer 1701234567", "Handynummer [PHONE]"),
+        ("WhatsApp 98765 43210", "WhatsApp [PHONE]"),
+        ("8 (495) 123-45-67, 8-800-555-35-35", "[PHONE], [PHONE]"),
+        ("Fax 2026-11-28 10:30", "Fax 2026-11-28 10:30"),
+        ("phone 28.11.2026", "phone 28.11.2026"),
+        ("telephone order 20261128", "telephone order 20261128"),
+        ("mobile 5G 20261128", "mobile 5G 20261128"),
+    ] {
+        assert_eq!(masked(text), expected);
+    }
+}
+
+#[test]
+fn periods_years_and_names_in_programs_are_nobodys() {
+    for text in [
+        "from 01/2026-12/2026",
+        "sold (2025) 1200 pieces",
+        "calls face::bed and Abc::Def",
+        "std::a::b",
+        "00340434161094042557",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "978-0-306-40615-7",
+        "00:1B:44:11:3A:B7",
+        "1.299.000,00 EUR, 0,99 and 3.5 %",
+    ] {
+        assert_eq!(masked(text), text);
+    }
+}
+
+#[test]
+fn addresses_of_the_newer_internet_protocol_are_found_in_every_form() {
+    for (text, expected) in [
+        ("2001:0db8:85a3:0000:0000:8a2e:0370:7334", "[IP_ADDRESS]"),
+        ("2001:DB8:0:0:8:800:200C:417A", "[IP_ADDRESS]"),
+        ("::ffff:192.0.2.128", "[IP_ADDRESS]"),
+        ("http://[2001:db8::1]:8080/", "http://[[IP_ADDRESS]]:8080/"),
+        ("2001:db8::1/64", "[IP_ADDRESS]/64"),
+    ] {
+        assert_eq!(masked(text), expected);
+    }
+}
+
+#[test]
+fn ibans_and_cards_are_found_however_they_are_grouped() {
+    for (text, expected) in [
+        (
+            "de89 3704 0044 0532 0130 00",
+            "[INTERNATIONAL_BANK_ACCOUNT_NUMBER]",
+        ),
+        (
+            "GB29 NWBK 6016 1331 9268 19",
+            "[INTERNATIONAL_BANK_ACCOUNT_NUMBER]",
+        ),
+        (
+            "fr14-2004-1010-0505-0001-3m02-606",
+            "[INTERNATIONAL_BANK_ACCOUNT_NUMBER]",
+        ),
+        (
+            "DE89  3704  0044  0532  0130  00",
+            "[INTERNATIONAL_BANK_ACCOUNT_NUMBER]",
+        ),
+        (
+            "DE89.3704.0044.0532.0130.00",
+            "[INTERNATIONAL_BANK_ACCOUNT_NUMBER]",
+        ),
+        ("4111  1111  1111  1111", "[CREDIT_DEBIT_NUMBER]"),
+        ("4111 - 1111 - 1111 - 1111", "[CREDIT_DEBIT_NUMBER]"),
+        ("4111/1111/1111/1111", "[CREDIT_DEBIT_NUMBER]"),
+        ("2221 0000 0000 0009", "[CREDIT_DEBIT_NUMBER]"),
+    ] {
+        assert_eq!(masked(text), expected);
+    }
+}
