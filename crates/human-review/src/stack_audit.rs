@@ -100,13 +100,18 @@ impl AuditJob<'_> {
     }
 }
 
-/// Says of an audit how many lines of labels it has left out, if any; `tags` are those of its job.
-pub fn left_out(tags: &Value) -> Option<String> {
+/// Returns how many lines of labels an audit has left out; `tags` are those of its job.
+pub fn lines_left_out(tags: &Value) -> usize {
     let tags = tags.as_array().into_iter().flatten();
     let count = tags
         .filter(|tag| tag["Key"] == UNREADABLE_TAG)
-        .find_map(|tag| tag["Value"].as_str()?.parse().ok())?;
-    unreadable_lines(count)
+        .find_map(|tag| tag["Value"].as_str()?.parse().ok());
+    count.unwrap_or_default()
+}
+
+/// Says of an audit how many lines of labels it has left out, if any; `tags` are those of its job.
+pub fn left_out(tags: &Value) -> Option<String> {
+    unreadable_lines(lines_left_out(tags))
 }
 
 /// Says how many lines of labels could not be read, if any.

@@ -15,7 +15,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use human_review::labelling_jobs::audits::worker_id;
 use serde_json::{Map, Value, json};
 
-use human_review::stack_audit::SEPARATOR;
+use human_review::stack_audit::{Labelled, SEPARATOR};
 
 use super::{AFTER, BEFORE, Failure, labels::Labels, rows};
 use crate::{place::Place, wording::counted_as};
@@ -107,6 +107,8 @@ pub(super) struct Appended {
     not_in_use: usize,
     /// Nobody asked to append it.
     left: usize,
+    /// Lines of labels that could not be read while newer answers were looked for.
+    unreadable: usize,
 }
 
 /// Looks which adjusted labels an earlier report appended, and appends none.
@@ -143,7 +145,8 @@ pub(super) async fn append(
     if adjusted.is_empty() {
         return Ok(appended);
     }
-    let newest = newest(place).await?;
+    let (newest, unreadable) = newest(place).await?;
+    appended.unreadable = unreadable;
     for adjusted in adjusted {
         let Some(newest) = newest.get(&adjusted.record) else {
             appended.outdated += 1;
@@ -185,10 +188,11 @@ fn name_of(audit: &str, record: &str) -> String {
     format!("adjudication-{record}-audit-{audit}")
 }
 
-/// Returns the newest word on each text of the stack, by record id.
-async fn newest(place: &Place) -> Result<BTreeMap<String, LabelledRecord>, BucketError> {
+/// Returns the newest word on each text of the stack, by record id, and how many lines could not be read.
+async fn newest(place: &Place) -> Result<(BTreeMap<String, LabelledRecord>, usize), BucketError> {
     let mut newest: BTreeMap<String, LabelledRecord> = BTreeMap::new();
-    for labelled in rows::read(&place.training).await?.records {
+    let Labelled { records, unreadable } = rows::read(&place.training).await?;
+    for labelled in records {
         match newest.get(&labelled.record.id) {
             Some(known) if !labelled.supersedes(known) => {}
             _ => {
@@ -196,7 +200,7 @@ async fn newest(place: &Place) -> Result<BTreeMap<String, LabelledRecord>, Bucke
             }
         }
     }
-    Ok(newest)
+    Ok((newest, unreadable))
 }
 
 impl Appended {
@@ -204,23 +208,35 @@ impl Appended {
         json!({
             "appended": self.appended, "appendedBefore": self.before,
             "answeredSince": self.outdated, "notInUse": self.not_in_use, "notAppended": self.left,
+            "unreadableLines": self.unreadable,
         })
     }
 
     /// Says what became of the labels, a line for each kind.
     pub(super) fn in_words(self) -> String {
-        let labels = |count| counted_as(count, "label was", "labels were");
         let kinds = [
-            (self.appended, "appended to those of the stack"),
-            (self.before, "appended by an earlier report"),
+            (self.appended, ["appended to those of the stack"; 2]),
+            (self.before, ["appended by an earlier report"; 2]),
             (
                 self.outdated,
-                "left out, for their texts have a newer answer, or are gone",
+                [
+                    "left out, for its text has a newer answer, or is gone",
+                    "left out, for their texts have newer answers, or are gone",
+                ],
             ),
-            (self.not_in_use, "left out, for they are not in use any more"),
+            (
+                self.not_in_use,
+                [
+                    "left out, for it is not in use any more",
+                    "left out, for they are not in use any more",
+                ],
+            ),
         ];
-        let told = kinds.iter().filter(|(count, _)| *count > 0);
-        let told = told.map(|(count, what)| format!("  {} {what}\n", labels(*count)));
+        let told = kinds.into_iter().filter(|(count, _)| *count > 0);
+        let told = told.map(|(count, [of_one, of_several])| {
+            let (one, several) = (format!("label was {of_one}"), format!("labels were {of_several}"));
+            format!("  {}\n", counted_as(count, &one, &several))
+        });
         let left = (self.left > 0).then(|| {
             format!(
                 "  {} adjusted; --append adds {} to those of the stack\n",
@@ -228,7 +244,11 @@ impl Appended {
                 if self.left == 1 { "it" } else { "them" }
             )
         });
-        told.chain(left).collect()
+        let unreadable = (self.unreadable > 0).then(|| {
+            let lines = counted_as(self.unreadable, "line of labels", "lines of labels");
+            format!("  {lines} of the stack could not be read: a newer answer there would not count\n")
+        });
+        told.chain(left).chain(unreadable).collect()
     }
 }
 
@@ -366,6 +386,8 @@ mod tests {
         let appended = Appended {
             appended: 2,
             outdated: 1,
+            not_in_use: 2,
+            unreadable: 1,
             ..Appended::default()
         };
 
@@ -376,9 +398,18 @@ mod tests {
             "{words}"
         );
         assert!(
-            words.contains("1 label was left out, for their texts have a newer answer"),
+            words.contains("1 label was left out, for its text has a newer answer, or is gone"),
             "{words}"
         );
-        assert_eq!(words.lines().count(), 2, "{words}");
+        assert!(
+            words.contains("2 labels were left out, for they are not in use any more"),
+            "{words}"
+        );
+        assert!(
+            words.contains("1 line of labels of the stack could not be read"),
+            "{words}"
+        );
+        assert_eq!(appended.to_json()["unreadableLines"], 1);
+        assert_eq!(words.lines().count(), 4, "{words}");
     }
 }

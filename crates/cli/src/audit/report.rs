@@ -9,7 +9,7 @@ use active_learning_core::labels::{
 };
 use human_review::members::MemberPage;
 use human_review::operations::Operation;
-use human_review::stack_audit::left_out;
+use human_review::stack_audit::{lines_left_out, unreadable_lines};
 use serde_json::{Value, json};
 
 use super::append::{Adjusted, Appended, adjusted, append, appended_before, name_as_now};
@@ -50,24 +50,20 @@ pub(super) async fn print(
         false => appended_before(place, name, &adjusted).await?,
     };
     if how.as_json {
-        let document = document(name, &audit, &adjusted, appended);
+        let document = document(name, &audit, &adjusted, appended, left_out);
         println!("{}", serde_json::to_string_pretty(&document)?);
         return Ok(());
     }
     print!("{}{}", text(name, lines.len(), &audit), changes(&adjusted));
-    if let Some(left_out) = left_out {
+    if let Some(left_out) = unreadable_lines(left_out) {
         println!("\n{left_out}");
     }
     print!("{}", of_labels(appended));
     Ok(())
 }
 
-/// Reads the output of an audit; says what was left out when it began, if anything was.
-async fn output(
-    folder: &Folder,
-    portal: &PortalFunction,
-    name: &str,
-) -> Result<(Vec<u8>, Option<String>), Failure> {
+/// Reads the output of an audit; returns how many lines of labels were left out when it began, too.
+async fn output(folder: &Folder, portal: &PortalFunction, name: &str) -> Result<(Vec<u8>, usize), Failure> {
     let job = control_plane(portal, "DescribeLabelingJob", json!({ "LabelingJobName": name })).await?;
     let status = job["LabelingJobStatus"].as_str().unwrap_or_default();
     let object = folder
@@ -78,7 +74,7 @@ async fn output(
         )
         .await?;
     if let Some(object) = object {
-        return Ok((object.bytes, left_out(&job["Tags"])));
+        return Ok((object.bytes, lines_left_out(&job["Tags"])));
     }
     let reason = job["FailureReason"]
         .as_str()
@@ -124,9 +120,16 @@ fn audit_of(lines: &[Value], set: Option<&LabelSet>, names: &BTreeMap<String, St
     )
 }
 
-fn document(name: &str, audit: &LabelAudit, adjusted: &[Adjusted], appended: Appended) -> Value {
+fn document(
+    name: &str,
+    audit: &LabelAudit,
+    adjusted: &[Adjusted],
+    appended: Appended,
+    left_out: usize,
+) -> Value {
     let mut document = audit.to_json();
     document["name"] = json!(name);
+    document["unreadableLines"] = json!(left_out);
     let adjusted = adjusted.iter().map(
         |adjusted| json!({ "record": adjusted.record, "before": adjusted.before.to_json(), "after": adjusted.after.to_json() }),
     );
@@ -223,7 +226,11 @@ mod tests {
         );
         assert!(text.contains("10.0 %  (2.8 % to 23.7 %)"), "{text}");
         assert!(text.contains("World -> Sports: 4"), "{text}");
-        let document = document("spring", &audit, &[], Appended::default());
+        let document = document("spring", &audit, &[], Appended::default(), 3);
+        assert_eq!(
+            document["unreadableLines"], 3,
+            "those that the audit left out when it began"
+        );
         assert_eq!(document["byReviewer"]["ann"]["wrong"], 4);
         assert_eq!(document["labels"]["notAppended"], 0, "{document}");
     }
