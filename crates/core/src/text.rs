@@ -129,6 +129,28 @@ pub(crate) fn is_part_of_flag(before: char, c: char) -> bool {
     is_tag(c) && (before == BLACK_FLAG || is_tag(before))
 }
 
+/// Says why bytes that are to be JSON in UTF-8 are none, where it shows: they are compressed, or in another encoding.
+///
+/// In UTF-16 every other byte of the signs of JSON is zero, also where the bytes begin in the middle of a character.
+pub fn why_no_utf8_json(bytes: &[u8]) -> Option<&'static str> {
+    if bytes.starts_with(b"\x1f\x8b") {
+        Some("is compressed (gzip): unpack it")
+    } else if bytes.starts_with(b"PK\x03\x04") {
+        Some("is a ZIP archive: unpack it")
+    } else if bytes.starts_with(b"\xff\xfe")
+        || bytes.starts_with(b"\xfe\xff")
+        || bytes.iter().take(4).any(|byte| *byte == 0)
+    {
+        Some("is UTF-16: save it as UTF-8")
+    } else if std::str::from_utf8(bytes).is_err() {
+        Some("is not UTF-8: save it as UTF-8")
+    } else if bytes.contains(&0) {
+        Some("holds a zero byte, which no JSON has")
+    } else {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +172,31 @@ mod tests {
         }
         for text in ["a", ".", "👍", "?", "\u{200b}x", "𐀀", "🏴󠁧󠁢󠁥󠁮󠁧󠁿"] {
             assert!(!is_blank(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_json_are_told_by_what_they_are() {
+        for (bytes, expected) in [
+            (
+                &b"\x1f\x8b\x08\0\0rest"[..],
+                Some("is compressed (gzip): unpack it"),
+            ),
+            (b"PK\x03\x04\x14\0", Some("is a ZIP archive: unpack it")),
+            (b"\xff\xfe{\0", Some("is UTF-16: save it as UTF-8")),
+            (b"\0{\0\"\0", Some("is UTF-16: save it as UTF-8")),
+            (
+                b"{\"source\": \"caf\xe9\"}",
+                Some("is not UTF-8: save it as UTF-8"),
+            ),
+            (
+                b"{\"source\": \"a\0b\"}",
+                Some("holds a zero byte, which no JSON has"),
+            ),
+            ("{\"source\": \"café\"}".as_bytes(), None),
+            (b"", None),
+        ] {
+            assert_eq!(why_no_utf8_json(bytes), expected, "{bytes:?}");
         }
     }
 }

@@ -35,6 +35,9 @@ impl Collector {
                 continue;
             }
             let bad = |reason| TrainingDataError::Manifest { line, reason };
+            if is_gzip(bytes) {
+                return Err(bad("the file is compressed (gzip); unpack it"));
+            }
             if is_utf_16(bytes) {
                 return Err(bad("the file is UTF-16; save it as UTF-8"));
             }
@@ -56,6 +59,11 @@ impl Collector {
 /// Returns whether a line is of a file in UTF-16: by its mark, or by a zero byte, which no JSON text holds.
 fn is_utf_16(line: &[u8]) -> bool {
     line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff") || line.contains(&0)
+}
+
+/// Returns whether a file is compressed, by its first line.
+fn is_gzip(line: &[u8]) -> bool {
+    line.starts_with(b"\x1f\x8b")
 }
 
 /// Says why a line is no JSON: the reader tells half of a surrogate pair by its escape only.
@@ -113,6 +121,12 @@ mod tests {
         assert_eq!(
             refused.expect_err("not UTF-8").to_string(),
             "line 1: the file is UTF-16; save it as UTF-8"
+        );
+        let mut collector = Collector::new(LabelSyntax::One);
+        let packed = collector.read_manifest(&b"\x1f\x8b\x08\0\0"[..], &["topic".to_owned()]);
+        assert_eq!(
+            packed.expect_err("packed").to_string(),
+            "line 1: the file is compressed (gzip); unpack it"
         );
     }
 

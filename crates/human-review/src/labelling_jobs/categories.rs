@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use active_learning_core::labels::human_loop::is_answer_word;
 use active_learning_core::labels::label_key::label_key;
 use active_learning_core::labels::label_set::MAX_NAME_BYTES;
-use active_learning_core::text::{counted, is_blank};
+use active_learning_core::text::{counted, is_blank, why_no_utf8_json};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -88,10 +88,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// What is wrong with it.
 pub fn read(file: &[u8], task: Task, is_below: bool) -> Result<Categories, String> {
     let file = file.strip_prefix(BYTE_ORDER_MARK).unwrap_or(file);
-    let no_json = || match file.contains(&0) {
-        true => "is UTF-16: save it as UTF-8",
-        false => "is not JSON",
-    };
+    let no_json = || why_no_utf8_json(file).unwrap_or("is not JSON");
     let file: Value = serde_json::from_slice(file).map_err(|_| no_json().to_owned())?;
     if let Some(member) = asks_for_attributes(&file) {
         return Err(format!(

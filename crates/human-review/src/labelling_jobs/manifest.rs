@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use active_learning_core::labels::label_key::label_key;
 use active_learning_core::labels::manifest_classes::classes_of_label;
+use active_learning_core::text::why_no_utf8_json;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -182,14 +183,14 @@ pub fn parse(line: &[u8]) -> Result<Line, &'static str> {
     }
 }
 
-/// Says why a line is no JSON object: a zero byte stands in none, and files that were joined have a mark before each.
+/// Says why a line is no JSON object: files that were joined have a mark before each.
 fn no_object(line: &[u8]) -> &'static str {
-    if line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff") || line.contains(&0) {
-        "is UTF-16: save the manifest as UTF-8"
-    } else if line.starts_with(b"\xef\xbb\xbf") {
-        "begins with a byte order mark, which only the first line may have"
-    } else {
-        "is not a JSON object"
+    match why_no_utf8_json(line) {
+        Some(why) => why,
+        None if line.starts_with(b"\xef\xbb\xbf") => {
+            "begins with a byte order mark, which only the first line may have"
+        }
+        None => "is not a JSON object",
     }
 }
 
@@ -348,10 +349,8 @@ mod tests {
                 "\u{feff}{\"source\": \"a\"}",
                 "begins with a byte order mark, which only the first line may have",
             ),
-            (
-                "{\0\"\0s\0o\0u\0r\0c\0e\0",
-                "is UTF-16: save the manifest as UTF-8",
-            ),
+            ("{\0\"\0s\0o\0u\0r\0c\0e\0", "is UTF-16: save it as UTF-8"),
+            ("{\"source\": \"a\0b\"}", "holds a zero byte, which no JSON has"),
             ("{\"text\": \"a\"}", "has neither `source` nor `source-ref`"),
             (
                 "{\"source\": 1}",
@@ -385,6 +384,15 @@ mod tests {
             assert_eq!(found, Err(ManifestError::Line { line: 3, reason }), "{bad}");
         }
         assert_eq!(check(b"\n \n", |_, _| ()), Err(ManifestError::Empty));
+        let told = |manifest: &[u8]| check(manifest, |_, _| ()).expect_err("no JSON").to_string();
+        assert_eq!(
+            told(b"\x1f\x8b\x08\0\0"),
+            "line 1 of the input manifest is compressed (gzip): unpack it"
+        );
+        assert_eq!(
+            told(b"{\"source\": \"a\"}\n{\"source\": \"caf\xe9\"}\n"),
+            "line 2 of the input manifest is not UTF-8: save it as UTF-8"
+        );
     }
 
     #[test]
