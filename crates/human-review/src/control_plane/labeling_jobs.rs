@@ -107,6 +107,7 @@ impl ControlPlane<'_> {
             status: JobStatus::Initializing,
             failure: None,
             waits_for: None,
+            unknown_answers: Default::default(),
             request,
             settings,
             categories: Default::default(),

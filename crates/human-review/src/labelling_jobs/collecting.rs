@@ -1,5 +1,7 @@
 //! Collecting: what reviewers answered is written out, consolidated, and becomes the object's label.
 
+use std::sync::PoisonError;
+
 use active_learning_aws::bucket::{BucketError, JSON};
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -12,7 +14,9 @@ use super::answers::labels_in;
 use super::audits::{adjusted_labels, name_workers, note};
 use super::consolidation::{Given, common_metadata, consolidate, content};
 use super::drive::{Drive, DriveError};
-use super::functions::{Answered, consolidated, consolidation_request, keep_fields, payload};
+use super::functions::{
+    Answered, UnknownAnswers, consolidated, consolidation_request, keep_fields, payload, unknown_answers,
+};
 use super::manifest::{is_erased, parse};
 use super::opening::{is_over, is_time, next_try, slower};
 use super::record::{Job, LabelledBy, ObjectState};
@@ -236,6 +240,7 @@ impl Drive<'_> {
                     .collect());
             }
         };
+        self.note_unknown(unknown_answers(&answer, answered));
         let attribute = &self.job.settings.attribute;
         let of_object = |answered: &Answered| -> Outcome {
             let metadata = common_metadata(&self.job, true, self.now);
@@ -247,6 +252,19 @@ impl Drive<'_> {
             Ok(content)
         };
         Ok(answered.iter().map(of_object).collect())
+    }
+
+    /// Notes what the function has answered that is not used.
+    fn note_unknown(&self, unknown: UnknownAnswers) {
+        if !unknown.is_empty() {
+            let count = unknown.count;
+            warn!(
+                job = self.job.name,
+                count, "answers to objects that were not asked about are not used"
+            );
+        }
+        let mut all = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        all.add(unknown);
     }
 
     async fn write(&self, uri: &str, document: &Value) -> Result<(), DriveError> {

@@ -10,6 +10,7 @@ use lambda_runtime::tracing::{info, warn};
 
 use super::Jobs;
 use super::access::{Access, AccessError};
+use super::functions::UnknownAnswers;
 use super::leasing::Clock;
 use super::opening::{Opened, is_over};
 use super::record::{Job, JobStatus, ObjectState, PART_OBJECTS, Part, PartSummary};
@@ -84,6 +85,8 @@ pub(super) struct Drive<'a> {
     pub now: DateTime<Utc>,
     /// Why a call for an object has failed that is made again: that of the first one.
     failed: Mutex<Option<String>>,
+    /// What the consolidation function has answered in this run that is not used.
+    pub(super) unknown: Mutex<UnknownAnswers>,
     until: Instant,
 }
 
@@ -162,11 +165,14 @@ impl Jobs<'_> {
             in_flight,
             now,
             failed: Mutex::default(),
+            unknown: Mutex::default(),
             until,
         };
         let outcome = drive.advance().await;
         let failed = drive.failed.get_mut().unwrap_or_else(PoisonError::into_inner);
         let failed = failed.take();
+        let unknown = drive.unknown.get_mut().unwrap_or_else(PoisonError::into_inner);
+        drive.job.unknown_answers.add(std::mem::take(unknown));
         match outcome {
             Ok(_) if failed.is_some() => drive.job.waits_for = failed,
             Ok(goes_on) => {

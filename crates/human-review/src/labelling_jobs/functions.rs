@@ -2,7 +2,7 @@
 //!
 //! Source: Amazon SageMaker Ground Truth, "Pre-annotation and Post-annotation Lambda Functions".
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::audits::full_worker_id;
@@ -129,11 +129,7 @@ pub fn consolidated(
     metadata: Map<String, Value>,
 ) -> Result<Map<String, Value>, &'static str> {
     const MALFORMED: &str = "Annotation consolidation output JSON is malformed.";
-    let id = object.to_string();
-    let is_it = |found: &&Value| match &found["datasetObjectId"] {
-        Value::String(text) => *text == id,
-        number => number.as_u64() == u64::try_from(object).ok(),
-    };
+    let is_it = |found: &&Value| names_object(found, object);
     let mut all = answer.as_array().ok_or(MALFORMED)?.iter().filter(is_it);
     let found = all.next();
     let found = found.ok_or("The annotation consolidation function has returned nothing for this object.")?;
@@ -144,8 +140,14 @@ pub fn consolidated(
         .as_object()
         .ok_or(MALFORMED)?
         .clone();
-    if !content.contains_key(attribute) {
-        return Err(MALFORMED);
+    match content.get(attribute) {
+        None => return Err(MALFORMED),
+        Some(Value::Null) => {
+            return Err(
+                "The annotation consolidation function has returned null as the label of this object.",
+            );
+        }
+        Some(_) => {}
     }
     for taken in ["source", "source-ref"] {
         content.remove(taken);
@@ -159,6 +161,69 @@ pub fn consolidated(
     }
     content.insert(name, Value::Object(all));
     Ok(content)
+}
+
+/// Returns what a consolidation function has answered that names no object that it was asked about.
+pub fn unknown_answers(answer: &Value, asked: &[Answered]) -> UnknownAnswers {
+    let is_known = |found: &Value| asked.iter().any(|asked| names_object(found, asked.object));
+    let all = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut unknown = all.iter().filter(|found| !is_known(found));
+    let first = unknown.next();
+    UnknownAnswers {
+        count: first.map_or(0, |_| 1 + unknown.count()),
+        // Another word may be anything, also a text.
+        first: first.and_then(|found| match &found["datasetObjectId"] {
+            Value::String(text) => text.parse().ok(),
+            number => number.as_u64(),
+        }),
+    }
+}
+
+fn names_object(found: &Value, object: usize) -> bool {
+    match &found["datasetObjectId"] {
+        Value::String(text) => *text == object.to_string(),
+        number => number.as_u64() == u64::try_from(object).ok(),
+    }
+}
+
+/// Answers of a consolidation function to what it was not asked about, which are not used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnknownAnswers {
+    /// How many.
+    pub count: usize,
+    /// The `datasetObjectId` of the first, where it is a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
+}
+
+impl UnknownAnswers {
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Adds others, which came later.
+    pub fn add(&mut self, later: Self) {
+        self.first = if self.is_empty() { later.first } else { self.first };
+        self.count += later.count;
+    }
+
+    /// Says how many there are; nothing where there are none.
+    pub fn told(&self) -> Option<String> {
+        let answers = match self.count {
+            0 => return None,
+            1 => "1 answer".to_owned(),
+            count => format!("{count} answers"),
+        };
+        let first = self
+            .first
+            .map(|id| format!(" The first is to the datasetObjectId {id}."));
+        Some(format!(
+            "The annotation consolidation function has given {answers} to objects that it was not asked about; \
+             they are not used.{}",
+            first.unwrap_or_default()
+        ))
+    }
 }
 
 /// Takes out of a label what its input line has already, which stays as it is written.
@@ -235,6 +300,34 @@ mod tests {
     }
 
     #[test]
+    fn answers_that_name_no_object_that_was_asked_are_counted_and_of_ids_only_a_number_is_shown() {
+        let asked = [3, 4].map(|object| Answered {
+            object,
+            line: Line::default(),
+            answers: Vec::new(),
+        });
+        let of = |ids: &[Value]| {
+            let answer = ids.iter().map(|id| json!({ "datasetObjectId": id })).collect();
+            unknown_answers(&answer, &asked)
+        };
+
+        let mut unknown = of(&[json!("3"), json!(17), json!("a name"), json!(4), Value::Null]);
+        let none = of(&[json!(3), json!("4")]);
+        unknown.add(of(&[json!("5")]));
+        let words = of(&[json!("a name")]).told().expect("one");
+
+        assert_eq!((unknown.count, unknown.first), (4, Some(17)));
+        assert_eq!(
+            (none.told(), unknown_answers(&json!({}), &asked).told()),
+            (None, None)
+        );
+        assert!(
+            words.contains("1 answer to objects") && !words.contains("a name"),
+            "{words}"
+        );
+    }
+
+    #[test]
     fn what_a_consolidation_function_says_is_taken_with_the_metadata_of_the_job() {
         let metadata = Map::from_iter([("job-name".to_owned(), json!("labeling-job/j"))]);
         let content = json!({"topic": {"best": 1}, "topic-metadata": {"confidence": 0.5}, "source": "other"});
@@ -256,6 +349,10 @@ mod tests {
         twice[1]["consolidatedAnnotation"]["content"]["topic"] = json!({"best": 2});
         let refused = consolidated(&twice, 3, "topic", metadata.clone());
         assert!(refused.expect_err("two labels").contains("different labels"));
+        let mut null = json!([answer[0].clone()]);
+        null[0]["consolidatedAnnotation"]["content"]["topic"] = Value::Null;
+        let refused = consolidated(&null, 3, "topic", metadata.clone());
+        assert!(refused.expect_err("no label").contains("returned null"));
         for (wrong, object) in [(json!({}), 3), (answer, 4), (json!([{"datasetObjectId": 3}]), 3)] {
             assert!(
                 consolidated(&wrong, object, "topic", metadata.clone()).is_err(),

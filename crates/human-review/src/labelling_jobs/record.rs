@@ -10,6 +10,7 @@ use serde_json::Value;
 
 pub use super::automation::Automation;
 pub use super::exclusions::Exclusions;
+use super::functions::UnknownAnswers;
 use super::manifest::{Line, classes};
 pub use super::objects::{LabelledBy, ObjectState, Part};
 pub use super::settings::{Audit, AuditKind, Filter, Settings, Task, Template};
@@ -228,6 +229,9 @@ pub struct Job {
     /// Why the last run could not do all that was due: something outside the job has failed, and is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
+    /// What its consolidation function has answered to objects that it was not asked about.
+    #[serde(default, skip_serializing_if = "UnknownAnswers::is_empty")]
+    pub unknown_answers: UnknownAnswers,
     /// What is shown again of the request.
     pub request: Value,
     /// What the request says.
@@ -284,11 +288,14 @@ impl Job {
         counts
     }
 
-    /// Returns what is to be known of a job that is not, or not yet, as it was wanted: why it has failed, or waits.
+    /// Returns what is to be known of a job that is not, or not yet, as it was wanted: why it has failed, or waits, and which
+    /// answers of its function are not used.
     pub fn notice(&self) -> Option<String> {
         let waits = self.waits_for.as_ref();
         let waits = waits.map(|reason| format!("The job waits, and tries again by itself: {reason}."));
-        self.failure.clone().or(waits)
+        let why = self.failure.clone().or(waits);
+        let told: Vec<String> = why.into_iter().chain(self.unknown_answers.told()).collect();
+        (!told.is_empty()).then(|| told.join(" "))
     }
 
     /// Returns whether something that failed is tried again later.

@@ -156,6 +156,31 @@ async fn answers_that_a_function_of_ones_own_reads_may_say_anything() {
 }
 
 #[tokio::test]
+async fn a_null_is_no_label_and_answers_to_objects_that_are_not_in_the_request_are_told_of() {
+    let review = Review::with_functions(config(), |_, _| {
+        let of = |id: &str, topic: Value| json!({ "datasetObjectId": id, "consolidatedAnnotation": { "content": { "topic": topic } } });
+        Some(json!([of("0", Value::Null), of("1", json!("seen")), of("7", json!("seen"))]))
+    })
+    .await;
+    let changes = json!({ "HumanTaskConfig.AnnotationConsolidationConfig":
+        { "AnnotationConsolidationLambdaArn": format!("{FUNCTION}post") } });
+    started(&review, &sources(&["One", "Two"]), &request("stray", changes)).await;
+    let ada = review.sign_in("ada").await;
+    for _ in 0..2 {
+        let (_, task) = task_of(&ada).await;
+        ada.submit(&task, &label("Sports")).await;
+    }
+
+    drive(&review).await;
+
+    let job = describe(&review, "stray").await;
+    let reason = job["FailureReason"].as_str().unwrap_or_default();
+    assert!(reason.contains("returned null as the label"), "{job}");
+    assert!(reason.contains("The first is to the datasetObjectId 7."), "{job}");
+    assert_eq!(job["LabelCounters"]["HumanLabeled"], 1, "{job}");
+}
+
+#[tokio::test]
 async fn whatever_else_a_line_holds_is_in_the_output_as_it_was_written() {
     let review = Review::with_functions(config(), |_, event| {
         assert_eq!(event["dataObject"]["d"].to_string(), "1.1", "it is the number");
