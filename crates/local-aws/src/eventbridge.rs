@@ -14,6 +14,7 @@ mod api_destinations;
 mod buses;
 mod connections;
 mod deliveries;
+mod http_client;
 mod kept;
 mod paging;
 mod pattern;

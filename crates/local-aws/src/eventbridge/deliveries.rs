@@ -11,14 +11,10 @@ use std::{
     time::Duration,
 };
 
-use aws_smithy_http_client::default_connector;
-use aws_smithy_runtime_api::client::{
-    http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector},
-    orchestrator::{HttpRequest, HttpResponse},
-};
-use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
 use chrono::{SecondsFormat, Utc};
 use futures::StreamExt;
+use http::{HeaderMap, Request, StatusCode, header::RETRY_AFTER};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -29,6 +25,7 @@ use super::{
     EventBridge, PRINCIPAL,
     api_destinations::{ApiDestinationSpec, name_in},
     connections::{ConnectionSpec, Parameter},
+    http_client::{HttpClient, http_client},
     targets::{HttpParameters, RetryPolicy},
     waiting::{self, Place},
 };
@@ -65,7 +62,7 @@ pub(super) struct Delivery {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sender {
     wake: Arc<Notify>,
-    connector: Arc<OnceLock<SharedHttpConnector>>,
+    client: Arc<OnceLock<HttpClient>>,
 }
 
 /// What came of one try.
@@ -81,17 +78,15 @@ impl Sender {
         self.wake.notify_one();
     }
 
-    async fn send(&self, request: HttpRequest) -> Tried {
-        let connector = self.connector.get_or_init(|| {
-            let settings = HttpConnectorSettings::builder().build();
-            default_connector(&settings, None).expect("the connector is compiled in")
-        });
+    async fn send(&self, request: Request<Bytes>) -> Tried {
+        let client = self.client.get_or_init(http_client);
         let not_now = |why: &str| Tried::NotNow {
             why: why.to_owned(),
             pause: Duration::ZERO,
         };
-        match tokio::time::timeout(ANSWER_TIMEOUT, connector.call(request)).await {
-            Ok(Ok(response)) => judge(&response),
+        let answer = client.request(request.map(Into::into));
+        match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
+            Ok(Ok(response)) => judge(response.status(), response.headers()),
             Ok(Err(_)) => not_now("no connection"),
             Err(_) => not_now("no answer in time"),
         }
@@ -102,10 +97,10 @@ fn after(now_ms: u64, pause: Duration) -> u64 {
     now_ms.saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX))
 }
 
-fn judge(response: &HttpResponse) -> Tried {
-    let status = response.status().as_u16();
+fn judge(status: StatusCode, headers: &HeaderMap) -> Tried {
+    let status = status.as_u16();
     let why = format!("HTTP {status}");
-    let asked = response.headers().get("retry-after");
+    let asked = headers.get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok());
     let asked: Option<i64> = asked.and_then(|seconds| seconds.trim().parse().ok());
     match (status, asked.unwrap_or_default()) {
         (200..300, _) => Tried::Taken,
@@ -237,7 +232,7 @@ impl EventBridge {
     /// # Errors
     ///
     /// Why there is none: what it needs is gone, or the role may not.
-    fn request(&self, delivery: &Delivery) -> Result<HttpRequest, String> {
+    fn request(&self, delivery: &Delivery) -> Result<Request<Bytes>, String> {
         let arn = &delivery.destination_arn;
         let found = self.destination_at(arn);
         let (destination, connection) =
@@ -266,7 +261,7 @@ fn request(
     destination: &ApiDestinationSpec,
     connection: &ConnectionSpec,
     delivery: &Delivery,
-) -> Result<HttpRequest, String> {
+) -> Result<Request<Bytes>, String> {
     let own = &connection.auth_parameters.invocation_http_parameters;
     let given = |parameters: &[Parameter]| -> Vec<(String, String)> {
         let pairs = parameters.iter().map(|it| (it.key.clone(), it.value.clone()));
@@ -304,20 +299,15 @@ fn request(
     );
     headers.insert("range".to_owned(), "bytes=0-1048575".to_owned());
 
-    let mut request = HttpRequest::new(SdkBody::from(body));
-    // The messages of these might quote a secret.
-    let wrong = || "the request cannot be made".to_owned();
-    request
-        .set_method(destination.http_method.as_str())
-        .map_err(|_| wrong())?;
-    request.set_uri(url.as_str()).map_err(|_| wrong())?;
+    let mut request = Request::builder()
+        .method(destination.http_method.as_str())
+        .uri(url.as_str());
     for (name, value) in headers {
-        request
-            .headers_mut()
-            .try_insert(name, value)
-            .map_err(|_| wrong())?;
+        request = request.header(name, value);
     }
-    Ok(request)
+    // The message of this might quote a secret.
+    let wrong = |_| "the request cannot be made".to_owned();
+    request.body(Bytes::from(body)).map_err(wrong)
 }
 
 /// Returns an endpoint with its stars replaced.
@@ -335,13 +325,18 @@ fn url(endpoint: &str, values: &[String]) -> Result<Url, String> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
     use super::*;
 
     #[test]
     fn an_endpoint_is_asked_again_where_eventbridge_asks_again() {
         let judged = |status: u16| {
-            let status = status.try_into().expect("a status");
-            judge(&HttpResponse::new(status, SdkBody::empty()))
+            let status = StatusCode::from_u16(status).expect("a status");
+            judge(status, &HeaderMap::new())
         };
 
         for status in [401, 407, 409, 429, 500, 503] {
@@ -351,5 +346,24 @@ mod tests {
             assert!(matches!(judged(status), Tried::Refused(_)), "{status}");
         }
         assert!(matches!(judged(204), Tried::Taken));
+    }
+
+    #[tokio::test]
+    async fn an_answer_counts_whatever_bytes_its_headers_hold() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let _ = stream.read(&mut [0; 4096]).await;
+            let answer = b"HTTP/1.1 204 No Content\r\nx-place: M\xfcnchen\r\n\r\n";
+            let _ = stream.write_all(answer).await;
+        });
+        let request = Request::post(url)
+            .body(Bytes::from_static(b"{}"))
+            .expect("a request");
+
+        let tried = Sender::default().send(request).await;
+
+        assert!(matches!(tried, Tried::Taken));
     }
 }
