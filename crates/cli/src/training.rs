@@ -321,9 +321,12 @@ impl<'a> Waiting<'a> {
     async fn end(&self, progress: &Phases) -> Result<(), TrainingError> {
         // Asked itself: a request to the API would leave a record for review.
         let comprehend = aws_sdk_comprehend::Client::new(&self.stack.aws.sdk_config());
+        // A file of before is trained only if there is no model of it yet.
+        let mut is_training = self.file.is_some();
         loop {
             let question = comprehend.classify_document().endpoint_arn(endpoint(self.stack));
             let answer = question.text("Ready?").send().await;
+            is_training |= answer.as_ref().is_err_and(has_no_model);
             // A model of the file that is waited for takes the place of one that cannot be used.
             if self.file.is_none()
                 && let Some(unserved) = answer
@@ -349,7 +352,11 @@ impl<'a> Waiting<'a> {
             if self.failed_events().await? > self.failed_before {
                 return Err(TrainingError::Failed);
             }
-            progress.begin("Training the first model");
+            progress.begin(match (is_training, self.replaced) {
+                (false, _) => "Starting the classifier",
+                (true, None) => "Training the first model",
+                (true, Some(_)) => "Training a model of the new file",
+            });
             progress.show();
             tokio::time::sleep(BETWEEN_TRIES).await;
         }
@@ -410,6 +417,12 @@ fn failed_events(stack: &Running, training: &Bucket) -> Option<(Bucket, String)>
     Some((feedback, format!("{FAILED_EVENTS}{}/", url.function_name)))
 }
 
+/// Returns whether the classifier says that it has no model.
+fn has_no_model(error: &SdkError<ClassifyDocumentError>) -> bool {
+    let error = error.as_service_error();
+    error.is_some_and(ClassifyDocumentError::is_resource_unavailable_exception)
+}
+
 /// Waits until the classifier answers, be it that it has no model yet.
 async fn wait_until_it_answers(stack: &Running) -> Result<HasModel, TrainingError> {
     let comprehend = aws_sdk_comprehend::Client::new(&stack.aws.sdk_config());
@@ -420,8 +433,7 @@ async fn wait_until_it_answers(stack: &Running) -> Result<HasModel, TrainingErro
             Ok(_) => return Ok(HasModel(true)),
             Err(error) => error,
         };
-        let has_no_model = |error: &ClassifyDocumentError| error.is_resource_unavailable_exception();
-        if error.as_service_error().is_some_and(has_no_model) {
+        if has_no_model(&error) {
             return Ok(HasModel(false));
         }
         if let Some(unserved) = unserved(stack, &error) {
