@@ -10,12 +10,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::labeling_job_request::CreateJob;
-use super::listing::{ListRequest, Page};
+use super::listing::{ListRequest, Page, unknown_token};
 use super::{ControlError, ControlPlane, checked_name, epoch, invalid, required};
 use crate::flows::Resource;
 use crate::labelling_jobs::exclusions::lacking;
 use crate::labelling_jobs::listed::{Listed, MARKS};
 use crate::labelling_jobs::record::{Job, JobStatus, Template};
+use crate::marks::Order;
 
 /// Labelling jobs of a stack that are not final. Source: Ground Truth quotas, concurrent jobs of a Region.
 const MAX_OPEN_JOBS: usize = 20;
@@ -38,7 +39,7 @@ pub(super) struct OneJob {
     labeling_job_name: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ListJobs {
     #[serde(flatten)]
@@ -61,6 +62,7 @@ pub(super) struct ListJobsOfTeam {
 }
 
 /// Which jobs of a work team are wanted.
+#[derive(Clone)]
 struct OfTeam {
     arn: String,
     code_contains: Option<String>,
@@ -160,17 +162,12 @@ impl ControlPlane<'_> {
     pub(super) async fn list_jobs(&self, mut request: ListJobs) -> Result<Value, ControlError> {
         let orders = ["Name", "CreationTime", "Status"];
         request.list = request.list.sorted_by(&orders)?.oldest_first();
-        // By status would be all jobs at once. Those of one status are in that order anyhow.
-        if request.list.is_by_status() && request.status_equals.is_none() {
-            let message = "Status at 'sortBy' is not implemented for jobs of several statuses: say one in StatusEquals, \
-                           or sort by Name or CreationTime.";
-            return Err(ControlError::Validation(message.to_owned()));
-        }
         let status = request.status_equals.as_deref().map(status).transpose()?;
         let page = match status {
             _ if request.list.is_by_name() => self.jobs_by_name(&request, status).await?,
-            Some(status) if !status.is_final() => self.jobs_that_are_open(&request).await?,
-            _ => self.jobs_by_time(&request, status).await?,
+            Some(status) => self.jobs_of_status(&request, status).await?,
+            None if request.list.is_by_status() => self.jobs_by_status(&request).await?,
+            None => self.jobs_by_time(&request, None).await?,
         };
         let summaries: Vec<Value> = page.items.iter().map(summary).collect();
         Ok(json!({ "LabelingJobSummaryList": summaries, "NextToken": page.next_token }))
@@ -195,6 +192,54 @@ impl ControlPlane<'_> {
         let page = self.jobs_by_time(&request, None).await?;
         let summaries: Vec<Value> = page.items.iter().map(summary_for_team).collect();
         Ok(json!({ "LabelingJobSummaryList": summaries, "NextToken": page.next_token }))
+    }
+
+    /// Returns a page of the jobs of a status by time.
+    async fn jobs_of_status(&self, request: &ListJobs, status: JobStatus) -> Result<Page<Job>, ControlError> {
+        match status.is_final() {
+            true => self.jobs_by_time(request, Some(status)).await,
+            false => self.jobs_that_are_open(request).await,
+        }
+    }
+
+    /// Returns a page of the jobs by the names of their statuses, those of one by time. A token says at which status it goes
+    /// on; a job whose status changes between two pages may be on both, or on none.
+    async fn jobs_by_status(&self, request: &ListJobs) -> Result<Page<Job>, ControlError> {
+        let most = request.list.most()?;
+        let mut statuses = STATUSES.to_vec();
+        statuses.sort_unstable_by_key(|status| status.as_str());
+        if request.list.order() == Order::Descending {
+            statuses.reverse();
+        }
+        let mut token = None;
+        if let Some((place, rest)) = request.list.place_and_token()? {
+            let known = statuses.iter().position(|status| status.as_str() == place);
+            statuses.drain(..known.ok_or_else(|| unknown_token(&place))?);
+            token = rest;
+        }
+
+        let mut items = Vec::new();
+        for status in statuses {
+            if items.len() == most {
+                let next_token = Some(format!("{}.", status.as_str()));
+                return Ok(Page { items, next_token });
+            }
+            let of_status = ListJobs {
+                list: request.list.at(token.take(), most - items.len()),
+                status_equals: Some(status.as_str().to_owned()),
+                ..request.clone()
+            };
+            let page = self.jobs_of_status(&of_status, status).await?;
+            items.extend(page.items);
+            if let Some(next) = page.next_token {
+                let next_token = Some(format!("{}.{next}", status.as_str()));
+                return Ok(Page { items, next_token });
+            }
+        }
+        Ok(Page {
+            items,
+            next_token: None,
+        })
     }
 
     /// Returns a page of the jobs by their names: S3 lists the marks by time, all of them.

@@ -13,7 +13,7 @@ use crate::marks::Order;
 const MAX_RESULTS: usize = 100;
 
 /// What a list operation asks for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ListRequest {
     creation_time_after: Option<f64>,
@@ -99,6 +99,27 @@ impl ListRequest {
             }
         }
         Ok(self)
+    }
+
+    /// Splits the token of a list whose pages go through several lists into the place of one and the token there, if any.
+    pub(super) fn place_and_token(&self) -> Result<Option<(String, Option<String>)>, ControlError> {
+        let Some(token) = &self.next_token else {
+            return Ok(None);
+        };
+        let (place, rest) = token.split_once('.').ok_or_else(|| unknown_token(token))?;
+        Ok(Some((
+            place.to_owned(),
+            Some(rest.to_owned()).filter(|rest| !rest.is_empty()),
+        )))
+    }
+
+    /// Returns the same with another page of at most so many.
+    pub(super) fn at(&self, next_token: Option<String>, most: usize) -> Self {
+        Self {
+            next_token,
+            max_results: Some(most),
+            ..self.clone()
+        }
     }
 
     /// Returns whether the only resource that there is of a kind, which fills one page, is asked for.
@@ -213,7 +234,7 @@ fn read_token(token: &str) -> Result<(String, String), ControlError> {
     parts.ok_or_else(|| unknown_token(token))
 }
 
-fn unknown_token(token: &str) -> ControlError {
+pub(super) fn unknown_token(token: &str) -> ControlError {
     let rule = "Member must be a token that an earlier page of this listing returned";
     invalid(token, "nextToken", rule)
 }

@@ -661,7 +661,6 @@ async fn teams_are_made_changed_and_deleted_and_that_of_the_stack_is_among_them(
 async fn an_order_that_a_list_does_not_have_is_refused_by_name() {
     let review = Review::new();
     for (operation, order, named) in [
-        ("ListLabelingJobs", json!({ "SortBy": "Status" }), "sortBy"),
         ("ListLabelingJobs", json!({ "SortBy": "x" }), "sortBy"),
         ("ListWorkforces", json!({ "SortBy": "Foo" }), "sortBy"),
         ("ListWorkforces", json!({ "NextToken": "zzz" }), "nextToken"),
@@ -686,6 +685,7 @@ async fn an_order_that_a_list_does_not_have_is_refused_by_name() {
             "ListLabelingJobs",
             json!({ "SortBy": "Status", "StatusEquals": "Completed" }),
         ),
+        ("ListLabelingJobs", json!({ "SortBy": "Status" })),
         ("ListWorkteams", json!({ "SortBy": "CreateDate" })),
     ] {
         made(&review, operation, order).await;

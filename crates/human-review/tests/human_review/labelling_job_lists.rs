@@ -207,6 +207,55 @@ async fn jobs_of_a_status_are_found_without_reading_those_of_others() {
 }
 
 #[tokio::test]
+async fn jobs_are_sorted_by_their_statuses_over_any_pages() {
+    let review = Review::new();
+    for name in ["done-1", "done-2"] {
+        started(&review, &sources(&["One"]), &request(name, json!({}))).await;
+        answer_all(&review.sign_in("ada").await, |_| label("World")).await;
+        drive(&review).await;
+        review.wait(Duration::seconds(1));
+    }
+    started(&review, &sources(&["One"]), &request("open", json!({}))).await;
+    put(&review, "in.manifest", "").await;
+    create(&review, &request("broken", json!({}))).await;
+    drive(&review).await;
+
+    for (order, most, expected) in [
+        ("Ascending", 100, ["done-1", "done-2", "broken", "open"]),
+        ("Ascending", 1, ["done-1", "done-2", "broken", "open"]),
+        ("Descending", 3, ["open", "broken", "done-2", "done-1"]),
+    ] {
+        let (mut names, mut token) = (Vec::new(), Value::Null);
+        for _ in 0..8 {
+            let mut asked = json!({ "SortBy": "Status", "SortOrder": order, "MaxResults": most });
+            if token.is_string() {
+                asked["NextToken"] = token;
+            }
+            let page = call(&review, "ListLabelingJobs", &asked).await.json();
+            let jobs = page["LabelingJobSummaryList"].as_array().expect("jobs");
+            assert!(jobs.len() <= most, "{page}");
+            names.extend(jobs.iter().map(|job| job["LabelingJobName"].clone()));
+            token = page["NextToken"].clone();
+            if token.is_null() {
+                break;
+            }
+        }
+        assert_eq!(
+            (names, token),
+            (expected.map(Value::from).to_vec(), Value::Null),
+            "{order} {most}"
+        );
+    }
+    let wrong = call(
+        &review,
+        "ListLabelingJobs",
+        &json!({ "SortBy": "Status", "NextToken": "x" }),
+    )
+    .await;
+    assert_eq!(wrong.status(), 400, "{wrong:?}");
+}
+
+#[tokio::test]
 async fn a_work_team_is_told_of_its_own_jobs_and_how_much_of_them_waits() {
     let review = Review::new();
     let made = call(
