@@ -10,7 +10,7 @@ use active_learning_core::text::is_blank;
 use serde_json::{Value, json};
 
 use crate::form::read_form;
-use crate::trial::{Trial, has_no_choice, marked, offered_words, try_page, why_at_odds};
+use crate::trial::{Trial, has_no_choice, marked, offered_words, told_of_unseen, try_page, why_at_odds};
 use crate::worker_template::{self, SHIPPED, TemplateError, render_html};
 
 /// Longest rendered task: with the JSON around it the page stays below Lambda's 6 MB of response.
@@ -240,6 +240,11 @@ impl TaskTemplate<'_> {
         self.try_order(&template, &input, set, &mut trial);
         if is_made_up {
             self.try_order(&template, &made_up_input(items, known, true), set, &mut trial);
+        }
+        if !trial.is_withheld && !self.is_opaque && !self.is_shipped() {
+            let page = render_html(&template, &marked(&input), NO_NONCE).ok();
+            let told = page.and_then(|(html, _)| told_of_unseen(&html, &input, set));
+            trial.notices.extend(told);
         }
         trial
     }

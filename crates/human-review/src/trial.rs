@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use crate::answer::{AnswerError, check_proposal};
 use crate::form::{Form, FormField, Values, read_form};
 use made_up::{Choose, MadeUp, made_up_answers};
-pub(crate) use order::{marked, why_at_odds};
+pub(crate) use order::{marked, told_of_unseen, why_at_odds};
 
 /// Longest list of items that a notice names.
 const MAX_NAMED_ITEMS: usize = 5;

@@ -57,6 +57,22 @@ pub(crate) fn why_at_odds(html: &str, input: &Value, set: Option<&LabelSet>) -> 
     ))
 }
 
+/// Says of a page that its order could not be looked at, where a field is named by the number of an item whose text is not on
+/// the page itself: the page is that of the [`marked`] input, and what scripts show nobody sees here.
+pub(crate) fn told_of_unseen(html: &str, input: &Value, set: Option<&LabelSet>) -> Option<String> {
+    let items = HumanLoopOutput::unanswered(input.clone()).ok()?;
+    let form = read_form(html);
+    let fields = numbered_fields(&form, &Task::new(items, set));
+    let texts = texts_on(html, input, &form);
+    let is_unseen = |field: &&Numbered| !texts.iter().any(|(_, item)| *item == field.item);
+    let unseen = fields.iter().find(is_unseen).filter(|_| fields.len() > 1)?;
+    let (name, item) = (&unseen.name, unseen.item);
+    Some(format!(
+        "The text of item {item} is not on the page itself: where a script shows it, look yourself that the field `{name}`, which is \
+         read as its answer, stands at it. Fields that are named by ids, as in name=\"{{{{ item.id }}}}\", cannot be mistaken."
+    ))
+}
+
 /// A field that answers an item by its number.
 struct Numbered {
     /// Where it stands.
@@ -160,8 +176,15 @@ mod tests {
     use super::*;
     use crate::worker_template::render_html;
 
-    /// Tries a page about three items, which lists them as the template says.
     fn tried(template: &str) -> Option<String> {
+        on_page_of(template, why_at_odds)
+    }
+
+    /// Looks at a page about three items, which lists them as the template says.
+    fn on_page_of(
+        template: &str,
+        look: impl Fn(&str, &Value, Option<&LabelSet>) -> Option<String>,
+    ) -> Option<String> {
         let item = |(number, text, confidence): (usize, &str, f64)| {
             json!({ "id": format!("record-{number}"), "classifier": "news", "utterance": text,
                 "prediction": "World", "confidence": confidence })
@@ -174,7 +197,7 @@ mod tests {
         let items: Vec<Value> = items.into_iter().map(item).collect();
         let input = json!({ "comprehendPredictions": items, "labels": ["World", "Sports"] });
         let (html, _) = render_html(template, &marked(&input), "n0").expect("HTML");
-        why_at_odds(&html, &input, None)
+        look(&html, &input, None)
     }
 
     const LIST: &str = "{% assign ps = task.input.comprehendPredictions %}";
@@ -229,5 +252,20 @@ mod tests {
         ] {
             assert_eq!(tried(&template), None, "{template}");
         }
+    }
+
+    #[test]
+    fn texts_that_only_a_script_shows_are_told_where_fields_are_numbered() {
+        let script = "<script>var all = {{ task.input | to_json }};</script>";
+        let each = |page: &str| format!("{LIST}{{% for p in ps %}}{page}{CHOICE}{{% endfor %}}");
+        let by_number = each("<p class=text></p><select name=item-{{ forloop.index }}>");
+        let by_id = each("<p class=text></p><select name=\"{{ p.id }}\">");
+        let shown = each("<p>{{ p.utterance }}</p><select name=item-{{ forloop.index }}>");
+
+        let told = |page: &str| on_page_of(&format!("{script}{page}"), told_of_unseen);
+
+        let why = told(&by_number).expect("told");
+        assert!(why.contains("item 1 ") && why.contains("`item-1`"), "{why}");
+        assert_eq!((told(&by_id), told(&shown)), (None, None));
     }
 }
