@@ -1,10 +1,12 @@
 //! Scores to probabilities: how much each expert has to say, and how sure they may be together.
 
 mod step;
+mod targets;
 
 use active_learning_core::dataset::Mode;
 
-use step::{shortened, solve};
+use step::{OF_CLASS_STRENGTH, after, class_step, shortened, solve};
+use targets::{Targets, all_weights};
 
 /// What all factors add up to before a text has been judged, of scores whose spread is 1.
 const PRIOR: f64 = 1.0;
@@ -30,11 +32,15 @@ pub(crate) struct Judged {
     pub weight: f64,
 }
 
-/// Probabilities are those of the sum over all experts of `factor × its scores`, and the bias.
+/// Probabilities are those of the sum over all experts of `factor × its scores`, times the factor of the class, and the bias.
+///
+/// A factor of its own for each class is vector scaling: C. Guo et al., "On calibration of modern neural networks" (ICML 2017).
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Calibration {
     /// One an expert.
     pub factors: Vec<f32>,
+    /// One a class: how far apart the scores of its own texts and of others are differs from class to class. Their product is 1.
+    pub of_class: Vec<f32>,
     pub bias: Vec<f32>,
 }
 
@@ -50,6 +56,7 @@ impl Calibration {
         let experts = trust.len();
         let mut fitted = Self {
             factors: vec![1.0; experts],
+            of_class: vec![1.0; classes],
             bias: vec![0.0; classes],
         };
         if judged.is_empty() {
@@ -62,11 +69,13 @@ impl Calibration {
             .map(|trust| (PRIOR * trust / all_trust).ln())
             .collect();
         prior.push(prior_level(mode));
-        fitted.fit(judged, mode, &spreads, &prior, 1.0);
+        // Of labels it was not measured.
+        let of_class = mode == Mode::MultiClass;
+        fitted.fit(judged, mode, &spreads, &prior, 1.0, of_class);
         fitted
     }
 
-    /// Fits anew how sure the experts may be together, and how frequent each class is; how much each has to say stays.
+    /// Fits anew how sure the experts may be together, and how frequent each class is; how much each has to say, and of which class, stays.
     ///
     /// For texts that are a sample where those before were not. While they are few, little changes: it begins from the fit
     /// before, whose truth was softened. Softened once more, it was too low by 6 points after 25 to 100 labels of news.
@@ -92,31 +101,45 @@ impl Calibration {
         let level = if mode == Mode::MultiClass { level } else { 0.0 };
         let mut sure = Self {
             factors: vec![1.0],
+            of_class: vec![1.0; self.bias.len()],
             bias: vec![0.0; self.bias.len()],
         };
-        sure.fit(&joined, mode, &[1.0], &[0.0, level], 0.0);
+        sure.fit(&joined, mode, &[1.0], &[0.0, level], 0.0, false);
         Self {
             factors: self
                 .factors
                 .iter()
                 .map(|factor| factor * sure.factors[0])
                 .collect(),
+            of_class: self.of_class.clone(),
             bias: sure.bias,
         }
     }
 
-    /// Fits from a prior: of each expert the logarithm of its factor, and the level; of so many texts the truth is wrong.
-    fn fit(&mut self, judged: &[Judged], mode: Mode, spreads: &[f64], prior: &[f64], wrong_texts: f64) {
+    /// Fits from a prior: of each expert the logarithm of its factor, and the level; of so many texts the truth is wrong. If
+    /// asked for, the factors of the classes too, from 1.
+    fn fit(
+        &mut self,
+        judged: &[Judged],
+        mode: Mode,
+        spreads: &[f64],
+        prior: &[f64],
+        wrong_texts: f64,
+        of_class: bool,
+    ) {
         let classes = self.bias.len();
         let mut unknowns = prior.to_vec();
+        // Logarithms too.
+        let mut class_unknowns = vec![0.0; classes];
         let mut offsets = vec![0.0; classes];
         let hold = 1.0 + TEXTS_WITHOUT_BIAS * classes as f64 / all_weights(judged).max(f64::MIN_POSITIVE);
         let targets = Targets::of(judged, mode, classes, wrong_texts);
         for _ in 0..ROUNDS {
-            self.set(&unknowns, spreads, &offsets);
+            self.set(&unknowns, spreads, &class_unknowns, &offsets);
             let Derivatives {
                 mut gradient,
                 mut curvature,
+                of_class: by_class,
                 given,
             } = self.derivatives(judged, mode, &targets);
             for (offset, (given, wanted)) in offsets.iter_mut().zip(given.iter().zip(&targets.shares)) {
@@ -131,30 +154,35 @@ impl Calibration {
                 curvature[at][at] += PRIOR_STRENGTH;
             }
             let mut step = shortened(solve(curvature, gradient));
-            let mut loss = |unknowns: &[f64]| {
-                self.set(unknowns, spreads, &offsets);
+            let mut class_step = match of_class {
+                true => shortened(class_step(&by_class, &class_unknowns)),
+                false => vec![0.0; classes],
+            };
+            let mut loss = |unknowns: &[f64], class_unknowns: &[f64]| {
+                self.set(unknowns, spreads, class_unknowns, &offsets);
                 let distances = unknowns
                     .iter()
                     .zip(prior)
                     .map(|(unknown, prior)| (unknown - prior).powi(2));
-                self.log_loss(judged, mode, &targets) + PRIOR_STRENGTH / 2.0 * distances.sum::<f64>()
+                let class_distances = class_unknowns.iter().map(|unknown| unknown.powi(2));
+                self.log_loss(judged, mode, &targets)
+                    + PRIOR_STRENGTH / 2.0 * distances.sum::<f64>()
+                    + OF_CLASS_STRENGTH / 2.0 * class_distances.sum::<f64>()
             };
             // Scoring alone overshoots where few texts are judged, and then goes around the best fit for ever.
-            let before = loss(&unknowns);
+            let before = loss(&unknowns, &class_unknowns);
             for _ in 0..MAX_HALVINGS {
-                let next: Vec<f64> = unknowns
-                    .iter()
-                    .zip(&step)
-                    .map(|(unknown, step)| unknown - step)
-                    .collect();
-                if loss(&next) <= before {
-                    unknowns = next;
+                let next = after(&unknowns, &step);
+                let class_next = after(&class_unknowns, &class_step);
+                if loss(&next, &class_next) <= before {
+                    (unknowns, class_unknowns) = (next, class_next);
                     break;
                 }
                 step.iter_mut().for_each(|step| *step /= 2.0);
+                class_step.iter_mut().for_each(|step| *step /= 2.0);
             }
         }
-        self.set(&unknowns, spreads, &offsets);
+        self.set(&unknowns, spreads, &class_unknowns, &offsets);
     }
 
     /// Returns the log loss of texts, weighted, against the softened truth.
@@ -176,13 +204,17 @@ impl Calibration {
         judged.iter().map(of_text).sum()
     }
 
-    /// Takes the logarithms of the factors, of scores whose spread is 1, and the level of all classes' scores.
+    /// Takes the logarithms of the factors, of scores whose spread is 1, the level of all classes' scores, and the logarithms of
+    /// the classes' factors.
     ///
     /// Logarithms, because an expert is not read backwards.
-    fn set(&mut self, unknowns: &[f64], spreads: &[f64], offsets: &[f64]) {
+    fn set(&mut self, unknowns: &[f64], spreads: &[f64], class_unknowns: &[f64], offsets: &[f64]) {
         let level = unknowns[spreads.len()];
         let factors = self.factors.iter_mut().zip(unknowns.iter().zip(spreads));
         factors.for_each(|(factor, (unknown, spread))| *factor = (unknown.exp() / spread) as f32);
+        for (of_class, unknown) in self.of_class.iter_mut().zip(class_unknowns) {
+            *of_class = unknown.exp() as f32;
+        }
         for (bias, offset) in self.bias.iter_mut().zip(offsets) {
             *bias = (level + offset) as f32;
         }
@@ -202,9 +234,9 @@ impl Calibration {
                 .zip(scores)
                 .for_each(|(sum, score)| *sum += factor * score);
         }
-        sums.iter_mut()
-            .zip(&self.bias)
-            .for_each(|(sum, bias)| *sum += bias);
+        for (sum, (of_class, bias)) in sums.iter_mut().zip(self.of_class.iter().zip(&self.bias)) {
+            *sum = of_class * *sum + bias;
+        }
         sums
     }
 
@@ -212,6 +244,7 @@ impl Calibration {
         let (experts, unknowns) = (self.factors.len(), self.factors.len() + 1);
         let mut gradient = vec![0.0; unknowns];
         let mut curvature = vec![vec![0.0; unknowns]; unknowns];
+        let mut of_class = vec![(0.0, 0.0); self.bias.len()];
         let mut given = vec![targets.doubt; self.bias.len()];
         let mut growth = vec![0.0; unknowns];
         for text in judged {
@@ -224,14 +257,16 @@ impl Calibration {
                 given[class] += text.weight * probability;
                 for (growth, (scores, factor)) in growth.iter_mut().zip(text.scores.iter().zip(&self.factors))
                 {
-                    *growth = f64::from(factor * scores[class]);
+                    *growth = f64::from(self.of_class[class] * factor * scores[class]);
                 }
+                let mut class_growth = f64::from(score - self.bias[class]);
                 // How much the logarithm of the share, or of the odds, grows with each of the unknowns.
                 let weight = match mode {
                     Mode::MultiClass => {
                         growth[experts] = 1.0;
                         let falling = 1.0 - sigmoid(f64::from(score));
                         growth.iter_mut().for_each(|growth| *growth *= falling);
+                        class_growth *= falling;
                         probability
                     }
                     Mode::MultiLabel => {
@@ -240,6 +275,9 @@ impl Calibration {
                     }
                 };
                 let error = probability - targets.of_class(text, class);
+                let (class_gradient, class_curvature) = &mut of_class[class];
+                *class_gradient += text.weight * error * class_growth;
+                *class_curvature += text.weight * probability * (1.0 - probability) * class_growth.powi(2);
                 for row in 0..unknowns {
                     gradient[row] += text.weight * error * growth[row];
                     mean[row] += probability * growth[row];
@@ -261,6 +299,7 @@ impl Calibration {
         Derivatives {
             gradient,
             curvature,
+            of_class,
             given,
         }
     }
@@ -271,6 +310,8 @@ struct Derivatives {
     gradient: Vec<f64>,
     /// Expected (Fisher's information), so never negative.
     curvature: Vec<Vec<f64>>,
+    /// Gradient and curvature by the logarithm of each class' factor alone.
+    of_class: Vec<(f64, f64)>,
     /// Each class' mean probability.
     given: Vec<f64>,
 }
@@ -281,49 +322,6 @@ fn prior_level(mode: Mode) -> f64 {
         Mode::MultiClass => PRIOR_LEVEL,
         Mode::MultiLabel => 0.0,
     }
-}
-
-/// What probabilities should be.
-struct Targets {
-    right: f64,
-    wrong: f64,
-    /// Added to the count of each class.
-    doubt: f64,
-    /// Share of each class, 0 to 1, both excluded.
-    shares: Vec<f64>,
-}
-
-impl Targets {
-    fn of(judged: &[Judged], mode: Mode, classes: usize, wrong_texts: f64) -> Self {
-        let softened = wrong_texts / (all_weights(judged) + 2.0);
-        let wrong = match mode {
-            Mode::MultiClass => softened / (classes - 1) as f64,
-            Mode::MultiLabel => softened,
-        };
-        let mut shares = vec![1.0; classes];
-        for text in judged {
-            for &class in &text.truth {
-                shares[class as usize] += text.weight;
-            }
-        }
-        let all = all_weights(judged) + classes as f64;
-        shares.iter_mut().for_each(|share| *share /= all);
-        Self {
-            right: 1.0 - softened,
-            wrong,
-            doubt: 1.0,
-            shares,
-        }
-    }
-
-    fn of_class(&self, text: &Judged, class: usize) -> f64 {
-        let right = text.truth.iter().any(|&right| right as usize == class);
-        if right { self.right } else { self.wrong }
-    }
-}
-
-fn all_weights(judged: &[Judged]) -> f64 {
-    judged.iter().map(|text| text.weight).sum()
 }
 
 /// Root mean square of an expert's scores around the mean of their text; never 0.

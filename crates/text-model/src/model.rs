@@ -84,12 +84,11 @@ impl Model {
         let [machine_factor, bayes_factor, ..] = calibration.factors[..] else {
             unreachable!("there are two experts on n-grams");
         };
-        let joined: Vec<f32> = fit
-            .machine
-            .rows
-            .iter()
-            .zip(&fit.bayes.rows)
-            .map(|(machine, bayes)| machine_factor * machine + bayes_factor * bayes)
+        let of_class = calibration.of_class.iter().cycle();
+        let weights = fit.machine.rows.iter().zip(&fit.bayes.rows);
+        let joined: Vec<f32> = weights
+            .zip(of_class)
+            .map(|((machine, bayes), of_class)| of_class * (machine_factor * machine + bayes_factor * bayes))
             .collect();
         let row = |bucket: usize| &joined[bucket * classes..][..classes];
         let kept = heaviest(
@@ -114,7 +113,8 @@ impl Model {
         }
         let bias = fit.machine.bias.iter().zip(&calibration.bias);
         let mut bias: Vec<f32> = bias
-            .map(|(machine, bias)| machine_factor * machine + bias)
+            .zip(&calibration.of_class)
+            .map(|((machine, bias), of_class)| of_class * machine_factor * machine + bias)
             .collect();
         Self {
             mode: plan.mode,
@@ -245,10 +245,11 @@ impl VectorWeights {
         let dense = fit.dense.as_ref()?;
         let mut weights = vec![0.0; dense.experts.first().map_or(0, |expert| expert.rows.len())];
         for (expert, factor) in dense.experts.iter().zip(&calibration.factors[2..]) {
-            let joined = weights.iter_mut().zip(&expert.rows);
-            joined.for_each(|(joined, weight)| *joined += factor * weight);
-            let joined = bias.iter_mut().zip(&expert.bias);
-            joined.for_each(|(joined, bias)| *joined += factor * bias);
+            let of_class = || calibration.of_class.iter().cycle();
+            let joined = weights.iter_mut().zip(expert.rows.iter().zip(of_class()));
+            joined.for_each(|(joined, (weight, of_class))| *joined += of_class * factor * weight);
+            let joined = bias.iter_mut().zip(expert.bias.iter().zip(of_class()));
+            joined.for_each(|(joined, (bias, of_class))| *joined += of_class * factor * bias);
         }
         Some(Self {
             encoder: encoder.to_owned(),

@@ -1,4 +1,9 @@
+use active_learning_core::{sampling::selection::SelectedBy, text::Vector};
+
 use super::*;
+use crate::{
+    features::Features, fit::fit, labelled::Labelled, model::Model, plan::Plan, weights::buckets_for,
+};
 
 fn judged(machine: &[f32], bayes: &[f32], truth: &[u32]) -> Judged {
     Judged {
@@ -87,6 +92,110 @@ fn labels_are_as_frequent_as_in_truth() {
 
     let given = calibration.probabilities(Mode::MultiLabel, &texts[0]);
     assert!(given[0] < 0.2 && given[1] > 0.8, "{given:?}");
+}
+
+/// Of three classes, the scores of the last say less than those of the others, and as loudly.
+fn last_class_is_hard() -> Vec<Judged> {
+    let text = |n: usize| {
+        let truth = n % 3;
+        let said = if truth == 2 || n % 5 == 0 {
+            n / 3 % 3
+        } else {
+            truth
+        };
+        let mut scores = [-2.0; 3];
+        scores[said] = 2.0;
+        judged(&scores, &scores, &[truth as u32])
+    };
+    (0..900).map(text).collect()
+}
+
+#[test]
+fn a_class_whose_scores_say_less_has_a_smaller_factor() {
+    let texts = last_class_is_hard();
+
+    let calibration = Calibration::of(&texts, Mode::MultiClass, 3, &[1.0, 1.0]);
+
+    let [first, second, last] = calibration.of_class[..] else {
+        panic!("three classes")
+    };
+    assert!(last < 0.8 * first && last < 0.8 * second, "{calibration:?}");
+    assert!((first * second * last - 1.0).abs() < 1e-4, "{calibration:?}");
+    let of_labels = Calibration::of(&texts, Mode::MultiLabel, 3, &[1.0, 1.0]);
+    assert_eq!(of_labels.of_class, [1.0; 3]);
+}
+
+#[test]
+fn a_few_texts_leave_the_factors_of_the_classes_at_one() {
+    let texts = &last_class_is_hard()[..9];
+
+    let calibration = Calibration::of(texts, Mode::MultiClass, 3, &[1.0, 1.0]);
+
+    for factor in &calibration.of_class {
+        assert!((0.9..1.1).contains(factor), "{calibration:?}");
+    }
+}
+
+#[test]
+fn a_sample_keeps_the_factors_of_the_classes() {
+    let texts = last_class_is_hard();
+    let calibration = Calibration::of(&texts, Mode::MultiClass, 3, &[1.0, 1.0]);
+
+    let sure = calibration.sure_as(&texts, Mode::MultiClass);
+
+    assert_eq!(sure.of_class, calibration.of_class);
+    let [before, after] =
+        [&calibration, &sure].map(|calibration| calibration.probabilities(Mode::MultiClass, &texts[0]));
+    for (before, after) in before.iter().zip(&after) {
+        assert!((before - after).abs() < 0.02, "{before} {after}");
+    }
+}
+
+#[test]
+fn a_model_says_what_its_calibration_says_of_its_experts() {
+    let written = ["late goal in the cup", "shares fall at noon", "a new phone chip"];
+    let features: Vec<Features> = written.iter().map(|text| Features::of(text)).collect();
+    let vectors = [[1.0, 0.2, 0.1], [-0.3, 1.0, 0.0], [0.1, -0.2, 1.0]].map(|values| Vector::of(&values));
+    let numbers = [0, 1, 2];
+    let text = |n: usize| Labelled {
+        features: &features[n],
+        labels: &numbers[n..=n],
+        vector: Some(&vectors[n]),
+        selected_by: SelectedBy::Chance,
+    };
+    let texts = [0, 1, 2].map(text);
+    let ngrams = texts.iter().map(|text| text.features.len()).sum();
+    let all = fit(&texts, &[], None, 3, buckets_for(ngrams, 3), 1);
+    let calibration = Calibration {
+        factors: vec![1.5, 0.02, 0.7, 0.9],
+        of_class: vec![2.0, 1.0, 0.5],
+        bias: vec![-1.0, -0.5, 0.2],
+    };
+    let plan = Plan {
+        mode: Mode::MultiClass,
+        labels: &["Sports", "Business", "SciTech"].map(str::to_owned),
+        encoder: Some("an encoder"),
+        names: &[],
+        unlabelled: &[],
+        max_weight_bytes: 1_000_000,
+        seed: 1,
+    };
+
+    let model = Model::of(&plan, &all, &calibration, &[]);
+
+    for text in &texts {
+        let judged = Judged {
+            scores: all.scores(text),
+            truth: text.labels.to_vec(),
+            weight: 1.0,
+        };
+        let wanted = calibration.probabilities(Mode::MultiClass, &judged);
+        let said = model.probabilities(text.features, text.vector);
+        for (said, wanted) in said.iter().zip(&wanted) {
+            // The file keeps eight bits of a weight.
+            assert!((said - wanted).abs() < 0.01, "{said} {wanted}");
+        }
+    }
 }
 
 #[test]
