@@ -155,6 +155,14 @@ async fn a_dispute_is_shown_with_its_votes_and_decided_for_good() {
         303,
         "a slip is mended: the newest answer is final"
     );
+    let eve = review.sign_in_admin("eve").await;
+    let late = act(&eve, "adjudicate", &id, "Sports").await;
+    assert_eq!((late.status(), late.code()), (400, "not_possible"));
+    assert!(
+        late.body().contains("ada has decided this dispute meanwhile"),
+        "{}",
+        late.body()
+    );
     let other = act(&admin, "adjudicate", &record_id("news", "Not asked"), "World").await;
     assert_eq!((other.status(), other.code()), (400, "not_possible"));
     assert_eq!(
