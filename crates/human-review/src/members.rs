@@ -191,6 +191,16 @@ impl Member {
             .retain(|session| session.expires_at > now.timestamp());
     }
 
+    /// Returns when a link that is made now counts as made. Times are whole seconds: one of the second in which the earlier ones
+    /// were made void is a later one.
+    fn next_link_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let is_void = |void_at: i64| void_at >= now.timestamp();
+        match self.links_void_at.is_some_and(is_void) {
+            true => now + Duration::seconds(1),
+            false => now,
+        }
+    }
+
     /// Returns whether a link of theirs still signs in.
     pub fn takes_link(&self, link: &Claims) -> bool {
         let made_at = link.expires_at - SIGN_IN_LINK_LIFETIME.num_seconds();

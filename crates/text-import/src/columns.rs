@@ -135,7 +135,7 @@ impl Known {
         let within = if is_named { None } else { by_word() };
         let texts = within.or(text);
         let filled = |name: &str| label_place(name).filter(|_| is_filled(names, contents, name));
-        let by_name = surest(names, &filled, texts);
+        let by_name = surest(names, filled, texts);
         let by_name = by_name.or_else(|| names_within(names, contents, texts));
         let by_name = by_name.or_else(|| surest(names, label_place, texts));
         let are_none = |column: &usize| not_labels(&contents[*column]);

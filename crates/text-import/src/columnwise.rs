@@ -262,7 +262,7 @@ mod tests {
                 assert_eq!(labels.collect::<Vec<_>>(), ["Delivery", "Billing"], "{content}");
                 let told = format!("the texts were read from `{path}` within the document");
                 assert!(
-                    import.notes.iter().any(|note| *note == told),
+                    import.notes.contains(&told),
                     "{:?}",
                     import.notes
                 );

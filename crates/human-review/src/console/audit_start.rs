@@ -325,9 +325,13 @@ fn in_words(wanted: &Wanted<'_>) -> String {
         "" => "the labelled texts".to_owned(),
         label => format!("the texts with the label {label}"),
     };
+    let share = match wanted.share {
+        share if share >= 1.0 => "all".to_owned(),
+        share => format!("{} %", (share * 1_000_000.0).round() / 10_000.0),
+    };
     format!(
-        "{} of {of}, in {}, with the rights of {}",
-        wanted.share, wanted.output, wanted.role
+        "{share} of {of}, in {}, with the rights of {}",
+        wanted.output, wanted.role
     )
 }
 

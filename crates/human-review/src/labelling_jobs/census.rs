@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use active_learning_core::labels::human_loop::OfferedLabels;
 use active_learning_core::labels::label_key::label_key;
 
 use super::categories::named;
@@ -41,6 +42,10 @@ pub struct Census<'a> {
     taken: Option<usize>,
     /// The first line that has several labels, where one is adjusted.
     several: Option<usize>,
+    /// The labels that people choose from, where one is adjusted.
+    offered: Option<OfferedLabels>,
+    /// The first line that is to be asked about with a label that is not offered, where one is adjusted.
+    not_offered: Option<(usize, String)>,
     /// The label keys of the tree of which a level is asked; none where there is no level above.
     tree: BTreeSet<String>,
     /// The first line that is to be asked about with a class of the level above that is nowhere in the tree.
@@ -66,6 +71,10 @@ impl<'a> Census<'a> {
             has_class: false,
             taken: None,
             several: None,
+            offered: (job.settings.audit.as_ref())
+                .filter(|audit| audit.kind == AuditKind::Adjustment && job.settings.parent.is_none())
+                .map(|_| OfferedLabels::new(&job.categories.labels)),
+            not_offered: None,
             tree: match job.settings.parent {
                 Some(_) => job.categories.keys_of_tree(),
                 None => BTreeSet::new(),
@@ -82,6 +91,9 @@ impl<'a> Census<'a> {
         }
         if self.several.is_none() && self.cannot_be_chosen(line) {
             self.several = Some(number);
+        }
+        if self.not_offered.is_none() {
+            self.not_offered = self.not_offered_of(line).map(|class| (number, class));
         }
         if self.outside.is_none() {
             self.outside = self.outside_of_tree(line).map(|class| (number, class));
@@ -115,6 +127,16 @@ impl<'a> Census<'a> {
             |audit: &&Audit| audit.kind == AuditKind::Adjustment && self.settings.task == Task::SingleLabel;
         let audit = self.settings.audit.as_ref().filter(adjusts_one);
         audit.is_some_and(|Audit { attribute, .. }| classes(line, attribute).len() > 1)
+    }
+
+    /// Returns a label of a line that is to be asked about which nobody could confirm, since it is not among the choices.
+    fn not_offered_of(&self, line: &Line) -> Option<String> {
+        let (offered, audit) = (self.offered.as_ref()?, self.settings.audit.as_ref()?);
+        let ObjectState::Waiting { .. } = first_state(line, self.settings) else {
+            return None;
+        };
+        let mut found = classes(line, &audit.attribute).into_iter();
+        found.find(|class| offered.resolve(class).is_none())
     }
 
     /// Returns a class of a line that is to be asked about on the level above, which is nowhere in the tree.
@@ -176,6 +198,14 @@ impl<'a> Census<'a> {
                 "{}: line {number} of the input manifest has several labels of {attribute}, and this job gives one: \
                  use PRE-AdjustmentTextMultiClassMultiLabel and ACS-AdjustmentTextMultiClassMultiLabel",
                 self.audit_member
+            ));
+        }
+        if let (Some((number, class)), Some(Audit { attribute, .. })) = (&self.not_offered, &settings.audit) {
+            return Some(format!(
+                "{}: line {number} of the input manifest has the label {} of {attribute}, which is not in the label category \
+                 file: add it, or nobody could say that it is right",
+                self.audit_member,
+                named(class)
             ));
         }
         if let (Some((number, class)), Some(attribute)) = (&self.outside, &settings.parent) {

@@ -1,7 +1,8 @@
 //! What operators do to members, in the console or by invoking the function: invite, pause, resume, end sessions.
 
 use active_learning_aws::bucket::BucketError;
-use chrono::{DateTime, Duration, Utc};
+use active_learning_core::keys;
+use chrono::{DateTime, Utc};
 
 use super::Members;
 use crate::human_loop::Worker;
@@ -154,6 +155,17 @@ impl Members {
         Ok(name.to_owned())
     }
 
+    /// Returns when a link for somebody counts as made: after what has made the earlier ones void, also a moment ago in another
+    /// process.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn next_link_at(&self, name: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, BucketError> {
+        let member = self.readable(&keys::reviewer(&Worker::of(name).id)).await?;
+        Ok(member.map_or(now, |member| member.next_link_at(now)))
+    }
+
     /// Makes a link for somebody, who is known from then on; a member of these work teams, or of those of before where none is
     /// named.
     ///
@@ -181,12 +193,7 @@ impl Members {
             })
             .await?;
 
-        // Times are whole seconds: a link of the second in which the earlier ones were made void is a later one.
-        let is_void = |void_at: i64| void_at >= now.timestamp();
-        let made_at = match member.links_void_at.is_some_and(is_void) {
-            true => now + Duration::seconds(1),
-            false => now,
-        };
+        let made_at = member.next_link_at(now);
         let link = Claims::new(Purpose::SignIn, name, made_at).with_role(role);
         Ok(Invitation {
             reviewer: name.to_owned(),

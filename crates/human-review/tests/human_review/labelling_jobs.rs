@@ -1080,6 +1080,29 @@ async fn a_text_with_several_labels_is_not_adjusted_to_one() {
 }
 
 #[tokio::test]
+async fn a_label_that_is_not_among_the_choices_is_not_adjusted() {
+    let review = Review::new();
+    let changes = json!({
+        "LabelAttributeName": "again",
+        "Tags": [{ "Key": "active-learning:audit", "Value": "topic" }],
+    });
+    let lines = [
+        labelled("Cup final", "sports"),
+        labelled("Rain tomorrow", "Weather"),
+    ];
+
+    started(&review, &lines, &audit("adjust", "Adjustment", changes)).await;
+
+    let failed = describe(&review, "adjust").await;
+    assert_eq!(failed["LabelingJobStatus"], "Failed", "{failed}");
+    let reason = failed["FailureReason"].as_str().expect("a reason");
+    assert!(
+        reason.contains("line 2 of the input manifest has the label Weather of topic, which is not in the label category file"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
 async fn who_is_excluded_by_the_id_that_the_job_itself_writes_is_not_asked() {
     let review = Review::new();
     let ada = human_review::human_loop::Worker::of("ada").id;

@@ -329,7 +329,7 @@ impl Initial {
             |label: &str| all.len() > 1 || set.as_ref().is_some_and(|set| set.has_labels_beside(label));
         let mut files = Vec::new();
         for (file, labels) in std::mem::take(&mut self.files).into_iter().zip(&labels) {
-            match labels.as_ref().map(|labels| Vec::from_iter(labels)).as_deref() {
+            match labels.as_ref().map(Vec::from_iter).as_deref() {
                 Some([label]) if is_told_apart(label) => {
                     let mut report = TrainingFileReport::of(&file.key, &file.etag, TrainingFileState::Taken);
                     report.repairs.push(ONLY_LABEL.to_owned());

@@ -14,7 +14,7 @@ use active_learning_core::{
     text::vector_id,
 };
 use model_building::{
-    assemble::{AssemblePolicy, check_dataset},
+    assemble::{AssembleError, AssemblePolicy, check_dataset},
     export::Format,
 };
 use serde_json::Value;
@@ -787,9 +787,9 @@ async fn files_that_all_have_the_same_one_label_are_refused_and_left_out() {
     bucket.put("initial/a.csv", "Dog,barks\nDog,wags\n").await;
     bucket.put("initial/b.csv", "dog,howls\n").await;
 
-    let manifest = bucket.assemble(&POLICY).await;
+    let assembled = bucket.try_assemble(&POLICY).await;
 
-    assert_eq!(manifest.train.summary.rows + manifest.test.summary.rows, 0);
+    assert!(matches!(assembled, Err(AssembleError::Empty)));
     for name in ["a.csv", "b.csv"] {
         let report = report(&bucket, name).await;
         assert_eq!(report["state"], "refused");

@@ -152,7 +152,7 @@ fn are_features(lines: &[&str]) -> bool {
         labels.all(is_number) && !features.is_empty() && features.into_iter().all(is_feature)
     };
     let mut rows = lines.iter().filter(|line| !line.starts_with('#')).peekable();
-    rows.peek().is_some() && lines.len() > 1 && rows.all(|line| is_row(&line))
+    rows.peek().is_some() && lines.len() > 1 && rows.all(is_row)
 }
 
 /// Returns whether each line begins with one of few labels, with a colon and a finer one behind it: `DESC:manner How did …`.
