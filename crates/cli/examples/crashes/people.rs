@@ -99,6 +99,8 @@ struct Task {
     id: String,
     /// Record ids of its texts.
     records: Vec<String>,
+    /// Whether the portal knows that the page shows it: until then it is held for minutes only.
+    is_open: bool,
     /// What is answered, once it was submitted.
     answer: Option<Value>,
 }
@@ -134,6 +136,16 @@ impl Reviewer {
         let Some(mut task) = self.shown.take() else {
             return false;
         };
+        if !task.is_open {
+            if let Some(is_held) = self.renew(world, &task).await {
+                task.is_open = is_held;
+                // What is no longer held is answered by others.
+                self.shown = is_held.then_some(task);
+            } else {
+                self.shown = Some(task);
+            }
+            return true;
+        }
         let answer = task.answer.take().unwrap_or_else(|| self.choose(ledger, &task));
         match self.submit(world, &task, &answer).await {
             Some(reply) if reply["saved"] == json!(true) => {
@@ -202,6 +214,7 @@ impl Reviewer {
             human_loop: human_loop.to_owned(),
             id: id.to_owned(),
             records: records.clone(),
+            is_open: true,
             answer: None,
         };
         let answer = task
@@ -216,6 +229,18 @@ impl Reviewer {
     async fn get(&mut self, world: &World, page: &str) -> Option<Value> {
         let event = portal_event(&self.cookie, "GET", page, &[]);
         self.request(world, event).await
+    }
+
+    /// Says that a task is open in the browser; returns whether the reviewer holds it, `None` where there was no answer.
+    async fn renew(&mut self, world: &World, task: &Task) -> Option<bool> {
+        let form = [
+            ("portal:csrf", self.token.as_str()),
+            ("portal:loop", &task.human_loop),
+            ("portal:loop-id", &task.id),
+        ];
+        let event = portal_event(&self.cookie, "POST", "renew", &form);
+        let reply = self.request(world, event).await?;
+        Some(!reply["leaseSeconds"].is_null())
     }
 
     async fn submit(&mut self, world: &World, task: &Task, answer: &Value) -> Option<Value> {
@@ -264,6 +289,7 @@ fn task_of(world: &World, task: &Value) -> Option<Task> {
         records: records
             .filter_map(|record| Some(record["id"].as_str()?.to_owned()))
             .collect(),
+        is_open: false,
         answer: None,
     })
 }

@@ -75,7 +75,7 @@ async fn an_audit_is_started_from_the_console_once_it_is_confirmed_and_is_writte
     let again = admin.post("start-audit", &form).await;
 
     assert!(
-        asked.body().contains("1 of the texts with the label world"),
+        asked.body().contains("all of the texts with the label world"),
         "{}",
         asked.body()
     );

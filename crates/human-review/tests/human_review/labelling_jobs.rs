@@ -1097,7 +1097,7 @@ async fn a_label_that_is_not_among_the_choices_is_not_adjusted() {
     assert_eq!(failed["LabelingJobStatus"], "Failed", "{failed}");
     let reason = failed["FailureReason"].as_str().expect("a reason");
     assert!(
-        reason.contains("line 2 of the input manifest has the label Weather of topic, which is not in the label category file"),
+        reason.contains("line 2 of the input manifest has the label `Weather` of topic, which is not in the label category file"),
         "{reason}"
     );
 }
