@@ -261,11 +261,7 @@ mod tests {
                     .map(|vote| vote.labels.join("|"));
                 assert_eq!(labels.collect::<Vec<_>>(), ["Delivery", "Billing"], "{content}");
                 let told = format!("the texts were read from `{path}` within the document");
-                assert!(
-                    import.notes.contains(&told),
-                    "{:?}",
-                    import.notes
-                );
+                assert!(import.notes.contains(&told), "{:?}", import.notes);
             }
         }
         let ticket = json!({"text": "It is late", "comments": {"list": [{"body": "Sorry"}]}}).to_string();
