@@ -1,5 +1,10 @@
 //! A browser at the portal, without a socket.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
 use chrono::{DateTime, Utc};
 use human_review::HumanReview;
 use serde_json::{Value, json};
@@ -10,7 +15,8 @@ use super::portal_event::portal_event;
 pub struct Session<'p> {
     function: &'p HumanReview,
     now: DateTime<Utc>,
-    cookie: String,
+    /// Cookies by name, as the portal has set them last: it gives some with its replies.
+    cookies: Mutex<BTreeMap<String, String>>,
     /// What its forms carry.
     token: String,
 }
@@ -21,18 +27,16 @@ impl<'p> Session<'p> {
         let mut session = Session {
             function,
             now,
-            cookie: String::new(),
+            cookies: Mutex::default(),
             token: String::new(),
         };
         let payload = json!({ "operation": "create-sign-in-link", "reviewer": name, "role": role });
         let link = session.handle(payload).await;
         let url = link["url"].as_str().expect("a URL");
         let (_, token) = url.split_once("sign-in?token=").expect("a token");
-        let reply = session
+        session
             .handle(portal_event("", "POST", "sign-in", &[("token", token)]))
             .await;
-        let cookie = reply["headers"]["set-cookie"].as_str().expect("a cookie");
-        session.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
         let document = session.get("session").await;
         session.token = document["formToken"].as_str().expect("a token").to_owned();
         session
@@ -45,7 +49,7 @@ impl<'p> Session<'p> {
 
     /// Gets a page as a browser does, and returns its status.
     pub async fn status(&self, page: &str) -> u64 {
-        let reply = self.handle(portal_event(&self.cookie, "GET", page, &[])).await;
+        let reply = self.handle(portal_event(&self.cookie(), "GET", page, &[])).await;
         reply["statusCode"].as_u64().expect("a status")
     }
 
@@ -63,11 +67,29 @@ impl<'p> Session<'p> {
     }
 
     async fn handle(&self, event: Value) -> Value {
-        self.function.handle(event, self.now).await.expect("answered")
+        let reply = self.function.handle(event, self.now).await.expect("answered");
+        let set = reply["headers"]["set-cookie"].as_str().unwrap_or_default();
+        if let Some((name, value)) = set.split(';').next().unwrap_or_default().split_once('=') {
+            self.jar().insert(name.to_owned(), value.to_owned());
+        }
+        reply
+    }
+
+    fn jar(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.cookies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cookie(&self) -> String {
+        let pairs: Vec<String> = self
+            .jar()
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        pairs.join("; ")
     }
 
     fn json_event(&self, method: &str, page: &str, form: &[(&str, &str)]) -> Value {
-        let mut event = portal_event(&self.cookie, method, page, form);
+        let mut event = portal_event(&self.cookie(), method, page, form);
         event["headers"]["Accept"] = json!("application/json");
         event
     }
