@@ -48,8 +48,9 @@ pub(crate) fn roles(names: &[String], rows: &[Vec<String>], options: &Options) -
         Some(text) => text,
         None => {
             let guessed = guess_text(&contents, known.label);
-            // Of several columns one of numbers is none of texts.
-            let guessed = guessed.filter(|text| width < 2 || !contents[*text].are_numbers);
+            // Of several columns one of numbers, or of `true` and `false`, is none of texts.
+            let is_none = |content: &Content| content.are_numbers || content.are_flags;
+            let guessed = guessed.filter(|text| width < 2 || !is_none(&contents[*text]));
             guessed.ok_or(Refusal::NoText)?
         }
     };
@@ -383,7 +384,9 @@ fn guess_text(contents: &[Content], label: Option<usize>) -> Option<usize> {
     candidates
         .max_by_key(|(_, content)| {
             let are_labels = content.are_known || content.are_lists();
-            let is_other = content.are_numbers || content.are_codes && content.words == content.filled;
+            let is_other = content.are_numbers
+                || content.are_flags
+                || content.are_codes && content.words == content.filled;
             (!is_other, !are_labels, !content.comes_again(), content.length)
         })
         .map(|(column, _)| column)
@@ -608,6 +611,15 @@ mod tests {
     fn a_first_row_that_comes_again_or_is_a_sentence_names_nothing() {
         assert!(!told("World;text\nWorld;one\nSports;two").0);
         assert!(!told("label;a text about labels, and much more.\nlabel;one").0);
+    }
+
+    #[test]
+    fn a_column_of_flags_holds_no_texts() {
+        let rows = rows("true;2026-01-01\nfalse;2026-01-02\nFALSE;2026-01-03");
+
+        let refused = roles(&["flag".to_owned(), "day".to_owned()], &rows, &Options::default());
+
+        assert!(matches!(refused, Err(Refusal::NoText)));
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(crate) struct Content {
     /// Words in all cells.
     pub words: usize,
     pub are_numbers: bool,
+    /// Whether each cell says `true` or `false`.
+    pub are_flags: bool,
     pub are_dates: bool,
     /// Whether each cell is a list or an object of JSON.
     pub are_json: bool,
@@ -78,6 +80,7 @@ impl Content {
             length: cells().map(|cell| cell.chars().count()).sum::<usize>() / filled.max(1),
             words: cells().map(|cell| cell.split_whitespace().count()).sum(),
             are_numbers: filled > 0 && cells().all(is_number),
+            are_flags: filled > 0 && cells().all(is_flag),
             are_dates: filled > 0 && cells().all(is_date),
             are_json: filled > 0 && cells().all(is_json),
             are_marked: filled > 0 && cells().all(|cell| cell.starts_with(FAST_TEXT_MARK)),
@@ -109,6 +112,12 @@ impl Content {
     pub(crate) fn are_lists(&self) -> bool {
         self.several > 0 && 2 * self.labels <= self.filled
     }
+}
+
+fn is_flag(cell: &str) -> bool {
+    ["true", "false"]
+        .iter()
+        .any(|flag| cell.eq_ignore_ascii_case(flag))
 }
 
 fn is_json(cell: &str) -> bool {

@@ -111,21 +111,36 @@ impl Cut {
             let holding = cells.iter().filter(|cell| self.parts(cell, delimiter).len() > 1);
             holding.count()
         };
-        let left = || cells.iter().filter(|cell| self.holds_bar(cell)).count();
+        let left = || {
+            let shared = |delimiter: &char| match *delimiter {
+                LABEL_DELIMITER => true,
+                other => share_parts(cells, other),
+            };
+            let left = TRIED
+                .into_iter()
+                .filter(shared)
+                .map(|delimiter| (delimiter, holding(delimiter)));
+            left.into_iter().find(|(_, count)| *count > 0)
+        };
         match found {
             Some(delimiter) => Some(format!(
                 "several labels in one cell were cut at `{delimiter}` ({}); --label-delimiter none keeps them whole",
                 counted(holding(delimiter), "different cell")
             )),
-            None if left() > 0 => Some(format!(
-                "a `{LABEL_DELIMITER}` within a label was read as part of its name ({}); \
-                 --label-delimiter '{LABEL_DELIMITER}' cuts there",
-                counted(left(), "different label")
-            )),
-            None if is_list && cuts(cells, ' ', true) => Some(
-                "labels with spaces were read as one label each; --label-delimiter ' ' cuts them".to_owned(),
-            ),
-            None => None,
+            None => left()
+                .map(|(delimiter, count)| {
+                    format!(
+                        "a `{delimiter}` within a label was read as part of its name ({}); \
+                         --label-delimiter '{delimiter}' cuts there",
+                        counted(count, "different label")
+                    )
+                })
+                .or_else(|| {
+                    (is_list && cuts(cells, ' ', true)).then(|| {
+                        "labels with spaces were read as one label each; --label-delimiter ' ' cuts them"
+                            .to_owned()
+                    })
+                }),
         }
     }
 
@@ -183,6 +198,17 @@ impl Cut {
 
 fn unescaped(name: &str) -> String {
     name.replace(ESCAPED, &LABEL_DELIMITER.to_string())
+}
+
+/// Returns whether two cells have a part in common where a delimiter cuts them.
+fn share_parts(cells: &BTreeSet<&str>, delimiter: char) -> bool {
+    let mut seen = HashSet::new();
+    let holding = cells.iter().filter(|cell| cell.contains(delimiter));
+    let mut parts = holding.flat_map(|cell| {
+        let parts: BTreeSet<&str> = cell.split(delimiter).map(str::trim).collect();
+        parts.into_iter().filter(|part| !part.is_empty())
+    });
+    parts.any(|part| !seen.insert(part))
 }
 
 /// Returns whether a delimiter cuts cells into labels that come again: half of the parts for the customary
@@ -299,6 +325,21 @@ mod tests {
 
         assert_eq!(read(LabelDelimiter::Auto), ([2, 2, 2, 1, 1], true));
         assert_eq!(read(LabelDelimiter::None), ([1; 5], false));
+    }
+
+    #[test]
+    fn a_sign_that_may_stand_between_labels_and_cuts_nothing_is_told() {
+        let note = |cells: &[&str]| Cut::of(cells.iter().copied(), LabelDelimiter::Auto, false, None).note;
+        let told = |sign: char, count| {
+            Some(format!(
+                "a `{sign}` within a label was read as part of its name ({count} different labels); \
+                 --label-delimiter '{sign}' cuts there"
+            ))
+        };
+
+        assert_eq!(note(&["Delivery, Urgent", "Login, Urgent", "Bug"]), told(',', 2));
+        assert_eq!(note(&["Delivery; Urgent", "Login; Urgent"]), told(';', 2));
+        assert_eq!(note(&["Sci/Tech; IT", "World", "Food, drink"]), None);
     }
 
     #[test]
