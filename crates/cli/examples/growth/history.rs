@@ -15,8 +15,8 @@ use crate::{
 
 /// Buckets with a state.
 const BUCKETS: [&str; 3] = ["feedback", "review", "training"];
-/// Human loops that are open, so that none of the pool are asked: as many as hold half of what may be open.
-const DUMMIES: usize = 20;
+/// Human loops that are open, so that none of the pool are asked: more than half of the 50 texts that may be open.
+const DUMMIES: usize = 26;
 
 /// What is known of a history.
 pub struct History {
