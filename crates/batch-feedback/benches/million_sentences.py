@@ -9,7 +9,7 @@ same made-up Firehose, in this process. The Python handler does what AWS's sampl
 whole and calls PutRecord for each sentence. What the fakes take counts in the rate, and not in the CPU time.
 
 It ends with 1 where a million sentences are not worked off at 50 times the handler's rate, or take a fifth more memory than
-ten thousand.
+a hundred thousand: a file of ten thousand is read before all batches are under way.
 
 CPU time is that of all threads of a process (/proc/PID/task/*/schedstat), so Linux only.
 """
@@ -30,7 +30,7 @@ from against_python import Function, Service  # noqa: E402
 
 OURS = [10_000, 100_000, 1_000_000]
 THEIRS = 20_000
-# What must hold of the largest file: its rate beside the handler's, and its memory beside that of the smallest.
+# What must hold of the largest file: its rate beside the handler's, and its memory beside that of the one before.
 LEAST_RATIO = 50
 MOST_GROWTH = 1.2
 
@@ -167,8 +167,8 @@ def main():
                 raise SystemExit(f"the report says otherwise: {Services.report}")
     if ratio < LEAST_RATIO:
         raise SystemExit(f"{OURS[-1]:,} sentences: {ratio:.0f} times the handler's rate, for a goal of {LEAST_RATIO}")
-    if peaks[-1] > MOST_GROWTH * peaks[0]:
-        raise SystemExit(f"memory grows with the file: {peaks[0]:.1f} MiB at {OURS[0]:,}, {peaks[-1]:.1f} at {OURS[-1]:,}")
+    if peaks[-1] > MOST_GROWTH * peaks[-2]:
+        raise SystemExit(f"memory grows with the file: {peaks[-2]:.1f} MiB at {OURS[-2]:,}, {peaks[-1]:.1f} at {OURS[-1]:,}")
 
 
 main()
