@@ -216,6 +216,7 @@ async fn export(models: &Models, format: Format, output: Option<PathBuf>) -> Res
         copies,
         several,
         escaped,
+        doubtful,
         left_out,
     } = summary;
     eprintln!(
@@ -233,6 +234,13 @@ async fn export(models: &Models, format: Format, output: Option<PathBuf>) -> Res
         eprintln!(
             "{} a label whose name holds `|`: it is written `\\|`",
             counted_as(escaped, "of them has", "of them have")
+        );
+    }
+    if doubtful > 0 {
+        eprintln!(
+            "{} a doubtful label: by the error rates of those who gave it, it is more probably wrong than right. \
+             `--format jsonl` says which (`doubtful`)",
+            counted_as(doubtful, "of them has", "of them have")
         );
     }
     for (why, count) in left_out {

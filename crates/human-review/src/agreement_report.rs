@@ -20,6 +20,9 @@ pub struct Report {
     /// With one another.
     #[serde(flatten)]
     pub agreement: AgreementReport,
+    /// Rows whose label is more probably wrong than right; none in reports of the version before.
+    #[serde(default)]
+    pub doubtful: u64,
     /// Each with the final answers, by worker id.
     #[serde(default)]
     pub reviewers: BTreeMap<String, ReviewerReport>,

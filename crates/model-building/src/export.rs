@@ -64,6 +64,8 @@ pub struct ExportSummary {
     pub several: u64,
     /// Rows of a CSV with a label whose name holds `|`, which is written `\|`.
     pub escaped: u64,
+    /// Rows whose label is more probably wrong than right, by the error rates of those who gave it.
+    pub doubtful: u64,
     /// Records, and lines that cannot be read, that were not written, by why.
     pub left_out: BTreeMap<String, u64>,
 }
@@ -92,6 +94,9 @@ struct JsonLine<'a> {
     /// Copies of the text that this answer serves: nobody was asked about them.
     copies: u64,
     consensus: Consensus<&'a Answer>,
+    /// Whether it is more probably wrong than right, by the error rates of those who gave it: somebody else should look at it.
+    #[serde(skip_serializing_if = "is_false")]
+    doubtful: bool,
     /// The rule that decided; none where nothing is agreed.
     #[serde(skip_serializing_if = "Option::is_none")]
     decided_by: Option<DecidedBy>,
@@ -99,6 +104,10 @@ struct JsonLine<'a> {
     record: &'a FeedbackRecord,
     votes: Vec<&'a Vote>,
     human_loops: Vec<HumanLoop<'a>>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 #[derive(Serialize)]
@@ -210,6 +219,7 @@ impl<'a> Export<'a> {
                     write(&row, &labelled, last.id, copies).map_err(ExportError::Write)?;
                     summary.rows += 1;
                     summary.copies += copies;
+                    summary.doubtful += u64::from(self.consolidated.is_doubtful(last.id));
                     continue;
                 }
             };
@@ -315,6 +325,7 @@ impl<'a> Export<'a> {
                 text: &last.utterance,
                 copies: self.labels.copies(record),
                 consensus: self.consolidated.of(record[0].id),
+                doubtful: self.consolidated.is_doubtful(record[0].id),
                 decided_by: self.consolidated.decided_by(record[0].id),
                 record: last,
                 votes,
@@ -332,6 +343,7 @@ impl<'a> Export<'a> {
             writer.write_all(&json).map_err(ExportError::Write)?;
             summary.rows += 1;
             summary.copies += line.copies;
+            summary.doubtful += u64::from(line.doubtful);
         }
         writer.flush().map_err(ExportError::Write)?;
         Ok(summary)

@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 
 pub use dawid_skene::{DawidSkene, Observation, Record, SMOOTHING, dawid_skene};
 pub use many::{Consolidated, Method, Settings, consolidate};
-use many::{by_majority, given};
 pub(crate) use per_label::NamedLabels;
 use spelling::spelt_alike;
 pub(crate) use votes::Ballot;
@@ -28,16 +27,11 @@ use crate::labels::{
     vote::{Vote, VoteSource},
 };
 
-/// Records with several votes, per answer that occurs, from which Dawid–Skene takes over by default.
+/// Records with several votes, per answer that occurs, from which error rates say how sure an answer is.
 ///
 /// Each row of a worker's confusion matrix then rests on about ten records, which leaves a standard error of
-/// 0.13 on a rate of 0.8. With fewer, error rates are noise and majority is the better estimate.
+/// 0.13 on a rate of 0.8. With fewer, error rates are noise and the share of votes is the better estimate.
 pub const OVERLAP_PER_ANSWER: usize = 10;
-
-/// Posterior probability that a Dawid–Skene consensus needs by default.
-///
-/// Half: the answer is then more probable than all the others together.
-pub const MIN_POSTERIOR: f64 = 0.5;
 
 /// Answers of reviewers from which the most frequent one decides as a whole where its labels one by one are tied.
 ///
@@ -46,7 +40,7 @@ const MIN_WHOLE_ANSWERS: usize = 4;
 
 /// Most numbers that Dawid–Skene may have to hold: different sets of votes × answers, and workers × answers².
 ///
-/// 32 MB twice, and a minute at the longest. Beyond, the majority decides.
+/// 32 MB twice, and a minute at the longest. Beyond, the share of votes says how sure an answer is.
 const MAX_ESTIMATES: usize = 4_000_000;
 
 /// What the votes on one record come to. Consensus on many records refers to their answers.
@@ -57,7 +51,7 @@ pub enum Consensus<A = Answer> {
     Agreed {
         /// The answer; [`Answer::Unsure`] only where nobody could tell: then somebody else is to be asked.
         answer: A,
-        /// How sure it is, from 0 to 1: the share of votes by majority, so 1 for a single vote; the posterior
+        /// How sure it is, from 0 to 1: the share of votes, so 1 for a single vote; where error rates are known the posterior
         /// probability by Dawid–Skene.
         confidence: f64,
     },
@@ -75,10 +69,10 @@ pub enum DecidedBy {
     Adjudicator,
     /// The only reviewer who was sure.
     SingleReviewer,
-    /// The most frequent answer of several reviewers.
+    /// The most frequent answer of several reviewers. Where earlier versions stored that error rates had decided, that is read
+    /// as this.
+    #[serde(alias = "dawid-skene")]
     Majority,
-    /// Reviewers, weighed by everybody's estimated error rates.
-    DawidSkene,
     /// Reviewers gave different answers with equal weight, and users hold one of these right.
     UserBrokeTie,
 }

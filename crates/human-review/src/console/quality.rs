@@ -51,6 +51,13 @@ impl Console<'_> {
                 }
                 blocks.push(Block::Table(agreement(&report.agreement)));
                 blocks.push(Block::Table(self.reviewers_table(&report.reviewers).await?));
+                if report.doubtful > 0 {
+                    blocks.push(Block::text(format!(
+                        "Doubtful labels: {}. By the error rates of those who gave them they are more probably wrong \
+                         than right, and stay as they were given. `export --format jsonl` says which (`doubtful`).",
+                        report.doubtful
+                    )));
+                }
             }
             _ => blocks.push(Block::text(
                 "No dataset was assembled yet: agreement is counted then.",

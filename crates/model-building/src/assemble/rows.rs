@@ -30,8 +30,11 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LabelReport {
-    /// How votes became consensus.
+    /// How it was found how sure labels are.
     pub method: Method,
+    /// Rows whose label is more probably wrong than right, by the error rates of those who gave it: it is theirs all the
+    /// same.
+    pub doubtful: u64,
     /// Records by what their votes came to.
     pub outcomes: BTreeMap<String, u64>,
     /// Agreement over all answers and on each label.
@@ -100,6 +103,7 @@ impl Rows {
         let mut answers = Answers::read(&labels, &consolidated, mode, &mut classes, &mut counts);
         let report = LabelReport {
             method: consolidated.method,
+            doubtful: answers.doubtful,
             outcomes: std::mem::take(&mut answers.outcomes),
             agreement: agreement(&labels.votes),
             reviewers: reviewers(&labels.votes, &consolidated),
@@ -158,6 +162,8 @@ struct Answers {
     rows: HashMap<TextId, Option<Row>>,
     /// Records by what their votes came to.
     outcomes: BTreeMap<String, u64>,
+    /// Rows that are more probably wrong than right.
+    doubtful: u64,
 }
 
 impl Answers {
@@ -173,7 +179,7 @@ impl Answers {
         let counting = labels.records().filter(|record| outcome(record).counts());
         let last_answers = LastAnswers::of(counting, consolidated);
         let copies = labels.copies_by_text();
-        let (mut rows, mut outcomes) = (HashMap::new(), BTreeMap::new());
+        let (mut rows, mut outcomes, mut doubtful) = (HashMap::new(), BTreeMap::new(), 0);
         for record in labels.records() {
             let outcome = outcome(record);
             *outcomes.entry(outcome.name().to_owned()).or_default() += 1;
@@ -185,6 +191,7 @@ impl Answers {
                     let copies = copies.get(&text).copied().unwrap_or_default();
                     let row = row_of(record, classes.number(labels.to_vec()), copies);
                     rows.insert(text, Some(row));
+                    doubtful += u64::from(consolidated.is_doubtful(record[0].id));
                 }
                 (None, Outcome::NoClass(name)) => {
                     rows.insert(text, None);
@@ -193,7 +200,11 @@ impl Answers {
                 (None, Outcome::Open(name)) => counts.add(name, 1),
             }
         }
-        Self { rows, outcomes }
+        Self {
+            rows,
+            outcomes,
+            doubtful,
+        }
     }
 
     /// Returns whether people have answered a text.

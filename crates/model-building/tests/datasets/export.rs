@@ -139,6 +139,58 @@ async fn training_formats_hold_agreed_labels_and_the_summary_says_what_they_do_n
 }
 
 #[tokio::test]
+async fn a_label_by_the_majority_stays_where_error_rates_speak_against_it_and_is_called_doubtful() {
+    let bucket = Bucket::new();
+    let answered = (0..60).map(|number| {
+        let (right, wrong) = if number % 2 == 0 {
+            ("World", "Sports")
+        } else {
+            ("Sports", "World")
+        };
+        let slip = if number == 0 { wrong } else { right };
+        let votes = [("ann", right), ("bea", slip), ("eve", wrong)];
+        let votes = votes.map(|(worker, label)| vote(worker, label, 1)).to_vec();
+        let text = format!("text number {number}");
+        LabelledRecord::new(record(&text, Signal::LowConfidence), votes, "loop-1", "arn:flow")
+    });
+    let answered: Vec<LabelledRecord> = answered.collect();
+    let told: BTreeMap<String, Value> = answered
+        .iter()
+        .map(|labelled| {
+            (
+                labelled.record.utterance.clone(),
+                json!(labelled.consensus.labels()),
+            )
+        })
+        .collect();
+    bucket.label("loop-1", &answered).await;
+
+    let (_, csv) = exported(&bucket, Format::ComprehendCsv).await;
+    let (lines, all) = exported(&bucket, Format::JsonLines).await;
+
+    let lines = String::from_utf8(lines).expect("UTF-8");
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let labels: BTreeMap<String, Value> = lines
+        .iter()
+        .map(|line| {
+            (
+                line["text"].as_str().unwrap_or_default().to_owned(),
+                line["labels"].clone(),
+            )
+        })
+        .collect();
+    assert_eq!(labels, told, "as each question was answered");
+    let doubtful: Vec<&Value> = lines.iter().filter(|line| line["doubtful"] == true).collect();
+    assert_eq!(doubtful.len(), 1);
+    assert_eq!(doubtful[0]["text"], "text number 0");
+    assert_eq!(doubtful[0]["decidedBy"], "majority");
+    assert_eq!((csv.rows, csv.doubtful, all.doubtful), (60, 1, 1));
+}
+
+#[tokio::test]
 async fn a_csv_escapes_bars_within_names_so_that_it_is_read_as_it_was_written() {
     let bucket = Bucket::new();
     let one_name = Vote {

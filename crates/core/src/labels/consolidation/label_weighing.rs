@@ -1,14 +1,13 @@
-//! Votes on each label of a text weighed by the error rates that people have on that label.
+//! How probable each label of a text is by the error rates that people have on that label.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Ballot, DawidSkene, DecidedBy, Decision, MAX_ESTIMATES, Observation, Record, SMOOTHING, Settings, Votes,
-    by_majority, dawid_skene, given,
-    per_label::{Fits, NamedLabels, Said, Verdict},
-    weighing::{USERS, annotator, annotators},
+    Ballot, DawidSkene, MAX_ESTIMATES, Observation, Record, SMOOTHING, Settings, Votes, dawid_skene,
+    per_label::NamedLabels,
+    weighing::{annotator, annotators},
 };
-use crate::labels::{consolidation::Consensus, human_loop::Answer, vote::VoteSource};
+use crate::labels::human_loop::Answer;
 
 /// The answer that a label does not fit.
 const NO: usize = 0;
@@ -23,7 +22,6 @@ pub(super) struct LabelWeighing<'a> {
     labels: NamedLabels,
     /// Of each label, by its number.
     models: Vec<DawidSkene>,
-    min_posterior: f64,
 }
 
 impl<'a> LabelWeighing<'a> {
@@ -36,7 +34,6 @@ impl<'a> LabelWeighing<'a> {
             annotators,
             labels: NamedLabels::of(votes),
             models: Vec::new(),
-            min_posterior: settings.min_posterior,
         };
         let rates = count.saturating_mul(weighing.labels.count() * 4);
         let patterns = Patterns::of(&weighing);
@@ -80,51 +77,24 @@ impl<'a> LabelWeighing<'a> {
         self.labels.named_by(self.votes.meaning(ballot))
     }
 
-    /// Decides on one record label by label; by majority where a label was split after somebody answered, where the model
-    /// finds a label improbable that all reviewers name, or finds none.
-    pub(super) fn decide(&self, ballots: &[Ballot]) -> Decision<'a> {
-        let is_for_majority =
-            |ballot: &Ballot| ballot.source == VoteSource::Adjudicator || !self.votes.is_whole(ballot);
-        if ballots.iter().any(is_for_majority) || !self.sure(ballots).any(Ballot::is_review) {
-            return by_majority(self.votes, ballots);
+    /// Returns how probable an answer to a record is, of several labels that of the least probable one: that it fits where the
+    /// answer names it, and that it does not where only somebody else does. `None` where nothing is known: what stands of an
+    /// answer since a label was split says too little.
+    pub(super) fn probability(&self, ballots: &[Ballot], answer: &Answer) -> Option<f64> {
+        if ballots.iter().any(|ballot| !self.votes.is_whole(ballot)) {
+            return None;
         }
-        let said = Said::of(&given(self.votes, ballots));
-        let verdict = |key: &str, is_tie| {
-            let found = self.verdict(self.labels.number(key)?, ballots, is_tie)?;
-            (found.fits || !said.all_name(key)).then_some(found)
-        };
-        match said.decided(
-            |key, yes, all| verdict(key, yes.is_tie_of(all)),
-            DecidedBy::DawidSkene,
-        ) {
-            (Consensus::Tie | Consensus::Unanswered, _) => by_majority(self.votes, ballots),
-            decided => decided,
-        }
-    }
-
-    /// Decides on a label: the reviewers by themselves, with the users where as many are for it as against it.
-    fn verdict(&self, label: usize, ballots: &[Ballot], is_tie: bool) -> Verdict {
-        let votes = self.observations(label, ballots);
-        let of_reviewers = votes.iter().copied().filter(|vote| vote.worker != USERS);
-        let reviewers: Vec<Observation> = of_reviewers.collect();
-        let model = &self.models[label];
-        let probable = |posterior: &[f64]| {
-            let fits = posterior[YES] > posterior[NO];
-            let probability = posterior[usize::from(fits)];
-            (probability > self.min_posterior).then_some(fits)
-        };
-        let among_all = model.posterior(&votes);
-        let (alone, with_users) = (probable(&model.posterior(&reviewers)), probable(&among_all));
-        let (fits, by_users) = match (alone, with_users) {
-            (Some(fits), with_users) if !is_tie || with_users == Some(fits) => (fits, false),
-            (_, Some(fits)) => (fits, true),
-            (_, None) => return None,
-        };
-        Some(Fits {
-            fits,
-            confidence: among_all[usize::from(fits)],
-            by_users,
-        })
+        let fitting = self.labels.named_in(answer);
+        let reviews = self.sure(ballots).filter(|ballot| ballot.is_review());
+        let named: BTreeSet<usize> = reviews
+            .flat_map(|ballot| self.named_by(ballot))
+            .copied()
+            .collect();
+        let probabilities = named.into_iter().map(|label| {
+            let posterior = self.models[label].posterior(&self.observations(label, ballots));
+            posterior[usize::from(fitting.contains(&label))]
+        });
+        probabilities.reduce(f64::min)
     }
 }
 

@@ -3,43 +3,43 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ballot, Consensus, DecidedBy, Decision, Given, MIN_POSTERIOR, OVERLAP_PER_ANSWER, Votes, decide,
+    Ballot, Consensus, DecidedBy, Decision, Given, OVERLAP_PER_ANSWER, Votes, decide,
     label_weighing::LabelWeighing, votes::Time, weighing::Weighing,
 };
 use crate::labels::human_loop::Answer;
 
-/// When Dawid–Skene is used and what it needs to be believed.
+/// When error rates are known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     /// Records with several votes, per answer that occurs, from which Dawid–Skene is used.
     pub overlap_per_answer: usize,
-    /// Posterior probability that an answer must exceed.
-    pub min_posterior: f64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             overlap_per_answer: OVERLAP_PER_ANSWER,
-            min_posterior: MIN_POSTERIOR,
         }
     }
 }
 
-/// How many votes became one consensus.
+/// How it is found how sure a consensus is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
-    /// The most frequent answer.
+    /// The share of those who voted.
     Majority,
-    /// The most probable answer, by everybody's estimated error rates.
+    /// Its probability by everybody's estimated error rates.
     DawidSkene,
 }
+
+/// Probability of an answer below which it is doubtful: it is less probable than all others together.
+const DOUBTFUL_BELOW: f64 = 0.5;
 
 /// What the votes on many records come to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Consolidated<'a> {
-    /// How it was found.
+    /// How it was found how sure each is.
     pub method: Method,
     /// Record id, consensus and the rule that decided it, in the order of ids.
     records: Vec<(u128, Decision<'a>)>,
@@ -57,40 +57,56 @@ impl<'a> Consolidated<'a> {
         self.decision(id).and_then(|(_, rule)| *rule)
     }
 
+    /// Returns whether an answer is more probably wrong than right, by the error rates of those who gave it: somebody else should
+    /// look at it. Never where error rates are unknown, nor of an adjudicator's answer.
+    pub fn is_doubtful(&self, id: u128) -> bool {
+        let is_improbable = |decision: &Decision<'_>| {
+            matches!(decision.0, Consensus::Agreed { confidence, .. } if confidence < DOUBTFUL_BELOW)
+                && decision.1 != Some(DecidedBy::Adjudicator)
+        };
+        self.method == Method::DawidSkene && self.decision(id).is_some_and(is_improbable)
+    }
+
     fn decision(&self, id: u128) -> Option<&Decision<'a>> {
         let place = self.records.binary_search_by_key(&id, |(id, _)| *id);
         place.ok().map(|place| &self.records[place].1)
     }
 }
 
-/// Consolidates the votes on many records: by Dawid–Skene once enough of them overlap, else by majority.
+/// Consolidates the votes on many records, each by majority, as its question is: a text has one label wherever it is looked at.
+///
+/// How sure an answer is, is its probability by Dawid–Skene once enough records overlap, else the share of votes. Error rates
+/// choose no other answer than people gave: who is estimated from other texts has not spoken on this one.
 ///
 /// Deterministic. All users are one annotator, whose error rates are learned like anybody's: weak before they
-/// overlap with reviewers. Reviewers decide; users only break what is open between them. An answer with a
-/// label that no reviewer named is never the consensus, whatever the model holds; where texts may have several labels, it may
-/// name labels together that no single reviewer named together. Where the model finds none of theirs probable, the
-/// majority decides, as it did when the question was answered: one reviewer's word counts. What is tied by majority is a tie,
-/// however reliable who is: people are asked about it, or an adjudicator is to decide. Records with the same votes
+/// overlap with reviewers. Records with the same votes
 /// are estimated once, so memory grows with the different sets of votes. Where texts may have several labels, error rates are
 /// those on each label: whether they name it where it fits, and where it does not.
 pub fn consolidate(votes: &Votes, settings: Settings) -> Consolidated<'_> {
     if votes.have_several_labels() {
         if let Some(weighing) = LabelWeighing::of(votes, settings) {
-            return weighed(votes, |ballots| weighing.decide(ballots));
+            return weighed(votes, |ballots, answer| weighing.probability(ballots, answer));
         }
     } else if let Some(weighing) = Weighing::of(votes, settings) {
-        return weighed(votes, |ballots| weighing.decide(ballots));
+        return weighed(votes, |ballots, answer| weighing.probability(ballots, answer));
     }
     decided(votes, Method::Majority, |ballots| by_majority(votes, ballots))
 }
 
-/// Decides on every record by error rates, but for what is tied: a question knows its own votes alone, and is open by them.
-fn weighed<'a>(votes: &'a Votes, weigh: impl Fn(&[Ballot]) -> Decision<'a>) -> Consolidated<'a> {
+/// Decides on every record by majority, and says how probable its answer is.
+fn weighed<'a>(
+    votes: &'a Votes,
+    probability: impl Fn(&[Ballot], &Answer) -> Option<f64>,
+) -> Consolidated<'a> {
     decided(votes, Method::DawidSkene, |ballots| {
-        match by_majority(votes, ballots) {
-            tie @ (Consensus::Tie, _) => tie,
-            _ => weigh(ballots),
+        let (mut consensus, rule) = by_majority(votes, ballots);
+        if let Consensus::Agreed { answer, confidence } = &mut consensus
+            && rule.is_some_and(|rule| rule != DecidedBy::Adjudicator)
+            && let Some(probability) = probability(ballots, answer)
+        {
+            *confidence = probability;
         }
+        (consensus, rule)
     })
 }
 
@@ -108,13 +124,13 @@ fn decided<'a>(
 }
 
 /// Decides on one record by majority.
-pub(super) fn by_majority<'a>(votes: &'a Votes, ballots: &[Ballot]) -> Decision<'a> {
+fn by_majority<'a>(votes: &'a Votes, ballots: &[Ballot]) -> Decision<'a> {
     let meanings = ballots.iter().map(|ballot| votes.meaning(ballot));
     decide(given(votes, ballots), meanings)
 }
 
 /// Returns what was given to one record, in the order of its ballots.
-pub(super) fn given<'a>(votes: &'a Votes, ballots: &[Ballot]) -> Vec<Given<'a, Time>> {
+fn given<'a>(votes: &'a Votes, ballots: &[Ballot]) -> Vec<Given<'a, Time>> {
     let given = ballots.iter().map(|ballot| Given {
         source: ballot.source,
         at: ballot.at,

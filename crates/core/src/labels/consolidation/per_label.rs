@@ -13,21 +13,21 @@ use crate::{
 };
 
 /// Whether a label fits, and how sure that is; `None` where nothing decides.
-pub(super) type Verdict = Option<Fits>;
+type Verdict = Option<Fits>;
 
 /// What was decided on one label.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Fits {
-    pub fits: bool,
+struct Fits {
+    fits: bool,
     /// From 0 to 1.
-    pub confidence: f64,
+    confidence: f64,
     /// Whether reviewers were tied, and users decided.
-    pub by_users: bool,
+    by_users: bool,
 }
 
 /// How many people say yes and no to one question.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Count {
+struct Count {
     reviewers: usize,
     users: usize,
 }
@@ -46,7 +46,7 @@ struct Label<'a, T> {
 }
 
 /// What people who are sure said of the labels of one text.
-pub(super) struct Said<'a, T> {
+struct Said<'a, T> {
     all: Count,
     none_fits: Count,
     /// By key; of those that a reviewer names.
@@ -75,8 +75,7 @@ pub(super) fn is_by_label<T>(given: &[Given<'_, T>]) -> bool {
 /// Decides label by label, by the majority of reviewers; of those who are tied on one, users decide. A tie where they do not:
 /// then the most frequent whole answer may count.
 pub(super) fn decide<'a, T: Ord + Copy>(given: &[Given<'a, T>]) -> Decision<'a> {
-    let said = Said::of(given);
-    said.decided(|_, yes, all| majority(yes, all), DecidedBy::Majority)
+    Said::of(given).decided()
 }
 
 /// Returns the labels on which reviewers are tied and users do not decide, in the order of names; none where labels are not
@@ -100,7 +99,7 @@ pub(super) fn tied<T: Ord + Copy>(given: &[Given<'_, T>]) -> Vec<String> {
 impl<'a, T: Ord + Copy> Said<'a, T> {
     /// Counts what is said. Who is unsure says nothing; who says that none fits, or names others, says no, but of what came in
     /// the place of a label that was split.
-    pub(super) fn of(given: &[Given<'a, T>]) -> Self {
+    fn of(given: &[Given<'a, T>]) -> Self {
         let mut said = Self {
             all: Count::default(),
             none_fits: Count::default(),
@@ -135,19 +134,15 @@ impl<'a, T: Ord + Copy> Said<'a, T> {
         said
     }
 
-    /// Decides by what `verdict` says of each label, whose key it gets, of how many say yes and how many say anything.
+    /// Decides on each label by majority.
     ///
     /// Where no label fits, that is the answer if most reviewers say so; else there is none.
-    pub(super) fn decided(
-        &self,
-        verdict: impl Fn(&str, Count, Count) -> Verdict,
-        rule: DecidedBy,
-    ) -> Decision<'a> {
+    fn decided(&self) -> Decision<'a> {
         let mut confidence: f64 = 1.0;
         let mut by_users = false;
         let mut fitting: Vec<&Label<'a, T>> = Vec::new();
-        for (key, label) in &self.labels {
-            let Some(found) = verdict(key, label.yes, label.asked(self.all)) else {
+        for label in self.labels.values() {
+            let Some(found) = majority(label.yes, label.asked(self.all)) else {
                 return (Consensus::Tie, None);
             };
             confidence = confidence.min(found.confidence);
@@ -169,14 +164,11 @@ impl<'a, T: Ord + Copy> Said<'a, T> {
             answer: Cow::Owned(answer_of(&fitting)),
             confidence,
         };
-        let rule = if by_users { DecidedBy::UserBrokeTie } else { rule };
+        let rule = match by_users {
+            true => DecidedBy::UserBrokeTie,
+            false => DecidedBy::Majority,
+        };
         (agreed, Some(rule))
-    }
-
-    /// Returns whether all reviewers name a label.
-    pub(super) fn all_name(&self, key: &str) -> bool {
-        let named = self.labels.get(key);
-        named.is_some_and(|label| label.yes.reviewers == label.asked(self.all).reviewers)
     }
 }
 
@@ -239,7 +231,7 @@ impl Count {
     }
 
     /// Returns whether as many reviewers say yes as no.
-    pub(super) fn is_tie_of(self, all: Self) -> bool {
+    fn is_tie_of(self, all: Self) -> bool {
         self.reviewers * 2 == all.reviewers
     }
 }

@@ -1,23 +1,18 @@
-//! Votes weighed by the error rates of those who gave them, which are learned from the votes themselves.
+//! How probable answers are by the error rates of those who voted, which are learned from the votes themselves.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
-use super::{
-    Ballot, Consensus, DawidSkene, DecidedBy, Decision, MAX_ESTIMATES, Observation, Record, SMOOTHING,
-    Settings, Votes, by_majority, counts, dawid_skene, given, most_frequent, spelt_alike,
-};
-use crate::labels::{human_loop::Answer, vote::VoteSource};
+use super::{Ballot, MAX_ESTIMATES, Observation, Record, SMOOTHING, Settings, Votes, dawid_skene};
+use crate::labels::human_loop::Answer;
 
-/// Everybody's error rates, and what they make of each set of votes.
+/// What everybody's error rates make of each set of votes.
 pub(super) struct Weighing<'a> {
     votes: &'a Votes,
     /// Annotator of each worker: reviewers are numbered, users are [`USERS`].
     annotators: Vec<usize>,
-    decisions: BTreeMap<Vec<Observation>, Weighed>,
+    /// How probable each answer is, by the number of what it says.
+    probabilities: BTreeMap<Vec<Observation>, Vec<f64>>,
 }
-
-/// A consensus on the number of what is said, and the rule that decided it.
-type Weighed = (Consensus<usize>, Option<DecidedBy>);
 
 /// The annotator that all users are.
 pub(super) const USERS: usize = 0;
@@ -39,7 +34,7 @@ impl<'a> Weighing<'a> {
         let mut weighing = Self {
             votes,
             annotators,
-            decisions: BTreeMap::new(),
+            probabilities: BTreeMap::new(),
         };
         let mut records_with: BTreeMap<Vec<Observation>, usize> = BTreeMap::new();
         for (_, ballots) in votes.records() {
@@ -58,14 +53,9 @@ impl<'a> Weighing<'a> {
             .into_iter()
             .map(|(votes, count)| Record { votes, count })
             .collect();
-        let model = dawid_skene(&records, count, answers, SMOOTHING);
-        weighing.decisions = records
-            .into_iter()
-            .map(|record| {
-                let decision = weigh(&model, &record.votes, &all_answers, settings.min_posterior);
-                (record.votes, decision)
-            })
-            .collect();
+        let posteriors = dawid_skene(&records, count, answers, SMOOTHING).posteriors;
+        let sets = records.into_iter().map(|record| record.votes);
+        weighing.probabilities = sets.zip(posteriors).collect();
         Some(weighing)
     }
 
@@ -82,32 +72,12 @@ impl<'a> Weighing<'a> {
         observations
     }
 
-    pub(super) fn decide(&self, ballots: &[Ballot]) -> Decision<'a> {
-        let observations = self.observations(ballots);
-        let is_final = ballots
-            .iter()
-            .any(|ballot| ballot.source == VoteSource::Adjudicator);
-        if is_final || observations.iter().all(|vote| vote.worker == USERS) {
-            return by_majority(self.votes, ballots);
-        }
-        match self.decisions[&observations] {
-            (Consensus::Agreed { answer, confidence }, rule) => {
-                let answer = Cow::Borrowed(self.as_spelt(ballots, answer));
-                (Consensus::Agreed { answer, confidence }, rule)
-            }
-            // The question is answered, and nobody will be asked again: so their word counts, improbable as it is.
-            (Consensus::Tie | Consensus::Unanswered, _) => by_majority(self.votes, ballots),
-        }
-    }
-
-    /// Returns an answer to a record in the spelling that is kept there.
-    fn as_spelt(&self, ballots: &[Ballot], meaning: usize) -> &'a Answer {
-        let meanings = ballots.iter().map(|ballot| self.votes.meaning(ballot));
-        let spelt = spelt_alike(given(self.votes, ballots), meanings);
-        let mut given = spelt.into_iter().zip(ballots);
-        let answer = given.find(|(_, ballot)| self.votes.meaning(ballot) == meaning);
-        let (given, _) = answer.expect("only what a reviewer of the record said is chosen");
-        given.answer
+    /// Returns how probable an answer to a record is; `None` where nobody gave it, so that nothing is known of it.
+    pub(super) fn probability(&self, ballots: &[Ballot], answer: &Answer) -> Option<f64> {
+        let gave_it = |ballot: &&Ballot| self.votes.answer(ballot).says_the_same(answer);
+        let meaning = self.votes.meaning(ballots.iter().find(gave_it)?);
+        let probabilities = self.probabilities.get(&self.observations(ballots))?;
+        probabilities.get(meaning).copied()
     }
 }
 
@@ -135,35 +105,4 @@ pub(super) fn annotators(votes: &Votes) -> Vec<usize> {
             if is_reviewer { reviewers } else { USERS }
         })
         .collect()
-}
-
-/// Decides on a set of votes: the reviewers by themselves, with the users where as many reviewers are for one answer as for
-/// another. Only answers that a reviewer gave are chosen from; a tie where none is probable enough.
-fn weigh(model: &DawidSkene, votes: &[Observation], answers: &[&Answer], min_posterior: f64) -> Weighed {
-    let reviewers: Vec<Observation> = votes
-        .iter()
-        .copied()
-        .filter(|vote| vote.worker != USERS)
-        .collect();
-    let best = |posterior: &[f64]| {
-        let given = reviewers.iter().map(|vote| (posterior[vote.answer], vote.answer));
-        let best = given.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
-        best.filter(|(probability, _)| *probability > min_posterior)
-            .map(|(_, answer)| answer)
-    };
-    let is_tie = most_frequent(&counts(reviewers.iter().map(|vote| answers[vote.answer]))).len() > 1;
-    let among_all = model.posterior(votes);
-    let (alone, with_users) = (best(&model.posterior(&reviewers)), best(&among_all));
-    let (answer, rule) = match (alone, with_users) {
-        (Some(answer), with_users) if !is_tie || with_users == Some(answer) => {
-            (answer, DecidedBy::DawidSkene)
-        }
-        (_, Some(answer)) => (answer, DecidedBy::UserBrokeTie),
-        (_, None) => return (Consensus::Tie, None),
-    };
-    let agreed = Consensus::Agreed {
-        answer,
-        confidence: among_all[answer],
-    };
-    (agreed, Some(rule))
 }
