@@ -24,12 +24,17 @@ use crate::{A2iTrigger, A2iTriggerError, plan::may_be_copy};
 
 impl A2iTrigger {
     /// Returns whether a text is asked although it is a copy of another: somebody has said of either that the class is wrong
-    /// which makes it one, or the other was asked so long ago that nothing is left of its question.
+    /// which makes it one, or the other was asked so long ago that nothing is left of its question. So is one that has a question
+    /// of its own, which was given up though somebody had said something, or taken back: it would get no answer of the other.
     pub(crate) async fn is_contradicted(
         &self,
         record: &FeedbackRecord,
         original: &str,
     ) -> Result<bool, A2iTriggerError> {
+        let own = self.questions.read(&record.id).await?;
+        if own.is_some_and(|own| originals::answers_for_itself(&own)) {
+            return Ok(true);
+        }
         let Some(mut question) = self.questions.read(original).await? else {
             // What is a copy itself has no question: a text that is like it is no copy of what is asked instead.
             let copied = keys::duplicate(original);

@@ -320,14 +320,14 @@ impl A2iTrigger {
             .await
     }
 
-    /// Keeps copies, each with the id of its original, where the labels will lie: see [`KeptCopy`].
+    /// Keeps copies, each with the id of its original, where the labels will lie: see [`KeptCopy::key`].
     pub(crate) async fn keep_copies(
         &self,
         copies: Vec<(String, FeedbackRecord)>,
     ) -> Result<(), A2iTriggerError> {
         let keys: Vec<String> = copies
             .iter()
-            .map(|(original, copy)| Some(KeptCopy::of(original, copy)?.to_string()))
+            .map(|(original, copy)| KeptCopy::key(original, copy))
             .collect::<Option<_>>()
             .ok_or(A2iTriggerError::ForeignClaim)?;
         let announced = copy_changes::announce(&self.training, Becomes::Kept, &keys).await;

@@ -282,8 +282,8 @@ impl Copies<'_> {
         self.deliver_part(&format!("contradicted-{}", asked.id), &[again])
             .await?;
 
-        let keys = copies.iter().map(|copy| KeptCopy::of(&asked.id, &copy.record));
-        let keys: Vec<Option<String>> = keys.map(|kept| kept.map(|kept| kept.to_string())).collect();
+        let keys = copies.iter().map(|copy| KeptCopy::key(&asked.id, &copy.record));
+        let keys: Vec<Option<String>> = keys.collect();
         let announced: Vec<String> = keys.iter().flatten().cloned().collect();
         copy_changes::announce(self.training, Becomes::Kept, &announced).await?;
         for (copy, key) in copies.iter().zip(keys) {

@@ -173,6 +173,16 @@ fn was_given_up_silently(question: &Question) -> bool {
     question.state == State::Abandoned && question.is_silent()
 }
 
+/// Returns whether a question that nobody answers stays its text's own: it was given up after somebody had said something of the
+/// text, or a complaint was taken back. No answer to another text is told for it.
+pub fn answers_for_itself(question: &Question) -> bool {
+    match question.state {
+        State::Abandoned => !was_given_up_silently(question),
+        State::Withdrawn => true,
+        State::Asked | State::Answered | State::Disputed => false,
+    }
+}
+
 /// Returns whether people are asked a question, or have answered it.
 pub(crate) fn is_with_people(question: &Question) -> bool {
     match question.state {

@@ -61,7 +61,7 @@ async fn copies_in_one_object_are_asked_once_and_kept_with_their_original() {
 #[tokio::test]
 async fn the_same_text_again_is_kept_as_a_copy_of_itself_once_for_each_time() {
     let services = Services::start();
-    let at = |time: &str| line("Rates rise", "dislike", 0.9).replace("T10:00", time);
+    let at = |time: &str| line("Rates rise", "low-confidence", 0.1).replace("T10:00", time);
     let first = services.deliver("feedback/a", at("T10:00") + &at("T11:00")).await;
     let second = services.deliver("feedback/b", at("T12:00")).await;
 
@@ -74,6 +74,27 @@ async fn the_same_text_again_is_kept_as_a_copy_of_itself_once_for_each_time() {
     assert_eq!(asked(&[&script]), ["Rates rise"]);
     let of_itself = |copy: &KeptCopy| copy.original == id("Rates rise") && copy.id == copy.original;
     assert!(copies.len() == 2 && copies.iter().all(of_itself), "{copies:?}");
+}
+
+#[tokio::test]
+async fn a_complaint_about_a_text_that_was_asked_is_no_copy_and_goes_on_where_the_question_is_given_up() {
+    let services = Services::start();
+    let complaint = line(STORY, "dislike", 0.9).replace("T10:00", "T11:00");
+    let first = services.deliver("feedback/a", story("Oil", "Oil")).await;
+    let second = services.deliver("feedback/b", complaint).await;
+
+    for event in [&first, &second, &second] {
+        services.work_off(event).await;
+    }
+
+    assert_eq!(services.copies().await, [], "it is the text that was asked");
+    assert_eq!(services.keys_in(TRAINING_BUCKET, "copies/").await.len(), 1);
+    let released = give_up(&services, STORY).await;
+    let [event] = &released[..] else {
+        panic!("one object: {released:?}");
+    };
+    let again = services.work_off(event).await;
+    assert_eq!(asked(&[&again]), [STORY]);
 }
 
 /// A copy of the story by its last words, and a text that is cut off: a copy of the former and not of the story.

@@ -158,8 +158,7 @@ impl Services {
     /// The copies that were kept, in the order of their keys.
     pub async fn copies(&self) -> Vec<KeptCopy> {
         let keys = self.keys_in(TRAINING_BUCKET, "copies/").await;
-        let parsed = keys.iter().map(|key| KeptCopy::parse(key).expect("a copy"));
-        parsed.collect()
+        keys.iter().filter_map(|key| KeptCopy::parse(key)).collect()
     }
 
     pub async fn keys_in(&self, bucket: &str, prefix: &str) -> Vec<String> {

@@ -397,3 +397,36 @@ async fn what_is_said_of_a_text_that_was_given_up_counts_for_the_near_duplicate_
         assert_eq!((copy.state, copy.reopened), (State::Answered, 0), "{said}");
     }
 }
+
+#[tokio::test]
+async fn a_text_that_was_given_up_after_somebody_spoke_of_it_is_asked_when_it_comes_again_and_is_no_copy_of_its_copy()
+ {
+    for is_liked in [true, false] {
+        let services = Services::start();
+        let [tagged, _] = copies();
+        let like = feedback(STORY, json!({"signal": "like"}));
+        let mut came = vec![
+            line(STORY, "low-confidence", 0.1),
+            line(&tagged, "low-confidence", 0.1),
+        ];
+        came.extend(is_liked.then_some(like));
+        for (lines, number) in came.into_iter().zip(1..) {
+            let event = services.deliver(&format!("feedback/{number}"), lines).await;
+            services.work_off(&event).await;
+        }
+        for event in give_up(&services, STORY).await {
+            assert_eq!(asked(&[&services.work_off(&event).await]), [tagged.as_str()]);
+        }
+
+        let again = line(STORY, "low-confidence", 0.1).replace("T10:00", "T12:00");
+        let event = services.deliver("feedback/9", again).await;
+        let texts = asked(&[&services.work_off(&event).await]);
+
+        // Of the one of which nobody has said anything the answer to the other is told.
+        let expected: &[&str] = if is_liked { &[STORY] } else { &[] };
+        assert_eq!(texts, expected);
+        let duplicate = keys::duplicate(&record_id("news", STORY));
+        let is_told_of_copy = services.keys("duplicates/").await.contains(&duplicate);
+        assert_eq!(is_told_of_copy, !is_liked);
+    }
+}

@@ -7,11 +7,13 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::feedback::FeedbackRecord;
+use crate::feedback::{FeedbackRecord, Signal};
 
 /// Where copies are kept.
 pub const COPIES_PREFIX: &str = "copies/";
 const SUFFIX: &str = ".json";
+/// How keys end of what is kept beside copies and counts as none: see [`KeptCopy::key`].
+const SAID_SUFFIX: &str = "-said.json";
 
 /// Copies of copies that lead to an answer, at most: one for form, one for a small change, and room for questions
 /// that were asked anew after their claims had expired.
@@ -37,6 +39,19 @@ impl KeptCopy {
             original: parse_id(original)?,
             id: parse_id(&copy.id)?,
             occurrence: occurrence(copy),
+        })
+    }
+
+    /// Returns the key of a record that waits for the answer to a question; `None` if an id is none.
+    ///
+    /// A complaint about the text that is asked goes on as a copy does where the question is given up. But it is no further
+    /// text that the answer serves: its key is that of no copy.
+    pub fn key(original: &str, copy: &FeedbackRecord) -> Option<String> {
+        let kept = Self::of(original, copy)?;
+        let key = kept.to_string();
+        Some(match copy.signal == Signal::Dislike && kept.id == kept.original {
+            true => key.strip_suffix(SUFFIX)?.to_owned() + SAID_SUFFIX,
+            false => key,
         })
     }
 
@@ -169,6 +184,7 @@ mod tests {
         let start = format!("copies/{}/{}-", original.id, copy.id);
         assert!(key.starts_with(&start), "{key}");
         assert_eq!(KeptCopy::parse(&key), Some(kept));
+        assert_eq!(KeptCopy::key(&original.id, &copy), Some(key));
         assert_eq!(KeptCopy::of("no id", &copy), None);
         for other in [
             "copies/recent-texts.jsonl",
@@ -177,6 +193,25 @@ mod tests {
         ] {
             assert_eq!(KeptCopy::parse(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_complaint_about_the_asked_text_waits_with_its_copies_and_is_none() {
+        let asked = record("Rates rise", "2026-11-20T10:00:00Z");
+        let complaint = record("Rates rise", "2026-11-20T11:00:00Z");
+        let again = FeedbackRecord {
+            signal: Signal::LowConfidence,
+            ..complaint.clone()
+        };
+        let respelt = record("RATES rise!", "2026-11-20T11:00:00Z");
+
+        let key = |copy: &FeedbackRecord| KeptCopy::key(&asked.id, copy).expect("ids");
+
+        assert_eq!(complaint.signal, Signal::Dislike);
+        assert!(key(&complaint).starts_with(&format!("copies/{}/{}-", asked.id, asked.id)));
+        assert_eq!(KeptCopy::parse(&key(&complaint)), None);
+        assert_eq!(KeptCopy::parse(&key(&again)), KeptCopy::of(&asked.id, &again));
+        assert_eq!(KeptCopy::parse(&key(&respelt)), KeptCopy::of(&asked.id, &respelt));
     }
 
     #[test]
