@@ -184,7 +184,7 @@ mod tests {
         let start = format!("copies/{}/{}-", original.id, copy.id);
         assert!(key.starts_with(&start), "{key}");
         assert_eq!(KeptCopy::parse(&key), Some(kept));
-        assert_eq!(KeptCopy::key(&original.id, &copy), Some(key));
+        assert_eq!(KeptCopy::key(&original.id, &copy), Some(key.clone()));
         assert_eq!(KeptCopy::of("no id", &copy), None);
         for other in [
             "copies/recent-texts.jsonl",
