@@ -116,7 +116,7 @@ pub struct FirstModelProgress {
     pub text: String,
 }
 
-/// A training file that was refused.
+/// A training file that was refused, or that waits for the text encoder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RefusedFile {
@@ -124,6 +124,13 @@ pub struct RefusedFile {
     pub key: String,
     /// Why.
     pub reason: String,
+    /// Whether nothing is wrong with it, and it is taken as soon as the text encoder can be used.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub waits: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// What the trial of the worker task template in use found, with a made-up answer.
@@ -418,14 +425,18 @@ async fn refused_files(training: &Bucket) -> Result<Vec<RefusedFile>, BucketErro
 }
 
 impl RefusedFile {
-    /// Returns those of the training files that were refused.
+    /// Returns those of the training files that were refused, or wait.
     pub fn of(reports: &[TrainingFileReport]) -> Vec<Self> {
-        let refused = reports
-            .iter()
-            .filter(|report| report.state == TrainingFileState::Refused);
+        let refused = reports.iter().filter(|report| {
+            matches!(
+                report.state,
+                TrainingFileState::Refused | TrainingFileState::Waiting
+            )
+        });
         let refused = refused.map(|report| Self {
             key: report.key.clone(),
             reason: report.reason.clone().unwrap_or_default(),
+            waits: report.state == TrainingFileState::Waiting,
         });
         refused.collect()
     }

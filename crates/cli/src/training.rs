@@ -15,7 +15,10 @@ use active_learning_aws::{
     overview::FAILED_EVENTS,
 };
 use active_learning_core::{
-    dataset::{Mode, ONLY_LABEL, TrainingFileReport, TrainingFileState, is_initial_file, is_shipped_sample},
+    dataset::{
+        Mode, ONLY_LABEL, TrainingFileReport, TrainingFileState, is_initial_file, is_shipped_sample,
+        report_key,
+    },
     erasure::ErasedTexts,
     text::counted_as,
 };
@@ -176,6 +179,7 @@ pub async fn prepare(
         }
         None => Some((SAMPLE_KEY, sample.to_vec())),
     };
+    offer_again(&bucket).await?;
     let mut waiting = Waiting::of(stack, &bucket).await?;
     if let Some((key, data)) = data {
         waiting.file = Some(key);
@@ -197,6 +201,21 @@ pub async fn prepare(
         }
     }
     Ok(HasModel(true))
+}
+
+/// Puts those files there anew that wait for the text encoder: another one may be chosen now, of which no event tells.
+async fn offer_again(training: &Bucket) -> Result<(), BucketError> {
+    for report in model_building::training_files(training).await? {
+        if report.state != TrainingFileState::Waiting {
+            continue;
+        }
+        if let Some(file) = training.read(&report.key, MAX_TRAINING_FILE_BYTES).await? {
+            // What is said of it from now on is of this encoder.
+            training.delete(&report_key(&report.key)).await?;
+            training.put(&report.key, CSV, file.bytes).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns whether the user's file is to be learned from, and tells what that means for the model that serves: where the file

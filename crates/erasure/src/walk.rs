@@ -343,7 +343,14 @@ impl Erase<'_> {
             }
             Rule::TrainingFile => match self.report_of(key).await? {
                 // What is left of it may be no file to refuse: it is looked at anew.
-                Some(report) if report.state == TrainingFileState::Refused => return Ok(false),
+                Some(report)
+                    if matches!(
+                        report.state,
+                        TrainingFileState::Refused | TrainingFileState::Waiting
+                    ) =>
+                {
+                    return Ok(false);
+                }
                 report => report.is_some_and(|report| report.etag == listed.etag),
             },
             Rule::Stays | Rule::Rewritten(_) | Rule::StaysEmpty(_) | Rule::Dataset | Rule::MadeAnew => {

@@ -41,6 +41,7 @@ pub fn describe(report: &TrainingFileReport) -> String {
         TrainingFileState::Taken => "taken",
         TrainingFileState::Refused => "refused",
         TrainingFileState::Ignored => "ignored",
+        TrainingFileState::Waiting => "waits",
     };
     let reason = report
         .reason

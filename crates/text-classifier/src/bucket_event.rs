@@ -8,7 +8,7 @@ use lambda_runtime::Diagnostic;
 use crate::{
     Config,
     arn::{ClassifierArn, EndpointArn, FlywheelArn},
-    bucket::{self, Bucket, StoreError},
+    bucket::{self, Bucket, ENCODER_FOLDER, StoreError},
     classification_job, classification_run,
     encoders::Encoders,
     endpoint, flywheel,
@@ -51,12 +51,18 @@ pub(crate) async fn handle(
     invocation: &Invocation,
     part: Option<usize>,
 ) -> Result<(), EventError> {
+    // What waits for the encoder may be taken now, also where another one was chosen since.
+    if encoders.are_new() {
+        Box::pin(initial_model::take_waiting(bucket, encoders, config)).await?;
+    }
     for record in event.records {
         let Some(upload) = upload(bucket, record) else {
             continue;
         };
         if is_initial_file(&upload.key) {
             Box::pin(initial_model::build(bucket, encoders, config, &upload)).await?;
+        } else if upload.key.starts_with(ENCODER_FOLDER) {
+            Box::pin(initial_model::take_waiting(bucket, encoders, config)).await?;
         } else if let Some(resource) = bucket::resource_of_job(&upload.key) {
             work(bucket, encoders, config, resource, invocation, part).await?;
         } else {

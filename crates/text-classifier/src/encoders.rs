@@ -1,6 +1,13 @@
 //! The text encoder in use, loaded when it is first needed, and the models that need it.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use text_encoder::{Encoder, FILES, Files};
 use text_model::{Model, Prediction};
@@ -56,6 +63,8 @@ pub(crate) struct Encoders {
     /// That of the bucket, once it is loaded.
     own: Arc<Mutex<Option<Own>>>,
     recent: Recent,
+    /// Whether [`Encoders::are_new`] was asked.
+    was_asked: Arc<AtomicBool>,
 }
 
 /// An encoder of the bucket.
@@ -80,7 +89,13 @@ impl Encoders {
             bucket,
             own: Arc::default(),
             recent: Recent::default(),
+            was_asked: Arc::default(),
         }
+    }
+
+    /// Returns whether it is asked for the first time in this process, which may have another choice than the one before.
+    pub(crate) fn are_new(&self) -> bool {
+        !self.was_asked.swap(true, Ordering::Relaxed)
     }
 
     /// Returns which encoder was chosen.

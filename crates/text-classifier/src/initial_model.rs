@@ -56,7 +56,7 @@ pub(crate) struct Upload {
 ///
 /// [`Config::test_share`] of its texts is left out, as datasets hold it out, so that later models can be compared
 /// with this one. A file that cannot be used is refused in its report and changes nothing; so is sample
-/// data beside a user's own.
+/// data beside a user's own. Where the text encoder cannot be used, a good file waits: see [`take_waiting`].
 ///
 /// Idempotent: a model's version comes from the file's content, the order of files from the time of
 /// their upload. The same event again changes nothing, whatever came in between.
@@ -85,6 +85,38 @@ pub(crate) async fn build(
         return Ok(());
     };
     build_of(bucket, encoders, config, upload, file).await
+}
+
+/// Looks again at the files that wait for the text encoder, and takes them where it can be used now. Idempotent.
+///
+/// # Errors
+///
+/// The bucket failed.
+pub(crate) async fn take_waiting(
+    bucket: &Bucket,
+    encoders: &Encoders,
+    config: &Config,
+) -> Result<(), StoreError> {
+    for file in bucket.own_objects(INITIAL_PREFIX).await? {
+        if !is_initial_file(&file.key) {
+            continue;
+        }
+        let report: Option<TrainingFileReport> = bucket.read_own(&report_key(&file.key)).await?;
+        let waits = |report: &TrainingFileReport| {
+            report.state == TrainingFileState::Waiting && report.etag == file.etag
+        };
+        let Some(report) = report.filter(waits) else {
+            continue;
+        };
+        let uploaded = DateTime::parse_from_rfc3339(&report.at);
+        let upload = Upload {
+            time: uploaded.map_or(file.modified, |at| at.with_timezone(&Utc)),
+            key: file.key,
+            etag: file.etag,
+        };
+        build(bucket, encoders, config, &upload).await?;
+    }
+    Ok(())
 }
 
 async fn build_of(
@@ -126,6 +158,16 @@ async fn build_of(
                     .extend(take_labels(bucket, upload, &[label], several).await?);
             }
             keep_earlier_repairs(bucket, &mut report).await?;
+            return write_report(bucket, &report).await;
+        }
+        Err(Refusal::Encoder(reason)) => {
+            tracing::error!(
+                key = upload.key,
+                reason,
+                "a training file waits for the text encoder"
+            );
+            report.state = TrainingFileState::Waiting;
+            report.reason = Some(reason);
             return write_report(bucket, &report).await;
         }
         Err(Refusal::OnlyLabel { reason: refusal, .. } | Refusal::Other(refusal)) => {
@@ -174,6 +216,8 @@ enum Refusal {
         repairs: Vec<String>,
         reason: String,
     },
+    /// The text encoder cannot be used: nothing is wrong with the file.
+    Encoder(String),
     Other(String),
 }
 
@@ -207,7 +251,17 @@ async fn taken(
 ) -> Result<Result<(ClassifierArn, Vec<String>), Refusal>, StoreError> {
     let encoder = match encoders.current().await {
         Ok(encoder) => encoder,
-        Err(error @ StoreError::Encoder(_)) => return Ok(Err(Refusal::Other(error.to_string()))),
+        Err(error @ StoreError::Encoder(_)) => {
+            // What is wrong with the file is told before.
+            let read = training_set_of(bucket, file, Reading::of(config)).await?;
+            let waits = format!(
+                "{error}. Nothing is wrong with this file: it is taken as soon as the encoder can be used"
+            );
+            return Ok(Err(match read {
+                Ok(_) => Refusal::Encoder(waits),
+                Err(refusal) => refusal.into(),
+            }));
+        }
         Err(error) => return Err(error),
     };
     let (endpoint, reading) = (&config.endpoint_arn, Reading::of(config));
@@ -413,12 +467,7 @@ async fn trained(
             .unwrap_or_default()));
     }
     let start = Utc::now();
-    let labels = bucket.label_sets().current().await?;
-    let read = tokio::task::spawn_blocking(move || {
-        let own_name = |name: &str| own_name(labels.as_deref()?, name);
-        training_set(&file, reading, &own_name)
-    });
-    let mut set = match read.await.expect("reading neither panics nor is cancelled") {
+    let mut set = match training_set_of(bucket, file, reading).await? {
         Ok(set) => set,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -442,6 +491,20 @@ async fn trained(
         "model trained"
     );
     Ok(Ok(repairs))
+}
+
+/// Reads the rows to train on, by the label set of now.
+async fn training_set_of(
+    bucket: &Bucket,
+    file: Vec<u8>,
+    reading: Reading,
+) -> Result<Result<TrainingSet, TrainingDataError>, StoreError> {
+    let labels = bucket.label_sets().current().await?;
+    let read = tokio::task::spawn_blocking(move || {
+        let own_name = |name: &str| own_name(labels.as_deref()?, name);
+        training_set(&file, reading, &own_name)
+    });
+    Ok(read.await.expect("reading neither panics nor is cancelled"))
 }
 
 /// Returns the name that the label set has for a label; where the parameter made the set, the file names the labels.

@@ -31,6 +31,8 @@ pub enum TrainingFileState {
     Refused,
     /// It is sample data, and there is data of the user's own.
     Ignored,
+    /// Nothing is wrong with it, but the text encoder cannot be used: it is taken as soon as that can.
+    Waiting,
 }
 
 /// The content of `initial-reports/<name>.json`. Names lines and classes, never a text.
@@ -43,7 +45,7 @@ pub struct TrainingFileReport {
     pub etag: String,
     /// What was done with it.
     pub state: TrainingFileState,
-    /// Why it was refused or ignored.
+    /// Why it was refused or ignored, or what it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What was read otherwise than it is written, and what to mind.

@@ -30,7 +30,8 @@ impl Console<'_> {
             blocks.extend(differences.into_iter().map(Block::text));
         }
         for file in &overview.refused_files {
-            blocks.push(Block::text(format!("{} was refused: {}", file.key, file.reason)));
+            let state = if file.waits { "waits" } else { "was refused" };
+            blocks.push(Block::text(format!("{} {state}: {}", file.key, file.reason)));
         }
         let activity = overview.activity.as_ref();
         blocks.extend(activity.map(|activity| Block::Chart(by_day(activity))));

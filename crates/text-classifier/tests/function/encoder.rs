@@ -611,3 +611,62 @@ async fn a_job_looks_through_the_encoder_too() {
     assert_eq!(lines[2]["Classes"][0]["Name"], "sport");
     assert_eq!(lines[2]["Line"], "2");
 }
+
+async fn report_on(function: &Function, file: &str) -> Value {
+    let report = function.object(&format!("initial-reports/{file}.json")).await;
+    serde_json::from_slice(&report.expect("a report")).expect("JSON")
+}
+
+#[tokio::test]
+async fn a_good_file_waits_for_an_encoder_that_cannot_be_used_and_is_taken_once_it_can() {
+    let function = Function::with_encoder(TextEncoder::S3);
+    function.put_quietly("encoder/config.json", "{}").await;
+    let bad = "food\nsport\n";
+    for (key, csv) in [("initial/bad.csv", bad), ("initial/rows.csv", FOOD_AND_SPORT)] {
+        function.train(key, csv).await.expect("told in a report");
+    }
+    let (refused, waiting) = (
+        report_on(&function, "bad.csv").await,
+        report_on(&function, "rows.csv").await,
+    );
+
+    let mut last = Value::Null;
+    for (name, file) in text_encoder::built_in_files() {
+        last = function.put(&format!("encoder/{name}"), file.to_vec()).await;
+    }
+    function.deliver(&last).await.expect("taken");
+
+    assert_eq!(refused["state"], "refused", "{refused}");
+    assert_eq!(waiting["state"], "waiting", "{waiting}");
+    let reason = waiting["reason"].as_str().expect("a reason");
+    assert!(reason.contains("text encoder under encoder/"), "{reason}");
+    assert!(reason.contains("Nothing is wrong with this file"), "{reason}");
+    let taken = report_on(&function, "rows.csv").await;
+    assert_eq!(
+        (&taken["state"], &taken["reason"]),
+        (&json!("taken"), &Value::Null),
+        "{taken}"
+    );
+    assert_eq!(best(&function, "pasta with tomato sauce").await, "food");
+    assert_eq!(report_on(&function, "bad.csv").await, refused);
+}
+
+#[tokio::test]
+async fn a_file_that_waits_for_an_encoder_is_taken_by_a_function_that_looks_through_another() {
+    let function = Function::with_encoder(TextEncoder::S3);
+    function
+        .train("initial/rows.csv", FOOD_AND_SPORT)
+        .await
+        .expect("told in a report");
+    assert_eq!(report_on(&function, "rows.csv").await["state"], "waiting");
+    let function = function.with_other_encoder(TextEncoder::BuiltIn);
+
+    // Whatever it is that comes first.
+    function
+        .train("initial/other.csv", "food\nsport\n")
+        .await
+        .expect("told in a report");
+
+    assert_eq!(report_on(&function, "rows.csv").await["state"], "taken");
+    assert_eq!(best(&function, "pasta with tomato sauce").await, "food");
+}

@@ -85,7 +85,9 @@ impl Function {
         };
         let bucket = BucketSpec {
             name: BUCKET.into(),
-            notifications: vec![notification("initial/"), notification("text-classifier/jobs/")],
+            notifications: ["initial/", "encoder/", "text-classifier/jobs/"]
+                .map(notification)
+                .into(),
             ..BucketSpec::default()
         };
         service.put_bucket(bucket).expect("bucket");
