@@ -12,6 +12,7 @@ mod training_check;
 mod training_report;
 mod training_rows;
 mod unnamed_labels;
+mod words_beside;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,7 @@ pub use training_report::{
 };
 pub use training_rows::{BadRow, RowError, TrainingRow, TrainingRows, label_column, label_problem};
 pub use unnamed_labels::{FAST_TEXT_MARK, VECTOR, holds_fast_text_label, unnamed_labels};
+pub use words_beside::WordsBeside;
 
 /// Whether a text has one label or any number of them. Serialised as Comprehend's `Mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use sha2::{Digest, Sha256};
 pub use unusable::Unusable;
 
+use super::WordsBeside;
 use crate::{
     labels::label_key::{dotless_key, has_open_capital, label_key, whole_number},
     text::{look_alike, normal_form},
@@ -39,6 +40,8 @@ pub struct TrainingCheck {
     meant: HashMap<u64, Vec<String>>,
     /// Numbers of the labels that follow other ones of the same text, with the first line of each.
     conflicts: BTreeMap<u64, BTreeMap<u64, u64>>,
+    /// What may be labels within the texts.
+    words: WordsBeside,
 }
 
 /// A text that was seen.
@@ -212,6 +215,7 @@ impl TrainingCheck {
     ) {
         self.rows += 1;
         self.text_bytes += text.len() as u64;
+        self.words.add(text);
         let mut keys = Vec::new();
         for label in labels {
             self.label_bytes += label.len() as u64;
@@ -275,7 +279,15 @@ impl TrainingCheck {
     /// [`Unusable`].
     pub fn finish(self) -> Result<Findings, Unusable> {
         self.check_columns()?;
-        self.finish_of_known_labels()
+        let words = self.words.told();
+        let mut findings = self.finish_of_known_labels()?;
+        findings.repairs.extend(words.map(|words| {
+            format!(
+                "warning: each text {words}, which are read as part of it: if these are labels, take them out of the texts, \
+                 since those to classify do not have them"
+            )
+        }));
+        Ok(findings)
     }
 
     /// Decides what is done with rows whose labels are known as labels: how many there are beside how many texts says nothing

@@ -183,3 +183,28 @@ fn classes_with_a_single_row_are_warned_of() {
         "{warning}"
     );
 }
+
+#[test]
+fn labels_that_stand_within_the_texts_too_are_warned_of() {
+    let row = |at: usize| {
+        let label = ["billing", "login"][at % 2];
+        (label, format!("{label} - the story of item {at}"))
+    };
+    let rows: Vec<(&str, String)> = (0..8).map(row).collect();
+    let rows: Vec<(&str, &str)> = rows.iter().map(|(label, text)| (*label, text.as_str())).collect();
+
+    let findings = check(&rows).expect("usable");
+    let few = check(&rows[..4]).expect("usable");
+
+    let told: Vec<&String> = findings
+        .repairs
+        .iter()
+        .filter(|told| told.contains("beside"))
+        .collect();
+    assert_eq!(told.len(), 1, "{:?}", findings.repairs);
+    assert!(
+        told[0].contains("begins with one of 2 words beside ` - `"),
+        "{told:?}"
+    );
+    assert_eq!(few.repairs, [""; 0]);
+}
