@@ -243,7 +243,7 @@ async fn an_answer_that_is_announced_to_become_another_one_does_so_and_nobody_is
     services.put_answered(&votes).await;
     let before = services.asked_question().await;
     let labelled = LabelledRecord {
-        // As the error rates of the two say: their votes alone tie.
+        // As an earlier version decided by error rates: their votes alone tie.
         consensus: Consensus::Agreed {
             answer: Answer::labels(["World"]),
             confidence: 0.9,

@@ -314,7 +314,7 @@ impl Question {
     }
 
     /// Takes in that its votes, which are those of now, come to another answer by a change of the label set, as `decided` says
-    /// of all of them: nobody is asked. Where its own votes alone do not say, that is the answer: error rates are known there.
+    /// of all of them: nobody is asked. Where its own votes alone do not say, that is the answer.
     /// Returns the loop that has left it open, where somebody else was to settle a contradiction that there is no more. What an
     /// adjudicator was to decide is answered then: see [`Question::settle_dispute`].
     pub fn decide_anew(
