@@ -5,7 +5,7 @@ use crate::{
     feedback::{FeedbackRecord, Signal},
     labels::{
         human_loop::Answer,
-        label_key::label_key,
+        label_key::broad_key,
         vote::{Vote, VoteSource},
     },
 };
@@ -78,7 +78,7 @@ pub(super) fn complaint_of(record: &FeedbackRecord, opinion: &Opinion) -> Option
 
 /// Returns whether two records are of the same named user or, where one of them names none, about the same prediction.
 pub(super) fn are_of_one_user(one: &FeedbackRecord, other: &FeedbackRecord) -> bool {
-    let key = |name: Option<&String>| name.map(|name| label_key(name));
+    let key = |name: Option<&String>| name.map(|name| broad_key(name));
     let same =
         |of: fn(&FeedbackRecord) -> Option<&String>| of(one).is_some() && key(of(one)) == key(of(other));
     match (&one.user, &other.user) {

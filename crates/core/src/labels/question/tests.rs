@@ -244,6 +244,21 @@ fn a_like_of_the_same_prediction_or_user_takes_a_dislike_back_unless_somebody_an
 }
 
 #[test]
+fn a_user_takes_a_dislike_back_however_the_name_is_typed() {
+    for (name, typed) in [
+        ("Ayd\u{131}n", "AYDIN"),
+        ("Y\u{131}ld\u{131}z", "yildiz"),
+        ("\u{130}pek", "ipek"),
+        ("Strau\u{df}", " STRAUSS "),
+    ] {
+        let question = Question::asked(with(&format!(r#""user": "{name}""#)), "review-1", 1);
+        let like = with(&format!(r#""feedback": "like", "user": "{typed}""#));
+
+        assert!(is_taken_back(&question, &like), "{name}");
+    }
+}
+
+#[test]
 fn a_like_of_another_prediction_is_a_vote_and_takes_no_complaint_back() {
     for complaint in [
         r#""user": "ada""#,
