@@ -29,7 +29,7 @@ pub use training_check::{
 };
 pub use training_report::{
     INITIAL_PREFIX, ONLY_LABEL, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState, is_initial_file,
-    is_shipped_sample, report_key, report_on_other_file,
+    is_shipped_sample, only_label_out_of_use, report_key, report_on_other_file,
 };
 pub use training_rows::{BadRow, RowError, TrainingRow, TrainingRows, label_column, label_problem};
 pub use unnamed_labels::{FAST_TEXT_MARK, VECTOR, holds_fast_text_label, unnamed_labels};

@@ -35,7 +35,7 @@ use active_learning_aws::{
     label_set::LabelSets,
 };
 use active_learning_core::{
-    dataset::{DatasetManifest, Mode, TrainingFileReport, TrainingFileState, report_key},
+    dataset::{DatasetManifest, Mode, ONLY_LABEL, TrainingFileReport, TrainingFileState, report_key},
     labels::label_set::LabelSet,
 };
 use chrono::{DateTime, Utc};
@@ -88,6 +88,8 @@ pub struct AssemblePolicy {
     /// Accuracy that must be promised of a model for the labels that it gave to be trained on; none trains on people's
     /// labels alone.
     pub automated_labelling: Option<f64>,
+    /// Whether the model that learns from it is hosted elsewhere: then files may have any number of labels.
+    pub is_hosted: bool,
 }
 
 /// A dataset version.
@@ -163,7 +165,7 @@ async fn try_assemble(
     let is_in_data = set.as_ref().is_some_and(|set| set.has_several_in_data());
     let several_labels = policy.several_labels || is_in_data;
     let mode = policy.mode.or(several_labels.then_some(Mode::MultiLabel));
-    let (initial, reports) = read_initial(bucket, mode, set.clone()).await?;
+    let (initial, reports) = read_initial(bucket, mode, policy.is_hosted, set.clone()).await?;
     write_reports(bucket, reports, now).await?;
     let has_several = initial.has_several(set.as_deref());
     if has_several && !is_in_data && set.is_some() {
@@ -204,10 +206,11 @@ async fn blocking<T: Send + 'static>(
 pub(crate) async fn read_initial(
     bucket: &Bucket,
     mode: Option<Mode>,
+    is_hosted: bool,
     set: Option<Arc<LabelSet>>,
 ) -> Result<(InitialRows, Vec<TrainingFileReport>), AssembleError> {
     let erased = ErasedList::new(bucket.clone()).current().await?;
-    let mut initial = Initial::new(mode, set, erased).map_err(AssembleError::Disk)?;
+    let mut initial = Initial::new(mode, is_hosted, set, erased).map_err(AssembleError::Disk)?;
     for InitialFile { key, etag } in training_files::list(bucket).await? {
         // One that is gone was taken away on purpose.
         let Some(body) = bucket.open(&key).await? else {
@@ -221,7 +224,8 @@ pub(crate) async fn read_initial(
     Ok(initial.finish())
 }
 
-/// Says beside each training file that is not learnt from why it is not, and of one that was refused before that it is now.
+/// Says beside each training file that is not learnt from why it is not, and of one that was refused before that it is now. What
+/// else was told of the same file stays: what was repaired in it, and which model has learnt from it.
 async fn write_reports(
     bucket: &Bucket,
     reports: Vec<TrainingFileReport>,
@@ -229,13 +233,25 @@ async fn write_reports(
 ) -> Result<(), AssembleError> {
     for mut report in reports {
         let key = report_key(&report.key);
-        if report.state == TrainingFileState::Taken {
-            let told: Option<TrainingFileReport> = bucket.read_document(&key).await?;
-            if told.is_some_and(|told| told.etag == report.etag && told.state == report.state) {
+        let told: Option<TrainingFileReport> = match bucket.read_document(&key).await {
+            // It is written anew.
+            Err(BucketError::Damaged { .. }) => None,
+            told => told?,
+        };
+        let is_taken = report.state == TrainingFileState::Taken;
+        if !is_taken {
+            warn!(report.key, report.state = ?report.state, report.reason, "a training file is not learnt from");
+        }
+        if let Some(told) = told.filter(|told| told.etag == report.etag) {
+            if is_taken && told.state == report.state {
                 continue;
             }
-        } else {
-            warn!(report.key, report.state = ?report.state, report.reason, "a training file is not learnt from");
+            let mut repairs = told.repairs;
+            repairs.retain(|repair| repair != ONLY_LABEL);
+            repairs.append(&mut report.repairs);
+            report.repairs = repairs;
+            report.erased_rows = told.erased_rows;
+            report.model_arn = told.model_arn;
         }
         report.at = active_learning_aws::rfc3339(now);
         bucket.put_document(&key, &report).await?;

@@ -25,6 +25,7 @@ impl ModelBuilding {
             mode: None,
             several_labels: self.config.several_labels,
             automated_labelling: self.config.automated_labelling.get(),
+            is_hosted: self.config.endpoint.hosted().is_some(),
         };
         let assembled = assemble(&self.bucket, &policy, Utc::now());
         let version = assembled.await?.manifest.version;

@@ -243,7 +243,7 @@ async fn initial_rows(
     label: &str,
     answered: &HashSet<TextId>,
 ) -> Result<Vec<String>, Failure> {
-    let (initial, _) = read_initial(bucket, None, Some(Arc::new(set.clone()))).await?;
+    let (initial, _) = read_initial(bucket, None, true, Some(Arc::new(set.clone()))).await?;
     Ok(initial.texts_of(label, set, |text| !answered.contains(&text))?)
 }
 

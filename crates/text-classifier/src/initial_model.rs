@@ -7,7 +7,7 @@ use active_learning_core::{
     dataset::{
         HeldOut, INITIAL_PREFIX, NearCopies, ONLY_LABEL, SAMPLE_IGNORED, TrainingFileReport,
         TrainingFileState, TrainingRow, TrainingRows, is_initial_file, is_shipped_sample, is_test,
-        label_column, report_key,
+        label_column, only_label_out_of_use, report_key,
     },
     erasure::{ERASED, rows_without},
     labels::{
@@ -145,12 +145,23 @@ async fn build_of(
             report.erased_rows = rows;
             arn
         }
-        Err(Refusal::OnlyLabel { label, repairs, .. }) if has_labels_beside(bucket, &label).await? => {
+        Err(Refusal::OnlyLabel {
+            label,
+            repairs,
+            reason,
+        }) => {
             report.repairs = repairs;
             report.repairs.extend(told_of_erased(rows.len()));
+            let set = bucket.label_sets().current().await?;
+            let out_of_use = set.as_ref().and_then(|set| set.out_of_use(&label));
+            if let Some(label) = out_of_use {
+                return refuse(bucket, report, only_label_out_of_use(label)).await;
+            }
+            if !set.as_ref().is_some_and(|set| set.has_labels_beside(&label)) {
+                return refuse(bucket, report, reason).await;
+            }
             report.repairs.push(ONLY_LABEL.to_owned());
             report.erased_rows = rows;
-            let set = bucket.label_sets().current().await?;
             let several = set.as_ref().is_some_and(|set| set.has_several_in_data());
             if set.is_some_and(|set| set.find(&label).is_none()) {
                 report
@@ -170,17 +181,7 @@ async fn build_of(
             report.reason = Some(reason);
             return write_report(bucket, &report).await;
         }
-        Err(Refusal::OnlyLabel { reason: refusal, .. } | Refusal::Other(refusal)) => {
-            tracing::error!(
-                key = upload.key,
-                reason = refusal,
-                "a training file cannot be used"
-            );
-            metrics::count("text-classifier", &[("RefusedTrainingFiles", 1)]);
-            report.state = TrainingFileState::Refused;
-            report.reason = Some(refusal);
-            return write_report(bucket, &report).await;
-        }
+        Err(Refusal::Other(refusal)) => return refuse(bucket, report, refusal).await,
     };
     // Before the model serves: people choose from what it knows.
     match is_sample {
@@ -235,10 +236,13 @@ impl From<TrainingDataError> for Refusal {
     }
 }
 
-/// Returns whether there are labels that rows with this one alone are told from.
-async fn has_labels_beside(bucket: &Bucket, label: &str) -> Result<bool, StoreError> {
-    let set = bucket.label_sets().current().await?;
-    Ok(set.is_some_and(|set| set.has_labels_beside(label)))
+/// Reports that a file cannot be used, and why.
+async fn refuse(bucket: &Bucket, mut report: TrainingFileReport, reason: String) -> Result<(), StoreError> {
+    tracing::error!(key = report.key, reason, "a training file cannot be used");
+    metrics::count("text-classifier", &[("RefusedTrainingFiles", 1)]);
+    report.state = TrainingFileState::Refused;
+    report.reason = Some(reason);
+    write_report(bucket, &report).await
 }
 
 /// Makes a model of a file; returns it with what was repaired, or why there is none.

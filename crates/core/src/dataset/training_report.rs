@@ -16,6 +16,13 @@ pub const SAMPLE_IGNORED: &str = "it is sample data, and there is data of your o
 pub const ONLY_LABEL: &str = "all its rows have one label, so no model is made of it alone: they train beside those of other \
                               labels from the next build on";
 
+/// Says of a file why it is refused whose rows all have one label that is retired or split.
+pub fn only_label_out_of_use(label: &str) -> String {
+    format!(
+        "all its rows have the label `{label}`, which is no longer in use: bring the label back, or put other labels in the file"
+    )
+}
+
 /// SHA-256 of the sample data that earlier versions put under the key of a user's own data.
 const SHIPPED_SAMPLES: [&str; 1] = ["290f1631d4f8322caa38e2819f45358e5d7715c21b82fcc9734c8765422c24e4"];
 /// Part of the name of a file of sample data.

@@ -284,6 +284,14 @@ impl LabelSet {
         is_of_data && self.active().any(|other| other != own)
     }
 
+    /// Returns the label that a name means, where it is retired or split; `None` where its rows count.
+    pub fn out_of_use<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        match self.resolve(name) {
+            Resolution::Retired(label) | Resolution::Split(label) => Some(label),
+            Resolution::Label(_) | Resolution::Proposed(_) => None,
+        }
+    }
+
     /// Returns whether somebody has refused this name as a label.
     pub fn is_refused(&self, name: &str) -> bool {
         self.refusal(name).is_some()

@@ -146,7 +146,9 @@ pub fn name_of_vote(record_id: &str, occurrence: u64) -> String {
 /// Returns which piece of feedback gave a line of a name of [`name_of_vote`]; `None` for others.
 pub fn occurrence_of_vote(name: &str) -> Option<u64> {
     let (_, occurrence) = name.strip_prefix("vote-")?.rsplit_once('-')?;
-    u64::from_str_radix(occurrence, 16).ok()
+    // Loops that are started by others may be called nearly so.
+    let is_written_so = occurrence.len() == 16 && occurrence.bytes().all(|byte| byte.is_ascii_hexdigit());
+    u64::from_str_radix(occurrence, 16).ok().filter(|_| is_written_so)
 }
 
 #[cfg(test)]
@@ -294,6 +296,8 @@ mod tests {
             "vote-",
             "vote-00ff",
             "vote-00ff-x",
+            "vote-2026-12",
+            "vote-00ff-+00000000000001a",
             "text-review-00ff-000000000000001a",
             "",
         ] {

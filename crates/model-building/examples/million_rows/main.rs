@@ -180,6 +180,7 @@ async fn assemble_thrice(
         mode: None,
         several_labels: true,
         automated_labelling: None,
+        is_hosted: false,
     };
     for time in 0..3 {
         if time == 2 {

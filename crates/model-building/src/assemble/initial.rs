@@ -13,7 +13,8 @@ use active_learning_aws::bucket::BucketError;
 use active_learning_core::{
     dataset::{
         ContentId, Mode, ONLY_LABEL, RowError, Rules, SAMPLE_IGNORED, Spellings, TextId, TrainingCheck,
-        TrainingFileReport, TrainingFileState, TrainingRows, is_shipped_sample, one_line, text_id,
+        TrainingFileReport, TrainingFileState, TrainingRows, is_shipped_sample, one_line,
+        only_label_out_of_use, text_id,
     },
     erasure::ErasedTexts,
     feedback::prediction::{LABEL_DELIMITER, cut_labels, join_labels, split_labels},
@@ -39,6 +40,8 @@ pub(super) struct Initial {
     label_sets: LabelSets,
     texts: Spool,
     mode: Option<Mode>,
+    /// Whether a file may have more labels than the built-in classifier and Comprehend take.
+    is_hosted: bool,
     /// Tells names that hold the delimiter.
     set: Option<Arc<LabelSet>>,
     /// Texts that are not learnt again.
@@ -107,6 +110,7 @@ impl Initial {
     /// Starts without files; where no mode is given, labels with a delimiter make it multi-label.
     pub(super) fn new(
         mode: Option<Mode>,
+        is_hosted: bool,
         set: Option<Arc<LabelSet>>,
         erased: Arc<ErasedTexts>,
     ) -> io::Result<Self> {
@@ -115,6 +119,7 @@ impl Initial {
             label_sets: LabelSets::default(),
             texts: Spool::new()?,
             mode,
+            is_hosted,
             set,
             erased,
             reports: Vec::new(),
@@ -217,7 +222,8 @@ impl Initial {
         Ok((rows, conflicting as u64))
     }
 
-    /// Refuses what the built-in classifier refuses of the labels of a file.
+    /// Refuses what the built-in classifier refuses of the labels of a file; any number of them where a model learns that is
+    /// hosted elsewhere.
     fn check_labels(&self, rows: &[Row]) -> Result<(), Refusal> {
         let written = self.label_sets.by_number();
         let used: BTreeSet<u32> = rows.iter().map(|row| row.labels).collect();
@@ -229,7 +235,10 @@ impl Initial {
         } else {
             Mode::MultiClass
         };
-        let limit = Rules::comprehend(mode).max_classes;
+        let limit = match self.is_hosted {
+            true => usize::MAX,
+            false => Rules::comprehend(mode).max_classes,
+        };
         let names = used.into_iter().flatten();
         let names: BTreeMap<String, String> = names
             .map(|name| (label_key(self.own_name(&name)), name))
@@ -329,20 +338,24 @@ impl Initial {
             |label: &str| all.len() > 1 || set.as_ref().is_some_and(|set| set.has_labels_beside(label));
         let mut files = Vec::new();
         for (file, labels) in std::mem::take(&mut self.files).into_iter().zip(&labels) {
-            match labels.as_ref().map(Vec::from_iter).as_deref() {
-                Some([label]) if is_told_apart(label) => {
+            let labels = labels.as_ref().filter(|labels| labels.len() == 1);
+            let Some(label) = labels.and_then(|labels| labels.first()) else {
+                files.push(file);
+                continue;
+            };
+            let refused = match set.as_ref().and_then(|set| set.out_of_use(label)) {
+                Some(label) => only_label_out_of_use(label),
+                None if is_told_apart(label) => {
                     let mut report = TrainingFileReport::of(&file.key, &file.etag, TrainingFileState::Taken);
                     report.repairs.push(ONLY_LABEL.to_owned());
                     self.reports.push(report);
                     files.push(file);
+                    continue;
                 }
-                Some([_]) => {
-                    let reason = "the file has 1 different label, at least two are needed".to_owned();
-                    self.count("refused-initial-file", 1);
-                    self.report(&file.key, &file.etag, TrainingFileState::Refused, reason);
-                }
-                _ => files.push(file),
-            }
+                None => "the file has 1 different label, at least two are needed".to_owned(),
+            };
+            self.count("refused-initial-file", 1);
+            self.report(&file.key, &file.etag, TrainingFileState::Refused, refused);
         }
         self.files = files;
     }

@@ -7,6 +7,7 @@ use active_learning_core::{
     feedback::{Signal, record_id},
     keys::selected_texts,
     labels::{
+        label_set::{LABEL_SET_KEY, LabelSet, Origin},
         labelled::LabelledRecord,
         vote::{Vote, VoteSource},
     },
@@ -762,7 +763,8 @@ async fn a_file_of_one_more_label_trains_beside_others_and_its_report_says_so() 
         .await;
     let listed = bucket.bucket().list("initial/neutral.csv").await.expect("listed");
     let refused = serde_json::json!({"key": "initial/neutral.csv", "etag": listed[0].etag, "state": "refused",
-        "reason": "as an earlier version said", "at": "2026-11-20T10:00:00Z"});
+        "reason": "as an earlier version said", "repairs": ["line 1: the header line was skipped"], "erasedRows": [2],
+        "at": "2026-11-20T10:00:00Z"});
     bucket
         .put("initial-reports/neutral.csv.json", refused.to_string())
         .await;
@@ -778,7 +780,12 @@ async fn a_file_of_one_more_label_trains_beside_others_and_its_report_says_so() 
         (&report["state"], &report["reason"]),
         (&"taken".into(), &serde_json::Value::Null)
     );
-    assert_eq!(report["repairs"][0], ONLY_LABEL);
+    assert_eq!(
+        report["repairs"],
+        serde_json::json!(["line 1: the header line was skipped", ONLY_LABEL]),
+        "what was repaired stays told"
+    );
+    assert_eq!(report["erasedRows"], serde_json::json!([2]));
 }
 
 #[tokio::test]
@@ -805,8 +812,7 @@ async fn a_file_of_too_many_labels_is_refused_and_blocks_no_build() {
     let bucket = Bucket::new();
     bucket.put("initial/good.csv", initial(4)).await;
     let good = bucket.assemble(&POLICY).await;
-    let rows = (0..2_002).map(|row| format!("Label {},text number {row} of them all\n", row / 2));
-    bucket.put("initial/many.csv", rows.collect::<String>()).await;
+    bucket.put("initial/many.csv", many_labels()).await;
 
     let manifest = bucket.assemble(&POLICY).await;
 
@@ -818,6 +824,71 @@ async fn a_file_of_too_many_labels_is_refused_and_blocks_no_build() {
             .as_str()
             .is_some_and(|reason| reason.starts_with("the file has 1001 different labels"))
     );
+}
+
+fn many_labels() -> String {
+    let rows = (0..2_002).map(|row| format!("Label {},text number {row} of them all\n", row / 2));
+    rows.collect()
+}
+
+#[tokio::test]
+async fn a_model_that_is_hosted_elsewhere_learns_from_a_file_of_any_number_of_labels() {
+    let bucket = Bucket::new();
+    bucket.put("initial/many.csv", many_labels()).await;
+    let policy = AssemblePolicy {
+        is_hosted: true,
+        ..POLICY
+    };
+
+    let manifest = bucket.assemble(&policy).await;
+
+    assert_eq!(manifest.train.summary.rows + manifest.test.summary.rows, 2_002);
+    assert_eq!(bucket.objects("initial-reports/").await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_file_whose_only_label_is_retired_is_refused_by_that_reason_until_the_label_is_back() {
+    let bucket = Bucket::new();
+    bucket.put("initial/good.csv", initial(4)).await;
+    bucket.put("initial/birds.csv", "Bird,sings\nBird,flies\n").await;
+    let at = "2026-11-20T10:00:00.000Z";
+    let mut set = LabelSet::seed(["World", "Sports", "Bird"], Origin::Edited, at);
+    set.retire("Bird").expect("in use");
+    bucket.put(LABEL_SET_KEY, set.to_json()).await;
+
+    bucket.assemble(&POLICY).await;
+    let retired = report(&bucket, "birds.csv").await;
+    let set = LabelSet::seed(["World", "Sports", "Bird"], Origin::Edited, at);
+    bucket.put(LABEL_SET_KEY, set.to_json()).await;
+    bucket.assemble(&POLICY).await;
+    let back = report(&bucket, "birds.csv").await;
+
+    assert_eq!(retired["state"], "refused");
+    let reason = retired["reason"].as_str().expect("a reason");
+    assert!(
+        reason.contains("the label `Bird`, which is no longer in use"),
+        "{reason}"
+    );
+    assert_eq!(
+        (&back["state"], &back["repairs"][0]),
+        (&"taken".into(), &ONLY_LABEL.into())
+    );
+}
+
+#[tokio::test]
+async fn a_report_that_cannot_be_read_blocks_no_build_and_is_written_anew() {
+    let bucket = Bucket::new();
+    bucket.put("initial/good.csv", initial(4)).await;
+    bucket
+        .put("initial/neutral.csv", "Neutral,so so\nNeutral,as ever\n")
+        .await;
+    bucket
+        .put("initial-reports/neutral.csv.json", "{\"state\": 7")
+        .await;
+
+    bucket.assemble(&POLICY).await;
+
+    assert_eq!(report(&bucket, "neutral.csv").await["state"], "taken");
 }
 
 async fn report(bucket: &Bucket, name: &str) -> serde_json::Value {

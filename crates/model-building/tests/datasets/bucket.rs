@@ -29,6 +29,7 @@ pub const POLICY: AssemblePolicy = AssemblePolicy {
     mode: None,
     several_labels: false,
     automated_labelling: None,
+    is_hosted: false,
 };
 
 pub struct Bucket {

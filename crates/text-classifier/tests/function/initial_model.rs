@@ -275,17 +275,44 @@ async fn a_file_of_one_label_is_refused_where_there_is_no_other() {
     let function = Function::new();
 
     function
-        .train("initial/birds.csv", "Bird,sings\nBird,flies\n")
+        .train("initial/birds.csv", "label,text\nBird,sings\nBird,flies\n")
         .await
         .expect("a refusal is no failure");
 
     let refused = report(&function, "birds.csv").await;
+    let repairs = refused["repairs"].to_string();
+    assert!(
+        repairs.contains("the header line was skipped"),
+        "for when it is taken: {repairs}"
+    );
     assert_eq!(
         (&refused["state"], &refused["reason"]),
         (
             &json!("refused"),
             &json!("the file has 1 different label, at least two are needed")
         )
+    );
+}
+
+#[tokio::test]
+async fn a_file_whose_only_label_is_retired_is_refused_by_that_reason() {
+    let function = Function::new();
+    let at = "2026-11-20T10:00:00.000Z";
+    let mut set = LabelSet::seed(["cat", "Hund", "Bird"], Origin::Edited, at);
+    set.retire("Bird").expect("in use");
+    function.put(LABEL_SET_KEY, set.to_json()).await;
+
+    function
+        .train("initial/birds.csv", "bird,sings\nbird,flies\n")
+        .await
+        .expect("a refusal is no failure");
+
+    let refused = report(&function, "birds.csv").await;
+    assert_eq!(refused["state"], "refused");
+    let reason = refused["reason"].to_string();
+    assert!(
+        reason.contains("the label `Bird`, which is no longer in use"),
+        "{reason}"
     );
 }
 
