@@ -267,6 +267,7 @@ impl Collected<'_> {
             } else if let (None, Some((rows, path))) = (&self.options.text_column, within()?) {
                 self.notes
                     .push(format!("the texts were read from `{path}` within the document"));
+                self.notes.extend(columnwise::unused(only, &path));
                 objects = (1..).zip(rows).collect();
             }
         }
@@ -322,11 +323,11 @@ impl Collected<'_> {
     }
 }
 
-/// Refuses a document in which several lists may be that of the texts.
+/// Refuses a document of which several parts may be the texts.
 fn several_lists(paths: Vec<String>) -> Refusal {
     let paths: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
     Refusal::Damaged(format!(
-        "several lists of the document hold texts ({}): give each by itself",
+        "several parts of the document hold texts ({}): give each by itself",
         paths.join(", ")
     ))
 }

@@ -127,18 +127,29 @@ impl Known {
             named(columns, options.label_column.as_ref())?,
         );
         let is_named = text.is_some();
+        // The surest of those with something in them.
+        let filled = |place: fn(&str) -> Option<usize>, not| {
+            let columns = (0..names.len()).filter(|column| contents[*column].filled > 0);
+            surest_of(columns, names, place, not)
+        };
         let text = text.or_else(|| {
-            let filled = |name: &str| text_place(name).filter(|_| is_filled(names, contents, name));
-            let first = surest(names, filled, label).or_else(|| surest(names, text_place, label));
+            let first = filled(text_place, label).or_else(|| surest(names, text_place, label));
             first.filter(|column| !is_weak_name_of_labels(&names[*column], *column, contents))
         });
         let by_word = || text_within(names, contents, text, label);
         let within = if is_named { None } else { by_word() };
         let texts = within.or(text);
-        let filled = |name: &str| label_place(name).filter(|_| is_filled(names, contents, name));
-        let by_name = surest(names, filled, texts);
+        let surest_label = surest(names, label_place, texts);
+        let by_name = filled(label_place, texts);
+        let by_name = by_name.or(surest_label);
         let by_name = by_name.or_else(|| names_within(names, contents, texts));
-        let by_name = by_name.or_else(|| surest(names, label_place, texts));
+        if let (None, Some(empty), Some(column)) = (label, surest_label, by_name)
+            && contents[empty].filled == 0
+            && contents[column].filled > 0
+            && folded(&names[empty]) != folded(&names[column])
+        {
+            notes.push(instead_of_empty(&names[empty], &names[column]));
+        }
         let are_none = |column: &usize| not_labels(&contents[*column]);
         if let (None, Some(column)) = (label, by_name) {
             let (name, content) = (names[column].trim(), &contents[column]);
@@ -204,19 +215,31 @@ fn named(columns: &[String], wanted: Option<&String>) -> Result<Option<usize>, R
 }
 
 /// Returns the column whose name says most surely what it holds, other than one.
-fn surest(names: &[String], place: impl Fn(&str) -> Option<usize>, not: Option<usize>) -> Option<usize> {
-    let known = names
-        .iter()
-        .enumerate()
-        .filter_map(|(column, name)| Some((place(name)?, column)));
-    let others = known.filter(|(_, column)| Some(*column) != not);
-    others.min().map(|(_, column)| column)
+fn surest(names: &[String], place: fn(&str) -> Option<usize>, not: Option<usize>) -> Option<usize> {
+    surest_of(0..names.len(), names, place, not)
 }
 
-/// Returns whether the column of a name has something in it.
-fn is_filled(names: &[String], contents: &[Content], name: &str) -> bool {
-    let column = names.iter().position(|other| other == name);
-    column.is_some_and(|column| contents[column].filled > 0)
+/// Returns the one of some columns whose name says most surely what it holds, other than one: of fields of one name that of
+/// the outer object.
+fn surest_of(
+    columns: impl Iterator<Item = usize>,
+    names: &[String],
+    place: fn(&str) -> Option<usize>,
+    not: Option<usize>,
+) -> Option<usize> {
+    let depth = |column: usize| names[column].matches('.').count();
+    let known = columns.filter_map(|column| Some((place(&names[column])?, depth(column), column)));
+    let others = known.filter(|(_, _, column)| Some(*column) != not);
+    others.min().map(|(_, _, column)| column)
+}
+
+/// Says that labels are read from a column in the place of one that is called so more surely, and is empty.
+fn instead_of_empty(empty: &str, column: &str) -> String {
+    let (empty, column) = (empty.trim(), column.trim());
+    format!(
+        "column `{empty}` is called like labels and is empty: labels were taken from column `{column}`; \
+         --label-column {empty} takes none"
+    )
 }
 
 /// Returns whether a column that is called like `subject` holds what comes again and again, beside another one of texts.
@@ -632,6 +655,48 @@ mod tests {
              No mail for the password;Login";
         assert_eq!(told(&format!("foo;subject\n{rows}")), (true, 0, Some(1)));
         assert_eq!(told("text;labels;category\na b;;x\nc d;;y\n"), (true, 0, Some(2)));
+    }
+
+    #[test]
+    fn labels_from_another_column_than_the_empty_one_of_labels_are_told_and_a_word_of_a_name_is_not_enough() {
+        let read = |header: &str| {
+            let rows = "It is late;;Phone\nIt leaks;;Tablet\nIt is red;;Phone\nIt is old;;Tablet\n";
+            let import = crate::read(format!("{header}\n{rows}").as_bytes(), &Options::default());
+            let import = import.expect(header);
+            (import.labelled().count(), import.notes)
+        };
+        let (labelled, notes) = read("text;label;group");
+        let note = "column `label` is called like labels and is empty: labels were taken from column `group`";
+        assert!(
+            labelled == 4 && notes.iter().any(|told| told.starts_with(note)),
+            "{notes:?}"
+        );
+        let (labelled, notes) = read("text;label;product category");
+        let note = "column `label` is called like labels and is empty; name another one";
+        assert!(
+            labelled == 0 && notes.iter().any(|told| told.starts_with(note)),
+            "{notes:?}"
+        );
+        let (labelled, notes) = read("text;label;Label");
+        assert!(
+            labelled == 4,
+            "the filled one of two columns of one name: {notes:?}"
+        );
+    }
+
+    #[test]
+    fn a_text_and_a_label_of_a_row_come_before_those_of_objects_within_it() {
+        let rows = "{\"author\": {\"text\": \"Ada\", \"label\": \"vip\"}, \"text\": \"It is late\", \"label\": \"x\"}\n\
+             {\"author\": {\"text\": \"Bob\", \"label\": \"new\"}, \"text\": \"It leaks\", \"label\": \"y\"}\n";
+        let import = crate::read(rows.as_bytes(), &Options::default()).expect("rows");
+        let rows = import.rows.iter();
+        let rows: Vec<(&str, String)> = rows
+            .map(|row| (row.text.as_str(), row.votes[0].labels.join("|")))
+            .collect();
+        assert_eq!(
+            rows,
+            [("It is late", "x".to_owned()), ("It leaks", "y".to_owned())]
+        );
     }
 
     #[test]

@@ -34,24 +34,59 @@ pub(crate) fn rows(fields: &Fields) -> Option<(Vec<Fields>, &'static str)> {
 const MAX_DEPTH: usize = 4;
 
 /// Returns the only rows that lie deeper in an object which has no text itself, and the path to them: Elasticsearch's
-/// `hits.hits`, Rasa's `rasa_nlu_data.common_examples`, or `tickets` by their ids.
+/// `hits.hits`, Rasa's `rasa_nlu_data.common_examples`, or `tickets` by their ids. An object with a label and a text within is
+/// a row itself.
 ///
 /// # Errors
 ///
-/// The paths, where there are several of such.
+/// The paths, where there are several of such, or a labelled text beside them.
 pub(crate) fn within(fields: &Fields) -> Result<Option<(Vec<Fields>, String)>, Vec<String>> {
-    if fields
-        .iter()
-        .any(|(name, value)| is_text_name(name) && value.is_string())
-    {
+    let mut own = Vec::new();
+    add_texts("", fields, MAX_DEPTH, &mut own);
+    if has_text(fields) || has_label(fields) && !own.is_empty() {
         return Ok(None);
     }
     let mut found = Vec::new();
     add_within("", fields, MAX_DEPTH, &mut found);
-    match found.len() {
-        0 => Ok(None),
-        1 => Ok(found.pop()),
-        _ => Err(found.into_iter().map(|(_, path)| path).collect()),
+    let labelled = own.into_iter().filter(|(_, is_labelled)| *is_labelled);
+    let labelled: Vec<String> = labelled.map(|(path, _)| path).collect();
+    match (found.len(), labelled.len()) {
+        (0, _) => Ok(None),
+        (1, 0) => Ok(found.pop()),
+        _ => Err(found.into_iter().map(|(_, path)| path).chain(labelled).collect()),
+    }
+}
+
+/// Says which fields beside those that were read from a path were not used.
+pub(crate) fn unused(fields: &Fields, path: &str) -> Option<String> {
+    let read = |name: &str| path == name || path.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+    let unused = fields.keys().filter(|name| !read(name));
+    let unused: Vec<String> = unused.map(|name| format!("`{name}`")).collect();
+    (!unused.is_empty()).then(|| format!("fields of the document that were not used: {}", unused.join(", ")))
+}
+
+fn has_text(fields: &Fields) -> bool {
+    let is_text = |(name, value): (&String, &Value)| is_text_name(name) && value.is_string();
+    fields.iter().any(is_text)
+}
+
+fn has_label(fields: &Fields) -> bool {
+    let is_label = |(name, value): (&String, &Value)| {
+        is_label_name(name) && (value.is_string() || value.is_number() || value.is_boolean())
+    };
+    fields.iter().any(is_label)
+}
+
+/// Adds the objects within an object that have a text, and whether it has a label beside it.
+fn add_texts(path: &str, fields: &Fields, depth: usize, found: &mut Vec<(String, bool)>) {
+    for (name, value) in fields {
+        let Value::Object(inner) = value else { continue };
+        let path = format!("{path}{name}");
+        if has_text(inner) {
+            found.push((path, has_label(inner)));
+        } else if depth > 0 && numbered(inner).or_else(|| named(inner)).is_none() {
+            add_texts(&format!("{path}."), inner, depth - 1, found);
+        }
     }
 }
 
@@ -76,12 +111,11 @@ fn add_within(path: &str, fields: &Fields, depth: usize, found: &mut Vec<(Vec<Fi
 
 /// Returns whether each object has a field of texts, or one within an object of it.
 fn have_texts(rows: &[Fields]) -> bool {
-    let is_text = |(name, value): (&String, &Value)| is_text_name(name) && value.is_string();
-    let has_text = |row: &Fields| {
+    let have_one = |row: &Fields| {
         let mut inner = row.values().filter_map(Value::as_object);
-        row.iter().any(is_text) || inner.any(|inner| inner.iter().any(is_text))
+        has_text(row) || inner.any(has_text)
     };
-    !rows.is_empty() && rows.iter().all(has_text)
+    !rows.is_empty() && rows.iter().all(have_one)
 }
 
 /// Returns the rows of an object whose names are texts and whose values are their labels: `{"The invoice is wrong":
@@ -267,6 +301,30 @@ mod tests {
         let ticket = json!({"text": "It is late", "comments": {"list": [{"body": "Sorry"}]}}).to_string();
         let ticket = crate::read(ticket.as_bytes(), &crate::Options::default()).expect("one text");
         assert_eq!(ticket.rows.len(), 1);
+        let beside = json!({"history": [{"text": "Hi"}, {"text": "So?"}]});
+        let row = json!({"data": {"text": "It is late"}, "label": "Delivery", "thread": beside}).to_string();
+        let row = crate::read(row.as_bytes(), &crate::Options::default()).expect("one row");
+        assert_eq!(
+            (row.rows[0].text.as_str(), row.rows[0].votes[0].labels.join("|")),
+            ("It is late", "Delivery".to_owned())
+        );
+        let both =
+            json!({"ticket": {"text": "It is late", "label": "Delivery"}, "thread": beside}).to_string();
+        let refused = crate::read(both.as_bytes(), &crate::Options::default()).expect_err("a row and a list");
+        assert!(
+            refused.to_string().contains("`thread.history`, `ticket`"),
+            "{refused}"
+        );
+        let other = json!({"thread": beside, "intent": "greet"}).to_string();
+        let other = crate::read(other.as_bytes(), &crate::Options::default()).expect("a list");
+        assert!(
+            other
+                .notes
+                .iter()
+                .any(|note| note.ends_with("not used: `intent`")),
+            "{:?}",
+            other.notes
+        );
         let two = json!({"a": {"open": rows}, "b": {"closed": rows}}).to_string();
         let refused = crate::read(two.as_bytes(), &crate::Options::default()).expect_err("two lists");
         assert!(refused.to_string().contains("`a.open`, `b.closed`"), "{refused}");

@@ -203,7 +203,8 @@ impl Table {
         let labels = labels.flat_map(|label| others.iter().filter_map(move |(_, cells)| cells.get(label)));
         let labels: HashSet<String> = labels.map(shown).collect();
         let line = *line;
-        let is_one = !others.is_empty() && are_totals(&cells(last), roles, &labels);
+        let above = others.last().map(|(_, above)| cells(above));
+        let is_one = above.is_some_and(|above| are_totals(&cells(last), &above, roles, &labels));
         is_one.then(|| {
             self.rows.pop();
             line

@@ -43,8 +43,14 @@ const WORDS: [&str; 32] = [
     "合計",
 ];
 
-/// Returns whether a row has a word for totals and otherwise numbers only, none of which is a label of another row.
-pub(crate) fn are_totals(cells: &[String], roles: &Roles, labels: &HashSet<String>) -> bool {
+/// Returns whether a row has a word for totals and otherwise numbers only, of which none is a label of another row, and one at
+/// least does not go on from the row above it, as the numbers of rows do.
+pub(crate) fn are_totals(
+    cells: &[String],
+    above: &[String],
+    roles: &Roles,
+    labels: &HashSet<String>,
+) -> bool {
     let is_word = |cell: &str| WORDS.contains(&folded(cell.trim_end_matches([':', '.', ' '])).as_str());
     let filled = cells
         .iter()
@@ -55,7 +61,12 @@ pub(crate) fn are_totals(cells: &[String], roles: &Roles, labels: &HashSet<Strin
     let is_total = |(column, cell): &(usize, &str)| {
         is_number(cell) && (Some(*column) != roles.label || !labels.contains(*cell))
     };
-    words.len() == 1 && !others.is_empty() && others.iter().all(is_total)
+    let number = |cell: &str| cell.trim().parse::<i64>().ok();
+    let goes_on = |(column, cell): &(usize, &str)| {
+        let before = above.get(*column).and_then(|cell| number(cell)?.checked_add(1));
+        before.is_some() && before == number(cell)
+    };
+    words.len() == 1 && others.iter().all(is_total) && !others.iter().all(goes_on)
 }
 
 #[cfg(test)]
@@ -94,5 +105,7 @@ mod tests {
         }
         let rated = "Text;Label\nVery good;5\nNot good;1\nTotal;5\n";
         assert_eq!(told(rated), (3, vec![]), "its number is a label");
+        let numbered = "Nr;Text\n1;Very good\n2;Not good\n3;Total\n";
+        assert_eq!(told(numbered), (3, vec![]), "its number is that of the row");
     }
 }

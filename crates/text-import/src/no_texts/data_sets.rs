@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::NoTexts;
-use crate::{draft::Fields, written::PARTS};
+use crate::{
+    draft::Fields,
+    names::{is_label_name, is_text_name},
+    written::PARTS,
+};
 
 /// Lines from which labels before texts are told.
 const MIN_LINES: usize = 4;
@@ -35,6 +39,14 @@ const OF_MAIL: NoTexts = NoTexts {
     what: "an e-mail, or a mailbox",
     advice: "give the texts of the messages, one a row",
 };
+const OF_WEBANNO: NoTexts = NoTexts {
+    what: "a WebAnno TSV file of INCEpTION, which marks parts of a text, a word a line",
+    advice: "give whole texts, one a line, or with a label in a column of its own",
+};
+const OF_RASA: NoTexts = NoTexts {
+    what: "training data of Rasa in Markdown, whose examples stand below the names of their intents",
+    advice: "write each example with its intent into columns of a CSV",
+};
 const OF_SUBTITLES: NoTexts = NoTexts {
     what: "subtitles, with times between the texts",
     advice: "give the texts, one a line",
@@ -57,11 +69,30 @@ pub(super) fn of_lines(lines: &[&str]) -> Option<NoTexts> {
     match lines {
         lines if is_of_weka(lines) => Some(OF_WEKA),
         lines if are_features(lines) => Some(OF_NUMBERS),
+        [first, ..] if first.starts_with("#FORMAT=WebAnno TSV") => Some(OF_WEBANNO),
+        lines if is_of_rasa(lines) => Some(OF_RASA),
+        // The texts of a table may begin with anything.
+        lines if are_columns(lines) => None,
         lines if begin_with_labels(lines) => Some(OF_TREC),
         lines if is_mail(lines) => Some(OF_MAIL),
         lines if are_subtitles(lines) => Some(OF_SUBTITLES),
         _ => None,
     }
+}
+
+/// Returns whether each line has as many signs that stand between columns as the others.
+fn are_columns(lines: &[&str]) -> bool {
+    [',', ';', '\t'].into_iter().any(|sign| {
+        let mut counts = lines.iter().map(|line| line.matches(sign).count());
+        let first = counts.next().unwrap_or_default();
+        first > 0 && lines.len() > 1 && counts.all(|count| count == first)
+    })
+}
+
+/// Returns whether lists stand below headings that name intents: `## intent:greet`.
+fn is_of_rasa(lines: &[&str]) -> bool {
+    let is_part = |line: &&str| line.starts_with("## ") || line.trim_start().starts_with(['-', '*', '<']);
+    lines.iter().any(|line| line.starts_with("## intent:")) && lines.iter().all(is_part)
 }
 
 /// Tells such a file by an object of it.
@@ -79,6 +110,14 @@ pub(crate) fn of_object(fields: &Fields) -> Option<NoTexts> {
         all.iter().any(|answer| answer.get("answer_start").is_some())
     };
     let is_flat = || fields.contains_key("context") && fields.get("answers").is_some_and(has_places);
+    // A text that has a label of its own is one, whatever stands beside it.
+    let has = |is_one: fn(&str) -> bool| {
+        let mut fields = fields.iter().filter(|(name, _)| is_one(name));
+        fields.any(|(_, value)| value.is_string() || value.is_number() || value.is_boolean())
+    };
+    if has(is_text_name) && has(is_label_name) {
+        return None;
+    }
     if some_have("qas") || is_flat() {
         return Some(OF_SQUAD);
     }
@@ -112,13 +151,18 @@ fn is_mail(lines: &[&str]) -> bool {
 
 /// Returns whether times stand between the texts: `00:00:01,000 --> 00:00:02,000`.
 fn are_subtitles(lines: &[&str]) -> bool {
+    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // Its thousandths tell it from a time of day.
     let is_time = |time: &str| {
-        let time = time.trim();
-        time.starts_with(|c: char| c.is_ascii_digit()) && time.contains(':')
+        let (clock, rest) = time.rsplit_once([',', '.']).unwrap_or_default();
+        clock.contains(':') && clock.split(':').all(are_digits) && rest.len() == 3 && are_digits(rest)
     };
     let are_times = |line: &&str| {
         let times = line.split_once(" --> ");
-        times.is_some_and(|(from, to)| is_time(from) && is_time(to))
+        // Where the text stands on the screen may be said behind them.
+        times.is_some_and(|(from, to)| {
+            is_time(from.trim()) && to.split_whitespace().next().is_some_and(is_time)
+        })
     };
     lines.iter().take(3).any(are_times)
 }
@@ -198,6 +242,12 @@ mod tests {
             ("From: a@b.c\nTo: x@y.z\nSubject: Late\n\nIt is late\n".to_owned(), "e-mail"),
             ("From a Mon\nReturn-Path: <a>\nDate: Mon\nTo: x\n\nIt is late\n".to_owned(), "e-mail"),
             ("1\n00:00:01,000 --> 00:00:02,000\nIt is late\n".to_owned(), "subtitles"),
+            ("WEBVTT\n\n00:01.000 --> 00:02.000 align:start\nIt is late\n".to_owned(), "subtitles"),
+            (
+                "#FORMAT=WebAnno TSV 3.3\n#T_SP=custom.Span|label\n\n#Text=It is late\n1-1\t0-2\tIt\t_\n".to_owned(),
+                "INCEpTION",
+            ),
+            ("## intent:greet\n- hello\n- hi there\n\n## intent:bye\n- bye\n".to_owned(), "Rasa"),
             ("# features\n1,3 1:0.5\n2 qid:1 2:1e-3\n".to_owned(), "LIBSVM"),
             ("DESC:manner How is it?\nHUM:ind Who is it?\nDESC:def What is it?\nHUM:gr Who?\n".to_owned(), "TREC"),
             (squad.to_owned(), "SQuAD"),
@@ -223,6 +273,15 @@ mod tests {
             "1 2:30 is too early\n2 3:15 is late\n",
             "12 10:30\nIt is late\n",
             "NOTE:this is late\nIt leaks\nERROR:x it\nNOTE:y is\n",
+            "10:00 or later --> 11:00, please\nIt is late\n",
+            "10:30 --> 11:30\nIt is late\n",
+            "## intent: what is it?\nIt is late\n",
+            "DESC:one It is late,a\nHUM:two It leaks,b\nDESC:one It is red,a\nHUM:two It is old,b\n",
+            "From: here,a\nTo: there,b\nSubject: it,a\nDate: now,b\n",
+            "{\"text\": \"It is late\", \"label\": \"x\", \"context\": \"a\", \"answers\": {\"answer_start\": [1]}}\n\
+             {\"text\": \"It leaks\", \"label\": \"y\", \"context\": \"b\", \"answers\": {\"answer_start\": [1]}}\n",
+            "{\"text\": \"It is late\", \"label\": 1, \"paragraphs\": [{\"sentences\": 3}]}\n\
+             {\"text\": \"It leaks\", \"label\": 0, \"paragraphs\": [{\"sentences\": 2}]}\n",
             "Re:order It is late\nRe:order It leaks\nFw:order It is late\nRe:order It\n",
         ] {
             assert!(

@@ -2,6 +2,8 @@
 //!
 //! Source: fastText, "Text classification": `__label__sauce __label__cheese How much does potato starch â€¦`.
 
+use std::collections::BTreeSet;
+
 use active_learning_core::dataset::{FAST_TEXT_MARK, holds_fast_text_label};
 
 use crate::{
@@ -12,6 +14,9 @@ use crate::{
 
 /// Signs that stand between columns, or between labels in one cell.
 const BETWEEN: [char; 4] = [',', ';', '|', '"'];
+
+/// Lines that are looked at.
+const MAX_LINES: usize = 1_000;
 
 /// Told of a file of it that nobody looks at before it is used.
 pub(crate) const NOTE: &str = "the file was read as one of fastText: the words that begin with `__label__` are the labels of their line";
@@ -28,13 +33,34 @@ pub(crate) const WITHIN: &str = "the text holds a label of fastText (`__label__â
 pub(crate) fn is_one(sample: &[u8]) -> bool {
     let sample = String::from_utf8_lossy(sample);
     let lines = sample.lines().map(str::trim).filter(|line| !line.is_empty());
-    let (mut all, mut labelled, mut in_columns) = (0, 0, 0);
-    for line in lines.take(50) {
-        all += 1;
-        labelled += usize::from(holds_fast_text_label(line));
-        in_columns += usize::from(is_beside_a_sign(line));
+    let lines: Vec<&str> = lines.take(MAX_LINES).collect();
+    let labelled = lines.iter().filter(|line| holds_fast_text_label(line)).count();
+    2 * labelled > lines.len() && !are_in_columns(&lines) && !names_columns(&sample)
+}
+
+/// Returns whether most lines have a sign beside their label, as between columns, and it is no part of the labels: those come
+/// again with what follows it, or some lines have no sign at all.
+fn are_in_columns(lines: &[&str]) -> bool {
+    let words: Vec<&str> = lines.iter().filter_map(|line| beside_a_sign(line)).collect();
+    // A label of several words has its sign further on: `__label__food and drink,The text`.
+    let is_tight = |line: &&str| {
+        let mut after = line.split(BETWEEN).skip(1);
+        holds_fast_text_label(line) && after.any(|next| next.starts_with(|c: char| !c.is_whitespace()))
+    };
+    if 2 * words.len() <= lines.len() && !lines.iter().all(is_tight) {
+        return false;
     }
-    2 * labelled > all && 2 * in_columns <= all && !names_columns(&sample)
+    let are_quoted = words.iter().any(|word| word.contains('"'));
+    let is_bare = |line: &&&str| holds_fast_text_label(line) && !line.contains(BETWEEN);
+    let bare = lines.iter().filter(is_bare).count();
+    let whole: BTreeSet<&str> = words.iter().copied().collect();
+    let before: BTreeSet<&str> = words
+        .iter()
+        .filter_map(|word| word.split(BETWEEN).next())
+        .collect();
+    let are_labels = 3 * whole.len() <= words.len() && whole.len() <= 2 * before.len();
+    let begin = words.iter().all(|word| word.starts_with(FAST_TEXT_MARK));
+    are_quoted || !begin || !are_labels && 10 * bare < lines.len()
 }
 
 /// Returns whether the first line names columns with tabs between them.
@@ -43,10 +69,10 @@ fn names_columns(sample: &str) -> bool {
     first.contains('\t') && !first.contains(FAST_TEXT_MARK)
 }
 
-/// Returns whether a label stands beside a sign between columns: `__label__a,The text`, `"The text","__label__a"`.
-fn is_beside_a_sign(line: &str) -> bool {
-    let is_one = |word: &str| word.contains(FAST_TEXT_MARK) && word.contains(BETWEEN);
-    line.split_whitespace().any(is_one)
+/// Returns the label of a line that stands beside a sign between columns: `__label__a,The text`, `"The text","__label__a"`.
+fn beside_a_sign(line: &str) -> Option<&str> {
+    let is_one = |word: &&str| word.contains(FAST_TEXT_MARK) && word.contains(BETWEEN);
+    line.split_whitespace().find(is_one)
 }
 
 /// Returns whether the first line of such a file names its texts, and is none.
@@ -98,6 +124,36 @@ pub(crate) fn draft(line: &str) -> Draft {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_with_a_comma_are_told_from_columns() {
+        let texts = [
+            "The cup broke",
+            "It is cold",
+            "My rose died",
+            "Where is it, please",
+            "I like it",
+        ];
+        let file = |labels: [&str; 2], between: &str| -> String {
+            let line = |at: usize| format!("__label__{}{between}{} ({at})\n", labels[at % 2], texts[at % 5]);
+            (0..30).map(line).collect()
+        };
+        for (content, expected) in [
+            (file(["food,drink", "home,garden"], " "), true),
+            (file(["food,drink", "home"], " "), true),
+            (file(["food,drink", "home,garden"], " \"So\" "), true),
+            (file(["food", "home"], " "), true),
+            (file(["food", "home"], ","), false),
+            (file(["food", "home"], ",\""), false),
+            (file(["food and drink", "home"], ","), false),
+            (
+                "It is late,__label__a\nIt leaks,__label__b\nIt is late,__label__a\n".repeat(4),
+                false,
+            ),
+        ] {
+            assert_eq!(is_one(content.as_bytes()), expected, "{content}");
+        }
+    }
 
     #[test]
     fn a_comma_within_a_label_is_part_of_it_and_one_between_two_labels_is_not() {
