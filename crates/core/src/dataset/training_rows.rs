@@ -1,10 +1,11 @@
 //! The one reader of Comprehend's training CSV: `LABEL,text`, UTF-8, no header line.
 //!
 //! A byte-order mark, any line end, blank lines and quoted line breaks are fine. A first line that names another separator, as
-//! spreadsheets write it (`sep=;`), counts and is told. A header line of
-//! well-known words, or one that stands apart from all rows below, is skipped and told, also where it comes again, as in files that were joined; so are quotes that end
-//! before their text. Cells that all stand in single quotes, as MySQL may be told to write them, are read without these. A file that is something else (UTF-16, JSON, another separator) is refused by what it is, and a
-//! quote that has taken other rows in by its line.
+//! spreadsheets write it (`sep=;`), counts and is told. A header line of well-known words, or one that stands apart from the
+//! first rows below, is skipped and told, also where it comes again, as in files that were joined; so are quotes that end
+//! before their text. Cells that all stand in single quotes, as MySQL may be told to write them, are read without these. A file
+//! that is something else (UTF-16, JSON, another separator) is refused by what it is, and a quote that has taken other rows in
+//! by its line.
 //!
 //! Source: Amazon Comprehend guide, "Preparing classifier training data".
 
@@ -39,8 +40,8 @@ const END_ROW: &[u8] = END.split_at(1).1;
 const TEXT_FIRST: &str = "the header line was skipped; it names the text first, and so the columns were read";
 
 /// Told of a first row that only those below tell to be a header line.
-const GUESSED: &str = "read as a header line and skipped: its label comes nowhere else, those below come again, and \
-    their texts are longer; if it is a row, put it further down";
+const GUESSED: &str = "read as a header line and skipped: none of the first rows below has its label, theirs come again, \
+    and their texts are longer; if it is a row, put it further down";
 
 /// Told of a file whose cells stand in single quotes.
 const SINGLE_QUOTES: &str = "line 1: the cells stand in single quotes, and were read without these";

@@ -88,6 +88,7 @@ impl PersonalData {
     /// says that it is not.
     fn piece_of(self, text: &str, form: &Range<usize>) -> Option<Range<usize>> {
         let begin = form.start + self.words_before(&text[form.clone()]);
+        let words = &text[form.start..begin];
         let (before, after) = (&text[..begin], &text[form.end..]);
         let form = &text[begin..form.end];
         let length = match self {
@@ -107,9 +108,16 @@ impl PersonalData {
             Self::Phone => {
                 let is_international = form.starts_with(['+', '(', '[']) || form.starts_with("00");
                 let is_other = !is_international && (is_date(form) || is_number_of_a_thing(before));
-                phone_length(form).filter(|_| !is_amount(form) && !is_year(form) && !is_other)
+                // Within a town a number may have 7, where more than a word says so: `Tel. 1234567`, `phone 555-1234`.
+                let is_said = words.contains([':', '.', '#'])
+                    || ["nummer", "number", "nr"]
+                        .iter()
+                        .any(|word| words.to_lowercase().contains(word))
+                    || !words.is_empty() && form.contains('-');
+                let least = if is_said { 7 } else { 8 };
+                phone_length(form, least).filter(|_| !is_amount(form) && !is_year(form) && !is_other)
             }
-            Self::BankAccountNumber => Some(form.len()),
+            Self::BankAccountNumber => (!is_date(form) && !is_price(before, after)).then_some(form.len()),
             // The `@` after it is none of it.
             Self::Password => Some(form.len() - 1),
         };
@@ -215,14 +223,17 @@ static EMAIL: LazyLock<[Regex; 6]> = LazyLock::new(|| {
     ]
 });
 /// User name and password as they stand in addresses. Source: RFC 3986, section 3.2.1.
+/// People write `@` and `#` in them, which that has only as `%40` and `%23`.
 static PASSWORD: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"://[A-Za-z0-9._~!$&'()*+,;=%\-]*:[A-Za-z0-9._~!$&'()*+,;=%:\-]+@"));
+    LazyLock::new(|| regex(r"://[A-Za-z0-9._~!$&'()*+,;=%@\-]*:[A-Za-z0-9._~!$&'()*+,;=%:@#^\-]+@"));
 /// A number after a word that says that it is of a bank account.
 static ACCOUNT: LazyLock<Regex> = LazyLock::new(|| {
     regex(
         r"(?x) \b(?i: (?:(?:bank|giro|spar)?konto|kto)(?:(?:[.\-]|\.?\x20|\.-)?(?:nr|nummer))?
-            | bank\x20account(?:\x20(?:number|no|nr))? | compte\x20bancaire | cuenta\x20bancaria )
-        [.:\#]{0,2} \x20? (?i:(?:is|ist|n°|nº|no\.?):?\x20)? [0-9](?:[\x20\-/]?[0-9]){4,13}\b",
+            | bank\x20account(?:\x20(?:number|no|nr))? | compte\x20bancaire | cuenta\x20bancaria
+            | num[ée]ro\x20de\x20compte | n[úu]mero\x20de\x20(?:cuenta|conta) | conto\x20corrente
+            | (?:bank)?rekeningnummer | numer\x20konta )
+        \x20?[.:\#]{0,2} \x20? (?i:(?:is|ist|n°|nº|no\.?):?\x20)? [0-9](?:[\x20\-/]?[0-9]){4,13}\b",
     )
 });
 /// Numbers of accounts and cards may go on in the next line.
@@ -243,7 +254,7 @@ static PHONE: LazyLock<[Regex; 2]> = LazyLock::new(|| {
     let called_so = regex(
         r"(?x) \b(?i: (?:tel|tél|telefon|telephone|t[ée]l[ée]phone|tel[eé]fono|phone|fon|fax|handy|mobile?|m[oó]vil
             |celular|whatsapp|ruf)(?:s?nummer|-?nr|\.?\x20?(?:number|no|nr|n°|nº))? )
-        [.:\#]{0,2} \x20? (?i:(?:is|ist):?\x20)? [0-9](?:[\x20\-./]?[0-9]){6,14}\b",
+        \x20?[.:\#]{0,2} \x20? (?i:(?:is|ist):?\x20)? [0-9](?:[\x20\-./]?[0-9]){6,14}\b",
     );
     let by_form = regex(
         r"(?x)
@@ -441,9 +452,10 @@ fn card_length(form: &str) -> Option<usize> {
         let number = &groups[..count];
         let length = number.last()?.end;
         let lengths: Vec<usize> = number.iter().map(|group| group.len()).collect();
-        // The whole may be written in any way but with slashes, as dates are; a part of it as cards are, so that it is not one by
-        // chance.
-        let is_whole = count == groups.len() && !form.contains('/');
+        // The whole may be written in any way but with slashes, as dates are, or with several signs, as from one date or price
+        // to the next; a part of it as cards are, so that it is not one by chance.
+        let signs: BTreeSet<char> = form.chars().filter(|c| matches!(c, '.' | '-')).collect();
+        let is_whole = count == groups.len() && !form.contains('/') && signs.len() < 2 && !is_date(form);
         let is_number = is_whole || is_grouped_as_cards(&lengths);
         (is_number && is_card(&form[..length])).then_some(length)
     })
@@ -560,6 +572,18 @@ fn is_date(form: &str) -> bool {
     DATE.is_match(form)
 }
 
+/// Returns whether the words around a number say that it is an amount of money: `12 000 EUR`.
+fn is_price(before: &str, after: &str) -> bool {
+    static CURRENCY: LazyLock<Regex> = LazyLock::new(|| {
+        regex(
+            r"(?x) ^(?:[.,][0-9]{1,3})*(?:,[\-–—]+)?\x20? (?: \p{Sc} | (?i:zł|kč|руб)
+                | (?i:eur(?:os?)?|usd|us\x20?dollars?|dollars?|chf|franken|francs?|gbp|pounds?|pln|sek|nok|dkk|kronor|kroner
+                | rubel|rubles?|yen|jpy|cny|inr|rupees?|mxn|pesos?|brl|reais)\b )",
+        )
+    });
+    before.ends_with(|c: char| matches!(c, '$' | '€' | '£' | '¥')) || CURRENCY.is_match(after)
+}
+
 /// Returns whether a form begins with a year in brackets: `(2025) 1200`.
 fn is_year(form: &str) -> bool {
     let year = form.strip_prefix(['(', '[']).unwrap_or_default();
@@ -567,10 +591,10 @@ fn is_year(form: &str) -> bool {
 }
 
 /// Returns how many bytes of a form are a phone number. E.164 allows 15 digits: groups beyond are none of it. With its
-/// country a number may have as few as 7.
-fn phone_length(form: &str) -> Option<usize> {
+/// country a number may have as few as 7, otherwise as `least` says.
+fn phone_length(form: &str, least: usize) -> Option<usize> {
     let is_international = form.trim_start_matches(['(', '[', ' ']).starts_with('+');
-    let least = if is_international { 7 } else { 8 };
+    let least = if is_international { 7 } else { least };
     let mut groups = groups(form);
     while let Some(last) = groups.last() {
         let digits: usize = groups.iter().map(|group| group.len()).sum();

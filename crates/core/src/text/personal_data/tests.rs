@@ -513,3 +513,78 @@ fn ibans_and_cards_are_found_however_they_are_grouped() {
         assert_eq!(masked(text), expected);
     }
 }
+
+#[test]
+fn a_password_with_an_at_sign_or_a_hash_in_it_is_found_whole() {
+    for (text, expected) in [
+        ("ftp://user:p@ss@host", "ftp://[PASSWORD]@host"),
+        ("postgres://app:p#1@db/x", "postgres://[PASSWORD]@db/x"),
+        ("smtp://ann@example.com:pw@mail", "smtp://[PASSWORD]@mail"),
+        ("https://example.com:8080/a@b", "https://example.com:8080/a@b"),
+    ] {
+        assert_eq!(masked(text), expected);
+    }
+}
+
+#[test]
+fn an_amount_or_a_date_behind_an_account_is_no_number_of_it() {
+    for text in [
+        "Konto 100000 EUR",
+        "auf dem Konto 15000 Euro",
+        "my bank account: 20 000 dollars",
+        "bank account 50000€",
+        "Konto 15000,50 €",
+        "numer konta 15000 zł",
+        "mein Konto 2026-11-28 gesperrt",
+        "Konto 01/12/2026",
+    ] {
+        assert_eq!(masked(text), text);
+    }
+    for (text, expected) in [
+        ("Konto 12345678, Europa", "Konto [BANK_ACCOUNT_NUMBER], Europa"),
+        (
+            "numéro de compte : 12345678901",
+            "numéro de compte : [BANK_ACCOUNT_NUMBER]",
+        ),
+        (
+            "número de cuenta 12345678901",
+            "número de cuenta [BANK_ACCOUNT_NUMBER]",
+        ),
+        ("conto corrente 12345678", "conto corrente [BANK_ACCOUNT_NUMBER]"),
+        ("rekeningnummer 123456789", "rekeningnummer [BANK_ACCOUNT_NUMBER]"),
+    ] {
+        assert_eq!(masked(text), expected);
+    }
+}
+
+#[test]
+fn dates_and_prices_from_one_to_the_next_are_no_card() {
+    for first in 1..29 {
+        for second in 10..29 {
+            for text in [
+                format!("from 20{first:02}-10-20 - 20{second}-12-31"),
+                format!("from {second}.10.2025 - {first:02}.12.2026"),
+                format!("for {second}.99 - {first:02}.49 - 59.99 - 69.99"),
+            ] {
+                assert_eq!(masked(&text), text);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_number_within_a_town_is_a_phone_where_more_than_a_word_says_so() {
+    for (text, expected) in [
+        ("Tel. 1234567", "Tel. [PHONE]"),
+        ("phone 555-1234", "phone [PHONE]"),
+        ("phone number 5551234", "phone number [PHONE]"),
+        ("Fax: 123 45 67", "Fax: [PHONE]"),
+        ("Tél : 612 34 56 78", "Tél : [PHONE]"),
+        ("mobile 2500000 users", "mobile 2500000 users"),
+        ("mobile: 5 000 000 users", "mobile: 5 000 000 users"),
+        ("Tel: 1.12.2026", "Tel: 1.12.2026"),
+        ("555-1234", "555-1234"),
+    ] {
+        assert_eq!(masked(text), expected);
+    }
+}
