@@ -102,7 +102,7 @@ impl PersonalData {
             Self::InternationalBankAccountNumber => iban_length(form),
             Self::CreditDebitNumber => card_length(form),
             Self::IpAddress => {
-                let is_part = is_preceded_by_a_group(before) || is_followed_by_a_group(after);
+                let is_part = is_preceded_by_a_group(before) || is_followed_by_a_group(form, after);
                 (is_ip(form) && !is_part && !is_version(before)).then_some(form.len())
             }
             Self::Phone => {
@@ -242,10 +242,11 @@ static IBAN: LazyLock<Regex> = LazyLock::new(|| {
 });
 static CARD: LazyLock<Regex> =
     LazyLock::new(|| regex(r"\b[2-6][0-9](?:(?:\x20{1,2}|\x20?[\-./]\x20?|\r?\n)?[0-9]){11,17}\b"));
+/// No longer than an address can be, or a long text of colons would be read again from each of them.
 static IP: LazyLock<Regex> = LazyLock::new(|| {
     regex(
         r"(?x) \b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b
-        | (?:\b[0-9A-Fa-f]{1,4}|:):[0-9A-Fa-f:]*[0-9A-Fa-f](?:(?:\.[0-9]{1,3}){3})?\b",
+        | (?:\b[0-9A-Fa-f]{1,4}|:):[0-9A-Fa-f:]{0,39}[0-9A-Fa-f](?:(?:\.[0-9]{1,3}){3})?\b",
     )
 });
 /// International numbers begin with `+` or `00`, and their country may stand in brackets; others with an area code in brackets
@@ -538,10 +539,11 @@ fn is_preceded_by_a_group(before: &str) -> bool {
     before.is_some_and(|before| before.ends_with(|c: char| c.is_ascii_digit()))
 }
 
-/// Returns whether a number of four groups goes on with a fifth.
-fn is_followed_by_a_group(after: &str) -> bool {
-    let mut after = after.chars();
-    after.next() == Some('.') && after.next().is_some_and(|c| c.is_ascii_digit())
+/// Returns whether an address goes on with another group; a port behind four numbers is none.
+fn is_followed_by_a_group(form: &str, after: &str) -> bool {
+    let next = |sign: char| after.strip_prefix(sign).and_then(|rest| rest.chars().next());
+    let is_hex = |c: char| c.is_ascii_hexdigit();
+    next('.').is_some_and(|c| c.is_ascii_digit()) || form.contains(':') && next(':').is_some_and(is_hex)
 }
 
 /// Returns whether a form is a round number with blanks between its thousands: `1 000 000 000`, `+12 000 000`.

@@ -477,9 +477,14 @@ fn addresses_of_the_newer_internet_protocol_are_found_in_every_form() {
         ("::ffff:192.0.2.128", "[IP_ADDRESS]"),
         ("http://[2001:db8::1]:8080/", "http://[[IP_ADDRESS]]:8080/"),
         ("2001:db8::1/64", "[IP_ADDRESS]/64"),
+        ("2001:db8::1: no answer", "[IP_ADDRESS]: no answer"),
     ] {
         assert_eq!(masked(text), expected);
     }
+    let long = "a:".repeat(5_000);
+    let start = std::time::Instant::now();
+    assert_eq!(masked(&long), long);
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
 }
 
 #[test]
