@@ -37,11 +37,24 @@ pub async fn print_link(
     let answer = ask_for_link(&stack()?, &reviewer, role).await?;
     let (link, known) = (url_of(&answer)?, known_as(&answer, &reviewer));
     match json {
-        true => println!("{}", json!({"url": link, "reviewer": known, "role": role})),
+        true => println!(
+            "{}",
+            json!({"url": link, "reviewer": known, "role": role, "paused": is_paused(&answer)})
+        ),
         false => println!("{link}"),
     }
     tell_spelling(&reviewer, known);
+    if is_paused(&answer) {
+        eprintln!(
+            "{known} is paused: no link lets them in until `active-learning reviewers resume {known}`."
+        );
+    }
     Ok(())
+}
+
+/// Returns whether who the link is for is paused; a function of a version before does not say.
+fn is_paused(answer: &Value) -> bool {
+    answer["paused"].as_bool().unwrap_or_default()
 }
 
 /// Returns the name by which somebody is known, as the function answers it.

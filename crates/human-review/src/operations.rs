@@ -205,14 +205,12 @@ impl HumanReview {
         let portal_url = self.portal_url(portal_url)?;
         let known = self.members.other_spelling(reviewer, now).await?;
         let reviewer = known.as_deref().unwrap_or(reviewer);
-        let made_at = self.members.next_link_at(reviewer, now).await?;
+        let (made_at, is_paused) = self.members.next_link_at(reviewer, now).await?;
         let claims = Claims::new(Purpose::SignIn, reviewer, made_at).with_role(role);
         let token = self.key.recent(now).await.sign(&claims);
-        Ok(link(
-            &portal_url,
-            &token,
-            (reviewer, made_at + SIGN_IN_LINK_LIFETIME),
-        ))
+        let mut made = link(&portal_url, &token, (reviewer, made_at + SIGN_IN_LINK_LIFETIME));
+        made["paused"] = json!(is_paused);
+        Ok(made)
     }
 
     async fn invite(

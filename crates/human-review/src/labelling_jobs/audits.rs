@@ -76,7 +76,7 @@ pub fn show(input: &mut Value, line: &Line, job: &Job) {
     }
     if let Some(Audit { kind, attribute }) = &job.settings.audit {
         let earlier = match kind {
-            AuditKind::Adjustment => as_offered(classes(line, attribute), job),
+            AuditKind::Adjustment => as_offered(classes(line, attribute), line, job),
             AuditKind::Verification => classes(line, attribute),
         };
         input["earlierLabel"] = json!(words_of(line, attribute));
@@ -91,9 +91,10 @@ pub fn show(input: &mut Value, line: &Line, job: &Job) {
     }
 }
 
-/// Returns labels as the job writes those that it offers, however the manifest spells them.
-fn as_offered(labels: Vec<String>, job: &Job) -> Vec<String> {
-    let offered = OfferedLabels::new(&job.categories.labels);
+/// Returns labels as the job writes those that it offers for a line, however the manifest spells them.
+fn as_offered(labels: Vec<String>, line: &Line, job: &Job) -> Vec<String> {
+    let offered = job.offered(line).into_iter();
+    let offered = OfferedLabels::new(offered.filter_map(|number| job.categories.labels.get(number)));
     let written = labels
         .into_iter()
         .map(|label| offered.resolve(&label).unwrap_or(label));

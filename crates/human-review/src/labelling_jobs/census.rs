@@ -1,11 +1,11 @@
 //! What the lines of an input manifest have labels for: so that a name that a request misspells is told, and not taken for
 //! a label that no line has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use active_learning_core::labels::human_loop::OfferedLabels;
 use active_learning_core::labels::label_key::label_key;
 
+use super::audits::is_chosen;
 use super::categories::named;
 use super::manifest::{Line, classes, first_state, is_among, is_labelled, metadata_of};
 use super::record::{Audit, AuditKind, Filter, Job, ObjectState, Settings, Task};
@@ -28,6 +28,9 @@ const LISTED: usize = 20;
 /// The labels that the lines seen so far have.
 #[derive(Debug)]
 pub struct Census<'a> {
+    job: &'a Job,
+    /// How many lines were looked at: the number of the next object.
+    objects: usize,
     settings: &'a Settings,
     /// Where the label that is looked at is named.
     audit_member: &'static str,
@@ -42,10 +45,13 @@ pub struct Census<'a> {
     taken: Option<usize>,
     /// The first line that has several labels, where one is adjusted.
     several: Option<usize>,
-    /// The labels that people choose from, where one is adjusted.
-    offered: Option<OfferedLabels>,
+    /// The keys of the labels that people choose from, by that of the label above, where one is adjusted. On the first level
+    /// nothing is above.
+    offered: BTreeMap<String, BTreeSet<String>>,
     /// The first line that is to be asked about with a label that is not offered, where one is adjusted.
-    not_offered: Option<(usize, String)>,
+    not_offered: Option<usize>,
+    /// All such labels, as they are told.
+    missing: BTreeSet<String>,
     /// The label keys of the tree of which a level is asked; none where there is no level above.
     tree: BTreeSet<String>,
     /// The first line that is to be asked about with a class of the level above that is nowhere in the tree.
@@ -59,6 +65,8 @@ impl<'a> Census<'a> {
         let mut audit_tags = tags.filter(|tag| tag["Key"] == AUDIT_TAG);
         let has_tag = audit_tags.any(|tag| tag["Value"].as_str().is_some_and(|it| !it.is_empty()));
         Self {
+            job,
+            objects: 0,
             settings: &job.settings,
             audit_member: if has_tag {
                 AUDIT_TAG
@@ -71,10 +79,12 @@ impl<'a> Census<'a> {
             has_class: false,
             taken: None,
             several: None,
-            offered: (job.settings.audit.as_ref())
-                .filter(|audit| audit.kind == AuditKind::Adjustment && job.settings.parent.is_none())
-                .map(|_| OfferedLabels::new(&job.categories.labels)),
+            offered: match &job.settings.audit {
+                Some(audit) if audit.kind == AuditKind::Adjustment => job.categories.keys_by_parent(),
+                _ => BTreeMap::new(),
+            },
             not_offered: None,
+            missing: BTreeSet::new(),
             tree: match job.settings.parent {
                 Some(_) => job.categories.keys_of_tree(),
                 None => BTreeSet::new(),
@@ -89,15 +99,16 @@ impl<'a> Census<'a> {
         if self.taken.is_none() && line.has(own) && !line.has(&metadata_of(own)) {
             self.taken = Some(number);
         }
-        if self.several.is_none() && self.cannot_be_chosen(line) {
-            self.several = Some(number);
+        if self.is_asked(line) {
+            if self.several.is_none() && self.cannot_be_chosen(line) {
+                self.several = Some(number);
+            }
+            self.look_for_choices(number, line);
+            if self.outside.is_none() {
+                self.outside = self.outside_of_tree(line).map(|class| (number, class));
+            }
         }
-        if self.not_offered.is_none() {
-            self.not_offered = self.not_offered_of(line).map(|class| (number, class));
-        }
-        if self.outside.is_none() {
-            self.outside = self.outside_of_tree(line).map(|class| (number, class));
-        }
+        self.objects += 1;
         for name in line.names() {
             if let Some(attribute) = name.strip_suffix("-metadata")
                 && line.has(attribute)
@@ -129,22 +140,47 @@ impl<'a> Census<'a> {
         audit.is_some_and(|Audit { attribute, .. }| classes(line, attribute).len() > 1)
     }
 
-    /// Returns a label of a line that is to be asked about which nobody could confirm, since it is not among the choices.
-    fn not_offered_of(&self, line: &Line) -> Option<String> {
-        let (offered, audit) = (self.offered.as_ref()?, self.settings.audit.as_ref()?);
-        let ObjectState::Waiting { .. } = first_state(line, self.settings) else {
-            return None;
+    /// Returns whether people are to be asked about the line that is looked at.
+    fn is_asked(&self, line: &Line) -> bool {
+        matches!(first_state(line, self.settings), ObjectState::Waiting { .. })
+            && is_chosen(line, self.objects, self.job)
+    }
+
+    /// Notes the labels of a line which could not be confirmed, since they are not among its choices.
+    fn look_for_choices(&mut self, number: usize, line: &Line) {
+        let Some(Audit { attribute, .. }) = &self.settings.audit else {
+            return;
         };
-        let mut found = classes(line, &audit.attribute).into_iter();
-        found.find(|class| offered.resolve(class).is_none())
+        let parent = self.settings.parent.as_ref();
+        let above = parent.map_or_else(|| vec![String::new()], |parent| classes(line, parent));
+        let keys = above.iter().map(|class| label_key(class));
+        let offered: Vec<&BTreeSet<String>> = keys.filter_map(|key| self.offered.get(&key)).collect();
+        // Where there is none to choose from, it is not asked about, or a function of the job's own says what there is.
+        if offered.is_empty() {
+            return;
+        }
+        for class in classes(line, attribute) {
+            let key = label_key(&class);
+            if offered.iter().any(|keys| keys.contains(&key)) {
+                continue;
+            }
+            self.not_offered.get_or_insert(number);
+            // A field without metadata may hold anything, a person's name as well.
+            if line.has(&metadata_of(attribute)) {
+                let within = parent.map(|_| {
+                    format!(
+                        " within {}",
+                        above.iter().map(|it| named(it)).collect::<Vec<_>>().join(" and ")
+                    )
+                });
+                self.missing.insert(named(&class) + &within.unwrap_or_default());
+            }
+        }
     }
 
     /// Returns a class of a line that is to be asked about on the level above, which is nowhere in the tree.
     fn outside_of_tree(&self, line: &Line) -> Option<String> {
         let attribute = self.settings.parent.as_ref()?;
-        let ObjectState::Waiting { .. } = first_state(line, self.settings) else {
-            return None;
-        };
         let mut found = classes(line, attribute).into_iter();
         found.find(|class| !self.tree.contains(&label_key(class)))
     }
@@ -200,19 +236,22 @@ impl<'a> Census<'a> {
                 self.audit_member
             ));
         }
-        if let (Some((number, class)), Some(Audit { attribute, .. })) = (&self.not_offered, &settings.audit) {
-            return Some(format!(
-                "{}: line {number} of the input manifest has the label {} of {attribute}, which is not in the label category \
-                 file: add it, or nobody could say that it is right",
-                self.audit_member,
-                named(class)
-            ));
-        }
         if let (Some((number, class)), Some(attribute)) = (&self.outside, &settings.parent) {
             return Some(format!(
                 "{PARENT_TAG}: line {number} of the input manifest has the class {} of {attribute}, which is nowhere in the \
                  label category file",
                 named(class)
+            ));
+        }
+        if let (Some(number), Some(Audit { attribute, .. })) = (self.not_offered, &settings.audit) {
+            let missing = match self.missing.is_empty() {
+                true => String::new(),
+                false => format!("; {}", listed("the labels that are missing", &self.missing)),
+            };
+            return Some(format!(
+                "{}: line {number} of the input manifest has a label of {attribute} that is not among the choices of the label \
+                 category file: add it, or it could not be said that it is right{missing}",
+                self.audit_member
             ));
         }
         match &settings.only_where {

@@ -1,6 +1,6 @@
 //! A labelling job as data: what was asked for, how far it is, and what became of each object.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use active_learning_core::labels::label_key::label_key;
@@ -87,6 +87,17 @@ impl Categories {
         let is_wanted = |(_, parent): &(usize, &String)| wanted.contains(&label_key(parent));
         let found = self.parents.iter().enumerate().filter(is_wanted);
         found.map(|(number, _)| number).collect()
+    }
+
+    /// Returns the keys of the labels within each label, by its key; those of the first level by an empty one.
+    pub fn keys_by_parent(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let parents = self.parents.iter().map(|parent| label_key(parent));
+        let parents = parents.chain(std::iter::repeat(String::new()));
+        let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (label, parent) in self.labels.iter().zip(parents) {
+            keys.entry(parent).or_default().insert(label_key(label));
+        }
+        keys
     }
 
     /// Returns the label keys of all classes that a text may have on a level above: those of the whole tree.

@@ -155,15 +155,19 @@ impl Members {
         Ok(name.to_owned())
     }
 
-    /// Returns when a link for somebody counts as made: after what has made the earlier ones void, also a moment ago in another
-    /// process.
+    /// Returns when a link for somebody counts as made, after what has made the earlier ones void, also a moment ago in another
+    /// process; and whether they are paused, so that it lets them in only once they are resumed.
     ///
     /// # Errors
     ///
     /// [`BucketError`].
-    pub async fn next_link_at(&self, name: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, BucketError> {
+    pub async fn next_link_at(
+        &self,
+        name: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(DateTime<Utc>, bool), BucketError> {
         let member = self.readable(&keys::reviewer(&Worker::of(name).id)).await?;
-        Ok(member.map_or(now, |member| member.next_link_at(now)))
+        Ok(member.map_or((now, false), |member| (member.next_link_at(now), member.paused)))
     }
 
     /// Makes a link for somebody, who is known from then on; a member of these work teams, or of those of before where none is

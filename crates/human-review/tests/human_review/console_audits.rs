@@ -68,6 +68,10 @@ async fn an_audit_is_started_from_the_console_once_it_is_confirmed_and_is_writte
     ];
 
     let asked = admin.post("start-audit", &form).await;
+    let tenth: Vec<_> = (form.iter())
+        .map(|(name, value)| (*name, if *name == "share" { "0.1" } else { *value }))
+        .collect();
+    let asked_of_a_tenth = admin.post("start-audit", &tenth).await;
     let before = keys(&review, "audits/").await;
     form.push(("confirmed", "yes"));
     let started = admin.post("start-audit", &form).await;
@@ -78,6 +82,13 @@ async fn an_audit_is_started_from_the_console_once_it_is_confirmed_and_is_writte
         asked.body().contains("all of the texts with the label world"),
         "{}",
         asked.body()
+    );
+    assert!(
+        asked_of_a_tenth
+            .body()
+            .contains("10 % of the texts with the label world"),
+        "{}",
+        asked_of_a_tenth.body()
     );
     assert_eq!(before, Vec::<String>::new());
     assert_eq!(started.header("location"), "audits?done=start-audit");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{FEEDBACK_BUCKET, Review};
 use crate::labelling_jobs::{
-    FUNCTION, answer_all, call, describe, drive, label, labelled, output, put, request, started,
+    FUNCTION, answer_all, audit, call, describe, drive, label, labelled, output, put, request, started,
 };
 
 const TREE: &str = r#"{"labels": [
@@ -195,5 +195,77 @@ async fn a_level_that_cannot_be_is_refused_with_the_reason() {
     assert!(
         refused.body().contains("no PreHumanTaskLambdaArn of your own"),
         "{refused:?}"
+    );
+}
+
+/// Returns a request that adjusts the subtopic below the topic.
+fn adjusting(name: &str) -> Value {
+    let changes = json!({
+        "LabelAttributeName": "again",
+        "LabelCategoryConfigS3Uri": format!("s3://{FEEDBACK_BUCKET}/tree.json"),
+        "Tags": [
+            { "Key": "active-learning:parent", "Value": "topic" },
+            { "Key": "active-learning:audit", "Value": "subtopic" },
+        ],
+    });
+    audit(name, "Adjustment", changes)
+}
+
+/// Returns a line with labels of two levels.
+fn of_two_levels(text: &str, topic: &str, subtopic: &str) -> Value {
+    let mut line = labelled(text, topic);
+    line["subtopic"] = json!(0);
+    line["subtopic-metadata"] = json!({ "class-name": subtopic });
+    line
+}
+
+#[tokio::test]
+async fn a_label_of_a_level_is_adjusted_among_those_within_its_own() {
+    let review = Review::new();
+    let tree = TREE.replacen("Other", "OTHER", 1);
+    put(&review, "tree.json", &tree).await;
+    let lines = [of_two_levels("Rates rise", "business", "other")];
+    started(&review, &lines, &adjusting("again")).await;
+
+    let answered = answer_all(&review.sign_in("bob").await, |page| {
+        assert!(
+            page.contains("initial-value=\"Other\""),
+            "as it is offered: {page}"
+        );
+        label("Banks")
+    })
+    .await;
+    drive(&review).await;
+
+    assert_eq!(answered, 1);
+    let all = output(&review, "again").await;
+    let metadata = &all[0]["again-metadata"];
+    assert_eq!(
+        (&metadata["class-name"], &metadata["adjustment-status"]),
+        (&json!("Banks"), &json!("adjusted"))
+    );
+}
+
+#[tokio::test]
+async fn a_label_of_a_level_that_is_within_another_class_alone_is_not_adjusted() {
+    let review = Review::new();
+    put(&review, "tree.json", TREE).await;
+    let lines = [
+        of_two_levels("Election", "World", "Votes"),
+        of_two_levels("Cup final", "Sports", "football"),
+        of_two_levels("Chess club", "Business", "Chess"),
+        of_two_levels("Rates rise", "Sports", "Banks"),
+    ];
+
+    started(&review, &lines, &adjusting("again")).await;
+
+    let failed = describe(&review, "again").await;
+    assert_eq!(failed["LabelingJobStatus"], "Failed", "{failed}");
+    let reason = failed["FailureReason"].as_str().expect("a reason");
+    assert!(
+        reason.contains("line 3 of the input manifest has a label of subtopic that is not among the choices")
+            && reason
+                .ends_with("the labels that are missing: `Banks` within `Sports`, `Chess` within `Business`"),
+        "{reason}"
     );
 }

@@ -1089,6 +1089,8 @@ async fn a_label_that_is_not_among_the_choices_is_not_adjusted() {
     let lines = [
         labelled("Cup final", "sports"),
         labelled("Rain tomorrow", "Weather"),
+        labelled("A new album", "Music"),
+        labelled("More rain", "Weather"),
     ];
 
     started(&review, &lines, &audit("adjust", "Adjustment", changes)).await;
@@ -1097,9 +1099,60 @@ async fn a_label_that_is_not_among_the_choices_is_not_adjusted() {
     assert_eq!(failed["LabelingJobStatus"], "Failed", "{failed}");
     let reason = failed["FailureReason"].as_str().expect("a reason");
     assert!(
-        reason.contains("line 2 of the input manifest has the label `Weather` of topic, which is not in the label category file"),
+        reason.contains("line 2 of the input manifest has a label of topic that is not among the choices")
+            && reason.ends_with("the labels that are missing: `Music`, `Weather`"),
         "{reason}"
     );
+}
+
+#[tokio::test]
+async fn only_what_is_drawn_for_the_share_needs_a_choice() {
+    let review = Review::new();
+    let changes = json!({
+        "LabelAttributeName": "again",
+        "Tags": [
+            { "Key": "active-learning:audit", "Value": "topic" },
+            { "Key": "active-learning:share", "Value": "0.5" },
+        ],
+    });
+    let texts: Vec<String> = (0..40).map(|number| format!("Text {number}")).collect();
+    let lines: Vec<Value> = texts.iter().map(|text| labelled(text, "Sports")).collect();
+    let request = audit("share", "Adjustment", changes);
+    started(&review, &lines, &request).await;
+    let asked = Mutex::new(Vec::new());
+    answer_all(&review.sign_in("bob").await, |page| {
+        asked.lock().expect("not poisoned").push(page.to_owned());
+        label("Sports")
+    })
+    .await;
+    let asked = asked.into_inner().expect("not poisoned");
+    let is_asked = |text: &String| asked.iter().any(|page| page.contains(&format!("{text}<")));
+    assert!(
+        texts.iter().any(is_asked) && !texts.iter().all(is_asked),
+        "{}",
+        asked[0]
+    );
+
+    // Of the same name and time, which are what the share is drawn by.
+    for (is_among, status) in [(false, "InProgress"), (true, "Failed")] {
+        let other = Review::new();
+        let lines: Vec<Value> = (texts.iter())
+            .map(|text| {
+                labelled(
+                    text,
+                    if is_asked(text) == is_among {
+                        "Weather"
+                    } else {
+                        "Sports"
+                    },
+                )
+            })
+            .collect();
+        started(&other, &lines, &request).await;
+
+        let job = describe(&other, "share").await;
+        assert_eq!(job["LabelingJobStatus"], status, "{job}");
+    }
 }
 
 #[tokio::test]

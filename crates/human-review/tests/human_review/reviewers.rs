@@ -24,6 +24,13 @@ async fn token_of_invitation(review: &Review, name: &str) -> String {
     url.split_once("sign-in?token=").expect("a token").1.to_owned()
 }
 
+async fn token_of_link(review: &Review, name: &str) -> String {
+    let link = json!({ "operation": "create-sign-in-link", "reviewer": name });
+    let link = review.handle(link).await;
+    let url = link["url"].as_str().expect("a URL");
+    url.split_once("sign-in?token=").expect("a token").1.to_owned()
+}
+
 #[tokio::test]
 async fn a_link_of_the_second_in_which_older_ones_became_void_signs_in() {
     let review = Review::new();
@@ -39,6 +46,43 @@ async fn a_link_of_the_second_in_which_older_ones_became_void_signs_in() {
     let by_new = review.portal("POST", "sign-in", None, &[("token", &new)]).await;
 
     assert_eq!((by_void.status(), by_new.status()), (403, 303));
+}
+
+#[tokio::test]
+async fn a_link_without_an_invitation_of_the_second_in_which_older_ones_became_void_signs_in() {
+    let review = Review::new();
+    let void = token_of_invitation(&review, "ann").await;
+    for operation in ["pause-reviewer", "resume-reviewer"] {
+        review
+            .handle(json!({ "operation": operation, "reviewer": "ann" }))
+            .await;
+    }
+
+    let new = token_of_link(&review, "ann").await;
+    let by_void = review.portal("POST", "sign-in", None, &[("token", &void)]).await;
+    let by_new = review.portal("POST", "sign-in", None, &[("token", &new)]).await;
+
+    assert_eq!((by_void.status(), by_new.status()), (403, 303));
+}
+
+#[tokio::test]
+async fn a_link_for_a_paused_reviewer_says_that_they_are_paused() {
+    let review = Review::new();
+    token_of_invitation(&review, "ann").await;
+    let change = async |operation: &str| {
+        let changed = json!({ "operation": operation, "reviewer": "ann" });
+        review.handle(changed).await
+    };
+    let link = json!({ "operation": "create-sign-in-link", "reviewer": "ann" });
+
+    let before = review.handle(link.clone()).await;
+    change("pause-reviewer").await;
+    let paused = review.handle(link).await;
+
+    assert_eq!(
+        (&before["paused"], &paused["paused"]),
+        (&json!(false), &json!(true))
+    );
 }
 
 #[tokio::test]
