@@ -27,7 +27,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 /// Time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time for an answer, beside that to connect: a receiver that is slow at both has 20 seconds. The specification asks for 15 to 30.
+/// Time for an answer, beside that to connect: a receiver has 20 seconds for both. The specification asks for 15 to 30.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What the receiver did with an event.
