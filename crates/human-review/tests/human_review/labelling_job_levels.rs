@@ -264,8 +264,9 @@ async fn a_label_of_a_level_that_is_within_another_class_alone_is_not_adjusted()
     let reason = failed["FailureReason"].as_str().expect("a reason");
     assert!(
         reason.contains("line 3 of the input manifest has a label of subtopic that is not among the choices")
-            && reason
-                .ends_with("the labels that are missing: `Banks` within `Sports`, `Chess` within `Business`"),
+            && reason.ends_with(
+                "the labels that are missing: `Banks` within `Sports`, `Chess` within `Business`."
+            ),
         "{reason}"
     );
 }

@@ -1100,7 +1100,7 @@ async fn a_label_that_is_not_among_the_choices_is_not_adjusted() {
     let reason = failed["FailureReason"].as_str().expect("a reason");
     assert!(
         reason.contains("line 2 of the input manifest has a label of topic that is not among the choices")
-            && reason.ends_with("the labels that are missing: `Music`, `Weather`"),
+            && reason.ends_with("the labels that are missing: `Music`, `Weather`."),
         "{reason}"
     );
 }
