@@ -149,8 +149,11 @@ impl Classify {
         let origin = &self.config.allowed_origin;
         let wait = wait_of_query(request.query_string_parameters().iter())?;
         let deadline = Instant::now() + Duration::from_secs(wait);
-        let known = request.headers().get(header::IF_NONE_MATCH);
-        let known = known.and_then(|known| known.to_str().ok());
+        // Several lines of a header are one list. Source: RFC 9110, 5.3, "Field Order".
+        let known = request.headers().get_all(header::IF_NONE_MATCH).into_iter();
+        let known: Vec<&str> = known.filter_map(|known| known.to_str().ok()).collect();
+        let known = (!known.is_empty()).then(|| known.join(","));
+        let known = known.as_deref();
 
         let kept = self.results.find(prediction_id).await;
         let kept = kept.map_err(ClassifyError::NoResult)?;

@@ -972,6 +972,31 @@ async fn what_became_of_a_prediction_is_kept_without_its_text() {
 }
 
 #[tokio::test]
+async fn a_result_is_not_sent_again_to_who_knows_it_on_whichever_line_of_the_header() {
+    let aws = with_feedback_bucket();
+    let classify = classify_auditing(&healthy("0.8"), &aws, "0");
+    let answer = body(&classify.handle(event(CONFIDENT)).await);
+    let id = answer["predictionId"].as_str().expect("an id");
+    let etag = classify.handle(get_result(id, "")).await.headers()["etag"].clone();
+
+    let known = |tags: &[&str]| {
+        let mut request = get_result(id, "");
+        for tag in tags {
+            let tag = tag.parse().expect("a header");
+            request.headers_mut().append("if-none-match", tag);
+        }
+        request
+    };
+    let etag = etag.to_str().expect("ASCII");
+    let second = classify.handle(known(&[r#""other""#, etag])).await;
+    let first = classify.handle(known(&[etag, r#""other""#])).await;
+    let none = classify.handle(known(&[r#""other""#, r#""third""#])).await;
+
+    let statuses = [second, first, none].map(|response| response.status().as_u16());
+    assert_eq!(statuses, [304, 304, 200]);
+}
+
+#[tokio::test]
 async fn where_no_predictions_are_kept_nothing_is_stored_and_nobody_finds_one() {
     let aws = with_feedback_bucket();
     let script = healthy("0.4");
