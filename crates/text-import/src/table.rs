@@ -1,6 +1,9 @@
 //! A table: rows of cells, from columns of a file, a sheet, or fields of objects.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashSet},
+};
 
 use active_learning_core::{
     dataset::{FAST_TEXT_MARK, HeaderRow, NamesAgain, VECTOR},
@@ -34,6 +37,9 @@ pub(crate) const LOOKED_AT: usize = 1_000;
 
 /// Rows of one cell that may stand before the row that names the columns.
 pub(crate) const MAX_TITLES: usize = 5;
+
+/// Most fields of objects that are columns: rows whose names all differ would fill the memory.
+const MAX_NAMES: usize = 1_000;
 
 /// Objects within objects whose fields are columns.
 const MAX_DEPTH: usize = 4;
@@ -416,8 +422,19 @@ pub(crate) fn of_objects(objects: Vec<(u64, Fields)>, collected: &mut Collected<
         .map(|(line, fields)| (line, flat(fields)))
         .collect();
     let objects = fields::alike(objects, collected);
-    let names: BTreeSet<&String> = objects.iter().flat_map(|(_, fields)| fields.keys()).collect();
-    let names: Vec<String> = names.into_iter().cloned().collect();
+    let mut rows_with: BTreeMap<&String, usize> = BTreeMap::new();
+    let all = objects.iter().flat_map(|(_, fields)| fields.keys());
+    all.for_each(|name| *rows_with.entry(name).or_default() += 1);
+    if rows_with.len() > MAX_NAMES {
+        collected.notes.push(format!(
+            "the rows have {} different fields: all but the {MAX_NAMES} that most rows have were left out",
+            rows_with.len()
+        ));
+        let mut most: Vec<(&String, usize)> = rows_with.into_iter().collect();
+        most.sort_by_key(|(_, rows)| Reverse(*rows));
+        rows_with = most.into_iter().take(MAX_NAMES).collect();
+    }
+    let names: Vec<String> = rows_with.into_keys().cloned().collect();
     let has_texts = names.iter().any(|name| name == "text");
     if has_texts
         && objects[0].1.get("label").is_some_and(Value::is_array)

@@ -197,3 +197,15 @@ fn a_file_in_which_no_column_is_called_like_labels_is_told_also_where_its_names_
         import.notes
     );
 }
+
+#[test]
+fn of_rows_whose_fields_have_all_other_names_the_thousand_are_read_that_most_rows_have() {
+    let row = |at: usize| format!(r#"{{"text": "Where is parcel {at}?", "label": "A", "x{at}": 1}}"#) + "\n";
+    let content: String = (0..3_000).map(row).collect();
+
+    let import = import(content);
+
+    assert_eq!(import.rows.len(), 3_000);
+    let expected = "the rows have 3002 different fields: all but the 1000 that most rows have were left out";
+    assert!(import.notes.contains(&expected.to_owned()), "{:?}", import.notes);
+}
