@@ -239,11 +239,20 @@ async fn write_reports(
             told => told?,
         };
         let is_taken = report.state == TrainingFileState::Taken;
+        report.at = active_learning_aws::rfc3339(now);
+        // Another file came in its place meanwhile, and was looked at.
+        if told
+            .as_ref()
+            .is_some_and(|told| told.etag != report.etag && told.at > report.at)
+        {
+            continue;
+        }
         if !is_taken {
             warn!(report.key, report.state = ?report.state, report.reason, "a training file is not learnt from");
         }
         if let Some(told) = told.filter(|told| told.etag == report.etag) {
-            if is_taken && told.state == report.state {
+            // One that waits for the encoder still waits: nothing is wrong with it, and its model is yet to be made.
+            if is_taken && [TrainingFileState::Taken, TrainingFileState::Waiting].contains(&told.state) {
                 continue;
             }
             let mut repairs = told.repairs;
@@ -253,7 +262,6 @@ async fn write_reports(
             report.erased_rows = told.erased_rows;
             report.model_arn = told.model_arn;
         }
-        report.at = active_learning_aws::rfc3339(now);
         bucket.put_document(&key, &report).await?;
     }
     Ok(())

@@ -891,6 +891,32 @@ async fn a_report_that_cannot_be_read_blocks_no_build_and_is_written_anew() {
     assert_eq!(report(&bucket, "neutral.csv").await["state"], "taken");
 }
 
+#[tokio::test]
+async fn a_build_changes_no_report_on_a_file_that_waits_or_that_came_in_its_place_meanwhile() {
+    let bucket = Bucket::new();
+    bucket.put("initial/good.csv", initial(4)).await;
+    bucket
+        .put("initial/one.csv", "Neutral,so so\nNeutral,as ever\n")
+        .await;
+    bucket.assemble(&POLICY).await;
+    let etag = report(&bucket, "one.csv").await["etag"].clone();
+    for (etag, state) in [(etag, "waiting"), ("of-the-new-one".into(), "refused")] {
+        let told = serde_json::json!({
+            "key": "initial/one.csv", "etag": etag, "state": state, "reason": "a reason",
+            "at": "2999-01-01T00:00:00.000Z",
+        });
+        bucket.put("initial-reports/one.csv.json", told.to_string()).await;
+
+        bucket.assemble(&POLICY).await;
+
+        let kept = report(&bucket, "one.csv").await;
+        assert_eq!(
+            (kept["state"].as_str(), kept["reason"].as_str()),
+            (Some(state), Some("a reason"))
+        );
+    }
+}
+
 async fn report(bucket: &Bucket, name: &str) -> serde_json::Value {
     let reports = bucket.objects("initial-reports/").await;
     serde_json::from_slice(reports[&format!("initial-reports/{name}.json")].as_ref()).expect("JSON")
