@@ -55,7 +55,7 @@ pub struct Census<'a> {
     /// The label keys of the tree of which a level is asked; none where there is no level above.
     tree: BTreeSet<String>,
     /// The first line that is to be asked about with a class of the level above that is nowhere in the tree.
-    outside: Option<(usize, String)>,
+    outside: Option<(usize, Option<String>)>,
 }
 
 impl<'a> Census<'a> {
@@ -178,11 +178,14 @@ impl<'a> Census<'a> {
         }
     }
 
-    /// Returns a class of a line that is to be asked about on the level above, which is nowhere in the tree.
-    fn outside_of_tree(&self, line: &Line) -> Option<String> {
+    /// Returns a class of a line that is to be asked about on the level above, which is nowhere in the tree: its name, where
+    /// it has metadata.
+    fn outside_of_tree(&self, line: &Line) -> Option<Option<String>> {
         let attribute = self.settings.parent.as_ref()?;
         let mut found = classes(line, attribute).into_iter();
-        found.find(|class| !self.tree.contains(&label_key(class)))
+        let class = found.find(|class| !self.tree.contains(&label_key(class)))?;
+        // A field without metadata may hold anything, a person's name as well.
+        Some(line.has(&metadata_of(attribute)).then_some(class))
     }
 
     /// Returns the names of label attributes that the request gives, each with where it does so.
@@ -237,10 +240,13 @@ impl<'a> Census<'a> {
             ));
         }
         if let (Some((number, class)), Some(attribute)) = (&self.outside, &settings.parent) {
+            let class = match class {
+                Some(class) => format!("the class {}", named(class)),
+                None => "a class".to_owned(),
+            };
             return Some(format!(
-                "{PARENT_TAG}: line {number} of the input manifest has the class {} of {attribute}, which is nowhere in the \
-                 label category file",
-                named(class)
+                "{PARENT_TAG}: line {number} of the input manifest has {class} of {attribute}, which is nowhere in the \
+                 label category file"
             ));
         }
         if let (Some(number), Some(Audit { attribute, .. })) = (self.not_offered, &settings.audit) {

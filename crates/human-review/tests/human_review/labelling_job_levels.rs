@@ -135,6 +135,24 @@ async fn a_line_whose_class_is_nowhere_in_the_tree_fails_the_job_with_its_number
 }
 
 #[tokio::test]
+async fn what_a_field_without_metadata_holds_is_not_told() {
+    let review = Review::new();
+    put(&review, "tree.json", TREE).await;
+    let lines = [
+        labelled("Cup final", "Sports"),
+        json!({ "source": "It rains", "topic": "Jane Doe" }),
+    ];
+    started(&review, &lines, &below("untold", json!({}))).await;
+
+    let failed = describe(&review, "untold").await;
+    let reason = failed["FailureReason"].as_str().expect("a reason");
+    assert!(
+        reason.contains("line 2 of the input manifest has a class of topic") && !reason.contains("Jane"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
 async fn the_same_file_is_that_of_the_level_above() {
     let review = Review::new();
     put(&review, "tree.json", TREE).await;
