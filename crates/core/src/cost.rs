@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 /// What a thousand texts cost, measured over a million records, by list prices of us-east-1 of November 2026, without what is
 /// free, without storage and without training.
 pub const PER_THOUSAND: [(&str, f64); 5] = [
-    ("classified, and trusted", 0.0103),
-    ("classified in doubt, until it is queued", 0.0169),
-    ("classified in doubt, answered and told", 0.0663),
-    ("disliked, answered and told", 0.0553),
-    ("of a file, chosen, answered and told", 0.0792),
+    ("classified, and trusted", 0.0098),
+    ("classified in doubt, until it is queued", 0.0166),
+    ("classified in doubt, answered and told", 0.0690),
+    ("disliked, answered and told", 0.0582),
+    ("of a file, chosen, answered and told", 0.0803),
 ];
 /// What a month costs in which only schedules run, with the built-in classifier, in USD.
-pub const IDLE_MONTH: f64 = 6.96;
+pub const IDLE_MONTH: f64 = 8.40;
 /// What is in none of these.
 pub const NOT_INCLUDED: &str =
     "without people, storage, training, and an endpoint of Amazon Comprehend or SageMaker";

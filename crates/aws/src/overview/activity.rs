@@ -508,7 +508,7 @@ mod tests {
         let cost = shown.cost.expect("counted");
 
         assert_eq!((cost.trusted, cost.answered), (None, 65));
-        assert!((cost.idle_usd - 6.96 * 29.5 / 30.0).abs() < 1e-9);
+        assert!((cost.idle_usd - active_learning_core::cost::IDLE_MONTH * 29.5 / 30.0).abs() < 1e-9);
         assert!(cost.usd > cost.idle_usd);
     }
 
