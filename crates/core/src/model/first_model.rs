@@ -88,11 +88,14 @@ impl FirstModel {
         });
         const SHOWN: usize = 5;
         let missing: Vec<String> = missing.collect();
-        let mut still = missing[..missing.len().min(SHOWN)].join(", ");
-        match missing.len().saturating_sub(SHOWN) {
-            0 => {}
-            1 => still += " and another label",
-            more => still += &format!(" and {more} more labels"),
+        // One more is told as shortly by its name.
+        let shown = match missing.len() {
+            all if all <= SHOWN + 1 => all,
+            _ => SHOWN,
+        };
+        let mut still = missing[..shown].join(", ");
+        if shown < missing.len() {
+            still += &format!(" and {} more labels", missing.len() - shown);
         }
         format!("{have} of {need} labels to the first model; still needed: {still}{refused}")
     }
@@ -158,5 +161,22 @@ mod tests {
         let told = FirstModel::new(&set, &LabelCounts::new(), 5).describe();
 
         assert!(told.ends_with("5 \"Lieferung, Versand\", 5 login"), "{told}");
+    }
+
+    #[test]
+    fn no_single_label_is_left_out_of_the_list() {
+        let told = |labels: usize| {
+            let names: Vec<String> = (1..=labels).map(|number| format!("l{number}")).collect();
+            let names = names.iter().map(String::as_str);
+            let set = LabelSet::seed(names, Origin::Parameter, "2026-11-28T09:00:00.000Z");
+            FirstModel::new(&set, &LabelCounts::new(), 5).describe()
+        };
+
+        assert!(
+            told(6).ends_with("5 l1, 5 l2, 5 l3, 5 l4, 5 l5, 5 l6"),
+            "{}",
+            told(6)
+        );
+        assert!(told(7).ends_with("5 l5 and 2 more labels"), "{}", told(7));
     }
 }

@@ -843,7 +843,11 @@ async fn a_model_that_is_hosted_elsewhere_learns_from_a_file_of_any_number_of_la
     let manifest = bucket.assemble(&policy).await;
 
     let rows = [bucket.train(&manifest).await, bucket.test(&manifest).await].concat();
-    let labels: BTreeSet<&str> = rows.iter().map(|row| row.label.as_str()).collect();
+    let labels: BTreeSet<&str> = rows
+        .iter()
+        .flat_map(|row| &row.labels)
+        .map(String::as_str)
+        .collect();
     assert_eq!(labels.len(), 1_001);
     assert_eq!(bucket.objects("initial-reports/").await.len(), 0);
 }
