@@ -64,7 +64,7 @@ mod tests {
         let idle = CostSoFar::of(None, 0, 0, 0.5);
         let busy = CostSoFar::of(Some(1e6), 100_000, 100_000, 0.5);
 
-        assert!((idle.usd - 3.48).abs() < 1e-9);
-        assert!((busy.usd - (3.48 + 10.3 + 6.63)).abs() < 1e-9, "{}", busy.usd);
+        assert!((idle.usd - 4.20).abs() < 1e-9);
+        assert!((busy.usd - (4.20 + 9.8 + 6.90)).abs() < 1e-9, "{}", busy.usd);
     }
 }
