@@ -583,7 +583,7 @@ fn is_price(before: &str, after: &str) -> bool {
                 | rubel|rubles?|yen|jpy|cny|inr|rupees?|mxn|pesos?|brl|reais)\b )",
         )
     });
-    before.ends_with(|c: char| matches!(c, '$' | '€' | '£' | '¥')) || CURRENCY.is_match(after)
+    before.ends_with(['$', '€', '£', '¥']) || CURRENCY.is_match(after)
 }
 
 /// Returns whether a form begins with a year in brackets: `(2025) 1200`.

@@ -300,9 +300,7 @@ async fn a_file_whose_only_label_is_retired_is_refused_by_that_reason() {
     let at = "2026-11-20T10:00:00.000Z";
     let mut set = LabelSet::seed(["cat", "Hund", "Bird"], Origin::Edited, at);
     set.retire("Bird").expect("in use");
-    function
-        .put_bytes_quietly(LABEL_SET_KEY, set.to_json().into())
-        .await;
+    function.put_bytes_quietly(LABEL_SET_KEY, set.to_json()).await;
 
     function
         .train("initial/birds.csv", "bird,sings\nbird,flies\n")

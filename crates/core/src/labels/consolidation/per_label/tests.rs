@@ -409,7 +409,7 @@ proptest! {
         let mut many = if weigh { with_an_adversary() } else { BTreeMap::new() };
         many.insert(1_000, votes);
         let counted = counted(&many);
-        let consolidated = consolidate(&counted, Settings { overlap_per_answer: 1, ..Settings::default() });
+        let consolidated = consolidate(&counted, Settings { overlap_per_answer: 1 });
         let sure: Vec<&BTreeSet<char>> = answers.iter().flatten().collect();
 
         if let Some(labels) = consolidated.of(1_000).labels() {
