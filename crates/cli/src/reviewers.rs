@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::{
     outputs::StackOutputs,
     portal_function::PortalFunction,
-    sign_in::{known_as, role, tell_spelling, url_of},
+    sign_in::{is_paused, known_as, role, tell_pause, tell_spelling, url_of},
 };
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -163,10 +163,12 @@ async fn invite(
     let (url, until) = (url_of(&answer)?, &answer["expiresAt"]);
     let known = known_as(&answer, &name);
     tell_spelling(&name, known);
+    tell_pause(&answer, known);
     if json {
+        let paused = is_paused(&answer);
         println!(
             "{}",
-            json!({"url": url, "expiresAt": until, "reviewer": known, "role": role})
+            json!({"url": url, "expiresAt": until, "reviewer": known, "role": role, "paused": paused})
         );
         return Ok(());
     }

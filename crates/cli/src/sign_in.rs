@@ -44,16 +44,21 @@ pub async fn print_link(
         false => println!("{link}"),
     }
     tell_spelling(&reviewer, known);
-    if is_paused(&answer) {
+    tell_pause(&answer, known);
+    Ok(())
+}
+
+/// Says that who the link is for is paused.
+pub fn tell_pause(answer: &Value, known: &str) {
+    if is_paused(answer) {
         eprintln!(
             "{known} is paused: no link lets them in until `active-learning reviewers resume {known}`."
         );
     }
-    Ok(())
 }
 
 /// Returns whether who the link is for is paused; a function of a version before does not say.
-fn is_paused(answer: &Value) -> bool {
+pub fn is_paused(answer: &Value) -> bool {
     answer["paused"].as_bool().unwrap_or_default()
 }
 

@@ -65,7 +65,8 @@ pub enum Operation {
         #[serde(default)]
         after: String,
     },
-    /// Makes a one-time link and notes who was invited: `{"url", "reviewer", "expiresAt"}`, the reviewer as they are known.
+    /// Makes a one-time link and notes who was invited: `{"url", "reviewer", "expiresAt", "paused"}`, the reviewer as they are
+    /// known.
     InviteReviewer {
         /// Who signs in with it.
         reviewer: String,
@@ -243,8 +244,11 @@ impl HumanReview {
             reviewer,
             token,
             expires_at,
+            is_paused,
         } = invitation;
-        Ok(link(&portal_url, &token, (&reviewer, expires_at)))
+        let mut made = link(&portal_url, &token, (&reviewer, expires_at));
+        made["paused"] = json!(is_paused);
+        Ok(made)
     }
 
     async fn add(

@@ -520,7 +520,10 @@ impl Console<'_> {
 
         let until = invitation.expires_at.to_rfc3339_opts(SecondsFormat::Secs, true);
         let link = sign_in_url(&self.portal_url, &invitation.token);
-        let mut blocks: Vec<Block> = known.into_iter().map(Block::text).collect();
+        let paused = invitation
+            .is_paused
+            .then(|| format!("{name} is paused: no link lets them in until you resume them."));
+        let mut blocks: Vec<Block> = known.into_iter().chain(paused).map(Block::text).collect();
         blocks.extend([
             Block::text(format!(
                 "Give this link to {name}. It works once, until {until}, and is not shown again."

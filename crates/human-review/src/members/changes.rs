@@ -47,6 +47,8 @@ pub struct Invitation {
     pub token: String,
     /// When it stops to work.
     pub expires_at: DateTime<Utc>,
+    /// Whether they are paused, so that it lets them in only once they are resumed.
+    pub is_paused: bool,
 }
 
 impl MemberChange<'_> {
@@ -203,6 +205,7 @@ impl Members {
             reviewer: name.to_owned(),
             token: key.sign(&link),
             expires_at: made_at + SIGN_IN_LINK_LIFETIME,
+            is_paused: member.paused,
         })
     }
 }

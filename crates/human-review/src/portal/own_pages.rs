@@ -6,6 +6,7 @@ use active_learning_core::labels::agreement::ReviewerReport;
 use active_learning_core::labels::human_loop::{
     Answer, ExclusionCategories, HumanLoopOutput, NONE_FITS, UNSURE,
 };
+use active_learning_core::labels::label_key::label_key;
 use active_learning_core::labels::label_set::LabelSet;
 use futures::future::join_all;
 use serde_json::{Map, Value, json};
@@ -247,8 +248,11 @@ fn answers(
         let now = answer.zip(set).map(|(answer, set)| set.answer_now(answer));
         Some(
             match now.filter(|now| !answer.is_some_and(|answer| answer.says_the_same(now))) {
-                Some(now) => format!("{} (called {chosen} then)", said(&now)),
-                None => chosen,
+                // A proposal that was accepted is called as it was.
+                Some(now) if label_key(&said(&now)) != label_key(&chosen) => {
+                    format!("{} (called {chosen} then)", said(&now))
+                }
+                Some(_) | None => chosen,
             },
         )
     };
@@ -365,17 +369,19 @@ mod tests {
     #[test]
     fn the_history_calls_labels_as_they_are_called_now_and_says_what_they_were_called_then() {
         let mut set = LabelSet::none();
-        for name in ["Login", "Delivery", "Refund"] {
+        for name in ["Login", "Delivery", "Refund", "Parcel lost"] {
             set.add(name, "").expect("free");
         }
         set.rename("Login", "Access").expect("free");
         set.merge("Delivery", "Refund").expect("active");
         let item = |id: &str| json!({ "id": id, "classifier": "mail", "utterance": id });
         let input = json!({
-            "comprehendPredictions": [item("f9"), item("a1"), item("c5"), item("d6")],
+            "comprehendPredictions": [item("f9"), item("a1"), item("c5"), item("d6"), item("e7")],
             "labels": ["Login", "Delivery", "Refund"],
         });
-        let content = json!({ "f9": "Login", "a1": ["Delivery"], "c5": "Refund", "d6": "__none__" });
+        let content = json!({
+            "f9": "Login", "a1": ["Delivery"], "c5": "Refund", "d6": "__none__", "e7": "parcel lost",
+        });
 
         let items = own_items(&input, &content, Some(&set));
 
@@ -386,7 +392,8 @@ mod tests {
                 "Access (called Login then)",
                 "Refund (called Delivery then)",
                 "Refund",
-                "none fits"
+                "none fits",
+                "parcel lost"
             ]
         );
     }
