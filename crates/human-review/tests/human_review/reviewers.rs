@@ -73,16 +73,18 @@ async fn a_link_for_a_paused_reviewer_says_that_they_are_paused() {
         let changed = json!({ "operation": operation, "reviewer": "ann" });
         review.handle(changed).await
     };
-    for operation in ["create-sign-in-link", "invite-reviewer"] {
-        let link = json!({ "operation": operation, "reviewer": "ann", "by": "ada" });
+    for link in [
+        json!({ "operation": "create-sign-in-link", "reviewer": "ann" }),
+        json!({ "operation": "invite-reviewer", "reviewer": "ann", "by": "ada" }),
+    ] {
         change("resume-reviewer").await;
 
         let before = review.handle(link.clone()).await;
         change("pause-reviewer").await;
-        let paused = review.handle(link).await;
+        let paused = review.handle(link.clone()).await;
 
         let told = (&before["paused"], &paused["paused"]);
-        assert_eq!(told, (&json!(false), &json!(true)), "{operation}");
+        assert_eq!(told, (&json!(false), &json!(true)), "{link}");
     }
 }
 
