@@ -163,20 +163,19 @@ fn nothing_to_label(job: &Job, erased: usize) -> String {
         left_out_by.push(format!("{ONLY_WHERE_TAG}={attribute}={class}"));
     }
     if let Some(parent) = &settings.parent {
-        left_out_by.push(format!(
-            "the labels within that of {parent}, of which there are none"
-        ));
+        left_out_by.push(format!("the lack of labels within that of {parent}"));
     }
     if let Some(share) = settings.share {
         left_out_by.push(format!("{SHARE_TAG}={share}"));
     }
     if let Some(audit) = &settings.audit {
-        left_out_by.push(format!("the label {} that they lack", audit.attribute));
+        left_out_by.push(format!("the lack of the label {}", audit.attribute));
     }
     left_out_by.extend(settings.pre_annotation.clone());
     let by = match left_out_by.is_empty() {
         true => String::new(),
-        false => format!(" by {}", left_out_by.join(", ")),
+        // Which of them left out how many is not kept.
+        false => format!(" by {}", left_out_by.join(" or ")),
     };
     let was = if passed == 1 { "was" } else { "were" };
     let objects = if counts.total() == 1 { "object" } else { "objects" };

@@ -197,6 +197,21 @@ async fn a_job_that_asks_nobody_is_completed_and_says_so() {
     let words = "Nothing was left to label: of 2 objects 1 had the label sport already, and 1 was left out by \
                  active-learning:only-where=topic=Sports.";
     assert_eq!(job["FailureReason"], words, "{job}");
+
+    let changes = json!({
+        "LabelAttributeName": "again", "Tags": tags(&[("audit", "topic"), ("share", "0.000001")]),
+    });
+    started(
+        &review,
+        &[labelled("Rates", "Business")],
+        &audit("share", "Adjustment", changes),
+    )
+    .await;
+
+    let job = describe(&review, "share").await;
+    let words = "1 was left out by active-learning:share=0.000001 or the lack of the label topic.";
+    let reason = job["FailureReason"].as_str().expect("a reason");
+    assert!(reason.ends_with(words), "{reason}");
 }
 
 #[tokio::test]
