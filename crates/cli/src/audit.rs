@@ -186,7 +186,11 @@ async fn begin(place: &Place, portal: &PortalFunction, is_local: bool, start: St
     }
     let drawn = draw(&all, start.share, &start.name);
     if drawn.is_empty() {
-        return Err("no text with a label of people was found".into());
+        return Err(
+            "no text that people have labelled was drawn: none matches --label, --given-by, --predicted and --since, or the \
+             share is too small"
+                .into(),
+        );
     }
 
     let folder = Folder::of(place, &start.output, &start.name)?;

@@ -81,8 +81,10 @@ async fn output(folder: &Folder, portal: &PortalFunction, name: &str) -> Result<
         .map(|reason| format!(": {reason}"))
         .unwrap_or_default();
     let count = |name: &str| job["LabelCounters"][name].as_u64().unwrap_or_default();
+    let goes_to = job["OutputConfig"]["S3OutputPath"].as_str().unwrap_or_default();
     Err(format!(
-        "the audit {name} is {status}{reason}: {} been looked at, {}",
+        "the audit {name} is {status}{reason}: {} been looked at, {}; nothing of it is at --output yet, and it goes to \
+         {goes_to}",
         counted_as(count("TotalLabeled"), "text has", "texts have"),
         counted_as(count("Unlabeled"), "waits", "wait")
     )

@@ -154,7 +154,8 @@ impl CreateJob {
         check_choices(&functions, categories.as_deref())?;
         let is_automated = is_automated(self.labeling_job_algorithms_config, &functions)?;
         let has_labels = categories.is_some() && functions.pre_annotation.is_none();
-        check_parent(tags.parent.as_deref(), has_labels, is_automated)?;
+        let verifies = functions.audit == Some(AuditKind::Verification);
+        check_parent(tags.parent.as_deref(), has_labels, is_automated, verifies)?;
 
         let settings = Settings {
             attribute,
@@ -192,9 +193,15 @@ impl CreateJob {
 }
 
 /// Checks that the labels of a level below another one can be offered by that of each text.
-fn check_parent(parent: Option<&str>, has_labels: bool, is_automated: bool) -> Result<(), ControlError> {
+fn check_parent(
+    parent: Option<&str>,
+    has_labels: bool,
+    is_automated: bool,
+    verifies: bool,
+) -> Result<(), ControlError> {
     let Some(parent) = parent else { return Ok(()) };
     let reason = match (has_labels, is_automated) {
+        _ if verifies => "a job that verifies asks whether a label is right, and offers none of a level",
         (true, false) => return Ok(()),
         (true, true) => {
             "a model is learnt for each parent: start a job for each, with active-learning:only-where"

@@ -207,8 +207,18 @@ async fn a_level_that_cannot_be_is_refused_with_the_reason() {
     }
     let own = json!({ "HumanTaskConfig.PreHumanTaskLambdaArn": format!("{FUNCTION}pre") });
     let refused = call(&review, "CreateLabelingJob", &below("d", own)).await;
+    let tags = json!([
+        { "Key": "active-learning:parent", "Value": "topic" },
+        { "Key": "active-learning:audit", "Value": "subtopic" },
+    ]);
+    let tree = format!("s3://{FEEDBACK_BUCKET}/tree.json");
+    let verifying = json!({ "LabelAttributeName": "right", "Tags": tags, "LabelCategoryConfigS3Uri": tree });
+    let verifying = audit("e", "Verification", verifying);
+    let verified = call(&review, "CreateLabelingJob", &verifying).await;
 
     assert_eq!(reasons.len(), 3);
+    assert_eq!(verified.status(), 400, "{verified:?}");
+    assert!(verified.body().contains("offers none of a level"), "{verified:?}");
     assert_eq!(refused.status(), 400, "{refused:?}");
     assert!(
         refused.body().contains("no PreHumanTaskLambdaArn of your own"),
