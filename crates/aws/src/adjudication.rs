@@ -33,9 +33,27 @@ pub enum Choice {
     NoneFits,
 }
 
+/// The word of an adjudicator.
+#[derive(Clone, Copy, Debug)]
+pub struct Decision<'a> {
+    /// What is right.
+    pub choice: &'a Choice,
+    /// Who says so, by name.
+    pub by: &'a str,
+    /// When, RFC 3339 in UTC.
+    pub at: &'a str,
+    /// Whether it also takes the place of what another adjudicator has decided. A page may still show a dispute that is none.
+    pub overrules: bool,
+}
+
 /// Why nothing was decided.
 #[derive(Debug, thiserror::Error)]
 pub enum AdjudicationError {
+    /// Another adjudicator was sooner, and is not to be overruled.
+    #[error(
+        "{0} has decided this dispute meanwhile; to decide it otherwise, use `active-learning adjudicate`"
+    )]
+    DecidedBy(String),
     /// The record has no dispute.
     #[error("nothing is disputed about the record `{0}`; `active-learning disputed` lists what is")]
     NotDisputed(String),
@@ -82,9 +100,7 @@ pub async fn adjudicate(
     (training, feedback): (&Bucket, &Bucket),
     label_sets: &LabelSets,
     record_id: &str,
-    choice: &Choice,
-    by: &str,
-    at: &str,
+    decision: Decision<'_>,
 ) -> Result<Answer, AdjudicationError> {
     let dispute: Option<Question> = training.read_document(&keys::disputed(record_id)).await?;
     let questions = Questions::new(function, feedback.clone(), training.clone());
@@ -96,12 +112,16 @@ pub async fn adjudicate(
     let dispute = dispute.ok_or_else(|| AdjudicationError::NotDisputed(record_id.to_owned()))?;
     label_sets.forget().await;
     let set = label_sets.current().await?;
-    let vote = final_vote(answer(choice, set.as_deref())?, by, at);
+    let vote = final_vote(answer(decision.choice, set.as_deref())?, decision.by, decision.at);
 
-    let name = format!("{NAME}{}-{}", dispute.record.id, at.replace([':', '.'], ""));
+    let at = decision.at.replace([':', '.'], "");
+    let name = format!("{NAME}{}-{at}", dispute.record.id);
     let line = line_of(&dispute.record, set.as_deref(), &vote, &name);
-    decide((training, &questions), dispute, &vote, line).await?;
-    Ok(vote.answer)
+    let known = (dispute, decision.overrules);
+    match decide((training, &questions), known, &vote, line).await? {
+        Decided::AsSaid => Ok(vote.answer),
+        Decided::By(other) => Err(AdjudicationError::DecidedBy(other)),
+    }
 }
 
 /// Returns the vote of somebody whose word is final.
@@ -124,18 +144,40 @@ fn line_of(record: &FeedbackRecord, set: Option<&LabelSet>, vote: &Vote, name: &
     line
 }
 
-/// Has a question decided by a vote, and writes its line.
+/// What came of a decision.
+enum Decided {
+    /// It holds.
+    AsSaid,
+    /// Another adjudicator had decided, by that name.
+    By(String),
+}
+
+/// Returns whose decision a question rests on, where it is not a worker's own.
+fn decided_by_other(question: &Question, worker: &str) -> Option<String> {
+    if question.is_for_adjudicators() {
+        return None;
+    }
+    let mut votes = question.votes.iter().rev();
+    let last = votes.find(|vote| vote.source == VoteSource::Adjudicator)?;
+    let other = last.worker.strip_prefix(ADJUDICATOR)?;
+    (last.worker != worker).then(|| other.to_owned())
+}
+
+/// Has a question decided by a vote, and writes its line. Unless it overrules, it finishes the decision of whoever was sooner.
 async fn decide(
     (training, questions): (&Bucket, &Questions),
-    known: Question,
+    (known, overrules): (Question, bool),
     vote: &Vote,
     line: LabelledRecord,
-) -> Result<(), BucketError> {
+) -> Result<Decided, BucketError> {
     let (name, record_id) = (line.human_loop.clone(), known.record.id.clone());
     let decide = |question: &mut Option<Question>| {
         let question = question.get_or_insert_with(|| known.clone());
         if let Some(before) = question.unwritten.clone().filter(|before| before.name != name) {
-            return Err(before);
+            return Ok(Err(before));
+        }
+        if let Some(other) = decided_by_other(question, &vote.worker).filter(|_| !overrules) {
+            return Err(other);
         }
         question.remember_answer_of_before();
         let unwritten = UnwrittenLine {
@@ -144,15 +186,22 @@ async fn decide(
         };
         question.answer_with(std::slice::from_ref(vote));
         question.unwritten = Some(Box::new(unwritten.clone()));
-        Ok(Box::new(unwritten))
+        Ok(Ok(Box::new(unwritten)))
     };
     loop {
-        let decided = questions.change(&record_id, decide).await?;
+        let decided = match questions.change(&record_id, decide).await? {
+            Ok(decided) => decided,
+            Err(other) => {
+                questions.settle(&record_id).await?;
+                return Ok(Decided::By(other));
+            }
+        };
         let (Ok(unwritten) | Err(unwritten)) = &decided;
         write(training, questions, &record_id, unwritten).await?;
         let is_said = |said: &Vote| (&said.worker, &said.answer) == (&vote.worker, &vote.answer);
         if decided.is_ok() || unwritten.line.votes.iter().any(is_said) {
-            return questions.settle(&record_id).await;
+            questions.settle(&record_id).await?;
+            return Ok(Decided::AsSaid);
         }
     }
 }
@@ -198,7 +247,7 @@ pub async fn adopt(
     let vote = final_vote(answer(&choice, set)?, finding.by, finding.at);
     let line = line_of(record, set, &vote, &name);
     if let Some(question) = questions.read(&record.id).await? {
-        decide((training, &questions), question, &vote, line).await?;
+        decide((training, &questions), (question, true), &vote, line).await?;
         return Ok(Created::Created);
     }
     // Nobody keeps the question: what the line takes the place of, the one before it says.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use active_learning_aws::{
-    adjudication::{Choice, Finding, adjudicate, adopt},
+    adjudication::{AdjudicationError, Choice, Decision, Finding, adjudicate, adopt},
     bucket::{Bucket, Created, JSON},
     label_set::LabelSets,
     questions::Questions,
@@ -212,14 +212,29 @@ async fn an_audit_that_broke_off_after_its_line_was_written_is_done_with_by_the_
     assert_eq!(lines.len(), 1);
 }
 
-/// Decides a dispute by a label, as this adjudicator at this time.
+/// Decides a dispute by a label, as this adjudicator at this time, also where another one has decided it.
 async fn decide(training: &Bucket, record_id: &str, label: &str, by: &str, at: &str) {
-    let choice = Choice::Labels(vec![label.to_owned()]);
+    let decided = decide_or_not(training, record_id, label, (by, at), true).await;
+    decided.expect("decided");
+}
+
+async fn decide_or_not(
+    training: &Bucket,
+    record_id: &str,
+    label: &str,
+    (by, at): (&str, &str),
+    overrules: bool,
+) -> Result<Answer, AdjudicationError> {
+    let choice = &Choice::Labels(vec![label.to_owned()]);
     let sets = LabelSets::new(training.clone());
     let feedback = training.other("feedback");
-    let buckets = (training, &feedback);
-    let decided = adjudicate("test", buckets, &sets, record_id, &choice, by, at).await;
-    decided.expect("decided");
+    let decision = Decision {
+        choice,
+        by,
+        at,
+        overrules,
+    };
+    adjudicate("test", (training, &feedback), &sets, record_id, decision).await
 }
 
 /// Returns the bucket of labels as somebody sees it who is overtaken: just before their first label is written, another
@@ -268,6 +283,59 @@ async fn of_two_decisions_at_once_the_later_one_takes_the_place_of_the_other() {
     assert_eq!(later.replaces, ["Business"]);
     let question = questions.read(id).await.expect("read").expect("it is there");
     assert_eq!(question.answer(), Some(&Answer::labels(["Sports"])));
+}
+
+/// Returns the bucket of labels as somebody sees it who is overtaken: once they have read the dispute, another adjudicator
+/// decides it.
+fn overtaken_after_the_look(aws: &LocalAws, training: &Bucket, record_id: &str) -> Bucket {
+    let (services, training) = (aws.router(), training.clone());
+    let (record_id, has_decided) = (record_id.to_owned(), Arc::new(AtomicBool::new(false)));
+    let router = Router::new().fallback(move |request: Request<Body>| {
+        let (services, training, record_id) = (services.clone(), training.clone(), record_id.clone());
+        let is_look = request.method() == "GET" && request.uri().path().contains("/disputed/");
+        let decides = is_look && !has_decided.swap(true, Ordering::Relaxed);
+        async move {
+            let response: Result<Response<Body>, Infallible> = services.oneshot(request).await;
+            if decides {
+                decide(&training, &record_id, "Sports", "bob", "2026-11-20T11:00:00.000Z").await;
+            }
+            response.unwrap_or_else(|never| match never {})
+        }
+    });
+    let client = aws_sdk_s3::Client::new(&Script::default().sdk_config(router));
+    Bucket::new(client, "training")
+}
+
+#[tokio::test]
+async fn of_two_operators_who_saw_a_dispute_at_once_the_second_is_refused_by_name_unless_they_overrule() {
+    for (overrules, by) in [(false, "eve"), (true, "eve"), (false, "bob")] {
+        let (aws, questions, training) = world();
+        let disputed = question(State::Disputed);
+        let id = &disputed.record.id;
+        keep(&questions, &disputed).await;
+        questions.dispute(&disputed).await.expect("shown");
+
+        let slow = overtaken_after_the_look(&aws, &training, id);
+        let said = (by, "2026-11-20T11:00:01.000Z");
+        let decided = decide_or_not(&slow, id, "Business", said, overrules).await;
+
+        let kept = questions.read(id).await.expect("read").expect("it is there");
+        assert_eq!(shown(&training, id).await, None);
+        assert_eq!(kept.unwritten, None);
+        let lines = training.list(keys::LABELLED_FOLDER).await.expect("listed");
+        if overrules || by == "bob" {
+            assert_eq!(decided.expect("decided"), Answer::labels(["Business"]), "{by}");
+            assert_eq!(lines.len(), 2);
+            continue;
+        }
+        let refused = decided.expect_err("bob was sooner").to_string();
+        assert!(
+            refused.contains("bob has decided this dispute meanwhile"),
+            "{refused}"
+        );
+        assert_eq!(kept.answer(), Some(&Answer::labels(["Sports"])));
+        assert_eq!(lines.len(), 1);
+    }
 }
 
 #[tokio::test]

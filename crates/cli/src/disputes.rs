@@ -2,7 +2,7 @@
 
 use active_learning_aws::{
     self as aws,
-    adjudication::{Choice, adjudicate as adjudicate_in},
+    adjudication::{Choice, Decision, adjudicate as adjudicate_in},
     bucket::{Bucket, Object},
     label_set::LabelSets,
 };
@@ -209,15 +209,18 @@ pub async fn adjudicate(
         true => Choice::NoneFits,
         false => Choice::Labels(adjudication.label),
     };
-    let (record, by) = (&adjudication.record, &adjudication.by);
+    let decision = Decision {
+        choice: &choice,
+        by: &adjudication.by,
+        at: &aws::now(),
+        overrules: true,
+    };
     let answer = adjudicate_in(
         "adjudicate",
         (&place.training, &place.feedback),
         &LabelSets::new(place.training.clone()).with_several_labels(place.several_labels),
-        record,
-        &choice,
-        by,
-        &aws::now(),
+        &adjudication.record,
+        decision,
     )
     .await?;
     println!("Decided: {}.", in_words(&answer));

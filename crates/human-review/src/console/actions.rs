@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use active_learning_aws::adjudication::{ADJUDICATOR, Choice, adjudicate};
+use active_learning_aws::adjudication::{Choice, Decision, adjudicate};
 use active_learning_aws::overview::{FAILED_EVENTS, GIVEN_UP, model_before, switches};
 use active_learning_aws::redrive::redrive;
 use active_learning_aws::{approval, rfc3339};
@@ -434,40 +434,16 @@ impl Console<'_> {
     }
 
     async fn adjudicate(&self, record_id: &str, choice: Choice) -> Result<(), ConsoleError> {
-        let (by, at) = (&self.session.reviewer, rfc3339(self.now));
-        if let Some(other) = self.decided_by_other(record_id).await? {
-            return Err(ConsoleError::Invalid(format!(
-                "{other} has decided this dispute meanwhile; to decide it otherwise, use `active-learning adjudicate`"
-            )));
-        }
-        adjudicate(
-            "human-review",
-            (self.training, self.feedback),
-            self.label_sets,
-            record_id,
-            &choice,
-            by,
-            &at,
-        )
-        .await?;
+        let at = rfc3339(self.now);
+        let decision = Decision {
+            choice: &choice,
+            by: &self.session.reviewer,
+            at: &at,
+            overrules: false,
+        };
+        let buckets = (self.training, self.feedback);
+        adjudicate("human-review", buckets, self.label_sets, record_id, decision).await?;
         Ok(())
-    }
-
-    /// Returns whose decision ended a dispute, where somebody else has decided it: the page of the sender still showed it. One's
-    /// own slip can be mended.
-    async fn decided_by_other(&self, record_id: &str) -> Result<Option<String>, ConsoleError> {
-        let open: Option<Question> = self.training.read_document(&keys::disputed(record_id)).await?;
-        if open.is_some() {
-            return Ok(None);
-        }
-        let question: Option<Question> = self.feedback.read_document(&keys::question(record_id)).await?;
-        let votes = question.map(|question| question.votes).unwrap_or_default();
-        let last = votes
-            .iter()
-            .rev()
-            .find(|vote| vote.source == VoteSource::Adjudicator);
-        let by = last.and_then(|vote| vote.worker.strip_prefix(ADJUDICATOR));
-        Ok(by.filter(|by| *by != self.session.reviewer).map(str::to_owned))
     }
 
     async fn send_again(&self, key: &str) -> Result<(), ConsoleError> {

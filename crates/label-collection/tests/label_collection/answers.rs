@@ -1,7 +1,7 @@
 //! Answers of pages that are not ours, and corrections.
 
 use active_learning_aws::{
-    adjudication::{Choice, adjudicate},
+    adjudication::{Choice, Decision, adjudicate},
     bucket::Bucket,
     label_set::LabelSets,
     questions::Questions,
@@ -122,9 +122,12 @@ async fn a_correction_after_an_adjudicator_s_last_word_changes_nothing_and_is_ke
         (&training, &feedback),
         &LabelSets::new(training.clone()),
         id,
-        &business,
-        "eve",
-        "2026-11-20T11:00:00.000Z",
+        Decision {
+            choice: &business,
+            by: "eve",
+            at: "2026-11-20T11:00:00.000Z",
+            overrules: true,
+        },
     )
     .await
     .expect("decided");
