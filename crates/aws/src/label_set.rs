@@ -218,9 +218,11 @@ impl LabelSets {
         at: &str,
         mut change: impl FnMut(&mut LabelSet) -> Result<(), LabelSetError>,
     ) -> Result<LabelSet, ChangeError> {
-        let (counted, newer) = (counted.version(), counted.version() + 1);
+        let mut made = counted.clone().with_several_labels(self.several);
+        edited(&mut made, at, &mut change)?;
+        let (made, counted) = (made.to_json(), counted.version());
         let edit = |set: &mut LabelSet| {
-            if set.version() == newer && set.was_made_at(at) {
+            if set.version() != counted && set.to_json() == made {
                 // An answer of S3 was lost: it is made.
                 return Ok(false);
             }

@@ -104,6 +104,26 @@ async fn a_change_that_was_counted_is_refused_where_somebody_else_has_changed_th
     assert_eq!((now.version(), made.version(), again.version()), (2, 3, 3));
 }
 
+#[tokio::test]
+async fn of_two_changes_of_one_instant_the_second_is_refused_and_not_taken_for_made() {
+    let bucket = bucket();
+    let sets = LabelSets::new(bucket.clone());
+    let names = ["Billing", "Login"].map(str::to_owned);
+    let counted = sets.current_or_seed(&names, AT).await.expect("a set");
+    let at = "2026-11-28T10:02:00.000Z";
+    let rename = |new: &'static str| move |set: &mut LabelSet| set.rename("Billing", new);
+
+    let first = sets.edit_counted(&counted, at, rename("Invoices")).await;
+    let second = sets.edit_counted(&counted, at, rename("Payments")).await;
+    let repeated = sets.edit_counted(&counted, at, rename("Invoices")).await;
+
+    assert_eq!(first.expect("made").version(), 2);
+    let refused = second.expect_err("another one was made").to_string();
+    assert!(refused.contains("it was version 1, and is 2 now"), "{refused}");
+    let kept = repeated.expect("known");
+    assert_eq!((kept.version(), kept.active().next()), (2, Some("Invoices")));
+}
+
 #[test]
 fn a_change_is_made_after_the_one_before_it_whatever_the_clock_says() {
     let set = LabelSet::seed(["World"], Origin::Edited, "2026-11-28T10:00:05.000Z");

@@ -255,6 +255,7 @@ impl Console<'_> {
         if field(CONFIRMED) != "yes" {
             return self.confirmation(action, subject, value).await;
         }
+        let said_of = version(field(SAID_OF))?;
 
         let deed = Deed {
             action: action.address,
@@ -262,10 +263,7 @@ impl Console<'_> {
             value,
         };
         AuditLog::of_session(self.review, &self.session.reviewer, self.now)
-            .record(
-                deed,
-                Box::pin(self.carry_out(action, (subject, value), field(SAID_OF).parse().ok())),
-            )
+            .record(deed, Box::pin(self.carry_out(action, (subject, value), said_of)))
             .await
     }
 
@@ -513,6 +511,18 @@ impl Console<'_> {
             json: serde_json::Value::Null,
         };
         Ok(self.show("", view, None, None))
+    }
+}
+
+/// Reads the version of the label set that a form says; none where it says none.
+fn version(field: &str) -> Result<Option<u64>, ConsoleError> {
+    let unreadable = |_| {
+        let text = "the form's field version is no number: go back, and open the page anew";
+        ConsoleError::Invalid(text.to_owned())
+    };
+    match field {
+        "" => Ok(None),
+        said => said.parse().map(Some).map_err(unreadable),
     }
 }
 

@@ -872,6 +872,43 @@ async fn what_clients_reviewers_and_builds_write_is_shown_as_text() {
 }
 
 #[tokio::test]
+async fn a_form_whose_version_of_the_label_set_is_unreadable_changes_nothing() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    dispute(&review, "Cup final tonight").await;
+    let tally = json!({ "labels": 1, "since": null, "proposed": { "Football": 3 } });
+    put(&review, TRAINING_BUCKET, "builds/tally.json", &tally).await;
+    let token = admin.get("overview").await.field("portal:csrf");
+    let accept = async |version: &str| {
+        let form = [
+            ("portal:csrf", token.as_str()),
+            ("subject", "Football"),
+            ("confirmed", "yes"),
+            ("version", version),
+        ];
+        admin.post("accept-label", &form).await
+    };
+    let set = async || read(&review, TRAINING_BUCKET, "label-set.json").await;
+    let before = set().await;
+
+    for unreadable in ["one", "-1", "1.0", "99999999999999999999"] {
+        let refused = accept(unreadable).await;
+        assert_eq!(
+            (refused.status(), refused.code()),
+            (400, "not_possible"),
+            "{unreadable}"
+        );
+        assert!(
+            refused.body().contains("version is no number"),
+            "{}",
+            refused.body()
+        );
+    }
+    assert_eq!(set().await, before);
+    assert_eq!(accept("1").await.status(), 303, "the version that there is");
+}
+
+#[tokio::test]
 async fn a_proposed_label_is_merged_or_refused_and_then_proposed_no_more() {
     let review = Review::new();
     let admin = review.sign_in_admin("ada").await;
