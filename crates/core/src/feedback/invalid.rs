@@ -56,7 +56,9 @@ pub enum InvalidFeedback {
     Blank(&'static str),
     /// A label that can be none.
     #[error(
-        "field `{0}` holds what can be no label: nothing that can be seen, a line break, `__none__` or `__unsure__`"
+        "field `{0}` holds what can be no label: nothing that can be seen, a line break, `__none__`, \
+         `__unsure__`, or a choice of the portal such as `None of these fits`; where no label is right, send a dislike \
+         without it"
     )]
     NoLabel(&'static str),
     /// A like names another label than the prediction that it likes.

@@ -8,6 +8,7 @@ use super::{
     human_loop::{Answer, Meaning},
     label_set::LabelSet,
     question::{Question, State},
+    vote::Vote,
 };
 use crate::{
     feedback::{
@@ -110,7 +111,8 @@ pub struct PredictionResult {
     pub labels: Vec<String>,
     /// What kind of answer they gave: `labels`, `none-fits`, `new-label` or `unsure`.
     pub answer: Option<&'static str>,
-    /// Reviewers and users who have voted so far; of each the last vote counts.
+    /// Reviewers and users who have voted so far; of each the last vote counts. Who could not tell, or took back what they said,
+    /// is none of them, unless it is the answer that none could tell.
     pub votes: usize,
     /// How far these votes are like the answer, from 0 to 1: the mean of the share of labels that both name.
     pub agreement: Option<f64>,
@@ -299,7 +301,7 @@ impl PredictionResult {
     /// Adds what people say.
     fn with(mut self, question: &Question, set: Option<&LabelSet>) -> Self {
         self.status = of_state(question.state);
-        self.votes = last_votes(&question.votes).len();
+        self.votes = said(question, None).len();
         if question.state == State::Answered {
             self.take(question, set);
         }
@@ -312,7 +314,8 @@ impl PredictionResult {
         };
         let now = |answer: &Answer| set.map_or_else(|| answer.clone(), |set| set.answer_now(answer));
         let answer = now(answer);
-        let votes = last_votes(&question.votes);
+        let votes = said(question, Some(&answer));
+        self.votes = votes.len();
         let likeness = votes.iter().map(|vote| alike(&now(&vote.answer), &answer));
         self.agreement = (!votes.is_empty()).then(|| likeness.sum::<f64>() / votes.len() as f64);
         self.answer = Some(match answer {
@@ -330,6 +333,17 @@ impl PredictionResult {
         self.decided_by = question.decided_by;
         self.answered_at = question.newest_answer().map(str::to_owned);
     }
+}
+
+/// Returns the last votes that say anything, beside an answer: who could not tell is for none and against none.
+fn said<'a>(question: &'a Question, answer: Option<&Answer>) -> Vec<&'a Vote> {
+    let mut votes = last_votes(&question.votes);
+    let counts_unsure = answer == Some(&Answer::Unsure);
+    votes.retain(|vote| match vote.answer {
+        Answer::Unsure => counts_unsure && !vote.is_taken_back(),
+        _ => true,
+    });
+    votes
 }
 
 /// Returns what was predicted by the names that its labels have now.
@@ -374,7 +388,7 @@ mod tests {
     use super::*;
     use crate::{
         feedback::{FeedbackRecord, Review, prediction::ClassScore},
-        labels::vote::{Vote, VoteSource},
+        labels::vote::VoteSource,
     };
 
     fn prediction() -> Prediction {
@@ -591,6 +605,41 @@ mod tests {
         assert_eq!(of(&[Answer::NoneFits, login], &billing), (2, Some(0.0)));
         let both = Answer::labels(["Billing", "Login"]);
         assert_eq!(of(&[both, billing.clone()], &billing), (2, Some(0.75)));
+    }
+
+    #[test]
+    fn who_could_not_tell_is_no_vote_and_lessens_no_agreement_unless_that_is_the_answer() {
+        let of = |answers: &[Answer], answer: &Answer, state: State| {
+            let mut question = question(answers);
+            question.state = state;
+            question.consensus = Some(Consensus::Agreed {
+                answer: answer.clone(),
+                confidence: 1.0,
+            });
+            let user = |answer: &Answer| Vote {
+                worker: "user:ada".to_owned(),
+                source: VoteSource::Feedback,
+                ..vote_of(&question, answer)
+            };
+            let taken_back = user(&Answer::Unsure);
+            question.votes.push(taken_back);
+            let result = kept(None).result(Some(&question), None);
+            (result.votes, result.agreement)
+        };
+        let (billing, unsure) = (Answer::labels(["Billing"]), Answer::Unsure);
+
+        let votes = [billing.clone(), unsure.clone(), billing.clone()];
+        assert_eq!(of(&votes, &billing, State::Answered), (2, Some(1.0)));
+        assert_eq!(of(&votes, &billing, State::Asked), (2, None));
+        let votes = [unsure.clone(), unsure.clone()];
+        assert_eq!(of(&votes, &unsure, State::Answered), (2, Some(1.0)));
+    }
+
+    fn vote_of(question: &Question, answer: &Answer) -> Vote {
+        Vote {
+            answer: answer.clone(),
+            ..question.votes[0].clone()
+        }
     }
 
     #[test]

@@ -4,12 +4,15 @@ use std::{collections::HashSet, future::ready};
 
 use active_learning_aws::questions;
 use active_learning_core::{
+    keys::FIRST_MODEL,
     labels::{
         human_loop::MAX_ROUNDS,
         label_set::LabelSet,
         labelled::LabelledRecord,
         question::{Question, State},
     },
+    model::first_model::FirstModel,
+    sampling::query_strategy::LabelCounts,
     text::counted,
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -79,7 +82,23 @@ impl LabelChanges {
     ) -> Result<Plan, Failure> {
         let (effects, fates) = self.add_effects(&mut plan, sets).await?;
         plan.text += &in_words(&effects, fates, said);
+        plan.text += &self.first_model_in_words(sets).await?;
         Ok(plan)
+    }
+
+    /// Says how many labelled texts the first model needs by a change; nothing where that stays as it is, or a model serves.
+    async fn first_model_in_words(&self, [before, after]: [&LabelSet; 2]) -> Result<String, Failure> {
+        let progress: Option<FirstModel> = self.training.read_document(FIRST_MODEL).await?;
+        let Some(progress) = progress else {
+            return Ok(String::new());
+        };
+        let need = |set| FirstModel::new(set, &LabelCounts::new(), progress.rows_per_label).need();
+        Ok(match (need(before), need(after)) {
+            (before, after) if before == after => String::new(),
+            (before, after) => {
+                format!(" The first model then needs {after} labelled texts, and needs {before} now.")
+            }
+        })
     }
 
     /// Says what becomes of the rows of a label that is retired, `initial` of them in training files, and of the votes for it.
@@ -92,6 +111,7 @@ impl LabelChanges {
         let mut plan = Plan::without_questions(String::new());
         let (effects, fates) = self.add_effects(&mut plan, sets).await?;
         plan.text = retirement_in_words(name, initial, &effects, fates);
+        plan.text += &self.first_model_in_words(sets).await?;
         Ok(plan)
     }
 

@@ -544,3 +544,46 @@ async fn what_a_change_does_is_said_with_the_numbers_of_its_rows_before_it_is_ma
     );
     assert!(removed.contains(" 1 row is left out by this"), "{removed}");
 }
+
+#[tokio::test]
+async fn what_the_first_model_needs_by_a_change_is_said_before_it() {
+    let bucket = said(&[], &[]).await;
+    let changes = LabelChanges::new(bucket.bucket(), bucket.feedback(), false);
+    let change = |change: LabelChange| {
+        let changes = &changes;
+        async move { changes.plan(&set(), &change).await.expect("planned").text }
+    };
+    let added = || LabelChange::Add {
+        name: "Refund".to_owned(),
+        description: String::new(),
+    };
+    let retired = LabelChange::Retire {
+        name: "Old".to_owned(),
+    };
+    let renamed = LabelChange::Rename {
+        old: "Old".to_owned(),
+        new: "Archive".to_owned(),
+    };
+    let without = change(added()).await;
+
+    let progress = json!({ "rowsPerLabel": 5, "labels": { "Billing": 2, "Login": 0, "Old": 0 } });
+    bucket
+        .put(keys::FIRST_MODEL, progress.to_string().into_bytes())
+        .await;
+    let (added, retired, renamed) = (
+        change(added()).await,
+        change(retired).await,
+        change(renamed).await,
+    );
+
+    assert!(!without.contains("first model"), "a model serves: {without}");
+    assert!(
+        added.ends_with("The first model then needs 20 labelled texts, and needs 15 now."),
+        "{added}"
+    );
+    assert!(
+        retired.ends_with("The first model then needs 10 labelled texts, and needs 15 now."),
+        "{retired}"
+    );
+    assert!(!renamed.contains("first model"), "{renamed}");
+}
