@@ -559,7 +559,14 @@ async fn the_prediction_of_a_complaint_is_marked_so_that_its_client_is_told_and_
 #[tokio::test]
 async fn what_can_be_no_label_is_refused_by_field() {
     let script = healthy();
-    for label in ["__none__", " __UNSURE__", "\u{200b}", "A\nB", "A|__none__", "none of these FITS"] {
+    for label in [
+        "__none__",
+        " __UNSURE__",
+        "\u{200b}",
+        "A\nB",
+        "A|__none__",
+        "none of these FITS",
+    ] {
         let request = json!({"classifier": "news", "sentence": "Rates rise", "label": label});
 
         let response = answer(&script, post(&request.to_string())).await;

@@ -12,6 +12,7 @@ use crate::{
     columnwise,
     draft::{Draft, Fields},
     encoding::shown,
+    grouped::{self, Grouped},
     layout::layout,
     lines::Lines,
     names::{is_annotator_name, is_classifier_name, is_label_name, is_text_name},
@@ -66,10 +67,7 @@ pub(crate) fn read(bytes: &[u8], options: &Options) -> Result<Import, Refusal> {
         Shape::Table => import.delimiter = collected.delimited(source)?,
         Shape::Lines => {
             collected.json_lines(source)?;
-            let is_document =
-                |note: &String| [columnwise::NOTE, columnwise::BY_TEXT].contains(&note.as_str());
-            let is_document = collected.notes.iter().any(is_document);
-            import.format = if is_document {
+            import.format = if collected.is_one_object {
                 Format::Json
             } else {
                 Format::JsonLines
@@ -259,6 +257,7 @@ impl Collected<'_> {
     /// Reads objects and lists as rows of tables.
     pub(crate) fn tables(&mut self) -> Result<(), Refusal> {
         let mut objects = std::mem::take(&mut self.objects);
+        let is_one = objects.len() == 1;
         if let [(_, only)] = &objects[..] {
             let within = || columnwise::within(only).map_err(several_lists);
             if let Some((rows, note)) = columnwise::rows(only) {
@@ -271,6 +270,10 @@ impl Collected<'_> {
                 objects = (1..).zip(rows).collect();
             }
         }
+        if self.options.text_column.is_none() && self.options.label_column.is_none() {
+            objects = self.ungrouped(objects);
+        }
+        self.is_one_object = is_one && objects.len() > 1;
         let is_named = self.options.text_column.is_some();
         let first = objects.first().filter(|_| !is_named);
         if let Some(NoTexts { what, advice }) = first.and_then(|(_, fields)| data_sets::of_object(fields)) {
@@ -280,6 +283,20 @@ impl Collected<'_> {
         let lists = std::mem::take(&mut self.lists);
         let columns = lists.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0);
         Table::of_cells(lists, columns, self)?.read(self)
+    }
+
+    /// Returns the texts of objects that are a label with a list of them each; other objects as they are.
+    fn ungrouped(&mut self, objects: Vec<(u64, Fields)>) -> Vec<(u64, Fields)> {
+        let grouped = grouped::groups(objects.iter().map(|(_, fields)| fields));
+        let within = match &objects[..] {
+            [(_, only)] if grouped.is_none() => grouped::within(only),
+            _ => None,
+        };
+        let Some(Grouped { rows, notes }) = grouped.or(within) else {
+            return objects;
+        };
+        self.notes.extend(notes);
+        (1..).zip(rows).collect()
     }
 
     /// Reads an element of a document, or a line.

@@ -25,6 +25,8 @@ pub(crate) struct Collected<'a> {
     pub tool: Option<Tool>,
     /// Whether a row named the columns of a table.
     pub has_names: bool,
+    /// Whether one object holds all texts.
+    pub is_one_object: bool,
     /// Objects that no tool wrote: rows of a table.
     pub objects: Vec<(u64, Fields)>,
     /// Lists: rows of a table too.
@@ -76,6 +78,7 @@ impl<'a> Collected<'a> {
             columns: Vec::new(),
             tool: None,
             has_names: false,
+            is_one_object: false,
             objects: Vec::new(),
             lists: Vec::new(),
             counted: Counted::default(),

@@ -8,16 +8,25 @@ use serde_json::Value;
 
 use crate::{
     draft::Fields,
+    grouped::{by_label, pairs_by_part},
     names::{is_label_name, is_text_name},
 };
 
 /// Told of such a document.
-pub(crate) const NOTE: &str =
+const NOTE: &str =
     "the document is one object that holds a table, by its columns or by the numbers or names of its rows";
 
 /// Told of a document that names its texts.
-pub(crate) const BY_TEXT: &str = "the document is one object, whose names were read as texts and whose values as \
+const BY_TEXT: &str = "the document is one object, whose names were read as texts and whose values as \
     their labels";
+
+/// Told of a document that names its labels.
+const BY_LABEL: &str =
+    "the document is one object, whose names were read as labels and whose lists as their texts";
+
+/// Told of a document of several lists of rows.
+const BY_PART: &str =
+    "the document is one object of several parts of a data set, which were read one behind the other";
 
 /// Returns the rows of an object, and what is said of it: one whose fields hold columns: `{"text": ["…"], "label": ["…"]}`, or with the numbers of
 /// the rows, `{"text": {"0": "…"}, "label": {"0": "…"}}`; or of one that holds rows by their numbers. None where it is
@@ -27,7 +36,10 @@ pub(crate) fn rows(fields: &Fields) -> Option<(Vec<Fields>, &'static str)> {
         .or_else(|| named(fields))
         .or_else(|| columns(fields))
         .map(|rows| (rows, NOTE));
-    table.or_else(|| by_text(fields).map(|rows| (rows, BY_TEXT)))
+    table
+        .or_else(|| by_text(fields).map(|rows| (rows, BY_TEXT)))
+        .or_else(|| by_label(fields).map(|rows| (rows, BY_LABEL)))
+        .or_else(|| pairs_by_part(fields).map(|rows| (rows, BY_PART)))
 }
 
 /// Longest way from a document to a list of its rows, in fields.

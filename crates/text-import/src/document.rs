@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::{
     Refusal,
+    class_names::{FEATURES, class_names},
     collect::{COMMA, opened, twice},
     collected::Collected,
     columnwise,
@@ -88,6 +89,9 @@ impl Collected<'_> {
                 },
             );
         }
+        if head.arrays.iter().any(|array| array == FEATURES) {
+            self.name_classes(bytes)?;
+        }
         self.tables()?;
         Ok(field.and_then(|field| self.whole_file_fields(&head, &field)))
     }
@@ -134,6 +138,16 @@ impl Collected<'_> {
                 )))
             }
         }
+    }
+
+    /// Gives the classes of the rows the names that the document has for their numbers.
+    fn name_classes(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let document = self.whole(bytes)?.unwrap_or_default();
+        for classes in class_names(&document) {
+            self.objects.iter_mut().for_each(|(_, row)| classes.name(row));
+            self.notes.push(classes.note());
+        }
+        Ok(())
     }
 
     /// Lets the first row be the names of the columns.
@@ -189,7 +203,7 @@ impl Collected<'_> {
         let fields = head.fields.iter().map(|(name, _)| name.as_str());
         let fields = fields.filter(|name| !WHOLE_FILE_FIELDS.contains(name));
         let arrays = head.arrays.iter().map(String::as_str);
-        let arrays = arrays.filter(|name| ![read, COLUMNS, "index"].contains(name));
+        let arrays = arrays.filter(|name| ![read, COLUMNS, FEATURES, "index"].contains(name));
         let unused: Vec<String> = fields.chain(arrays).map(|name| format!("`{name}`")).collect();
         if !unused.is_empty() {
             self.notes.push(format!(

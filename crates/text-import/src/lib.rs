@@ -8,6 +8,7 @@
 //! Pure: bytes in, rows and a report out.
 
 mod beside;
+mod class_names;
 mod collect;
 mod collected;
 mod columns;
@@ -22,6 +23,7 @@ mod encoding;
 pub mod feedback;
 mod fields;
 mod finish;
+mod grouped;
 mod header;
 mod labels;
 mod layout;
@@ -32,6 +34,7 @@ mod names;
 mod no_texts;
 mod objects;
 mod python;
+mod qualtrics;
 mod records;
 mod signed;
 mod source;

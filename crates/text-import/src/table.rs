@@ -24,7 +24,7 @@ use crate::{
     labels::Written,
     named::is_nothing,
     names::{is_annotator_name, is_classifier_name, is_label_name, is_text_name},
-    signed,
+    qualtrics, signed,
     tools::{Tool, fast_text, label_studio_answers, questions},
     totals::{TOTALS, are_totals},
     verdict::{self, aside},
@@ -97,6 +97,8 @@ impl Table {
                 collected.reject(line, reason);
             }
         }
+        let headings = qualtrics::join_headings(&mut good, collected.options);
+        collected.notes.extend(headings);
         let titles = titles(&good, collected.options);
         if let (1.., Some((line, _))) = (titles, good.get(titles)) {
             let note = format!("the columns are named in line {line}; what stands above it was not read");

@@ -7,10 +7,7 @@ use active_learning_aws::overview::{FAILED_EVENTS, GIVEN_UP, model_before, switc
 use active_learning_aws::redrive::redrive;
 use active_learning_aws::{approval, rfc3339};
 use active_learning_core::feedback::prediction::{join_labels, split_labels};
-use active_learning_core::keys;
 use active_learning_core::labels::label_key::broad_key;
-use active_learning_core::labels::question::Question;
-use active_learning_core::labels::vote::VoteSource;
 use chrono::SecondsFormat;
 use futures::future::{BoxFuture, FutureExt, TryFutureExt};
 

@@ -1,0 +1,389 @@
+//! JSON that holds texts by their labels: an object for each label with a list of its texts, as chatbots are trained, or one
+//! object whose names are the labels.
+//!
+//! Source: Amazon Lex V2, `sampleUtterances`; Dialogflow, `trainingPhrases`; the `intents.json` of many tutorials, `patterns`.
+
+use serde_json::Value;
+
+use crate::{
+    draft::Fields,
+    names::{is_label_name, is_text_name},
+};
+
+/// Longest way from a document to a list of groups, in fields.
+const MAX_DEPTH: usize = 4;
+/// Names of lists of texts that are examples of a label, folded.
+const EXAMPLES: [&str; 9] = [
+    "patterns",
+    "examples",
+    "utterances",
+    "sampleutterances",
+    "samples",
+    "phrases",
+    "trainingphrases",
+    "trainingexamples",
+    "usersays",
+];
+/// Names of a label beside a list of examples, folded.
+const NAMES: [&str; 3] = ["name", "displayname", "intentname"];
+/// Names of the parts that a data set is split into, folded.
+const PARTS: [&str; 9] = [
+    "train",
+    "training",
+    "test",
+    "testing",
+    "val",
+    "valid",
+    "validation",
+    "dev",
+    "eval",
+];
+
+/// Rows that were read from groups, and what is said of that.
+pub(crate) struct Grouped {
+    pub(crate) rows: Vec<Fields>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Reads objects that are a label with a list of its texts each; `None` where one of them is something else.
+pub(crate) fn groups<'a>(objects: impl Iterator<Item = &'a Fields>) -> Option<Grouped> {
+    let groups: Vec<Group<'_>> = objects.map(Group::of).collect::<Option<_>>()?;
+    let first = groups.first()?;
+    let rows: Vec<Fields> = groups
+        .iter()
+        .flat_map(|group| group.texts.iter().map(|text| row(text, group.label)))
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let mut notes = vec![format!(
+        "each object holds a label (`{}`) and a list of its texts (`{}`): each text was read as a row",
+        first.label_field, first.texts_field
+    )];
+    let empty: Vec<String> = (groups.iter())
+        .filter(|group| group.texts.is_empty())
+        .map(|group| format!("`{}`", group.label))
+        .collect();
+    if !empty.is_empty() {
+        notes.push(format!("labels without a text: {}", empty.join(", ")));
+    }
+    Some(Grouped { rows, notes })
+}
+
+/// Reads the only list of such objects that lies within an object.
+pub(crate) fn within(fields: &Fields) -> Option<Grouped> {
+    let mut found = Vec::new();
+    add_within("", fields, MAX_DEPTH, &mut found);
+    let (mut grouped, path) = found.pop().filter(|_| found.is_empty())?;
+    grouped.notes.insert(
+        0,
+        format!("the texts were read from `{path}` within the document"),
+    );
+    Some(grouped)
+}
+
+fn add_within(path: &str, fields: &Fields, depth: usize, found: &mut Vec<(Grouped, String)>) {
+    for (name, value) in fields {
+        let path = format!("{path}{name}");
+        match value {
+            Value::Array(values) => {
+                let objects: Option<Vec<&Fields>> = values.iter().map(Value::as_object).collect();
+                let grouped = objects.and_then(|objects| groups(objects.into_iter()));
+                found.extend(grouped.map(|grouped| (grouped, path)));
+            }
+            Value::Object(inner) if depth > 0 => {
+                add_within(&format!("{path}."), inner, depth - 1, found);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Reads an object whose names are labels and whose lists are their texts: `{"billing": ["…", "…"], "login": ["…"]}`.
+pub(crate) fn by_label(fields: &Fields) -> Option<Vec<Fields>> {
+    let is_known =
+        |name: &String| is_text_name(name) || is_label_name(name) || PARTS.contains(&folded(name).as_str());
+    if fields.len() < 2 || fields.keys().any(is_known) {
+        return None;
+    }
+    let mut rows = Vec::new();
+    for (label, texts) in fields {
+        let texts = texts.as_array().filter(|texts| !texts.is_empty())?;
+        for text in texts {
+            rows.push((text.as_str()?, label));
+        }
+    }
+    let has_sentence = rows.iter().any(|(text, _)| text.contains(char::is_whitespace));
+    let length = |texts: &mut dyn Iterator<Item = &str>| {
+        let (characters, count) = texts.fold((0, 0), |(characters, count), text| {
+            (characters + text.chars().count(), count + 1)
+        });
+        characters / usize::max(count, 1)
+    };
+    let are_longer =
+        length(&mut rows.iter().map(|(text, _)| *text)) > length(&mut fields.keys().map(String::as_str));
+    let rows = rows.into_iter().map(|(text, label)| row(text, label));
+    (has_sentence || are_longer).then(|| rows.collect())
+}
+
+/// Reads an object whose lists are the parts of a data set, each row a text and its label: `{"train": [["…", "billing"]],
+/// "test": […]}`. Labels come again, and are shorter.
+///
+/// Source: CLINC150, `data_full.json`.
+pub(crate) fn pairs_by_part(fields: &Fields) -> Option<Vec<Fields>> {
+    let mut rows = Vec::new();
+    for part in fields.values() {
+        for pair in part.as_array()? {
+            let [Value::String(one), Value::String(other)] = pair.as_array()?.as_slice() else {
+                return None;
+            };
+            rows.push([one.as_str(), other.as_str()]);
+        }
+    }
+    let looks = |at: usize| {
+        let mut cells: Vec<&str> = rows.iter().map(|row| row[at]).collect();
+        let length: usize = cells.iter().map(|cell| cell.chars().count()).sum();
+        cells.sort_unstable();
+        cells.dedup();
+        (cells.len(), length)
+    };
+    let ((first, first_length), (second, second_length)) = (looks(0), looks(1));
+    let label = match (
+        first_length > second_length,
+        second < rows.len(),
+        first < rows.len(),
+    ) {
+        (true, true, _) => 1,
+        (false, _, true) => 0,
+        _ => return None,
+    };
+    Some(
+        rows.iter()
+            .map(|pair| row(pair[1 - label], pair[label]))
+            .collect(),
+    )
+}
+
+/// A label with its texts.
+struct Group<'a> {
+    label: &'a str,
+    label_field: &'a str,
+    texts: Vec<String>,
+    texts_field: &'a str,
+}
+
+impl<'a> Group<'a> {
+    fn of(fields: &'a Fields) -> Option<Self> {
+        let is_text = |(name, value): (&String, &Value)| is_text_name(name) && value.is_string();
+        if fields.iter().any(is_text) {
+            return None;
+        }
+        let is_list_of = |is_name: fn(&str) -> bool| {
+            let lists = fields.iter().filter(move |(name, _)| is_name(name));
+            lists.filter_map(|(name, value)| Some((name.as_str(), texts(value)?)))
+        };
+        let are_examples = |name: &str| EXAMPLES.contains(&folded(name).as_str());
+        let examples = is_list_of(are_examples).next();
+        let labels = |is_name: fn(&str) -> bool| {
+            let labels = fields.iter().filter(move |(name, _)| is_name(name));
+            let labels = labels.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+            labels.filter(|(_, label)| !label.trim().is_empty()).next()
+        };
+        // A name is a label beside examples only: a person's name may stand beside messages.
+        let is_name = |name: &str| NAMES.contains(&folded(name).as_str());
+        let label = labels(is_label_name).or_else(|| examples.is_some().then(|| labels(is_name))?);
+        let (label_field, label) = label?;
+        let (texts_field, texts) = examples.or_else(|| is_list_of(is_text_name).next())?;
+        Some(Self {
+            label,
+            label_field,
+            texts,
+            texts_field,
+        })
+    }
+}
+
+/// Returns the texts of a list; `None` where one of its elements is none.
+fn texts(list: &Value) -> Option<Vec<String>> {
+    list.as_array()?.iter().map(text).collect()
+}
+
+/// Returns a text, or that of an object: its own, or its parts one behind the other, of which some may be marked.
+fn text(value: &Value) -> Option<String> {
+    let fields = match value {
+        Value::String(text) => return Some(text.clone()),
+        value => value.as_object()?,
+    };
+    let own = fields.iter().find(|(name, _)| is_text_name(name));
+    if let Some((_, Value::String(text))) = own {
+        return Some(text.clone());
+    }
+    let parts = fields.get("parts").or_else(|| fields.get("data"))?.as_array()?;
+    let parts: Option<Vec<&str>> = parts.iter().map(|part| part.get("text")?.as_str()).collect();
+    parts.map(|parts| parts.concat())
+}
+
+fn row(text: &str, label: &str) -> Fields {
+    [("text", text), ("label", label)]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), Value::from(value)))
+        .collect()
+}
+
+fn folded(name: &str) -> String {
+    let letters = name.chars().filter(|c| c.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::{Import, Options, Refusal, read};
+
+    fn told(document: &str) -> Result<Import, Refusal> {
+        read(document.as_bytes(), &Options::default())
+    }
+
+    fn rows(import: &Import) -> Vec<(String, String)> {
+        let row = |row: &crate::Row| (row.text.clone(), row.votes[0].labels.join("|"));
+        import.rows.iter().map(row).collect()
+    }
+
+    #[test]
+    fn texts_that_lie_in_a_list_beside_their_label_are_rows_however_the_list_is_called() {
+        let expected = [
+            ("I was charged twice", "billing"),
+            ("No invoice came", "billing"),
+            ("I cannot log in", "login"),
+        ];
+        let expected: Vec<(String, String)> =
+            expected.map(|(text, label)| (text.into(), label.into())).into();
+        let groups = |label: &str, list: &str, text: fn(&str) -> serde_json::Value| {
+            json!([
+                {label: "billing", list: [text("I was charged twice"), text("No invoice came")], "responses": ["We look"]},
+                {label: "login", list: [text("I cannot log in")], "responses": []},
+            ])
+        };
+        let plain = |text: &str| json!(text);
+        let parts = |text: &str| {
+            let (one, other) = text.split_at(5);
+            json!({"type": "EXAMPLE", "parts": [{"text": one}, {"text": other, "entityType": "@x"}]})
+        };
+        for (document, field) in [
+            (json!({"intents": groups("tag", "patterns", plain)}), "patterns"),
+            (groups("label", "texts", plain), "texts"),
+            (
+                groups("intent", "examples", |text| json!({"text": text})),
+                "examples",
+            ),
+            (
+                json!({"intents": groups("intent", "examples", |text| json!({"text": text})), "entities": [], "language": "en"}),
+                "examples",
+            ),
+            (
+                json!({"name": "Bot", "intents": groups("name", "sampleUtterances", |text| json!({"utterance": text}))}),
+                "sampleUtterances",
+            ),
+            (
+                json!({"metadata": {"schemaVersion": "1.0"}, "resource": {"name": "Bot", "intents": groups("name", "sampleUtterances", plain)}}),
+                "sampleUtterances",
+            ),
+            (groups("displayName", "trainingPhrases", parts), "trainingPhrases"),
+        ] {
+            for content in [document.to_string(), format!("{document:#}")] {
+                let import = told(&content).expect(&content);
+                assert_eq!(rows(&import), expected, "{content}");
+                assert!(
+                    import
+                        .notes
+                        .iter()
+                        .any(|note| note.contains(&format!("(`{field}`): each text"))),
+                    "{:?}",
+                    import.notes
+                );
+            }
+        }
+        let lines = groups("category", "examples", plain);
+        let lines: Vec<String> = lines
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(rows(&told(&lines.join("\n")).expect("lines")), expected);
+        let with_empty =
+            json!([{"intent": "greet", "examples": []}, {"intent": "bye", "examples": ["Good bye then"]}]);
+        let import = told(&with_empty.to_string()).expect("one text");
+        assert!(
+            import
+                .notes
+                .iter()
+                .any(|note| note == "labels without a text: `greet`"),
+            "{:?}",
+            import.notes
+        );
+    }
+
+    #[test]
+    fn an_object_of_labels_with_their_texts_and_one_of_the_parts_of_a_data_set_are_read() {
+        let by_label =
+            json!({"billing": ["I was charged twice", "No invoice came"], "login": ["I cannot log in"]});
+        let import = told(&by_label.to_string()).expect("by label");
+        let mut found = rows(&import);
+        found.sort();
+        assert_eq!(found.len(), 3);
+        assert_eq!(found[0], ("I cannot log in".to_owned(), "login".to_owned()));
+        assert!(
+            import
+                .notes
+                .iter()
+                .any(|note| note.contains("whose names were read as labels")),
+            "{:?}",
+            import.notes
+        );
+
+        let parts = json!({
+            "train": [["I was charged twice", "billing"], ["I cannot log in", "login"]],
+            "test": [["No invoice came", "billing"]],
+        });
+        let swapped = json!({"train": [["billing", "I was charged twice"], ["login", "I cannot log in"]],
+            "test": [["billing", "No invoice came"]]});
+        for document in [parts, swapped] {
+            let import = told(&document.to_string()).expect("parts");
+            let mut again = rows(&import);
+            again.sort();
+            assert_eq!(again, found);
+            assert!(
+                import
+                    .notes
+                    .iter()
+                    .any(|note| note.contains("parts of a data set")),
+                "{:?}",
+                import.notes
+            );
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_groups_is_read_as_before_or_refused() {
+        for document in [
+            json!({"train": ["I was charged twice"], "test": ["I cannot log in"]}),
+            json!({"World": ["a"], "Sports": ["b"]}),
+            json!({"train": [["I was charged twice", "I cannot log in"]], "test": [["It is late", "It is early"]]}),
+            json!([{"name": "Ada", "tickets": ["I was charged twice"]}]),
+        ] {
+            let read = told(&document.to_string());
+            let labels = read
+                .iter()
+                .flat_map(|import| &import.rows)
+                .flat_map(|row| &row.votes);
+            assert_eq!(labels.count(), 0, "{document}");
+        }
+        let columns =
+            json!({"text": ["I was charged twice", "I cannot log in"], "label": ["billing", "login"]});
+        assert_eq!(rows(&told(&columns.to_string()).expect("columns")).len(), 2);
+        let own = json!({"classifier": "news", "label": "billing", "sentences": ["I was charged twice", "No invoice"]});
+        assert_eq!(rows(&told(&own.to_string()).expect("a batch")).len(), 2);
+    }
+}
