@@ -17,7 +17,11 @@ use crate::{
     erase::{Erase, EraseError, IN_ORDER},
     rewrite::{Shape, rewrite},
     walk::{READS_AT_ONCE, read},
+    wanted::Wanted,
 };
+
+/// Code of S3 where a bucket was deleted: nothing is left there.
+const NO_BUCKET: &str = "NoSuchBucket";
 
 /// How what is written there is read: what people were asked and answered, and manifests with whatever somebody put in.
 const SHAPES: [Shape; 2] = [Shape::Task, Shape::Upload];
@@ -72,9 +76,13 @@ impl Erase<'_> {
 
     /// Names what is found in the places that were noted, and places of which nothing can be said.
     pub(crate) async fn look_elsewhere(&mut self) -> Result<(), EraseError> {
+        let own = self.wanted.without_earlier();
         for (bucket, prefix) in std::mem::take(&mut self.places) {
             let bucket = self.buckets.review.other(bucket);
-            if let Err(error) = self.look_into(&bucket, &prefix).await? {
+            if let Err(error) = self.look_into(&bucket, &prefix, &own).await? {
+                if error.code() == Some(NO_BUCKET) {
+                    continue;
+                }
                 let reason = chain(&error);
                 self.report.unread_elsewhere.insert(bucket.uri(&prefix), reason);
             }
@@ -82,11 +90,12 @@ impl Erase<'_> {
         Ok(())
     }
 
-    /// Looks through a place; within is why it cannot be.
+    /// Looks through a place, also for what is to be erased now alone; within is why it cannot be.
     async fn look_into(
         &mut self,
         bucket: &Bucket,
         prefix: &str,
+        own: &Wanted,
     ) -> Result<Result<(), BucketError>, EraseError> {
         let objects = match bucket.list(prefix).await {
             Ok(objects) => objects,
@@ -98,8 +107,12 @@ impl Erase<'_> {
         while let Some((listed, content)) = reads.next().await {
             self.keep_hold().await?;
             match content {
-                Ok(Some(object)) if self.is_held_by(&object.bytes) => {
+                Ok(Some(object)) if is_held_by(&object.bytes, own) => {
                     self.report.elsewhere.insert(bucket.uri(&listed.key));
+                }
+                Ok(Some(object)) if is_held_by(&object.bytes, &self.wanted) => {
+                    let uri = bucket.uri(&listed.key);
+                    self.report.of_earlier_elsewhere.insert(uri);
                 }
                 Ok(_) => {}
                 Err(error) => return Ok(Err(error)),
@@ -107,9 +120,9 @@ impl Erase<'_> {
         }
         Ok(Ok(()))
     }
+}
 
-    fn is_held_by(&self, content: &[u8]) -> bool {
-        let holds = |shape| rewrite(shape, content, &self.wanted).pieces() > 0;
-        SHAPES.into_iter().any(holds)
-    }
+fn is_held_by(content: &[u8], wanted: &Wanted) -> bool {
+    let holds = |shape| rewrite(shape, content, wanted).pieces() > 0;
+    SHAPES.into_iter().any(holds)
 }

@@ -51,6 +51,8 @@ pub struct Report {
     pub broken_lines: u64,
     /// Outputs of the review service in buckets that are not the stack's, and that hold some of it: they stay as they are.
     pub elsewhere: BTreeSet<String>,
+    /// Those there that still hold a text of an earlier erasure, and none of this one.
+    pub of_earlier_elsewhere: BTreeSet<String>,
     /// Places there that cannot be looked through, and why.
     pub unread_elsewhere: BTreeMap<String, String>,
     /// Rows that model versions have learnt from, by version.

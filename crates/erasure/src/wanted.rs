@@ -31,6 +31,8 @@ const USER: &str = "user:";
 pub struct Wanted {
     /// Texts of this erasure and of all before it.
     erased: ErasedTexts,
+    /// Texts of this erasure.
+    own: ErasedTexts,
     /// The texts of this one as lists of held-out texts have them.
     normalised: HashSet<String>,
     /// In normal form.
@@ -63,6 +65,7 @@ impl Wanted {
                 continue;
             }
             wanted.erased.insert(text);
+            wanted.own.insert(text);
             wanted.normalised.insert(normalise(text));
             wanted.vectors.insert(vector_id(text));
             wanted.vectors.insert(vector_id(&one_line(text)));
@@ -93,6 +96,16 @@ impl Wanted {
         });
         let users = users.collect();
         Self { users, ..self }
+    }
+
+    /// Returns what is to be erased now alone, without the texts of earlier erasures.
+    #[must_use]
+    pub fn without_earlier(&self) -> Self {
+        let erased = self.own.clone();
+        Self {
+            erased,
+            ..self.clone()
+        }
     }
 
     /// Returns whether a text is one of them, in whatever spelling.

@@ -112,6 +112,11 @@ fn beside(report: &Report) -> Vec<String> {
             "! {uri} holds some of it, in a bucket that is not the stack's: remove it there"
         ));
     }
+    for uri in &report.of_earlier_elsewhere {
+        lines.push(format!(
+            "! {uri} still holds a text of an earlier erasure, in a bucket that is not the stack's: remove it there"
+        ));
+    }
     for (place, reason) in &report.unread_elsewhere {
         lines.push(format!(
             "! {place} could not be looked through ({reason}): outputs of the review service may hold some of it there; look \
@@ -170,6 +175,7 @@ mod tests {
             unread: [("s3://b/x.zip".to_owned(), "it is a zip archive".to_owned())].into(),
             broken_lines: 3,
             elsewhere: ["s3://mine/out/output.json".to_owned()].into(),
+            of_earlier_elsewhere: ["s3://mine/out/old.json".to_owned()].into(),
             unread_elsewhere: [("s3://theirs/out/".to_owned(), "AccessDenied".to_owned())].into(),
             ..Report::default()
         };
@@ -192,6 +198,10 @@ mod tests {
             said.contains(
                 "! s3://mine/out/output.json holds some of it, in a bucket that is not the stack's"
             ),
+            "{said}"
+        );
+        assert!(
+            said.contains("! s3://mine/out/old.json still holds a text of an earlier erasure, in a bucket"),
             "{said}"
         );
         assert!(
