@@ -22,7 +22,7 @@ use regex::Regex;
 use serde::Serialize;
 
 use self::{
-    context::{is_number_of_a_thing, is_version},
+    context::{is_id_of_a_thing, is_number_of_a_thing, is_version},
     searched::Searched,
 };
 
@@ -100,7 +100,7 @@ impl PersonalData {
                 (!is_rest && !is_repository).then_some(form.len())
             }
             Self::InternationalBankAccountNumber => iban_length(form),
-            Self::CreditDebitNumber => card_length(form),
+            Self::CreditDebitNumber => card_length(form).filter(|_| !is_id_of_a_thing(before)),
             Self::IpAddress => {
                 let is_part = is_preceded_by_a_group(before) || is_followed_by_a_group(form, after);
                 (is_ip(form) && !is_part && !is_version(before)).then_some(form.len())
@@ -493,7 +493,28 @@ fn is_card(form: &str) -> bool {
             _ => digit * 2 / 10 + digit * 2 % 10,
         })
         .sum();
-    (13..=19).contains(&digits.len()) && sum.is_multiple_of(10)
+    sum.is_multiple_of(10) && is_of_a_network(&digits)
+}
+
+/// Returns whether a network of payment cards has numbers of this length that begin so. Numbers of devices, SIM cards and goods
+/// have the same checksum.
+///
+/// Source: Wikipedia, "Payment card number", issuer identification numbers; ISO/IEC 7812-1.
+fn is_of_a_network(digits: &[u32]) -> bool {
+    let begins = |count: usize| {
+        digits
+            .iter()
+            .take(count)
+            .fold(0, |number, digit| number * 10 + digit)
+    };
+    match digits.len() {
+        13 => begins(1) == 4,
+        14 => matches!(begins(2), 30 | 36 | 38 | 39),
+        15 => matches!(begins(2), 34 | 37) || begins(4) == 2_131,
+        16 => matches!(begins(1), 2..=6),
+        17..=19 => matches!(begins(1), 4..=6),
+        _ => false,
+    }
 }
 
 fn is_ip(form: &str) -> bool {

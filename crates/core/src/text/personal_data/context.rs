@@ -101,6 +101,24 @@ const NUMBERED: &[&str] = &[
     "vorgangs",
 ];
 
+/// Words before the number of a device, a SIM card or goods, which may have the checksum of a card.
+const IDS: &[&str] = &[
+    "barcode",
+    "ean",
+    "gtin",
+    "iccid",
+    "imei",
+    "isbn",
+    "meid",
+    "seriennummer",
+    "serial",
+    "sendungsnummer",
+    "sku",
+    "trackingnummer",
+    "tracking",
+    "upc",
+];
+
 /// Ends of words that say it themselves: `Kundennummer`, unless they are those of a phone.
 const ENDS: &[&str] = &["nummer", "nr", "number"];
 
@@ -150,6 +168,15 @@ pub(super) fn is_number_of_a_thing(before: &str) -> bool {
         && last_words(before)
             .find(|word| !is_between(word))
             .is_some_and(is_thing)
+}
+
+/// Returns whether the word before a number says that it is not one of a card: `IMEI:`, `Serial number`.
+pub(super) fn is_id_of_a_thing(before: &str) -> bool {
+    let mut words = last_words(before).filter(|word| !BETWEEN.contains(&word.as_str()));
+    words.next().is_some_and(|word| {
+        let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        IDS.contains(&word)
+    })
 }
 
 /// Returns whether the word before four numbers with dots between says that they are no address: `Version`.

@@ -314,7 +314,7 @@ fn overlapping_pieces_are_replaced_once() {
 #[test]
 fn what_is_left_beside_a_number_that_was_found_is_searched_again() {
     assert_eq!(
-        masked("0+1000000-2418396-462436"),
+        masked("0+1000000-4418396-462434"),
         "0[PHONE]-[CREDIT_DEBIT_NUMBER]"
     );
     assert_eq!(
@@ -589,5 +589,47 @@ fn a_number_within_a_town_is_a_phone_where_more_than_a_word_says_so() {
         ("555-1234", "555-1234"),
     ] {
         assert_eq!(masked(text), expected);
+    }
+}
+
+#[test]
+fn numbers_of_devices_sim_cards_and_goods_are_no_cards_though_their_checksum_is_right() {
+    for text in [
+        "IMEI 490154203237518",
+        "IMEI: 35-209900-176148-1",
+        "the device is 356938035643809",
+        "ICCID 8949222074451242066",
+        "the SIM 89014103211118510720 does not work",
+        "EAN 4006381333931",
+        "EAN-13: 4012345678901",
+        "Seriennummer 4111111111111111",
+        "tracking number 6011000990139424",
+        "7777777777777770 is what it shows",
+    ] {
+        assert_eq!(masked(text), text);
+    }
+    for card in [
+        "4111111111111111",
+        "5555 5555 5555 4444",
+        "2223003122003222",
+        "378282246310005",
+        "3530111333300000",
+        "30569309025904",
+        "6011111111111117",
+        "6759649826438453",
+        "6205500000000000004",
+        "4222222222222",
+    ] {
+        for text in [
+            "paid with ",
+            "card number: ",
+            "Kartennummer ",
+            "the tracking fee went off card ",
+        ] {
+            assert_eq!(
+                masked(&format!("{text}{card} today")),
+                format!("{text}[CREDIT_DEBIT_NUMBER] today"),
+            );
+        }
     }
 }
