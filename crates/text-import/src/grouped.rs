@@ -186,8 +186,8 @@ impl<'a> Group<'a> {
         let examples = is_list_of(are_examples).next();
         let labels = |is_name: fn(&str) -> bool| {
             let labels = fields.iter().filter(move |(name, _)| is_name(name));
-            let labels = labels.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
-            labels.filter(|(_, label)| !label.trim().is_empty()).next()
+            let mut labels = labels.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+            labels.find(|(_, label)| !label.trim().is_empty())
         };
         // A name is a label beside examples only: a person's name may stand beside messages.
         let is_name = |name: &str| NAMES.contains(&folded(name).as_str());

@@ -31,6 +31,16 @@ fn answered_by(content: &Value, worker: &str, minute: u32) -> String {
     output.to_string()
 }
 
+/// What Eve decides, whatever others have decided.
+fn by_eve<'a>(choice: &'a Choice, at: &'a str) -> Decision<'a> {
+    Decision {
+        choice,
+        by: "eve",
+        at,
+        overrules: true,
+    }
+}
+
 #[tokio::test]
 async fn a_loop_of_which_no_answer_can_be_read_is_listed_with_its_reason_and_not_asked_in_vain() {
     let services = Services::start();
@@ -122,12 +132,7 @@ async fn a_correction_after_an_adjudicator_s_last_word_changes_nothing_and_is_ke
         (&training, &feedback),
         &LabelSets::new(training.clone()),
         id,
-        Decision {
-            choice: &business,
-            by: "eve",
-            at: "2026-11-20T11:00:00.000Z",
-            overrules: true,
-        },
+        by_eve(&business, "2026-11-20T11:00:00.000Z"),
     )
     .await
     .expect("decided");
@@ -599,7 +604,7 @@ async fn a_decision_that_broke_off_between_the_question_and_its_line_is_counted_
     let decide = async |label: &str, at: &str| {
         let choice = Choice::Labels(vec![label.to_owned()]);
         let buckets = (&training, &feedback);
-        adjudicate("test", buckets, &sets, id, &choice, "eve", at).await
+        adjudicate("test", buckets, &sets, id, by_eve(&choice, at)).await
     };
     let lines = async || services.keys(TRAINING, "labelled/adjudication-").await;
     let line_of = async |key: &str| {
@@ -662,9 +667,10 @@ async fn a_dispute_that_is_missing_from_the_list_can_be_decided_all_the_same() {
         (&training, &Bucket::new(services.s3.clone(), FEEDBACK)),
         &LabelSets::new(training.clone()),
         &id,
-        &Choice::Labels(vec!["Business".to_owned()]),
-        "eve",
-        "2026-11-20T11:00:00.000Z",
+        by_eve(
+            &Choice::Labels(vec!["Business".to_owned()]),
+            "2026-11-20T11:00:00.000Z",
+        ),
     )
     .await;
 
