@@ -54,6 +54,7 @@ pub(crate) async fn handle(
     // What waits for the encoder may be taken now, also where another one was chosen since.
     if encoders.are_new() {
         Box::pin(initial_model::take_waiting(bucket, encoders, config)).await?;
+        encoders.are_known();
     }
     for record in event.records {
         let Some(upload) = upload(bucket, record) else {

@@ -63,8 +63,8 @@ pub(crate) struct Encoders {
     /// That of the bucket, once it is loaded.
     own: Arc<Mutex<Option<Own>>>,
     recent: Recent,
-    /// Whether [`Encoders::are_new`] was asked.
-    was_asked: Arc<AtomicBool>,
+    /// Whether what waited for an encoder was looked at.
+    were_told: Arc<AtomicBool>,
 }
 
 /// An encoder of the bucket.
@@ -89,13 +89,19 @@ impl Encoders {
             bucket,
             own: Arc::default(),
             recent: Recent::default(),
-            was_asked: Arc::default(),
+            were_told: Arc::default(),
         }
     }
 
-    /// Returns whether it is asked for the first time in this process, which may have another choice than the one before.
+    /// Returns whether what waited for an encoder is still to be looked at in this process, which may have another choice than
+    /// the one before.
     pub(crate) fn are_new(&self) -> bool {
-        !self.was_asked.swap(true, Ordering::Relaxed)
+        !self.were_told.load(Ordering::Relaxed)
+    }
+
+    /// Notes that what waited was looked at.
+    pub(crate) fn are_known(&self) {
+        self.were_told.store(true, Ordering::Relaxed);
     }
 
     /// Returns which encoder was chosen.

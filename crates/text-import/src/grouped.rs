@@ -91,12 +91,42 @@ fn add_within(path: &str, fields: &Fields, depth: usize, found: &mut Vec<(Groupe
                 let grouped = objects.and_then(|objects| groups(objects.into_iter()));
                 found.extend(grouped.map(|grouped| (grouped, path)));
             }
-            Value::Object(inner) if depth > 0 => {
-                add_within(&format!("{path}."), inner, depth - 1, found);
-            }
+            Value::Object(inner) => match groups_by_name(inner) {
+                Some(grouped) => found.push((grouped, path)),
+                None if depth > 0 => add_within(&format!("{path}."), inner, depth - 1, found),
+                None => {}
+            },
             _ => {}
         }
     }
+}
+
+/// Reads an object whose names are labels, each with an object that holds examples: `{"greet": {"utterances": ["…"]}}`.
+///
+/// Source: Snips NLU, `dataset.json`.
+fn groups_by_name(fields: &Fields) -> Option<Grouped> {
+    let mut rows = Vec::new();
+    let mut examples_field = "";
+    for (label, group) in fields {
+        let (name, texts) = examples(group.as_object()?)?;
+        rows.extend(texts.iter().map(|text| row(text, label)));
+        examples_field = name;
+    }
+    let note = format!(
+        "the names of objects were read as labels, and the list of each (`{examples_field}`) as their texts: each text was \
+         read as a row"
+    );
+    (!rows.is_empty()).then_some(Grouped {
+        rows,
+        notes: vec![note],
+    })
+}
+
+/// Returns the list of examples that an object holds, with its name.
+fn examples(fields: &Fields) -> Option<(&str, Vec<String>)> {
+    let are_examples = |name: &str| EXAMPLES.contains(&folded(name).as_str());
+    let mut lists = fields.iter().filter(|(name, _)| are_examples(name));
+    lists.find_map(|(name, value)| Some((name.as_str(), texts(value)?)))
 }
 
 /// Reads an object whose names are labels and whose lists are their texts: `{"billing": ["…", "…"], "login": ["…"]}`.
@@ -178,12 +208,11 @@ impl<'a> Group<'a> {
         if fields.iter().any(is_text) {
             return None;
         }
-        let is_list_of = |is_name: fn(&str) -> bool| {
-            let lists = fields.iter().filter(move |(name, _)| is_name(name));
-            lists.filter_map(|(name, value)| Some((name.as_str(), texts(value)?)))
+        let other_texts = || {
+            let mut lists = fields.iter().filter(|(name, _)| is_text_name(name));
+            lists.find_map(|(name, value)| Some((name.as_str(), texts(value)?)))
         };
-        let are_examples = |name: &str| EXAMPLES.contains(&folded(name).as_str());
-        let examples = is_list_of(are_examples).next();
+        let examples = examples(fields);
         let labels = |is_name: fn(&str) -> bool| {
             let labels = fields.iter().filter(move |(name, _)| is_name(name));
             let mut labels = labels.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
@@ -193,7 +222,7 @@ impl<'a> Group<'a> {
         let is_name = |name: &str| NAMES.contains(&folded(name).as_str());
         let label = labels(is_label_name).or_else(|| examples.is_some().then(|| labels(is_name))?);
         let (label_field, label) = label?;
-        let (texts_field, texts) = examples.or_else(|| is_list_of(is_text_name).next())?;
+        let (texts_field, texts) = examples.or_else(other_texts)?;
         Some(Self {
             label,
             label_field,
@@ -216,7 +245,11 @@ fn text(value: &Value) -> Option<String> {
     };
     let own = fields.iter().find(|(name, _)| is_text_name(name));
     if let Some((_, Value::String(text))) = own {
-        return Some(text.clone());
+        // What has a label of its own is not of that of the list.
+        let has_label = fields
+            .iter()
+            .any(|(name, value)| is_label_name(name) && !value.is_null());
+        return (!has_label).then(|| text.clone());
     }
     let parts = fields.get("parts").or_else(|| fields.get("data"))?.as_array()?;
     let parts: Option<Vec<&str>> = parts.iter().map(|part| part.get("text")?.as_str()).collect();
@@ -290,6 +323,16 @@ mod tests {
                 "sampleUtterances",
             ),
             (groups("displayName", "trainingPhrases", parts), "trainingPhrases"),
+            (
+                json!({"language": "en", "entities": {"date": {}}, "intents": {
+                    "billing": {"utterances": [
+                        {"data": [{"text": "I was "}, {"text": "charged twice", "entity": "x"}]},
+                        {"data": [{"text": "No invoice came"}]},
+                    ]},
+                    "login": {"utterances": [{"data": [{"text": "I cannot log in"}]}]},
+                }}),
+                "utterances",
+            ),
         ] {
             for content in [document.to_string(), format!("{document:#}")] {
                 let import = told(&content).expect(&content);
