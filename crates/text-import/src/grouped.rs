@@ -341,7 +341,7 @@ mod tests {
                     import
                         .notes
                         .iter()
-                        .any(|note| note.contains(&format!("(`{field}`): each text"))),
+                        .any(|note| note.contains(&format!("(`{field}`)"))),
                     "{:?}",
                     import.notes
                 );
