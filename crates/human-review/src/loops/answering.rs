@@ -266,6 +266,24 @@ impl Loops {
         self.stored_content(human_loop, worker_id).await
     }
 
+    /// Returns whether this is what a reviewer has answered.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError`] where S3 does not answer.
+    pub async fn has_answer(
+        &self,
+        human_loop: &HumanLoop,
+        worker: &Worker,
+        content: &Value,
+    ) -> Result<bool, LoopError> {
+        if !human_loop.has_answered(&worker.in_loop(human_loop).id) {
+            return Ok(false);
+        }
+        let latest = self.latest_content(human_loop, worker).await?;
+        Ok(latest.as_ref() == Some(content))
+    }
+
     /// Returns what a reviewer said while the loop was open.
     async fn stored_content(
         &self,

@@ -72,7 +72,16 @@ impl Portal<'_> {
         if let Some(set) = &set
             && let Some(fate) = not_in_use(&answer, &exclusions, &input, set)
         {
-            return Err(PortalError::LabelNotInUse(fate));
+            // Who sends it again has not heard that it was taken before the label went.
+            let mut again = answer.clone();
+            forget_erased(&mut again, &input);
+            if !self
+                .loops
+                .has_answer(&human_loop, worker, &Value::Object(again))
+                .await?
+            {
+                return Err(PortalError::LabelNotInUse(fate));
+            }
         }
 
         forget_erased(&mut answer, &input);

@@ -130,6 +130,40 @@ async fn a_label_that_was_retired_within_the_last_seconds_is_left_to_who_collect
 }
 
 #[tokio::test]
+async fn an_answer_that_was_taken_before_its_label_went_is_taken_where_it_is_sent_again() {
+    for workers in [1, 2] {
+        let review = Review::with(human_review::Config {
+            task_count: workers,
+            ..config()
+        });
+        let mut set = set_of(&["World", "Sports", "SciTech"]);
+        put_set(&review, &set).await;
+        review.start("tc-1", &two_items()).await;
+        let cookie = review.sign_in("ann").await.cookie;
+        let page = with_cookie(&review, &cookie).open("tc-1").await;
+        let answer = json!({ "r-2": "Sports", "r-10": "World" });
+        let taken = with_cookie(&review, &cookie)
+            .submit_by_script(&page, &answer)
+            .await;
+        set.split("Sports", &["Ball games", "Racing"]).expect("active");
+        put_set(&review, &set).await;
+
+        let review = review.restarted(human_review::Config {
+            task_count: workers,
+            ..config()
+        });
+        let ann = with_cookie(&review, &cookie);
+        let again = ann.submit_by_script(&page, &answer).await;
+        let other = json!({ "r-2": "Sports", "r-10": "SciTech" });
+        let other = ann.submit_by_script(&page, &other).await;
+
+        assert_eq!(taken.json()["saved"], true, "{}", taken.body());
+        assert_eq!(again.json()["saved"], true, "{}", again.body());
+        assert_eq!((other.status(), other.code()), (400, "label_not_in_use"));
+    }
+}
+
+#[tokio::test]
 async fn a_script_that_sends_a_retired_label_is_told_in_words_and_the_task_stays_open() {
     let template = "{% for item in task.input.comprehendPredictions %}<p>{{ item.utterance }}</p>\
         <input name=\"label_{{ forloop.index }}\">{% endfor %}";
