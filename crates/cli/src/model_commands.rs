@@ -196,6 +196,10 @@ async fn roll_back(models: &Models, to: Option<&str>, json: bool) -> Result<bool
     built.print(json)?;
     if !json {
         print_all(&models.label_differences(models.serving().await?).await?);
+        let erased = models.erased_from_serving().await?;
+        print_all(&Vec::from_iter(
+            erased.map(|said| format!("the serving model: {said}")),
+        ));
     }
     Ok(built
         .record
